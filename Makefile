@@ -1,0 +1,33 @@
+# What one does with this project. `make run` needs only Python 3.11 to 3.13 and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
+
+.PHONY: run dev test test-long lint types
+
+run: $(VENV)/installed ## attribute a sample database (or yours: make run ATTRIBUTION_DATABASE=FILE)
+	@test -e "$${ATTRIBUTION_DATABASE:-data/attribution.db}" || $(BIN)/attribution sample-data
+	$(BIN)/attribution run
+
+dev: $(VENV)/installed ## the Dagster UI on the same database, at http://127.0.0.1:3000
+	@mkdir -p "$$DAGSTER_HOME" && { test -e "$$DAGSTER_HOME/dagster.yaml" || cp dagster.yaml "$$DAGSTER_HOME"; }
+	VIRTUAL_ENV="$(CURDIR)/$(VENV)" PATH="$(CURDIR)/$(BIN):$$PATH" dg dev
+
+test: $(VENV)/installed ## every test; what is long by nature in a short form
+	$(BIN)/pytest -n 2
+
+test-long: $(VENV)/installed ## every test, with the kill series in full
+	$(BIN)/pytest -n 2 --long
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check && $(BIN)/ruff format --check
+
+types: $(VENV)/installed
+	$(BIN)/mypy
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,45 @@
+"""ihc_results and attribution_customer_journey: who gets the credit for each conversion."""
+
+import dagster as dg
+
+from attribution_assets.assets.daily import column_schema, daily_asset
+from attribution_assets.partitions import run_days
+from attribution_assets.resources import EmbeddedIHCResource
+from attribution_assets.warehouse import Frames, Query
+
+
+def attribution_assets(partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """ihc_results and attribution_customer_journey."""
+
+    @daily_asset(
+        partitions,
+        column_schema("ihc_results"),
+        "conv_date",
+        group_name="attribution",
+        kinds={"sqlite", "numpy"},
+        description=(
+            "One row per conversion and session of its journey: how far the session started (initializer), kept going "
+            "(holder) and closed (closer) it, the three weighed together (ihc), and which model with which parameters "
+            "says so. Partition: the date of the conversion. Restated when its journeys or the model change."
+        ),
+    )
+    def ihc_results(customer_journeys: Frames, ihc: EmbeddedIHCResource) -> Frames:
+        return Frames(ihc.results(journeys) for journeys in customer_journeys)
+
+    @daily_asset(
+        partitions,
+        column_schema("attribution_customer_journey"),
+        "conv_date",
+        deps=["ihc_results"],
+        group_name="attribution",
+        kinds={"sqlite", "sql"},
+        description=(
+            "One row per conversion and session of its journey: the session's share of the conversion. The shares of a "
+            "conversion sum to exactly 1. Partition: the date of the conversion. Restated when ihc_results changes."
+        ),
+    )
+    def attribution_customer_journey(context: dg.AssetExecutionContext) -> Query:
+        days = run_days(context)
+        return Query("attribution_customer_journey", {"first_day": days.first, "last_day": days.last})
+
+    return [ihc_results, attribution_customer_journey]

@@ -1,0 +1,188 @@
+"""The `attribution` command. Dagster and pandas are imported by the commands that need them, so that --help is quick."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from attribution_assets.errors import AttributionError
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from attribution_assets.settings import Settings
+
+DATE = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Marketing attribution: sessions, conversions and costs in, daily channel reporting out."""
+
+
+@main.command()
+@click.option("--database", type=click.Path(path_type=Path), help="SQLite file [ATTRIBUTION_DATABASE, data/attribution.db].")
+@click.option("--start", type=DATE, help="First conversion day; unset, the first in the database.")
+@click.option("--end", type=DATE, help="Last conversion day, included; unset, the last with a session or conversion.")
+@click.option("--exports", type=click.Path(path_type=Path), help="Folder of the CSV files [ATTRIBUTION_EXPORTS, data/exports].")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+def run(database: Path | None, start: datetime | None, end: datetime | None, exports: Path | None, as_json: bool) -> None:
+    """Attribute the conversions of these days and rebuild the reports they touch."""
+    with _plain_errors():
+        settings = _settings(database=database, exports=exports)
+        _use_dagster_home(settings)
+        from attribution_assets.run import plan_run, run_days, summary
+
+        plan = plan_run(settings, *(day.date().isoformat() if day else None for day in (start, end)))
+        click.echo(f"Attributing conversions of {plan.conversion_days}; rebuilding reports of {plan.report_days}.", err=True)
+        for note in plan.notes:
+            click.echo(note, err=True)
+        with _progress() as on_event:
+            run_days(settings, plan, on_event)
+        result = summary(settings, plan)
+    click.echo(json.dumps(result, ensure_ascii=False, allow_nan=False, indent=2)) if as_json else _print_summary(result)
+
+
+@main.command("sample-data")
+@click.option("--database", type=click.Path(path_type=Path), help="New file [ATTRIBUTION_DATABASE, data/attribution.db].")
+@click.option("--days", type=click.IntRange(1), default=30, show_default=True, help="How many days.")
+@click.option("--end", type=DATE, help="The last day; unset, yesterday (UTC).")
+@click.option("--sessions", type=click.IntRange(1), default=20_000, show_default=True, help="How many sessions.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other rows.")
+def sample_data(database: Path | None, days: int, end: datetime | None, sessions: int, seed: int) -> None:
+    """Make a database to try things on: same options, same rows. Never overwrites a file."""
+    with _plain_errors():
+        settings = _settings(database=database)
+        from attribution_assets.sample_data import write_sample
+
+        last = end.date() if end else _yesterday()
+        write_sample(settings.database, days=days, end=last, sessions=sessions, seed=seed)
+    click.echo(f"{settings.database}: {sessions:,} sessions over {days} days until {last}.")
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """AttributionError becomes one line and exit code 1."""
+    try:
+        yield
+    except AttributionError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+
+
+def _settings(**options: Any) -> Settings:
+    """Settings from the environment, with the options given on the command line before it."""
+    from pydantic import ValidationError
+
+    from attribution_assets.settings import Settings
+
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        names = {"ihc_parameters": "IHC_PARAMETERS", "dagster_home": "DAGSTER_HOME"}
+        where = "".join(names.get(str(part), f"ATTRIBUTION_{part}".upper()) + ": " for part in first["loc"][:1])
+        raise AttributionError(f"{where}{first['msg']}. Mend it in the environment or in .env.") from error
+
+
+def _use_dagster_home(settings: Settings) -> None:
+    """Makes the folder of Dagster's history, with the instance settings that come with the package."""
+    try:
+        settings.dagster_home.mkdir(parents=True, exist_ok=True)
+        config = settings.dagster_home / "dagster.yaml"
+        if not config.exists():
+            config.write_text(_dagster_yaml(), encoding="utf-8")
+    except OSError as error:
+        raise AttributionError(
+            f"DAGSTER_HOME {settings.dagster_home} cannot be written: {error.strerror}. Point it to another folder."
+        ) from error
+    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+
+
+def _dagster_yaml() -> str:
+    """dagster.yaml, which stands inside the installed package, or beside it in a checkout."""
+    package = Path(str(resources.files("attribution_assets")))
+    installed = package / "dagster.yaml"
+    return (installed if installed.is_file() else package.parent / "dagster.yaml").read_text(encoding="utf-8")
+
+
+def _yesterday() -> date:
+    return datetime.now(UTC).date() - timedelta(days=1)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A handler of Dagster events: a bar per step on a terminal, a line per step elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    bars = Progress(
+        SpinnerColumn(finished_text="✓"),
+        TextColumn("{task.description:<30}"),
+        BarColumn(),
+        TextColumn("{task.fields[rows]:>20}"),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    tasks: dict[str, Any] = {}
+    rows: dict[str, str] = {}
+
+    def on_event(event: dg.DagsterEvent) -> None:
+        step = event.step_key or ""
+        data: Any = event.event_specific_data
+        if event.is_step_start:
+            tasks[step] = bars.add_task(step, total=None, rows="")
+        elif event.is_handled_output and "rows" in data.metadata:
+            rows[step] = f"{data.metadata['rows'].value:,} rows"
+        elif event.is_step_success:
+            bars.update(tasks[step], total=1, completed=1, rows=rows.get(step, ""))
+            if not console.is_terminal:
+                console.print(f"{step}: {rows.get(step, 'done')} in {data.duration_ms / 1000:.1f} s", highlight=False)
+
+    with bars:
+        yield on_event
+
+
+def _print_summary(result: dict[str, Any]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title=f"Channels, sessions of {result['report_start']} to {result['report_end']}",
+        box=box.SIMPLE_HEAD,
+        show_footer=True,
+    )
+    totals = {name: sum(row[name] for row in result["channels"]) for name in ("cost", "orders", "revenue")}
+    totals["CPO"] = totals["cost"] / totals["orders"] if totals["orders"] else None
+    totals["ROAS"] = totals["revenue"] / totals["cost"] if totals["cost"] else None
+    table.add_column("channel", footer="total")
+    for name, value in totals.items():
+        table.add_column(name, justify="right", footer=_number(value))
+    for row in result["channels"]:
+        table.add_row(row["channel"], *(_number(row[name]) for name in totals))
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(table)
+    missed = result["conversions_without_session"]
+    console.print(
+        f"{missed['conversions']:,} conversions of {result['start']} to {result['end']} have no session "
+        f"(revenue {_number(missed['revenue'])}); no channel gets them.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(result["csv"], highlight=False, soft_wrap=True)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.2f}"

@@ -1,0 +1,66 @@
+"""What Dagster loads: `defs`, and `build_defs` to assemble the graph with other settings or resources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from attribution_assets.assets.attribution import attribution_assets
+from attribution_assets.assets.journeys import journey_assets
+from attribution_assets.assets.reporting import reporting_assets
+from attribution_assets.assets.sources import source_assets
+from attribution_assets.io_managers import CSVFilesIOManager, SQLiteIOManager
+from attribution_assets.partitions import daily_partitions
+from attribution_assets.resources import EmbeddedIHCResource
+from attribution_assets.settings import Settings
+
+ATTRIBUTION_JOB = "attribute_conversions"
+REPORTING_JOB = "report_channels"
+
+
+def build_defs(
+    settings: Settings | None = None,
+    *,
+    resources: Mapping[str, Any] | None = None,
+    loggers: Mapping[str, dg.LoggerDefinition] | None = None,
+) -> dg.Definitions:
+    """The asset graph for these settings (unset: the environment's).
+
+    `resources` replace those of the same name: `io_manager`, `csv_io_manager`, `ihc`.
+    Loads without a database; a run says what is missing.
+    """
+    settings = settings or Settings()
+    partitions = daily_partitions(settings)
+    return dg.Definitions(
+        assets=[
+            *source_assets(),
+            *journey_assets(settings, partitions),
+            *attribution_assets(partitions),
+            *reporting_assets(settings, partitions),
+        ],
+        jobs=[
+            dg.define_asset_job(
+                ATTRIBUTION_JOB,
+                dg.AssetSelection.groups("attribution"),
+                description="Attributes the conversions of the days: journeys, IHC results, shares.",
+            ),
+            dg.define_asset_job(
+                REPORTING_JOB,
+                dg.AssetSelection.groups("reporting"),
+                description="Rebuilds the channel report of the days, as table and CSV.",
+            ),
+        ],
+        resources={
+            "io_manager": SQLiteIOManager(database=str(settings.database)),
+            "csv_io_manager": CSVFilesIOManager(database=str(settings.database), exports=str(settings.exports)),
+            "ihc": EmbeddedIHCResource(parameters=settings.ihc_parameters),
+            **(resources or {}),
+        },
+        executor=dg.in_process_executor,
+        loggers=loggers,
+    )
+
+
+defs = build_defs()

@@ -1,0 +1,43 @@
+"""CSVFilesIOManager: an asset's rows as CSV files, one per day and one for all days."""
+
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+
+from attribution_assets.io_managers.sqlite import DAY_COLUMN
+from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
+from attribution_assets.warehouse.csv_files import CSVFiles
+
+
+class CSVFilesIOManager(dg.ConfigurableIOManager):
+    """Writes the answer of a Query over all days: the run's days to their own files, everything to the whole file.
+
+    The asset `channel_reporting_csv` becomes `channel_reporting.csv` and `channel_reporting/<day>.csv` in `exports`.
+    """
+
+    database: str
+    exports: str
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Stops a run at once whose exports folder cannot be written."""
+        CSVFiles(Path(self.exports), "channel_reporting").prepare()
+
+    def files(self, key: dg.AssetKey) -> CSVFiles:
+        """Where the asset's files are."""
+        return CSVFiles(Path(self.exports), key.path[-1].removesuffix("_csv"))
+
+    def handle_output(self, context: dg.OutputContext, obj: Query) -> None:
+        """Replaces the run's day files and the whole file."""
+        files = self.files(context.asset_key)
+        warehouse = SQLiteWarehouse(Path(self.database))
+        days = Days.of(context.asset_partition_keys)
+        rows = files.replace(days, context.definition_metadata[DAY_COLUMN], lambda: warehouse.fetch(obj))
+        context.add_output_metadata({"rows": rows, "path": dg.MetadataValue.path(files.whole)})
+
+    def load_input(self, context: dg.InputContext) -> pd.DataFrame:
+        """The rows of the days' files; of the whole file for an unpartitioned reader."""
+        files = self.files(context.asset_key)
+        if not context.has_asset_partitions:
+            return pd.read_csv(files.whole)
+        return pd.concat([pd.read_csv(files.of_day(day)) for day in context.asset_partition_keys], ignore_index=True)

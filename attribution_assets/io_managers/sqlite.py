@@ -1,0 +1,57 @@
+"""SQLiteIOManager: an asset's rows as a table of the same name in an SQLite file."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+
+from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse import Days, Frames, Query, SQLiteWarehouse, Table, schema
+
+DAY_COLUMN = "partition_expr"
+"""The metadata key by which an asset names the column that holds its partition day (Dagster's own convention)."""
+
+
+class SQLiteIOManager(dg.ConfigurableIOManager):
+    """Writes a Query, a pandas frame or frames of bounded size as exactly the run's days of the asset's table.
+
+    The table is the one that sql/challenge_db_create.sql declares under the asset's name; its day column stands in the
+    asset's metadata as `partition_expr`. An input annotated `Frames` is read piece by piece, any other as one frame.
+    """
+
+    database: str
+
+    @property
+    def warehouse(self) -> SQLiteWarehouse:
+        """The database."""
+        return SQLiteWarehouse(Path(self.database))
+
+    def handle_output(self, context: dg.OutputContext, obj: Query | pd.DataFrame | Iterable[pd.DataFrame]) -> None:
+        """Replaces the run's days of the table by the rows, in one transaction."""
+        table = _table(context.asset_key)
+        if not isinstance(obj, Query | pd.DataFrame | Iterable):
+            raise AttributionError(
+                f"{table.name} returned {type(obj).__name__}. Return a Query, a pandas frame, or Output(iterator of frames)."
+            )
+        for line in self.warehouse.prepare():
+            context.log.info(line)
+        days = Days.of(context.asset_partition_keys)
+        rows = self.warehouse.replace_days(table, context.definition_metadata[DAY_COLUMN], days, obj)
+        context.add_output_metadata({"rows": sum(rows.values())})
+
+    def load_input(self, context: dg.InputContext) -> pd.DataFrame | Frames:
+        """The rows of the upstream days that the partition mapping gives; all rows for an unpartitioned reader."""
+        table = _table(context.asset_key)
+        day_column = context.upstream_output.definition_metadata.get(DAY_COLUMN) if context.upstream_output else None
+        days = Days.of(context.asset_partition_keys) if context.has_asset_partitions else None
+        if context.dagster_type.typing_type is Frames:
+            return Frames(self.warehouse.stream(table, day_column, days))
+        return self.warehouse.read(table, day_column, days)
+
+
+def _table(key: dg.AssetKey) -> Table:
+    name = key.path[-1]
+    if name not in schema():
+        raise AttributionError(f"sql/challenge_db_create.sql declares no table {name}. Add it there, with its key.")
+    return schema()[name]

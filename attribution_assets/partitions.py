@@ -1,0 +1,55 @@
+"""The days as Dagster sees them: one daily partition for all assets, and the attribution window as a partition mapping."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from attribution_assets.errors import AttributionError
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
+from attribution_assets.warehouse.days import shift
+
+DAYS_WITHOUT_A_DATABASE = 90
+
+
+def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
+    """UTC days from the first one (see `first_day`) to yesterday, or to ATTRIBUTION_END_DATE if that is earlier."""
+    return dg.DailyPartitionsDefinition(
+        start_date=first_day(settings),
+        end_date=shift(settings.end_date.isoformat(), 1) if settings.end_date else None,  # Dagster excludes the end
+        timezone="UTC",
+    )
+
+
+def first_day(settings: Settings) -> str:
+    """ATTRIBUTION_START_DATE; unset, the earliest date in the database; without a readable one, 90 days ago."""
+    if settings.start_date:
+        return settings.start_date.isoformat()
+    try:
+        _, [(earliest,)] = SQLiteWarehouse(settings.database).fetch(Query("earliest_day"))
+    except AttributionError:  # the graph loads all the same; a run says what is wrong
+        earliest = None
+    return str(earliest or shift(today(), -DAYS_WITHOUT_A_DATABASE))
+
+
+def last_day(settings: Settings) -> str:
+    """The newest day that has ended: yesterday (UTC), or ATTRIBUTION_END_DATE if that is earlier."""
+    yesterday = date.fromisoformat(today()) - timedelta(days=1)
+    return min(settings.end_date or yesterday, yesterday).isoformat()
+
+
+def today() -> str:
+    """The current UTC date."""
+    return datetime.now(UTC).date().isoformat()
+
+
+def conversions_in_reach(lookback_days: int) -> dg.TimeWindowPartitionMapping:
+    """A report of day D reads the attributions of conversion days D to D + lookback: those its sessions can belong to."""
+    return dg.TimeWindowPartitionMapping(start_offset=0, end_offset=lookback_days)
+
+
+def run_days(context: dg.AssetExecutionContext) -> Days:
+    """The days of the run, one or a range. Raises AttributionError where there are none."""
+    return Days.of(context.partition_keys)

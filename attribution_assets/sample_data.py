@@ -1,0 +1,147 @@
+"""A deterministic sample database: what a shop's sessions, costs and conversions look like, with their awkward cases."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse import SOURCES, schema
+
+CHANNELS = {  # channel: share of the sessions, mean cost of a session in Euro (0: never paid for)
+    "Direct Traffic": (0.18, 0.0),
+    "Organic Traffic": (0.14, 0.0),
+    "Paid Search Brand": (0.12, 0.35),
+    "Paid Search Non Brand": (0.12, 0.90),
+    "FB & IG Ads": (0.11, 0.60),
+    "Newsletter & Email": (0.08, 0.05),
+    "Performance Max": (0.07, 0.70),
+    "Affiliate & Partnerships": (0.05, 0.45),
+    "Social Organic": (0.04, 0.0),
+    "TikTok Ads": (0.04, 0.40),
+    "Microsoft Ads": (0.03, 0.80),
+    "Referral": (0.02, 0.0),
+}
+SESSIONS_PER_USER = 3.3
+CONVERTING_USERS = 0.03
+DAY = 86_400
+ROWS_PER_INSERT = 100_000
+
+
+def write_sample(path: Path, *, days: int, end: date, sessions: int, seed: int) -> None:
+    """Creates the database at `path` with `sessions` sessions over `days` days, the last being `end`; deterministic.
+
+    Of the users 3 % convert. There are users with two conversions close together, sessions after the conversion, some at its
+    very second, conversions of users without any session, sessions with NULL or no cost, and channels without cost.
+    Raises AttributionError where the file exists already or cannot be written.
+    """
+    if path.exists():
+        raise AttributionError(f"{path} exists already and is not overwritten. Remove it, or name another --database.")
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.unlink(missing_ok=True)
+        with closing(sqlite3.connect(unfinished)) as connection, connection:
+            _fill(connection, days=days, end=end, sessions=sessions, rng=np.random.default_rng(seed))
+        unfinished.rename(path)
+    except (OSError, sqlite3.Error) as error:
+        raise AttributionError(f"{path} cannot be written: {error}. Name another --database.") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _fill(connection: sqlite3.Connection, *, days: int, end: date, sessions: int, rng: np.random.Generator) -> None:
+    for name in SOURCES:
+        connection.execute(schema()[name].create)
+    first_second = int(np.datetime64(end.isoformat(), "D").astype("datetime64[s]").astype(np.int64)) - (days - 1) * DAY
+    users = max(1, round(sessions / SESSIONS_PER_USER))
+    time = np.sort(rng.integers(0, days * DAY, sessions))
+    user = (users * rng.random(sessions) ** 1.5).astype(np.int64)  # a few users come back very often
+    shares, mean_costs = np.array(list(CHANNELS.values())).T
+    channel = rng.choice(len(CHANNELS), sessions, p=shares)
+    cost = np.round(rng.exponential(1.0, sessions) * mean_costs[channel], 3)
+    unknown_cost = rng.random(sessions) < 0.01
+    holder, closer, impression = (rng.random((3, sessions)) < [[0.6], [0.3], [0.1]]).astype(int)
+    session_ids, user_ids = rng.bytes(16 * sessions), rng.bytes(16 * users)
+
+    names = list(CHANNELS)
+    for start in range(0, sessions, ROWS_PER_INSERT):
+        chunk = slice(start, start + ROWS_PER_INSERT)
+        ids = list(_ids(session_ids[16 * start : 16 * (start + ROWS_PER_INSERT)]))
+        dates, times = _dates_and_times(first_second + time[chunk])
+        _insert(
+            connection,
+            "session_sources",
+            ids,
+            [_id(user_ids, u) for u in user[chunk].tolist()],
+            dates,
+            times,
+            [names[c] for c in channel[chunk].tolist()],
+            holder[chunk].tolist(),
+            closer[chunk].tolist(),
+            impression[chunk].tolist(),
+        )
+        paid = [
+            (id_, None if unknown else value)
+            for id_, value, unknown, mean in zip(
+                ids,
+                cost[chunk].tolist(),
+                unknown_cost[chunk].tolist(),
+                mean_costs[channel[chunk]].tolist(),
+                strict=True,
+            )
+            if mean > 0
+        ]
+        connection.executemany("INSERT INTO session_costs VALUES (?, ?)", paid)
+
+    shuffled = rng.permutation(sessions)
+    visitors, at = np.unique(user[shuffled], return_index=True)
+    chosen = rng.permutation(len(visitors))[: max(1, round(CONVERTING_USERS * users))]
+    gap = rng.integers(1, 3600, len(chosen))
+    gap[::200] = 0  # a session at the conversion's very second
+    buyer, bought = visitors[chosen], time[shuffled[at[chosen]]] + gap
+    again = slice(0, None, 20)  # every twentieth buys again within days
+    later = bought[again] + rng.integers(DAY, 5 * DAY, len(bought[again]))
+    stranger = [f"{i:032x}" for i in range(1 + len(chosen) // 100)]  # buys without any session
+    conversion_user = [_id(user_ids, u) for u in [*buyer.tolist(), *buyer[again].tolist()]] + stranger
+    second = np.concatenate([bought, later, rng.integers(0, days * DAY, len(stranger))])
+    within = second < days * DAY
+    conversions = int(within.sum())
+    dates, times = _dates_and_times(first_second + second[within])
+    _insert(
+        connection,
+        "conversions",
+        list(_ids(rng.bytes(16 * conversions))),
+        [id_ for id_, inside in zip(conversion_user, within.tolist(), strict=True) if inside],
+        dates,
+        times,
+        np.round(rng.lognormal(3.9, 0.6, conversions), 2).tolist(),
+    )
+    for name in SOURCES:
+        for index in schema()[name].indexes.values():
+            connection.execute(index)
+
+
+def _insert(connection: sqlite3.Connection, table: str, *columns: list[Any]) -> None:
+    connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})", zip(*columns, strict=True))
+
+
+def _ids(raw: bytes) -> Iterator[str]:
+    """Identifiers of 32 hex digits, one for every 16 bytes."""
+    return (_id(raw, i) for i in range(len(raw) // 16))
+
+
+def _id(raw: bytes, i: int) -> str:
+    return raw[16 * i : 16 * (i + 1)].hex()
+
+
+def _dates_and_times(seconds: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[list[str], list[str]]:
+    """The UTC dates and times of seconds since 1970, as text."""
+    texts = np.datetime_as_string(seconds.astype("datetime64[s]")).tolist()
+    return [text[:10] for text in texts], [text[11:] for text in texts]

@@ -1,0 +1,62 @@
+"""Days: the unbroken range of dates that one run replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Self
+
+from attribution_assets.errors import AttributionError
+
+
+@dataclass(frozen=True)
+class Days:
+    """An unbroken range of UTC dates, `first` and `last` included, as ISO text (`2023-09-01`).
+
+    Raises AttributionError where an end is no date or the range is reversed.
+    """
+
+    first: str
+    last: str
+
+    def __post_init__(self) -> None:
+        for day in (self.first, self.last):
+            if not is_date(day):
+                raise AttributionError(f"{day!r} is not a date. Write days as YYYY-MM-DD.")
+        if self.first > self.last:
+            raise AttributionError(f"The range {self.first} to {self.last} is reversed: give the earlier day first.")
+
+    @classmethod
+    def of(cls, partition_keys: Sequence[str]) -> Self:
+        """The days of a run. Raises AttributionError for no keys (a reversed range, in Dagster) and for keys with gaps."""
+        if not partition_keys:
+            raise AttributionError("The run has no days: its range is reversed or empty. Give the earlier day first.")
+        days = cls(min(partition_keys), max(partition_keys))
+        if len(days) != len(partition_keys):
+            raise AttributionError(
+                f"The run's days between {days.first} and {days.last} have gaps. Run each unbroken range on its own."
+            )
+        return days
+
+    def __len__(self) -> int:
+        return (date.fromisoformat(self.last) - date.fromisoformat(self.first)).days + 1
+
+    def __iter__(self) -> Iterator[str]:
+        return (shift(self.first, offset) for offset in range(len(self)))
+
+    def __str__(self) -> str:
+        return self.first if self.first == self.last else f"{self.first} to {self.last}"
+
+
+def is_date(text: str) -> bool:
+    """Whether the text is a date in the one form the tables use, YYYY-MM-DD."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def shift(day: str, days: int) -> str:
+    """The date so many days later (earlier, if negative), as ISO text."""
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()

@@ -1,0 +1,65 @@
+"""The schema as data: what sql/challenge_db_create.sql says of tables, columns, keys and indexes."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+
+from attribution_assets.warehouse.query import read_sql
+
+SOURCES = ("session_sources", "session_costs", "conversions")
+"""The tables (or views) that the user fills; the pipeline reads them and never creates them."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its declared type (`text`, `integer`, `real`), whether it refuses NULL, and its description."""
+
+    name: str
+    type: str
+    required: bool
+    description: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as declared: columns in order, primary key, the statement that creates it and those for its indexes."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    create: str
+    indexes: Mapping[str, str]
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The columns' names, in order."""
+        return tuple(column.name for column in self.columns)
+
+
+@cache
+def schema() -> Mapping[str, Table]:
+    """Every table of sql/challenge_db_create.sql by name, read by SQLite itself in an empty database in memory."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(read_sql("challenge_db_create"))
+        tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {name: _table(connection, name, create) for name, create in tables}
+
+
+def _table(connection: sqlite3.Connection, name: str, create: str) -> Table:
+    described = dict(re.findall(r"^\s*(\w+) .*-- (.+)$", create, re.MULTILINE))
+    info = connection.execute('SELECT name, type, "notnull", pk FROM pragma_table_info(?)', (name,)).fetchall()
+    indexes = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL", (name,)
+    ).fetchall()
+    return Table(
+        name=name,
+        columns=tuple(Column(column, type_.lower(), bool(required), described[column]) for column, type_, required, _ in info),
+        key=tuple(column for _, column in sorted((pk, column) for column, _, _, pk in info if pk)),
+        create=create,
+        indexes=dict(indexes),
+    )

@@ -1,0 +1,347 @@
+"""The SQLite database: reads, streams, and replaces days in one transaction, with errors that say what to do."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse.days import Days
+from attribution_assets.warehouse.query import Query, read_sql
+from attribution_assets.warehouse.schema import SOURCES, Table, schema
+
+BUSY_TIMEOUT_SECONDS = 300
+"""How long a writer waits for another one before it gives up."""
+
+ROWS_PER_FRAME = 100_000
+"""About how many rows a streamed frame holds: the unit of memory of a run."""
+
+DTYPES = {"text": "str", "integer": "int64", "real": "float64"}
+"""Declared type -> dtype of a column that is read."""
+
+STORED_AS = {"text": "('text')", "integer": "('integer')", "real": "('real', 'integer')"}
+"""Declared type -> SQLite's storage classes of its values."""
+
+
+@dataclass
+class Frames:
+    """Frames of bounded size, one after another; the rows of one conversion are never split over two. Iterable once."""
+
+    frames: Iterable[pd.DataFrame]
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        return iter(self.frames)
+
+
+@dataclass(frozen=True)
+class SQLiteWarehouse:
+    """The database file at `path`, which must exist. Every method opens a connection of its own and closes it.
+
+    All methods raise AttributionError for what the user can mend: no such file, not SQLite, locked, read-only,
+    a missing table or column.
+    """
+
+    path: Path
+
+    @contextmanager
+    def connect(self) -> Iterator[sqlite3.Connection]:
+        """A connection in autocommit mode; SQLite's errors leave it as AttributionError."""
+        if not self.path.is_file():
+            raise AttributionError(
+                f"There is no database {self.path}. Point --database or ATTRIBUTION_DATABASE to yours, "
+                "or make one with `attribution sample-data`."
+            )
+        try:
+            with closing(
+                sqlite3.connect(
+                    f"{self.path.absolute().as_uri()}?mode=rw",
+                    uri=True,
+                    timeout=BUSY_TIMEOUT_SECONDS,
+                    isolation_level=None,
+                )
+            ) as connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise AttributionError(self._explain(error)) from error
+
+    def _explain(self, error: sqlite3.Error) -> str:
+        text = str(error)
+        if "not a database" in text:
+            return f"{self.path} is not an SQLite database. Point --database or ATTRIBUTION_DATABASE to one."
+        if "locked" in text:
+            return (
+                f"{self.path} stayed locked by another process for {BUSY_TIMEOUT_SECONDS} s. "
+                "End the process that writes to it, then run again."
+            )
+        if "readonly" in text or "unable to open" in text:
+            return f"{self.path} cannot be written. Allow writing to the file and its folder, then run again."
+        return f"{self.path}: {text}."
+
+    # -- schema -------------------------------------------------------------------------------------------------------
+
+    def prepare(self) -> list[str]:
+        """The schema step: creates what is missing of our tables and of all indexes, and switches the file to WAL.
+
+        Tables from before `conv_date` existed get the column, filled from conversions. Source tables are only indexed; a
+        source that is a view cannot be, and a line in the result says so.
+        """
+        with self.connect() as connection:
+            if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                connection.execute("PRAGMA journal_mode = wal")
+            if self._missing(connection):
+                with _transaction(connection):
+                    for statement in self._missing(connection):
+                        connection.execute(statement)
+            views = [name for name, type_ in _objects(connection).items() if type_ == "view" and name in SOURCES]
+        return [f"{name} is a view: it gets no index of ours, its tables should have their own." for name in sorted(views)]
+
+    def _missing(self, connection: sqlite3.Connection) -> list[str]:
+        """The statements that bring the file up to the schema."""
+        objects = _objects(connection)
+        statements = []
+        for table in schema().values():
+            missing = [column for column in table.column_names if column not in _columns(connection, table.name)]
+            if table.name in SOURCES:
+                indexable = objects.get(table.name) == "table" and not missing
+            else:
+                indexable = True
+                statements += self._upgrade(table, objects.get(table.name), missing)
+            if indexable:
+                statements += [create for name, create in table.indexes.items() if name not in objects]
+        return statements
+
+    def _upgrade(self, table: Table, exists_as: str | None, missing: Sequence[str]) -> list[str]:
+        """The statements that create one of our tables, or add `conv_date` to an older one."""
+        if exists_as is None:
+            return [table.create]
+        if exists_as != "table" or set(missing) - {"conv_date"}:
+            lacks = f"lacks {', '.join(missing)}" if exists_as == "table" else f"is a {exists_as}"
+            raise AttributionError(
+                f"{table.name} in {self.path} {lacks}, so the pipeline cannot keep its results there. "
+                "Rename or drop it; the next run creates it."
+            )
+        if not missing:
+            return []
+        return [
+            f"ALTER TABLE {table.name} ADD COLUMN conv_date text",
+            f"UPDATE {table.name} AS t SET conv_date = (SELECT conv_date FROM conversions AS c WHERE c.conv_id = t.conv_id)",
+        ]
+
+    def _check_sources(self, connection: sqlite3.Connection, query: Query) -> None:
+        """Raises AttributionError where a source table that the query reads is missing or lacks a column."""
+        texts = [read_sql(name) for name in (query.name, *query.guards)]
+        for name in SOURCES:
+            if not any(re.search(rf"\b{name}\b", text) for text in texts):
+                continue
+            columns = _columns(connection, name)
+            if not columns:
+                raise AttributionError(
+                    f"{self.path} has no table {name}, which {query.name} reads. Add it as sql/challenge_db_create.sql "
+                    "declares it, or point --database or ATTRIBUTION_DATABASE to the right file."
+                )
+            for column in schema()[name].column_names:
+                if column not in columns:
+                    raise AttributionError(
+                        f"{name} in {self.path} has no column {column}. Add it, or make {name} a view with the columns "
+                        "that sql/challenge_db_create.sql declares."
+                    )
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def fetch(self, query: Query) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The query's column names and rows."""
+        with self.connect() as connection:
+            self._check_sources(connection, query)
+            cursor = connection.execute(query.text, query.parameters)
+            return [column for column, *_ in cursor.description], cursor.fetchall()
+
+    def read(self, table: Table, day_column: str | None = None, days: Days | None = None) -> pd.DataFrame:
+        """The table's rows of the days (all, without days), ordered by day and key; dtypes as declared, also when empty."""
+        frames = list(self.stream(table, day_column, days))
+        return pd.concat(frames, ignore_index=True) if frames else _frame([], table)
+
+    def stream(
+        self,
+        table: Table,
+        day_column: str | None = None,
+        days: Days | None = None,
+        rows_per_frame: int = ROWS_PER_FRAME,
+    ) -> Iterator[pd.DataFrame]:
+        """As `read`, in frames of about `rows_per_frame` rows; rows that share their leading key column stay together."""
+        leading = table.column_names.index(table.key[0])
+        where, parameters = (f"WHERE {day_column} BETWEEN ? AND ?", (days.first, days.last)) if days else ("", ())
+        order = dict.fromkeys([*([day_column] if day_column else []), *table.key])
+        with self.connect() as connection:
+            if not _columns(connection, table.name):
+                raise AttributionError(f"{self.path} has no table {table.name} yet: materialize {table.name} first.")
+            cursor = connection.execute(
+                f"SELECT {', '.join(table.column_names)} FROM {table.name} {where} ORDER BY {', '.join(order)}",
+                parameters,
+            )
+            held: list[tuple[Any, ...]] = []
+            while rows := cursor.fetchmany(rows_per_frame):
+                held += rows
+                cut = len(held) - 1
+                while cut and held[cut - 1][leading] == held[-1][leading]:
+                    cut -= 1
+                if cut:
+                    yield _frame(held[:cut], table)
+                    held = held[cut:]
+            if held:
+                yield _frame(held, table)
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def replace_days(
+        self, table: Table, day_column: str, days: Days, rows: Query | pd.DataFrame | Iterable[pd.DataFrame]
+    ) -> dict[str, int]:
+        """Replaces exactly the days of the table by the rows, in one transaction, and returns the number of rows of each day.
+
+        A Query runs inside the database, in the writing transaction. Frames are staged first, outside the write lock.
+        Where the day is no part of the key, the leading key column (the conversion) belongs to one day: what returns under
+        these days leaves the day where it was. Raises AttributionError, with the old rows in place, for missing or unknown
+        columns, a row outside the days, NULL, a value of another type than declared, a key given twice, and for rows that a
+        guard of the query returns.
+        """
+        with self.connect() as connection:
+            if isinstance(rows, Query):
+                self._check_sources(connection, rows)
+                select, parameters = rows.text, dict(rows.parameters)
+            else:
+                _stage(connection, table, rows)
+                select, parameters = "SELECT * FROM temp.staged ORDER BY rowid", {}
+            with _transaction(connection):
+                if isinstance(rows, Query):
+                    _check_guards(connection, rows)
+                counts = _replace(connection, table, day_column, days, select, parameters)
+        return {day: counts.get(day, 0) for day in days}
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _objects(connection: sqlite3.Connection) -> dict[str, str]:
+    """Every table, view and index of the file, with which of these it is."""
+    return dict(connection.execute("SELECT name, type FROM sqlite_master").fetchall())
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    """The table's or view's columns in lower case, as SQLite compares them; none where it does not exist."""
+    return [name.lower() for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+
+
+def _frame(rows: Sequence[tuple[Any, ...]], table: Table) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(table.column_names))
+    try:
+        return frame.astype({column.name: DTYPES[column.type] for column in table.columns})
+    except (TypeError, ValueError) as error:
+        raise AttributionError(f"{table.name} holds a value that is not of its column's type: {error}.") from error
+
+
+def _check_columns(table: Table, columns: Sequence[str]) -> None:
+    missing = [column for column in table.column_names if column not in columns]
+    unknown = [column for column in columns if column not in table.column_names]
+    if missing or unknown:
+        raise AttributionError(
+            f"The rows for {table.name} "
+            + " and ".join(
+                [f"lack the column {column}" for column in missing]
+                + [f"have a column {column}, which the table does not know" for column in unknown]
+            )
+            + f". Return exactly the columns that sql/ declares for {table.name}."
+        )
+
+
+def _stage(connection: sqlite3.Connection, table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame]) -> None:
+    """Puts the frames into a temporary table, which lies in a file of its own: nothing is locked while they arrive."""
+    columns = ", ".join(table.column_names)
+    connection.execute(f"CREATE TEMP TABLE staged AS SELECT {columns} FROM main.{table.name} LIMIT 0")
+    insert = f"INSERT INTO temp.staged ({columns}) VALUES ({', '.join('?' * len(table.columns))})"
+    for frame in [rows] if isinstance(rows, pd.DataFrame) else rows:
+        _check_columns(table, [str(column) for column in frame.columns])
+        values = (frame[column].astype(object).where(frame[column].notna(), None) for column in table.column_names)
+        connection.execute("BEGIN")
+        connection.executemany(insert, zip(*values, strict=True))
+        connection.execute("COMMIT")
+
+
+def _check_guards(connection: sqlite3.Connection, query: Query) -> None:
+    for guard in query.guards:
+        problems = [problem for (problem,) in connection.execute(f"{read_sql(guard)} LIMIT 6", query.parameters)]
+        if problems:
+            more = " There are more such rows." if len(problems) > 5 else ""
+            raise AttributionError(
+                f"{query.name} was not written, because its sources are broken: {'; '.join(problems[:5])}.{more} "
+                "Mend these rows, then run again."
+            )
+
+
+def _replace(
+    connection: sqlite3.Connection, table: Table, day_column: str, days: Days, select: str, parameters: dict[str, Any]
+) -> dict[str, int]:
+    """Deletes, inserts and verifies; the caller holds the transaction, so that a problem leaves the old rows."""
+    columns = [name for name, *_ in connection.execute(f"SELECT * FROM ({select}\n) LIMIT 0", parameters).description]
+    _check_columns(table, columns)
+    bounds = {"first": days.first, "last": days.last}
+    of_days = f"{day_column} BETWEEN :first AND :last"
+    connection.execute(f"DELETE FROM {table.name} WHERE {of_days}", bounds)
+    try:
+        inserted = connection.execute(
+            f"INSERT OR REPLACE INTO {table.name} ({', '.join(columns)}) {select}", parameters
+        ).rowcount
+    except sqlite3.IntegrityError as error:
+        raise AttributionError(
+            f"The rows for {table.name} of {days} were not written: {error}. Find out why the rows have no value there."
+        ) from error
+    mistyped = " OR ".join(f"typeof({column.name}) NOT IN {STORED_AS[column.type]}" for column in table.columns)
+    written = connection.execute(
+        f"SELECT {day_column}, count(*), total({mistyped}) FROM {table.name} WHERE {of_days} GROUP BY {day_column}",
+        bounds,
+    ).fetchall()
+    if sum(count for _, count, _ in written) != inserted:
+        raise AttributionError(_why_rows_are_lost(connection, table, day_column, days, select, parameters))
+    if bad := [day for day, _, wrong in written if wrong]:
+        types = ", ".join(f"{column.name} {column.type}" for column in table.columns)
+        raise AttributionError(f"The rows for {table.name} of {bad[0]} hold values of another type than declared ({types}).")
+    if day_column not in table.key:
+        connection.execute(
+            f"DELETE FROM {table.name} WHERE {table.key[0]} IN (SELECT {table.key[0]} FROM {table.name} WHERE {of_days}) "
+            f"AND ({day_column} IS NULL OR {day_column} NOT BETWEEN :first AND :last)",
+            bounds,
+        )
+    return {day: count for day, count, _ in written}
+
+
+def _why_rows_are_lost(
+    connection: sqlite3.Connection, table: Table, day_column: str, days: Days, select: str, parameters: dict[str, Any]
+) -> str:
+    """The new rows do not all stand under the days: some lie outside them, or two have one key."""
+    outside = connection.execute(
+        f"SELECT {day_column} FROM ({select}\n) WHERE {day_column} IS NULL OR {day_column} NOT BETWEEN :first_ AND :last_",
+        {**parameters, "first_": days.first, "last_": days.last},
+    ).fetchone()
+    if outside:
+        return (
+            f"A row for {table.name} has {day_column} {outside[0]!r}, outside the run's days ({days}). "
+            "Return rows of the run's days only."
+        )
+    key = ", ".join(table.key)
+    twice = connection.execute(
+        f"SELECT {key} FROM ({select}\n) GROUP BY {key} HAVING count(*) > 1 LIMIT 1", parameters
+    ).fetchone()
+    return f"Two rows for {table.name} of {days} have the same {key}: {twice}. Look for duplicates in the sources."

@@ -1,0 +1,1 @@
+"""The contract, one behaviour per test; mirrors the package."""

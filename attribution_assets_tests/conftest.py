@@ -1,0 +1,44 @@
+"""What every test starts from: an empty folder, a clean environment, and `--long` for the series in full."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from attribution_assets_tests.support import Shop
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the kill and fault series in full")
+
+
+@pytest.fixture
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether series that are long by nature run in full."""
+    return bool(request.config.getoption("--long"))
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the developer's environment, `.env` or database is seen."""
+    for name in os.environ:
+        if name.startswith(("ATTRIBUTION_", "IHC_", "DAGSTER_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """An empty database in the test's folder."""
+    return Shop(tmp_path / "shop.db", tmp_path / "exports")
+
+
+@pytest.fixture(scope="session")
+def instance() -> Iterator[dg.DagsterInstance]:
+    """One Dagster instance in memory for all in-process runs."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance

@@ -1,0 +1,80 @@
+"""What tests say in one line: fill a small shop's database, run days, read tables."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from attribution_assets.definitions import ATTRIBUTION_JOB, REPORTING_JOB, build_defs
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
+
+PROJECT = Path(__file__).parents[1]
+SHARED = PROJECT.parent / "shared"
+
+
+class Shop:
+    """A database with the three source tables; rows are given as a person would say them."""
+
+    def __init__(self, database: Path, exports: Path) -> None:
+        self.database, self.exports = database, exports
+        with closing(sqlite3.connect(database)) as connection, connection:
+            for source in SOURCES:
+                connection.execute(schema()[source].create)
+
+    @property
+    def warehouse(self) -> SQLiteWarehouse:
+        return SQLiteWarehouse(self.database)
+
+    def session(
+        self,
+        session_id: str,
+        user: str,
+        at: str,
+        channel: str = "Email",
+        *,
+        cost: Any = 0.0,
+        holder: Any = 1,
+        closer: Any = 1,
+    ) -> None:
+        """A session `at` a time "2023-09-01 10:00:00"; a cost of "missing" leaves no row in session_costs."""
+        date, time = at.split(" ")
+        self.execute(
+            "INSERT INTO session_sources VALUES (?, ?, ?, ?, ?, ?, ?, 0)", session_id, user, date, time, channel, holder, closer
+        )
+        if cost != "missing":
+            self.execute("INSERT INTO session_costs VALUES (?, ?)", session_id, cost)
+
+    def conversion(self, conv_id: str, user: str, at: str, revenue: Any = 100.0) -> None:
+        date, time = at.split(" ")
+        self.execute("INSERT INTO conversions VALUES (?, ?, ?, ?, ?)", conv_id, user, date, time, revenue)
+
+    def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Runs and commits one statement and returns its rows."""
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    def table(self, name: str, columns: str = "*") -> list[tuple[Any, ...]]:
+        """The rows of a table, sorted."""
+        return sorted(self.execute(f"SELECT {columns} FROM {name}"))
+
+    def settings(self, **settings: Any) -> Settings:
+        return Settings(database=self.database, exports=self.exports, **settings)
+
+    def attribute(self, instance: dg.DagsterInstance, start: str, end: str | None = None, **settings: Any) -> None:
+        """Runs the attribution assets for the conversion days `start` to `end`, both included."""
+        self._run(ATTRIBUTION_JOB, instance, start, end, settings)
+
+    def report(self, instance: dg.DagsterInstance, start: str, end: str | None = None, **settings: Any) -> None:
+        """Runs the reporting assets for the session days `start` to `end`, both included."""
+        self._run(REPORTING_JOB, instance, start, end, settings)
+
+    def _run(self, job: str, instance: dg.DagsterInstance, start: str, end: str | None, settings: dict[str, Any]) -> None:
+        build_defs(self.settings(**settings)).resolve_job_def(job).execute_in_process(
+            instance=instance,
+            tags={"dagster/asset_partition_range_start": start, "dagster/asset_partition_range_end": end or start},
+        )

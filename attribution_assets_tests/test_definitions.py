@@ -1,0 +1,124 @@
+"""The graph as Dagster loads it: assets, partitions, mappings, and where it is found."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from attribution_assets.definitions import build_defs
+from attribution_assets.settings import Settings
+from attribution_assets_tests.support import PROJECT, Shop
+
+TABLES = ["customer_journeys", "ihc_results", "attribution_customer_journey", "channel_reporting", "channel_reporting_csv"]
+SOURCES = ["conversions", "session_costs", "session_sources"]
+
+
+def graph(settings: Settings | None = None) -> dg.AssetGraph:
+    return build_defs(settings).resolve_asset_graph()
+
+
+def test_the_graph_loads_without_a_database() -> None:
+    dg.Definitions.validate_loadable(build_defs())
+
+
+def test_the_workspace_file_and_the_dg_table_name_the_same_module() -> None:
+    workspace = yaml.safe_load((PROJECT / "workspace.yaml").read_text())
+    pyproject = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+
+    [location] = workspace["load_from"]
+
+    assert location["python_module"]["module_name"] == pyproject["tool"]["dg"]["project"]["code_location_target_module"]
+
+
+def test_five_assets_are_made_from_three_external_sources() -> None:
+    keys = graph()
+
+    assert sorted(key.to_user_string() for key in keys.materializable_asset_keys) == sorted(TABLES)
+    assert sorted(key.to_user_string() for key in keys.external_asset_keys) == SOURCES
+
+
+def test_all_assets_share_one_daily_partition_and_one_backfill_policy() -> None:
+    nodes = [graph().get(dg.AssetKey(table)) for table in TABLES]
+
+    assert len({node.partitions_def for node in nodes}) == 1
+    assert {node.backfill_policy for node in nodes} == {dg.BackfillPolicy.single_run()}
+
+
+def test_a_report_day_reads_the_conversion_days_up_to_the_lookback() -> None:
+    reporting = graph(Settings(start_date="2023-09-01", end_date="2023-12-31", lookback_days=3)).get(
+        dg.AssetKey("channel_reporting")
+    )
+
+    mapping = reporting.partition_mappings[dg.AssetKey("attribution_customer_journey")]
+    days = reporting.partitions_def
+    assert days is not None
+    upstream = mapping.get_upstream_mapped_partitions_result_for_partitions(
+        days.subset_with_partition_keys(["2023-09-10"]), days, days
+    )
+
+    assert list(upstream.partitions_subset.get_partition_keys()) == ["2023-09-10", "2023-09-11", "2023-09-12", "2023-09-13"]
+
+
+@pytest.mark.parametrize("asset", TABLES + SOURCES)
+def test_every_asset_says_what_a_row_is_and_shows_its_columns(asset: str) -> None:
+    node = graph().get(dg.AssetKey(asset))
+
+    assert node.description is not None
+    assert node.metadata["dagster/column_schema"].columns
+    assert node.group_name in {"sources", "attribution", "reporting"}
+    assert node.owners
+    assert node.kinds
+    if asset in TABLES and asset != "channel_reporting_csv":
+        assert node.description.startswith("One row per ")
+        assert "estated when" in node.description
+
+
+def test_the_first_partition_is_the_setting_where_it_is_set(shop: Shop) -> None:
+    shop.session("s", "u", "2023-01-01 10:00:00")
+
+    assert first_partition(shop.settings(start_date="2023-05-01")) == "2023-05-01"
+
+
+def test_the_first_partition_is_the_earliest_session_or_conversion(shop: Shop) -> None:
+    shop.session("s", "u", "2023-02-03 10:00:00")
+    shop.conversion("c", "u", "2023-02-01 10:00:00")
+
+    assert first_partition(shop.settings()) == "2023-02-01"
+
+
+def test_text_that_is_no_date_does_not_move_the_first_partition(shop: Shop) -> None:
+    for at in ("2023-02-03 10:00:00", "0 10:00:00", "2023-02-00 10:00:00", "02/03/2023 10:00:00"):
+        shop.session(at, "u", at)
+
+    assert first_partition(shop.settings()) == "2023-02-03"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"this is not SQLite, whatever its name says"])
+def test_without_a_readable_database_the_first_partition_is_90_days_ago(tmp_path: Path, content: bytes | None) -> None:
+    database = tmp_path / "some.db"
+    if content is not None:
+        database.write_bytes(content)
+
+    assert first_partition(Settings(database=database)) == (datetime.now(UTC).date() - timedelta(days=90)).isoformat()
+
+
+def test_the_last_partition_is_yesterday_or_the_setting(shop: Shop) -> None:
+    yesterday = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
+
+    assert partitions(shop.settings(start_date="2023-05-01"))[-1] == yesterday
+    assert partitions(shop.settings(start_date="2023-05-01", end_date="2023-05-03"))[-1] == "2023-05-03"
+
+
+def partitions(settings: Settings) -> list[str]:
+    days = graph(settings).get(dg.AssetKey("customer_journeys")).partitions_def
+    assert days is not None
+    return list(days.get_partition_keys())
+
+
+def first_partition(settings: Settings) -> str:
+    return partitions(settings)[0]

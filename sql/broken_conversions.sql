@@ -1,0 +1,22 @@
+-- One row per conversion from :first_day to :last_conversion_day that cannot be attributed or valued: which one, and why.
+-- A run that would read such a row stops before it writes anything.
+WITH problem AS (
+    SELECT
+        conv_id,
+        CASE
+            WHEN conv_id IS NULL OR conv_id = '' THEN 'has no conv_id'
+            WHEN user_id IS NULL OR user_id = '' THEN 'has no user_id'
+            WHEN date(conv_date) IS NOT conv_date THEN 'has conv_date ' || quote(conv_date) || ', not YYYY-MM-DD'
+            WHEN time(conv_time) IS NULL OR conv_time NOT GLOB '[0-9][0-9]:[0-9][0-9]:[0-9][0-9]*'
+                THEN 'has conv_time ' || quote(conv_time) || ', not HH:MM:SS'
+            WHEN typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e300
+                THEN 'has revenue ' || quote(revenue) || ', not a number'
+        END AS what
+    FROM conversions
+    WHERE conv_date BETWEEN :first_day AND :last_conversion_day
+)
+
+SELECT 'conversions: ' || quote(conv_id) || ' ' || what AS problem
+FROM problem
+WHERE what IS NOT NULL
+ORDER BY problem

@@ -1,0 +1,80 @@
+-- The whole schema: first the three source tables, which you fill, then the four tables that the pipeline fills, then the indexes.
+-- The schema step takes tables, types, keys and the comments beside the columns from here; it never creates or changes a source table.
+
+CREATE TABLE IF NOT EXISTS session_sources (
+    session_id text NOT NULL,                -- unique identifier of the session
+    user_id text NOT NULL,                   -- who visited
+    event_date text NOT NULL,                -- UTC date of the session, YYYY-MM-DD
+    event_time text NOT NULL,                -- UTC time of the session, HH:MM:SS
+    channel_name text NOT NULL,              -- traffic channel that started the session
+    holder_engagement integer NOT NULL,      -- 1 if the session counts as holder engagement, else 0
+    closer_engagement integer NOT NULL,      -- 1 if the session counts as closer engagement, else 0
+    impression_interaction integer NOT NULL, -- 1 if the session is an ad impression, else 0
+    PRIMARY KEY (session_id)
+);
+
+CREATE TABLE IF NOT EXISTS session_costs (
+    session_id text NOT NULL,                -- the session that was paid for
+    cost real,                               -- marketing cost of the session in Euro; missing or NULL counts as 0
+    PRIMARY KEY (session_id)
+);
+
+CREATE TABLE IF NOT EXISTS conversions (
+    conv_id text NOT NULL,                   -- unique identifier of the conversion
+    user_id text NOT NULL,                   -- who bought
+    conv_date text NOT NULL,                 -- UTC date of the conversion, YYYY-MM-DD
+    conv_time text NOT NULL,                 -- UTC time of the conversion, HH:MM:SS
+    revenue real NOT NULL,                   -- revenue of the conversion in Euro
+    PRIMARY KEY (conv_id)
+);
+
+CREATE TABLE IF NOT EXISTS customer_journeys (
+    conv_id text NOT NULL,                   -- the conversion that ended the journey
+    session_id text NOT NULL,                -- a session of its user before it
+    conv_date text NOT NULL,                 -- UTC date of the conversion: the partition
+    timestamp text NOT NULL,                 -- UTC date and time of the session
+    channel_label text NOT NULL,             -- traffic channel of the session
+    holder_engagement integer NOT NULL,      -- 1 if the session counts as holder engagement, else 0
+    closer_engagement integer NOT NULL,      -- 1 if the session counts as closer engagement, else 0
+    conversion integer NOT NULL,             -- 1 on the last session of the journey, else 0
+    impression_interaction integer NOT NULL, -- 1 if the session is an ad impression, else 0
+    PRIMARY KEY (conv_id, session_id)
+);
+
+CREATE TABLE IF NOT EXISTS ihc_results (
+    conv_id text NOT NULL,                   -- the conversion
+    session_id text NOT NULL,                -- a session of its journey
+    conv_date text NOT NULL,                 -- UTC date of the conversion: the partition
+    initializer real NOT NULL,               -- share of starting the journey, 0 to 1
+    holder real NOT NULL,                    -- share of keeping it going, 0 to 1
+    closer real NOT NULL,                    -- share of closing it, 0 to 1
+    ihc real NOT NULL,                       -- the three weighed together, 0 to 1
+    backend text NOT NULL,                   -- who computed it: embedded or api
+    parameters text NOT NULL,                -- which model parameters gave it
+    PRIMARY KEY (conv_id, session_id)
+);
+
+CREATE TABLE IF NOT EXISTS attribution_customer_journey (
+    conv_id text NOT NULL,                   -- the conversion
+    session_id text NOT NULL,                -- a session of its journey
+    ihc real NOT NULL,                       -- the session's share of the conversion; sums to 1 per conversion
+    conv_date text NOT NULL,                 -- UTC date of the conversion: the partition
+    PRIMARY KEY (conv_id, session_id)
+);
+
+CREATE TABLE IF NOT EXISTS channel_reporting (
+    channel_name text NOT NULL,              -- traffic channel
+    date text NOT NULL,                      -- UTC date of the sessions: the partition
+    cost real NOT NULL,                      -- marketing cost of the day's sessions in Euro
+    ihc real NOT NULL,                       -- orders credited to the day's sessions
+    ihc_revenue real NOT NULL,               -- revenue credited to the day's sessions in Euro
+    PRIMARY KEY (channel_name, date)
+);
+
+CREATE INDEX IF NOT EXISTS session_sources_by_user ON session_sources (user_id, event_date, event_time);
+CREATE INDEX IF NOT EXISTS session_sources_by_date ON session_sources (event_date);
+CREATE INDEX IF NOT EXISTS conversions_by_date ON conversions (conv_date);
+CREATE INDEX IF NOT EXISTS customer_journeys_by_date ON customer_journeys (conv_date);
+CREATE INDEX IF NOT EXISTS ihc_results_by_date ON ihc_results (conv_date);
+CREATE INDEX IF NOT EXISTS attribution_customer_journey_by_date ON attribution_customer_journey (conv_date);
+CREATE INDEX IF NOT EXISTS channel_reporting_by_date ON channel_reporting (date);

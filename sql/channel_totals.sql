@@ -1,0 +1,15 @@
+-- One row per channel: the channel report of the days added up.
+-- CPO is undefined (NULL) without an order, ROAS without a cost.
+WITH total_of_channel AS (
+    SELECT channel_name AS channel, total(cost) AS cost, total(ihc) AS orders, total(ihc_revenue) AS revenue
+    FROM (
+        SELECT * FROM channel_reporting
+        WHERE date BETWEEN :first_day AND :last_day
+        ORDER BY channel_name, date
+    )
+    GROUP BY channel_name
+)
+
+SELECT channel, cost, orders, revenue, cost / nullif(orders, 0) AS CPO, revenue / nullif(cost, 0) AS ROAS
+FROM total_of_channel
+ORDER BY revenue DESC, cost DESC, channel

@@ -1,0 +1,9 @@
+-- One row: how many conversions of the days have no session in their window, and their revenue, which no channel gets.
+-- Run it after customer_journeys of these days.
+SELECT count(*) AS conversions, total(revenue) AS revenue
+FROM (
+    SELECT revenue FROM conversions
+    WHERE conv_date BETWEEN :first_day AND :last_day
+      AND NOT EXISTS (SELECT 1 FROM customer_journeys WHERE customer_journeys.conv_id = conversions.conv_id)
+    ORDER BY conv_id
+)
