@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -136,19 +137,19 @@ def _progress() -> Iterator[Any]:
         disable=not console.is_terminal,
     )
     tasks: dict[str, Any] = {}
-    rows: dict[str, str] = {}
+    rows: Counter[str] = Counter()
 
     def on_event(event: dg.DagsterEvent) -> None:
         step = event.step_key or ""
         data: Any = event.event_specific_data
         if event.is_step_start:
             tasks[step] = bars.add_task(step, total=None, rows="")
-        elif event.is_handled_output and "rows" in data.metadata:
-            rows[step] = f"{data.metadata['rows'].value:,} rows"
+        elif event.is_step_materialization:
+            rows[step] += data.materialization.metadata["dagster/partition_row_count"].value
         elif event.is_step_success:
-            bars.update(tasks[step], total=1, completed=1, rows=rows.get(step, ""))
+            bars.update(tasks[step], total=1, completed=1, rows=f"{rows[step]:,} rows")
             if not console.is_terminal:
-                console.print(f"{step}: {rows.get(step, 'done')} in {data.duration_ms / 1000:.1f} s", highlight=False)
+                console.print(f"{step}: {rows[step]:,} rows in {data.duration_ms / 1000:.1f} s", highlight=False)
 
     with bars:
         yield on_event

@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 
-from attribution_assets.io_managers.sqlite import DAY_COLUMN
+from attribution_assets.io_managers.sqlite import DAY_COLUMN, describe_days
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 from attribution_assets.warehouse.csv_files import CSVFiles
 
@@ -33,7 +33,12 @@ class CSVFilesIOManager(dg.ConfigurableIOManager):
         warehouse = SQLiteWarehouse(Path(self.database))
         days = Days.of(context.asset_partition_keys)
         rows = files.replace(days, context.definition_metadata[DAY_COLUMN], lambda: warehouse.fetch(obj))
-        context.add_output_metadata({"rows": rows, "path": dg.MetadataValue.path(files.whole)})
+        describe_days(
+            {
+                day: {"dagster/partition_row_count": count, "path": dg.MetadataValue.path(files.of_day(day))}
+                for day, count in rows.items()
+            }
+        )
 
     def load_input(self, context: dg.InputContext) -> pd.DataFrame:
         """The rows of the days' files; of the whole file for an unpartitioned reader."""

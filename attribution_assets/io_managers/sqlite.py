@@ -1,7 +1,8 @@
 """SQLiteIOManager: an asset's rows as a table of the same name in an SQLite file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -38,7 +39,7 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
             context.log.info(line)
         days = Days.of(context.asset_partition_keys)
         rows = self.warehouse.replace_days(table, context.definition_metadata[DAY_COLUMN], days, obj)
-        context.add_output_metadata({"rows": sum(rows.values())})
+        describe_days({day: {"dagster/partition_row_count": count} for day, count in rows.items()})
 
     def load_input(self, context: dg.InputContext) -> pd.DataFrame | Frames:
         """The rows of the upstream days that the partition mapping gives; all rows for an unpartitioned reader."""
@@ -48,6 +49,16 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
         if context.dagster_type.typing_type is Frames:
             return Frames(self.warehouse.stream(table, day_column, days))
         return self.warehouse.read(table, day_column, days)
+
+
+def describe_days(metadata: Mapping[str, Mapping[str, int | dg.MetadataValue[Any]]]) -> None:
+    """Attaches metadata to each day of the run by itself; what is added to the output would stand at every day alike."""
+    try:
+        context = dg.AssetExecutionContext.get()
+    except dg.DagsterInvariantViolationError:  # outside a run there is no materialization to describe
+        return
+    for day, values in metadata.items():
+        context.add_asset_metadata(values, partition_key=day)
 
 
 def _table(key: dg.AssetKey) -> Table:

@@ -48,8 +48,8 @@ class CSVFiles:
                 "Point --exports or ATTRIBUTION_EXPORTS to another one."
             ) from error
 
-    def replace(self, days: Days, day_column: str, all_days: Callable[[], Rows]) -> int:
-        """Writes the files of these days and the whole one, and returns the number of rows of these days.
+    def replace(self, days: Days, day_column: str, all_days: Callable[[], Rows]) -> dict[str, int]:
+        """Writes the files of these days and the whole one, and returns the number of rows of each day.
 
         `all_days` is called under a lock that all writers share, so that of two runs the later one has seen both.
         UTF-8, `\\n`, floats as plain decimals with 6 places, None as an empty field; a day without rows is a header.
@@ -65,7 +65,7 @@ class CSVFiles:
             for day, rows_of_day in of_days.items():
                 _replace_file(self.of_day(day), render(columns, rows_of_day))
             _replace_file(self.whole, render(columns, rows))
-        return sum(map(len, of_days.values()))
+        return {day: len(rows_of_day) for day, rows_of_day in of_days.items()}
 
     @property
     def _lock_file(self) -> Path:

@@ -1,0 +1,1 @@
+"""The contract of the IHC model and its parameters."""

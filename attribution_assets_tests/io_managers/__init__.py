@@ -1,0 +1,1 @@
+"""The contract of the IO managers: what Dagster's runs write and read."""

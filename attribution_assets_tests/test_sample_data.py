@@ -1,0 +1,237 @@
+"""The sample database: deterministic, of the size asked for, with every awkward case it promises, and never in the way."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attribution_assets.errors import AttributionError
+from attribution_assets.sample_data import write_sample
+from attribution_assets.warehouse import SOURCES, Query, SQLiteWarehouse, schema
+
+END = date(2023, 9, 30)
+DEFAULT = {"days": 30, "sessions": 20_000, "seed": 0}
+SMALL = {"days": 7, "sessions": 500, "seed": 0}
+
+AWKWARD = {
+    "users who come back": "SELECT user_id FROM session_sources GROUP BY user_id HAVING count(*) > 1",
+    "sessions after their user's conversion": """
+        SELECT session_id FROM session_sources JOIN conversions USING (user_id)
+        WHERE (event_date, event_time) > (conv_date, conv_time)""",
+    "sessions at a conversion's very second": """
+        SELECT session_id FROM session_sources JOIN conversions USING (user_id)
+        WHERE (event_date, event_time) = (conv_date, conv_time)""",
+    "users with sessions who convert twice within days": """
+        SELECT one.user_id FROM conversions AS one JOIN conversions AS two USING (user_id) JOIN session_sources USING (user_id)
+        WHERE julianday(two.conv_date, two.conv_time) - julianday(one.conv_date, one.conv_time) BETWEEN 0.01 AND 5""",
+    "conversions of users without any session": """
+        SELECT conv_id FROM conversions WHERE user_id NOT IN (SELECT user_id FROM session_sources)""",
+    "sessions whose cost is NULL": """
+        SELECT session_id FROM session_sources JOIN session_costs USING (session_id) WHERE cost IS NULL""",
+    "sessions without a cost": """
+        SELECT session_id FROM session_sources WHERE session_id NOT IN (SELECT session_id FROM session_costs)""",
+    "channels without any cost": """
+        SELECT channel_name FROM session_sources LEFT JOIN session_costs USING (session_id)
+        GROUP BY channel_name HAVING count(cost) = 0""",
+    "channels with costs": """
+        SELECT channel_name FROM session_sources JOIN session_costs USING (session_id)
+        GROUP BY channel_name HAVING sum(cost) > 0""",
+}
+
+
+@pytest.fixture(scope="module", params=[DEFAULT, SMALL], ids=["default", "small"])
+def sample(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, int]]:
+    """A sample database and its size."""
+    size: dict[str, int] = request.param
+    path = tmp_path_factory.mktemp("sample") / "sample.db"
+    write_sample(path, end=END, **size)
+    return path, size
+
+
+def fetch(path: Path, statement: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def content(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows of every source table."""
+    return {source: fetch(path, f"SELECT * FROM {source}") for source in SOURCES}
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+# The same arguments, the same rows ------------------------------------------------------------------------------------
+
+
+def test_the_same_arguments_give_the_same_rows(tmp_path: Path) -> None:
+    for name in ("one.db", "two.db"):
+        write_sample(tmp_path / name, end=END, **SMALL)
+
+    assert content(tmp_path / "one.db") == content(tmp_path / "two.db")
+
+
+def test_another_seed_gives_other_rows(tmp_path: Path) -> None:
+    write_sample(tmp_path / "one.db", end=END, **SMALL)
+    write_sample(tmp_path / "two.db", end=END, **{**SMALL, "seed": 1})
+
+    one, two = content(tmp_path / "one.db"), content(tmp_path / "two.db")
+
+    assert all(not set(one[source]) & set(two[source]) for source in SOURCES)
+
+
+# What is in it --------------------------------------------------------------------------------------------------------
+
+
+def test_the_sessions_and_days_are_as_many_as_asked_for(sample: tuple[Path, dict[str, int]]) -> None:
+    path, size = sample
+
+    assert fetch(path, "SELECT count(*), count(DISTINCT event_date) FROM session_sources") == [(size["sessions"], size["days"])]
+
+
+@pytest.mark.parametrize(("days", "first"), [(30, "2023-09-01"), (7, "2023-09-24"), (1, "2023-09-30")])
+def test_the_days_end_with_the_last_one_asked_for(tmp_path: Path, days: int, first: str) -> None:
+    write_sample(tmp_path / "sample.db", days=days, end=END, sessions=500, seed=0)
+
+    assert fetch(tmp_path / "sample.db", "SELECT min(event_date), max(event_date) FROM session_sources") == [
+        (first, "2023-09-30")
+    ]
+
+
+@pytest.mark.parametrize("table", ["session_sources", "conversions"])
+def test_every_date_and_time_is_real_and_within_the_days(sample: tuple[Path, dict[str, int]], table: str) -> None:
+    path, size = sample
+    prefix = "conv" if table == "conversions" else "event"
+    first = END.toordinal() - size["days"] + 1
+
+    wrong = fetch(
+        path,
+        f"SELECT * FROM {table} WHERE date({prefix}_date) IS NOT {prefix}_date OR time({prefix}_time) IS NOT {prefix}_time "
+        f"OR {prefix}_date NOT BETWEEN '{date.fromordinal(first)}' AND '{END}'",
+    )
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("table", "key"), [("session_sources", "session_id"), ("conversions", "conv_id")])
+def test_every_id_is_32_hex_digits_and_there_once(sample: tuple[Path, dict[str, int]], table: str, key: str) -> None:
+    path, _ = sample
+    ids = [id_ for (id_,) in fetch(path, f"SELECT {key} FROM {table}")]
+    users = [id_ for (id_,) in fetch(path, f"SELECT user_id FROM {table}")]
+
+    assert len(set(ids)) == len(ids)
+    assert all(len(id_) == 32 and not set(id_) - set("0123456789abcdef") for id_ in ids + users)
+
+
+@pytest.mark.parametrize("case", AWKWARD)
+def test_an_awkward_case_is_there(sample: tuple[Path, dict[str, int]], case: str) -> None:
+    path, _ = sample
+
+    assert fetch(path, AWKWARD[case])
+
+
+def test_about_three_percent_of_the_users_convert(tmp_path: Path) -> None:
+    write_sample(tmp_path / "sample.db", end=END, **DEFAULT)
+
+    [(users, buyers)] = fetch(
+        tmp_path / "sample.db",
+        "SELECT count(DISTINCT user_id), count(DISTINCT user_id) FILTER (WHERE user_id IN (SELECT user_id FROM conversions)) "
+        "FROM session_sources",
+    )
+
+    assert 0.02 <= buyers / users <= 0.045
+
+
+def test_no_row_is_one_that_a_run_would_refuse(sample: tuple[Path, dict[str, int]]) -> None:
+    path, _ = sample
+    days = {"first_day": "0000-01-01", "last_day": "9999-12-31", "last_conversion_day": "9999-12-31"}
+
+    problems = [SQLiteWarehouse(path).fetch(Query(guard, days))[1] for guard in ("broken_conversions", "broken_sessions")]
+
+    assert [list(rows) for rows in problems] == [[], []]
+
+
+def test_the_tables_and_indexes_are_those_of_the_schema(sample: tuple[Path, dict[str, int]]) -> None:
+    path, _ = sample
+    declared = {schema()[source].create for source in SOURCES}
+    declared |= {create for source in SOURCES for create in schema()[source].indexes.values()}
+
+    assert {sql for (sql,) in fetch(path, "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")} == declared
+
+
+@pytest.mark.parametrize(("sessions", "days"), [(1, 1), (1, 7), (2, 1), (2, 30), (7, 1)])
+def test_tiny_sizes_work(tmp_path: Path, sessions: int, days: int) -> None:
+    write_sample(tmp_path / "sample.db", days=days, end=END, sessions=sessions, seed=0)
+
+    rows = content(tmp_path / "sample.db")
+
+    assert len(rows["session_sources"]) == sessions
+    assert rows["conversions"]
+
+
+# Where it is written --------------------------------------------------------------------------------------------------
+
+
+def test_the_folder_is_made_and_holds_nothing_but_the_database(tmp_path: Path) -> None:
+    write_sample(tmp_path / "new" / "folder" / "sample.db", end=END, **SMALL)
+
+    assert files(tmp_path) == [tmp_path / "new" / "folder" / "sample.db"]
+
+
+def test_a_file_that_exists_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "sample.db"
+    path.write_bytes(b"mine")
+
+    with pytest.raises(AttributionError, match=r"sample\.db exists already and is not overwritten"):
+        write_sample(path, end=END, **SMALL)
+
+    assert path.read_bytes() == b"mine"
+    assert files(tmp_path) == [path]
+
+
+@pytest.mark.parametrize("below", ["sample.db", "folder/sample.db"])
+def test_a_folder_that_is_a_file_is_said_in_one_line(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_bytes(b"mine")
+
+    with pytest.raises(AttributionError, match=r"sample\.db cannot be written") as raised:
+        write_sample(tmp_path / "file" / below, end=END, **SMALL)
+
+    assert "\n" not in str(raised.value)
+    assert (tmp_path / "file").read_bytes() == b"mine"
+    assert files(tmp_path) == [tmp_path / "file"]
+
+
+@pytest.mark.parametrize("limit", [0, 8192, 100_000])
+def test_a_disk_that_is_full_leaves_no_file_behind(tmp_path: Path, limit: int) -> None:
+    with largest_file(limit), pytest.raises(AttributionError, match=r"sample\.db cannot be written") as raised:
+        write_sample(tmp_path / "sample.db", end=END, **SMALL)
+
+    assert "\n" not in str(raised.value)
+    assert files(tmp_path) == []
+
+
+def test_what_an_earlier_failure_left_is_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / ".sample.db.unfinished").write_bytes(b"killed while it was written")
+
+    write_sample(tmp_path / "sample.db", end=END, **SMALL)
+
+    assert files(tmp_path) == [tmp_path / "sample.db"]
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """No file of this process grows beyond so many bytes: to SQLite that is a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

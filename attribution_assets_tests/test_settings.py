@@ -1,0 +1,218 @@
+"""Every choice the user has: its default, where it is read from, which source wins, and what is refused."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from pydantic import ValidationError
+
+from attribution_assets.cli import main
+from attribution_assets.settings import Settings
+
+CHOICES: list[tuple[str, str, str, Any]] = [  # variable, text, field, value
+    ("ATTRIBUTION_DATABASE", "/some/shop.db", "database", Path("/some/shop.db")),
+    ("ATTRIBUTION_EXPORTS", "/some/exports", "exports", Path("/some/exports")),
+    ("ATTRIBUTION_LOOKBACK_DAYS", "7", "lookback_days", 7),
+    ("ATTRIBUTION_INCLUDE_CONVERTING_SESSION", "true", "include_converting_session", True),
+    ("ATTRIBUTION_START_DATE", "2023-09-01", "start_date", date(2023, 9, 1)),
+    ("ATTRIBUTION_END_DATE", "2023-09-30", "end_date", date(2023, 9, 30)),
+    ("IHC_PARAMETERS", "alternative", "ihc_parameters", "alternative"),
+    ("DAGSTER_HOME", "/some/home", "dagster_home", Path("/some/home")),
+]
+OTHER: dict[str, Any] = {  # of each field: neither the default nor the value above
+    "database": Path("/other/shop.db"),
+    "exports": Path("/other/exports"),
+    "lookback_days": 3,
+    "include_converting_session": False,
+    "start_date": date(2022, 9, 1),
+    "end_date": date(2022, 9, 30),
+    "ihc_parameters": "other.json",
+    "dagster_home": Path("/other/home"),
+}
+
+
+def default(field: str) -> Any:
+    return getattr(Settings(), field)
+
+
+def test_the_defaults(tmp_path: Path) -> None:
+    assert Settings().model_dump() == {
+        "database": tmp_path / "data" / "attribution.db",
+        "exports": tmp_path / "data" / "exports",
+        "lookback_days": 90,
+        "include_converting_session": False,
+        "start_date": None,
+        "end_date": None,
+        "ihc_parameters": "challenge",
+        "dagster_home": tmp_path / ".dagster_home",
+    }
+
+
+def test_every_choice_is_tested_here() -> None:
+    assert [field for _, _, field, _ in CHOICES] == list(Settings.model_fields)
+
+
+def test_every_choice_says_what_it_is() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+# Where they are read from ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("variable", "text", "field", "value"), CHOICES)
+def test_a_variable_of_the_environment_is_read(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, field: str, value: Any
+) -> None:
+    assert default(field) != value
+
+    monkeypatch.setenv(variable, text)
+
+    assert getattr(Settings(), field) == value
+
+
+@pytest.mark.parametrize(("variable", "text", "field", "value"), CHOICES)
+def test_a_variable_in_the_env_file_of_the_current_folder_is_read(variable: str, text: str, field: str, value: Any) -> None:
+    Path(".env").write_text(f"# ours\n{variable}={text}\n")
+
+    assert getattr(Settings(), field) == value
+
+
+def test_an_env_file_of_another_folder_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("ATTRIBUTION_LOOKBACK_DAYS=7\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    assert Settings().lookback_days == 90
+
+
+@pytest.mark.parametrize(("variable", "text", "field", "value"), CHOICES)
+def test_the_environment_wins_over_the_env_file(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, field: str, value: Any
+) -> None:
+    Path(".env").write_text(f"{variable}={OTHER[field]}\n")
+    monkeypatch.setenv(variable, text)
+
+    assert getattr(Settings(), field) == value
+
+
+@pytest.mark.parametrize(("variable", "text", "field", "value"), CHOICES)
+def test_an_empty_variable_counts_as_unset(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, field: str, value: Any
+) -> None:
+    unset = default(field)
+    monkeypatch.setenv(variable, "")
+
+    assert getattr(Settings(), field) == unset
+
+
+@pytest.mark.parametrize(("variable", "text", "field", "value"), CHOICES)
+def test_an_empty_variable_in_the_env_file_counts_as_unset(variable: str, text: str, field: str, value: Any) -> None:
+    unset = default(field)
+    Path(".env").write_text(f"{variable}=\n")
+
+    assert getattr(Settings(), field) == unset
+
+
+def test_an_empty_variable_of_the_environment_leaves_the_word_to_the_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("ATTRIBUTION_LOOKBACK_DAYS=7\n")
+    monkeypatch.setenv("ATTRIBUTION_LOOKBACK_DAYS", "")
+
+    assert Settings().lookback_days == 7
+
+
+@pytest.mark.parametrize(("variable", "text", "field", "value"), CHOICES)
+def test_a_keyword_argument_wins_over_the_environment_and_the_env_file(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, field: str, value: Any
+) -> None:
+    Path(".env").write_text(f"{variable}={text}\n")
+    monkeypatch.setenv(variable, text)
+
+    assert getattr(Settings(**{field: OTHER[field]}), field) == OTHER[field]
+
+
+def test_variables_of_other_programs_are_nothing_to_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = Settings()
+    Path(".env").write_text("DATABASE=/their/shop.db\nPOSTGRES_PASSWORD=x\n")
+    monkeypatch.setenv("LOOKBACK_DAYS", "7")
+
+    assert Settings() == expected
+
+
+# Paths ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variable", ["ATTRIBUTION_DATABASE", "ATTRIBUTION_EXPORTS", "DAGSTER_HOME"])
+def test_a_relative_path_starts_at_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "some/place")
+
+    assert tmp_path / "some" / "place" in Settings().model_dump().values()
+
+
+def test_a_path_stays_where_it_was_when_the_current_folder_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(database="shop.db")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    assert settings.database == tmp_path / "shop.db"
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+    assert Settings(database="~/shop.db").database == tmp_path / "home" / "shop.db"
+
+
+# Refused --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_lookback_of_zero_days_is_the_conversions_own_day() -> None:
+    assert Settings(lookback_days=0).lookback_days == 0
+
+
+def test_a_negative_lookback_is_refused() -> None:
+    with pytest.raises(ValidationError, match="lookback_days"):
+        Settings(lookback_days=-1)
+
+
+def test_a_first_day_after_the_last_is_refused_and_both_variables_are_named() -> None:
+    with pytest.raises(
+        ValidationError, match="ATTRIBUTION_START_DATE 2023-09-02 is later than ATTRIBUTION_END_DATE 2023-09-01"
+    ):
+        Settings(start_date="2023-09-02", end_date="2023-09-01")
+
+
+def test_one_day_may_be_the_first_and_the_last() -> None:
+    assert Settings(start_date="2023-09-01", end_date="2023-09-01").end_date == date(2023, 9, 1)
+
+
+@pytest.mark.parametrize("source", ["environment", ".env"])
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"ATTRIBUTION_LOOKBACK_DAYS": "-1"}, "ATTRIBUTION_LOOKBACK_DAYS"),
+        ({"ATTRIBUTION_LOOKBACK_DAYS": "many"}, "ATTRIBUTION_LOOKBACK_DAYS"),
+        ({"ATTRIBUTION_INCLUDE_CONVERTING_SESSION": "perhaps"}, "ATTRIBUTION_INCLUDE_CONVERTING_SESSION"),
+        ({"ATTRIBUTION_START_DATE": "01/09/2023"}, "ATTRIBUTION_START_DATE"),
+        ({"ATTRIBUTION_START_DATE": "2023-09-02", "ATTRIBUTION_END_DATE": "2023-09-01"}, "ATTRIBUTION_START_DATE"),
+        ({"ATTRIBUTION_DATABASE": "~nobody-of-that-name/shop.db"}, "ATTRIBUTION_DATABASE"),
+    ],
+)
+def test_the_command_says_in_one_line_which_variable_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, source: str, wrong: dict[str, str], named: str
+) -> None:
+    if source == ".env":
+        Path(".env").write_text("".join(f"{variable}={text}\n" for variable, text in wrong.items()))
+    else:
+        for variable, text in wrong.items():
+            monkeypatch.setenv(variable, text)
+
+    result = CliRunner().invoke(main, ["run"])
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert result.output.count("\n") == 1
+    assert named in result.output

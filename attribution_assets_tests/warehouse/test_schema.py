@@ -1,0 +1,83 @@
+"""The schema as data: what the package knows of tables, columns, keys and indexes is what the file in sql/ says."""
+
+from __future__ import annotations
+
+import pytest
+
+from attribution_assets.warehouse import SOURCES, schema
+from attribution_assets.warehouse.sqlite import DTYPES, STORED_AS
+
+OURS = ("customer_journeys", "ihc_results", "attribution_customer_journey", "channel_reporting")
+
+
+def test_there_are_three_source_tables_and_four_of_ours() -> None:
+    assert sorted(schema()) == sorted(SOURCES + OURS)
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        (
+            "session_sources",
+            "session_id user_id event_date event_time channel_name holder_engagement closer_engagement impression_interaction",
+        ),
+        ("session_costs", "session_id cost"),
+        ("conversions", "conv_id user_id conv_date conv_time revenue"),
+        ("attribution_customer_journey", "conv_id session_id ihc conv_date"),
+        ("channel_reporting", "channel_name date cost ihc ihc_revenue"),
+    ],
+)
+def test_columns_stand_in_the_order_of_the_file(table: str, columns: str) -> None:
+    assert schema()[table].column_names == tuple(columns.split())
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ("session_sources", ("session_id",)),
+        ("session_costs", ("session_id",)),
+        ("conversions", ("conv_id",)),
+        ("customer_journeys", ("conv_id", "session_id")),
+        ("ihc_results", ("conv_id", "session_id")),
+        ("attribution_customer_journey", ("conv_id", "session_id")),
+        ("channel_reporting", ("channel_name", "date")),
+    ],
+)
+def test_the_key_is_the_primary_key(table: str, key: tuple[str, ...]) -> None:
+    assert schema()[table].key == key
+
+
+def test_a_column_knows_its_type() -> None:
+    types = {column.name: column.type for column in schema()["customer_journeys"].columns}
+
+    assert types["conv_id"] == "text"
+    assert types["conversion"] == "integer"
+    assert {column.type for column in schema()["channel_reporting"].columns} == {"text", "real"}
+
+
+def test_only_the_cost_of_a_session_may_be_null() -> None:
+    optional = [(table.name, column.name) for table in schema().values() for column in table.columns if not column.required]
+
+    assert optional == [("session_costs", "cost")]
+
+
+@pytest.mark.parametrize("table", SOURCES + OURS)
+def test_every_column_has_a_description_and_a_type_that_can_be_read_and_checked(table: str) -> None:
+    for column in schema()[table].columns:
+        assert column.description
+        assert column.type in DTYPES
+        assert column.type in STORED_AS
+
+
+@pytest.mark.parametrize("table", OURS)
+def test_every_table_of_ours_has_an_index_on_its_day(table: str) -> None:
+    day = "date" if table == "channel_reporting" else "conv_date"
+
+    assert schema()[table].indexes[f"{table}_by_date"].endswith(f"ON {table} ({day})")
+
+
+def test_sessions_are_indexed_by_user_and_time_and_by_date() -> None:
+    indexes = schema()["session_sources"].indexes
+
+    assert sorted(indexes) == ["session_sources_by_date", "session_sources_by_user"]
+    assert indexes["session_sources_by_user"].endswith("(user_id, event_date, event_time)")
