@@ -187,3 +187,7 @@ def _print_summary(result: dict[str, Any]) -> None:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:,.2f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import dagster as dg
 
@@ -58,6 +58,22 @@ class Shop:
         with closing(sqlite3.connect(self.database)) as connection, connection:
             return connection.execute(statement, parameters).fetchall()
 
+    @classmethod
+    def copy_of(cls, original: Path, database: Path, exports: Path) -> Self:
+        """A shop on a writable copy of another database."""
+        database.write_bytes(original.read_bytes())
+        shop = cls.__new__(cls)
+        shop.database, shop.exports = database, exports
+        return shop
+
+    def results(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of the four tables that the pipeline fills."""
+        return {name: self.table(name) for name in schema() if name not in SOURCES}
+
+    def csv_bytes(self) -> dict[str, bytes]:
+        """The content of all CSV files, by their path in the exports folder."""
+        return {str(path.relative_to(self.exports)): path.read_bytes() for path in self.exports.rglob("*.csv")}
+
     def table(self, name: str, columns: str = "*") -> list[tuple[Any, ...]]:
         """The rows of a table, sorted."""
         return sorted(self.execute(f"SELECT {columns} FROM {name}"))
@@ -65,16 +81,26 @@ class Shop:
     def settings(self, **settings: Any) -> Settings:
         return Settings(database=self.database, exports=self.exports, **settings)
 
-    def attribute(self, instance: dg.DagsterInstance, start: str, end: str | None = None, **settings: Any) -> None:
+    def attribute(
+        self, instance: dg.DagsterInstance, start: str, end: str | None = None, **settings: Any
+    ) -> dg.ExecuteInProcessResult:
         """Runs the attribution assets for the conversion days `start` to `end`, both included."""
-        self._run(ATTRIBUTION_JOB, instance, start, end, settings)
+        return self._run(ATTRIBUTION_JOB, instance, start, end, settings)
 
-    def report(self, instance: dg.DagsterInstance, start: str, end: str | None = None, **settings: Any) -> None:
+    def report(
+        self, instance: dg.DagsterInstance, start: str, end: str | None = None, **settings: Any
+    ) -> dg.ExecuteInProcessResult:
         """Runs the reporting assets for the session days `start` to `end`, both included."""
-        self._run(REPORTING_JOB, instance, start, end, settings)
+        return self._run(REPORTING_JOB, instance, start, end, settings)
 
-    def _run(self, job: str, instance: dg.DagsterInstance, start: str, end: str | None, settings: dict[str, Any]) -> None:
-        build_defs(self.settings(**settings)).resolve_job_def(job).execute_in_process(
-            instance=instance,
-            tags={"dagster/asset_partition_range_start": start, "dagster/asset_partition_range_end": end or start},
+    def _run(
+        self, job: str, instance: dg.DagsterInstance, start: str, end: str | None, settings: dict[str, Any]
+    ) -> dg.ExecuteInProcessResult:
+        return (
+            build_defs(self.settings(**settings))
+            .resolve_job_def(job)
+            .execute_in_process(
+                instance=instance,
+                tags={"dagster/asset_partition_range_start": start, "dagster/asset_partition_range_end": end or start},
+            )
         )

@@ -1,0 +1,300 @@
+"""The `attribution` command as its user meets it: what it prints, writes and answers to mistakes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner, Result
+
+from attribution_assets.cli import main
+from attribution_assets_tests.support import PROJECT, Shop
+
+YESTERDAY = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
+TODAY = datetime.now(UTC).date().isoformat()
+
+
+def attribution(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def run(shop: Shop, *arguments: str | Path) -> Result:
+    return attribution("run", "--database", shop.database, "--exports", shop.exports, *arguments)
+
+
+@pytest.fixture
+def small_shop(shop: Shop) -> Shop:
+    shop.session("s1", "u", "2023-09-01 10:00:00", "Email", cost=4)
+    shop.session("s2", "v", "2023-09-03 10:00:00", "Ads", cost=1)
+    shop.conversion("c1", "u", "2023-09-02 12:00:00", 8)
+    shop.conversion("c2", "stranger", "2023-09-02 12:00:00", 5)
+    return shop
+
+
+# -- run --------------------------------------------------------------------------------------------------------------
+
+
+def test_run_writes_the_report_and_ends_with_a_table_and_the_csv_path(small_shop: Shop) -> None:
+    result = run(small_shop)
+
+    assert result.exit_code == 0
+    assert "Channels, sessions of 2023-09-01 to 2023-09-03" in result.stdout
+    assert "Email" in result.stdout
+    assert "1 conversions of 2023-09-02 to 2023-09-03 have no session (revenue 5.00)" in result.stdout
+    assert result.stdout.rstrip().endswith(str(small_shop.exports / "channel_reporting.csv"))
+    assert small_shop.table("channel_reporting") == [
+        ("Ads", "2023-09-03", 1.0, 0.0, 0.0),
+        ("Email", "2023-09-01", 4.0, 1.0, 8.0),
+    ]
+
+
+def test_json_is_the_only_thing_on_standard_output(small_shop: Shop) -> None:
+    result = run(small_shop, "--json")
+
+    assert json.loads(result.stdout) == {
+        "start": "2023-09-02",
+        "end": "2023-09-03",
+        "report_start": "2023-09-01",
+        "report_end": "2023-09-03",
+        "channels": [
+            {"channel": "Email", "cost": 4.0, "orders": 1.0, "revenue": 8.0, "CPO": 4.0, "ROAS": 2.0},
+            {"channel": "Ads", "cost": 1.0, "orders": 0.0, "revenue": 0.0, "CPO": None, "ROAS": 0.0},
+        ],
+        "conversions_without_session": {"conversions": 1, "revenue": 5.0},
+        "csv": str(small_shop.exports / "channel_reporting.csv"),
+        "notes": [],
+    }
+
+
+def test_without_options_the_environment_and_then_the_default_paths_are_used(
+    small_shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ATTRIBUTION_DATABASE", "shop.db")
+
+    result = attribution("run")
+
+    assert result.exit_code == 0
+    assert (tmp_path / "data" / "exports" / "channel_reporting.csv").exists()
+    assert (tmp_path / ".dagster_home" / "dagster.yaml").read_text() == (PROJECT / "dagster.yaml").read_text()
+
+
+def test_both_runs_show_in_the_history_of_the_dagster_home(
+    small_shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+
+    run(small_shop, "--start", "2023-09-02", "--end", "2023-09-02")
+
+    with dg.DagsterInstance.get() as instance:
+        assert [(run.job_name, run.status) for run in reversed(instance.get_runs())] == [
+            ("attribute_conversions", dg.DagsterRunStatus.SUCCESS),
+            ("report_channels", dg.DagsterRunStatus.SUCCESS),
+        ]
+        assert instance.get_materialized_partitions(dg.AssetKey("customer_journeys")) == {"2023-09-02"}
+        assert instance.get_materialized_partitions(dg.AssetKey("channel_reporting_csv")) == {"2023-09-01", "2023-09-02"}
+
+
+def test_rows_after_the_last_day_are_counted_in_one_line(small_shop: Shop) -> None:
+    small_shop.session("today", "u", f"{TODAY} 00:00:00")
+    small_shop.conversion("today", "u", f"{TODAY} 00:00:01")
+    small_shop.conversion("far", "u", "2999-01-01 00:00:01")
+
+    result = run(small_shop)
+
+    assert f"1 sessions and 2 conversions after {YESTERDAY}" in result.stderr
+    assert small_shop.table("customer_journeys", "conv_id") == [("c1",)]
+
+
+def test_rows_without_a_date_are_counted_in_one_line(small_shop: Shop) -> None:
+    small_shop.session("broken", "u", "01.09.2023 10:00:00")
+
+    assert "1 sessions and 0 conversions have no date of the form YYYY-MM-DD" in run(small_shop).stderr
+
+
+def test_a_range_without_conversions_reports_its_costs(small_shop: Shop) -> None:
+    result = run(small_shop, "--start", "2023-09-03", "--end", "2023-09-03")
+
+    assert result.exit_code == 0
+    assert small_shop.table("channel_reporting", "date, cost") == [("2023-09-01", 4.0), ("2023-09-03", 1.0)]
+
+
+def test_elsewhere_than_on_a_terminal_each_step_is_a_plain_line(small_shop: Shop) -> None:
+    steps = [line.split(":")[0] for line in run(small_shop).stderr.splitlines() if " rows in " in line]
+
+    assert steps == [
+        "customer_journeys",
+        "ihc_results",
+        "attribution_customer_journey",
+        "channel_reporting",
+        "channel_reporting_csv",
+    ]
+
+
+def test_on_a_terminal_each_step_has_a_progress_bar(small_shop: Shop) -> None:
+    terminal, end = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "attribution_assets.cli", "run", "--database", small_shop.database, "--json"],
+        stdout=subprocess.PIPE,
+        stderr=end,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+    ) as process:
+        os.close(end)
+        shown = read_all(terminal)
+
+    assert process.returncode == 0
+    for step in ("customer_journeys", "channel_reporting_csv"):
+        assert step in shown
+    assert "━" in shown
+
+
+def read_all(terminal: int) -> str:
+    content = b""
+    try:
+        while chunk := os.read(terminal, 65_536):
+            content += chunk
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    finally:
+        os.close(terminal)
+    return content.decode()
+
+
+# -- mistakes ---------------------------------------------------------------------------------------------------------
+
+
+def no_file(shop: Shop) -> None:
+    shop.database.unlink()
+
+
+def not_sqlite(shop: Shop) -> None:
+    shop.database.write_text("date,channel\n2023-09-01,Email\n" * 100)
+
+
+def no_conversions(shop: Shop) -> None:
+    shop.execute("DELETE FROM conversions")
+
+
+def no_costs_table(shop: Shop) -> None:
+    shop.execute("DROP TABLE session_costs")
+
+
+def no_channel_column(shop: Shop) -> None:
+    shop.execute("ALTER TABLE session_sources DROP COLUMN channel_name")
+
+
+def text_revenue(shop: Shop) -> None:
+    shop.execute("UPDATE conversions SET revenue = 'eight' WHERE conv_id = 'c1'")
+
+
+def text_cost(shop: Shop) -> None:
+    shop.execute("UPDATE session_costs SET cost = '4 Euro' WHERE session_id = 's1'")
+
+
+def broken_time(shop: Shop) -> None:
+    shop.execute("UPDATE conversions SET conv_time = '9:30' WHERE conv_id = 'c1'")
+
+
+def nothing(shop: Shop) -> None:
+    """The shop is as it should be."""
+
+
+@pytest.mark.parametrize(
+    ("damage", "arguments", "environment", "says"),
+    [
+        (no_file, [], {}, "There is no database"),
+        (not_sqlite, [], {}, "is not an SQLite database"),
+        (no_conversions, [], {}, "conversions in"),
+        (no_costs_table, [], {}, "has no table session_costs"),
+        (no_channel_column, [], {}, "session_sources in {database} has no column channel_name"),
+        (text_revenue, [], {}, "conversions: 'c1' has revenue 'eight', not a number"),
+        (text_cost, [], {}, "session_costs: 's1' has cost '4 Euro', not a number"),
+        (broken_time, [], {}, "conversions: 'c1' has conv_time '9:30', not HH:MM:SS"),
+        (nothing, ["--start", "2023-09-03", "--end", "2023-09-02"], {}, "is reversed"),
+        (nothing, ["--start", "2023-08-31"], {}, "2023-08-31 is outside the partitions, 2023-09-01 to"),
+        (nothing, ["--end", TODAY], {}, f"{TODAY} is outside the partitions"),
+        (nothing, ["--exports", "{database}/exports"], {}, "cannot be written: Not a directory"),
+        (nothing, [], {"IHC_PARAMETERS": "typo"}, "There are no IHC parameters 'typo'"),
+        (nothing, [], {"ATTRIBUTION_LOOKBACK_DAYS": "many"}, "ATTRIBUTION_LOOKBACK_DAYS: "),
+        (nothing, [], {"ATTRIBUTION_START_DATE": "2024-01-01", "ATTRIBUTION_END_DATE": "2023-01-01"}, "is later than"),
+        (nothing, [], {"DAGSTER_HOME": "{database}/home"}, "DAGSTER_HOME {database}/home cannot be written"),
+    ],
+)
+def test_a_mistake_is_answered_by_one_clear_line_and_exit_code_1(
+    small_shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[Shop], None],
+    arguments: list[str],
+    environment: dict[str, str],
+    says: str,
+) -> None:
+    damage(small_shop)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value.format(database=small_shop.database))
+
+    result = run(small_shop, *[argument.format(database=small_shop.database) for argument in arguments])
+
+    *_, last = result.stderr.splitlines()
+    assert result.exit_code == 1
+    assert last.startswith("Error: ")
+    assert says.format(database=small_shop.database) in last
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [["run", "--start", "soon"], ["run", "--colour"], ["sample-data", "--days", "0"]])
+def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
+    assert attribution(*arguments).exit_code == 2
+
+
+def test_if_the_attribution_fails_the_report_does_not_start_and_the_old_rows_stay(small_shop: Shop) -> None:
+    run(small_shop)
+    before = (small_shop.results(), small_shop.csv_bytes())
+
+    text_revenue(small_shop)
+    small_shop.conversion("new", "u", "2023-09-02 13:00:00")
+    result = run(small_shop)
+
+    assert result.exit_code == 1
+    assert (small_shop.results(), small_shop.csv_bytes()) == before
+    with dg.DagsterInstance.get() as instance:
+        newest = instance.get_runs(limit=1)[0]
+        assert (newest.job_name, newest.status) == ("attribute_conversions", dg.DagsterRunStatus.FAILURE)
+
+
+# -- sample-data and help ---------------------------------------------------------------------------------------------
+
+
+def test_sample_data_ends_yesterday_and_runs_at_once(tmp_path: Path) -> None:
+    made = attribution("sample-data", "--days", "5", "--sessions", "300")
+    ran = attribution("run", "--json")
+
+    assert made.exit_code == ran.exit_code == 0
+    assert str(tmp_path / "data" / "attribution.db") in made.stdout
+    assert json.loads(ran.stdout)["report_end"] == YESTERDAY
+
+
+def test_sample_data_never_overwrites_a_file(small_shop: Shop) -> None:
+    before = small_shop.database.read_bytes()
+
+    result = attribution("sample-data", "--database", small_shop.database)
+
+    assert result.exit_code == 1
+    assert "exists already" in result.stderr
+    assert small_shop.database.read_bytes() == before
+
+
+def test_help_does_not_wait_for_dagster_or_pandas() -> None:
+    code = "import sys; from attribution_assets.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "sample-data" in result.stdout
+    assert not {"dagster", "pandas", "numpy"} & set(result.stdout.split())

@@ -1,0 +1,190 @@
+"""What a run changes, and what it leaves alone: ranges, single days, late and moved conversions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from attribution_assets.partitions import first_day
+from attribution_assets.run import plan_run
+from attribution_assets.warehouse.days import shift
+from attribution_assets_tests.support import Shop
+
+LOOKBACK = 3
+
+
+def run(shop: Shop, instance: dg.DagsterInstance, start: str, end: str | None = None, lookback_days: int = LOOKBACK) -> None:
+    """What `attribution run --start START --end END` does, in process."""
+    plan = plan_run(shop.settings(lookback_days=lookback_days), start, end or start)
+    days, report = plan.conversion_days, plan.report_days
+    shop.attribute(instance, days.first, days.last, lookback_days=lookback_days)
+    shop.report(instance, report.first, report.last, lookback_days=lookback_days)
+
+
+def busy_shop(folder: Path) -> Shop:
+    """Ten days in which anna and ben come every day and buy on three of them."""
+    folder.mkdir(exist_ok=True)
+    shop = Shop(folder / "shop.db", folder / "exports")
+    for day in range(1, 11):
+        for user, channel in (("anna", "Email"), ("ben", "Ads")):
+            shop.session(f"{user}{day}", user, f"2023-09-{day:02} 10:00:00", channel, cost=day / 7)
+    for day in (4, 5, 9):
+        shop.conversion(f"anna-buys-{day}", "anna", f"2023-09-{day:02} 12:00:00", day * 1.1)
+    shop.conversion("ben-buys", "ben", "2023-09-07 09:00:00", 33.3)
+    return shop
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(range(1, 11)))
+def test_a_range_equals_its_single_days_in_whatever_order_they_come(
+    tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstance, order: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("range")
+    whole, single = busy_shop(folder / "whole"), busy_shop(folder / "single")
+
+    run(whole, instance, "2023-09-01", "2023-09-10")
+    for day in order:
+        run(single, instance, f"2023-09-{day:02}")
+
+    assert single.results() == whole.results()
+    assert single.csv_bytes() == whole.csv_bytes()
+
+
+def test_a_late_conversion_changes_the_reports_of_its_lookback_and_of_no_other_day(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    shop = busy_shop(tmp_path / "shop")
+    run(shop, instance, "2023-09-01", "2023-09-10")
+    before = dict(shop.csv_bytes())
+
+    shop.conversion("late", "ben", "2023-09-08 23:00:00", 12.0)
+    run(shop, instance, "2023-09-08")
+
+    changed = {name for name, content in shop.csv_bytes().items() if before[name] != content}
+    days = {f"channel_reporting/2023-09-0{day}.csv" for day in (5, 6, 7, 8)}
+    assert changed == days | {"channel_reporting.csv"}
+
+
+def test_a_session_counts_from_the_lookback_days_date_until_just_before_the_conversion(
+    shop: Shop, instance: dg.DagsterInstance
+) -> None:
+    for name, at in {
+        "too old": "2023-09-01 23:59:59",
+        "oldest": "2023-09-02 00:00:00",
+        "last second": "2023-09-05 11:59:59",
+        "same second": "2023-09-05 12:00:00",
+        "later": "2023-09-05 12:00:01",
+    }.items():
+        shop.session(name, "u", at)
+    shop.session("other user", "v", "2023-09-04 10:00:00")
+    shop.conversion("c", "u", "2023-09-05 12:00:00")
+
+    shop.attribute(instance, "2023-09-05", lookback_days=3)
+
+    assert shop.table("customer_journeys", "session_id, conversion") == [("last second", 1), ("oldest", 0)]
+
+
+def test_a_session_at_the_conversions_second_counts_where_the_setting_says_so(shop: Shop, instance: dg.DagsterInstance) -> None:
+    shop.session("before", "u", "2023-09-05 11:00:00")
+    shop.session("same second", "u", "2023-09-05 12:00:00")
+    shop.session("later", "u", "2023-09-05 12:00:01")
+    shop.conversion("c", "u", "2023-09-05 12:00:00")
+
+    shop.attribute(instance, "2023-09-05", include_converting_session=True)
+
+    assert shop.table("customer_journeys", "session_id, conversion") == [("before", 0), ("same second", 1)]
+
+
+def test_a_lookback_of_zero_days_reaches_to_the_days_start(shop: Shop, instance: dg.DagsterInstance) -> None:
+    shop.session("yesterday", "u", "2023-09-04 23:59:59")
+    shop.session("today", "u", "2023-09-05 00:00:00")
+    shop.conversion("c", "u", "2023-09-05 12:00:00", 10)
+
+    run(shop, instance, "2023-09-05", lookback_days=0)
+
+    assert shop.table("channel_reporting", "date, ihc, ihc_revenue") == [("2023-09-05", 1.0, 10.0)]
+
+
+def test_a_session_before_two_conversions_is_credited_for_both_and_costs_once(shop: Shop, instance: dg.DagsterInstance) -> None:
+    shop.session("s", "u", "2023-09-01 10:00:00", cost=2.5)
+    shop.conversion("first", "u", "2023-09-01 12:00:00", 10)
+    shop.conversion("second", "u", "2023-09-03 12:00:00", 20)
+
+    run(shop, instance, "2023-09-01", "2023-09-03")
+
+    assert shop.table("channel_reporting") == [("Email", "2023-09-01", 2.5, 2.0, 30.0)]
+
+
+@pytest.mark.parametrize(
+    "order", [("2023-09-02", "2023-09-04"), ("2023-09-04", "2023-09-02")], ids=["old day first", "new day first"]
+)
+def test_a_conversion_that_moved_to_another_day_moves_in_all_tables(
+    shop: Shop, instance: dg.DagsterInstance, order: tuple[str, str]
+) -> None:
+    shop.session("old", "u", "2023-08-31 10:00:00")  # within the lookback of 09-02, not of 09-04
+    shop.session("both", "u", "2023-09-02 10:00:00")
+    shop.conversion("c", "u", "2023-09-02 12:00:00", 10)
+    run(shop, instance, "2023-09-02", "2023-09-04")
+
+    shop.execute("UPDATE conversions SET conv_date = '2023-09-04'")
+    for day in order:
+        run(shop, instance, day)
+
+    for table in ("customer_journeys", "ihc_results", "attribution_customer_journey"):
+        assert shop.table(table, "conv_id, session_id, conv_date") == [("c", "both", "2023-09-04")]
+    assert shop.table("channel_reporting", "date, ihc, ihc_revenue") == [
+        ("2023-08-31", 0.0, 0.0),
+        ("2023-09-02", 1.0, 10.0),
+    ]
+
+
+def test_a_deleted_conversion_leaves_all_tables_when_its_day_runs_again(shop: Shop, instance: dg.DagsterInstance) -> None:
+    shop.session("s", "u", "2023-09-01 10:00:00", cost=1.0)
+    shop.conversion("c", "u", "2023-09-02 12:00:00", 10)
+    run(shop, instance, "2023-09-02")
+
+    shop.execute("DELETE FROM conversions")
+    shop.conversion("other", "nobody", "2023-09-02 12:00:00")
+    run(shop, instance, "2023-09-02")
+
+    assert shop.results() == {
+        "customer_journeys": [],
+        "ihc_results": [],
+        "attribution_customer_journey": [],
+        "channel_reporting": [("Email", "2023-09-01", 1.0, 0.0, 0.0)],
+    }
+
+
+def test_a_table_from_before_conv_date_existed_is_taken_over(shop: Shop, instance: dg.DagsterInstance) -> None:
+    shop.session("s1", "u", "2023-09-01 10:00:00")
+    shop.session("s2", "v", "2023-09-01 10:00:00", "Ads")
+    shop.conversion("kept", "u", "2023-09-01 12:00:00", 10)
+    shop.conversion("run again", "v", "2023-09-02 12:00:00", 20)
+    shop.execute(
+        "CREATE TABLE attribution_customer_journey "
+        "(conv_id text NOT NULL, session_id text NOT NULL, ihc real NOT NULL, PRIMARY KEY (conv_id, session_id))"
+    )
+    shop.execute("INSERT INTO attribution_customer_journey VALUES ('kept', 's1', 1), ('run again', 'gone', 1)")
+
+    run(shop, instance, "2023-09-02")
+
+    assert shop.table("attribution_customer_journey", "conv_id, session_id, ihc, conv_date") == [
+        ("kept", "s1", 1.0, "2023-09-01"),
+        ("run again", "s2", 1.0, "2023-09-02"),
+    ]
+
+
+def test_report_days_are_clipped_to_the_first_partition(shop: Shop) -> None:
+    shop.session("s", "u", "2023-09-05 10:00:00")
+    shop.conversion("c", "u", "2023-09-06 12:00:00")
+    shop_settings = shop.settings(lookback_days=90)
+
+    plan = plan_run(shop_settings, None, None)
+
+    assert (plan.conversion_days.first, plan.conversion_days.last) == ("2023-09-06", "2023-09-06")
+    assert plan.report_days.first == first_day(shop_settings) == "2023-09-05"
+    assert shift(plan.report_days.first, 1) == plan.report_days.last
