@@ -32,8 +32,10 @@ def main() -> None:
 
 @main.command()
 @click.option("--database", type=click.Path(path_type=Path), help="SQLite file [ATTRIBUTION_DATABASE, data/attribution.db].")
-@click.option("--start", type=DATE, help="First conversion day; unset, the first in the database.")
-@click.option("--end", type=DATE, help="Last conversion day, included; unset, the last with a session or conversion.")
+@click.option("--start", type=DATE, metavar="DATE", help="First conversion day; unset, the first in the database.")
+@click.option(
+    "--end", type=DATE, metavar="DATE", help="Last conversion day, included; unset, the last with a session or conversion."
+)
 @click.option("--exports", type=click.Path(path_type=Path), help="Folder of the CSV files [ATTRIBUTION_EXPORTS, data/exports].")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 def run(database: Path | None, start: datetime | None, end: datetime | None, exports: Path | None, as_json: bool) -> None:
@@ -42,10 +44,11 @@ def run(database: Path | None, start: datetime | None, end: datetime | None, exp
         settings = _settings(database=database, exports=exports)
         _use_dagster_home(settings)
         from attribution_assets.run import plan_run, run_days, summary
+        from attribution_assets.warehouse import SQLiteWarehouse
 
         plan = plan_run(settings, *(day.date().isoformat() if day else None for day in (start, end)))
         click.echo(f"Attributing conversions of {plan.conversion_days}; rebuilding reports of {plan.report_days}.", err=True)
-        for note in plan.notes:
+        for note in (*SQLiteWarehouse(settings.database).prepare(), *plan.notes):
             click.echo(note, err=True)
         with _progress() as on_event:
             run_days(settings, plan, on_event)
@@ -56,7 +59,7 @@ def run(database: Path | None, start: datetime | None, end: datetime | None, exp
 @main.command("sample-data")
 @click.option("--database", type=click.Path(path_type=Path), help="New file [ATTRIBUTION_DATABASE, data/attribution.db].")
 @click.option("--days", type=click.IntRange(1), default=30, show_default=True, help="How many days.")
-@click.option("--end", type=DATE, help="The last day; unset, yesterday (UTC).")
+@click.option("--end", type=DATE, metavar="DATE", help="The last day; unset, yesterday (UTC).")
 @click.option("--sessions", type=click.IntRange(1), default=20_000, show_default=True, help="How many sessions.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other rows.")
 def sample_data(database: Path | None, days: int, end: datetime | None, sessions: int, seed: int) -> None:

@@ -59,9 +59,8 @@ class Shop:
             return connection.execute(statement, parameters).fetchall()
 
     @classmethod
-    def copy_of(cls, original: Path, database: Path, exports: Path) -> Self:
-        """A shop on a writable copy of another database."""
-        database.write_bytes(original.read_bytes())
+    def at(cls, database: Path, exports: Path) -> Self:
+        """A shop on a database that is there, or will be."""
         shop = cls.__new__(cls)
         shop.database, shop.exports = database, exports
         return shop

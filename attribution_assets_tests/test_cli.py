@@ -119,6 +119,16 @@ def test_rows_without_a_date_are_counted_in_one_line(small_shop: Shop) -> None:
     assert "1 sessions and 0 conversions have no date of the form YYYY-MM-DD" in run(small_shop).stderr
 
 
+def test_a_source_that_is_a_view_is_named_in_one_line(small_shop: Shop) -> None:
+    small_shop.execute("ALTER TABLE conversions RENAME TO orders")
+    small_shop.execute("CREATE VIEW conversions AS SELECT * FROM orders")
+
+    result = run(small_shop)
+
+    assert result.exit_code == 0
+    assert "conversions is a view: it gets no index of ours" in result.stderr
+
+
 def test_a_range_without_conversions_reports_its_costs(small_shop: Shop) -> None:
     result = run(small_shop, "--start", "2023-09-03", "--end", "2023-09-03")
 

@@ -152,7 +152,8 @@ def test_the_challenge_database_gives_its_known_figures(
     conversions: int,
     revenue: float,
 ) -> None:
-    shop = Shop.copy_of(CHALLENGE, tmp_path / "copy.db", tmp_path / "exports")
+    shop = Shop.at(tmp_path / "copy.db", tmp_path / "exports")
+    shop.database.write_bytes(CHALLENGE.read_bytes())
 
     shop.attribute(instance, *RANGE, include_converting_session=include_converting_session)
     shop.report(instance, *RANGE, include_converting_session=include_converting_session)

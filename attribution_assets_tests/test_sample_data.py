@@ -65,6 +65,13 @@ def content(path: Path) -> dict[str, list[tuple[Any, ...]]]:
     return {source: fetch(path, f"SELECT * FROM {source}") for source in SOURCES}
 
 
+def problems(path: Path) -> list[tuple[Any, ...]]:
+    """What stops a run that reads these tables."""
+    days = {"first_day": "0000-01-01", "last_day": "9999-12-31", "last_conversion_day": "9999-12-31"}
+    guards = [Query(name, days) for name in ("broken_conversions", "broken_sessions")]
+    return [row for guard in guards for row in SQLiteWarehouse(path).fetch(guard)[1]]
+
+
 def files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
@@ -152,11 +159,8 @@ def test_about_three_percent_of_the_users_convert(tmp_path: Path) -> None:
 
 def test_no_row_is_one_that_a_run_would_refuse(sample: tuple[Path, dict[str, int]]) -> None:
     path, _ = sample
-    days = {"first_day": "0000-01-01", "last_day": "9999-12-31", "last_conversion_day": "9999-12-31"}
 
-    problems = [SQLiteWarehouse(path).fetch(Query(guard, days))[1] for guard in ("broken_conversions", "broken_sessions")]
-
-    assert [list(rows) for rows in problems] == [[], []]
+    assert problems(path) == []
 
 
 def test_the_tables_and_indexes_are_those_of_the_schema(sample: tuple[Path, dict[str, int]]) -> None:
@@ -171,10 +175,9 @@ def test_the_tables_and_indexes_are_those_of_the_schema(sample: tuple[Path, dict
 def test_tiny_sizes_work(tmp_path: Path, sessions: int, days: int) -> None:
     write_sample(tmp_path / "sample.db", days=days, end=END, sessions=sessions, seed=0)
 
-    rows = content(tmp_path / "sample.db")
-
-    assert len(rows["session_sources"]) == sessions
-    assert rows["conversions"]
+    assert fetch(tmp_path / "sample.db", "SELECT count(*) FROM session_sources") == [(sessions,)]
+    assert fetch(tmp_path / "sample.db", "SELECT conv_id FROM conversions JOIN session_sources USING (user_id)")
+    assert problems(tmp_path / "sample.db") == []
 
 
 # Where it is written --------------------------------------------------------------------------------------------------

@@ -1,0 +1,148 @@
+"""Killed processes and processes side by side: each asset's days are the old or the new, never half."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+from attribution_assets.sample_data import write_sample
+from attribution_assets_tests.support import Shop
+
+DAYS = ("2023-09-01", "2023-09-10")
+SLOW_JOURNEYS = """
+import sys
+from pathlib import Path
+from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
+
+class Slow(Query):  # many seconds of work inside the transaction, after the old days are deleted
+    @property
+    def text(self):
+        return '''
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000000)
+            SELECT 'c' || i AS conv_id, 's' AS session_id, '2023-09-01' AS conv_date, '' AS timestamp, '' AS channel_label,
+                   0 AS holder_engagement, 0 AS closer_engagement, 0 AS conversion, 0 AS impression_interaction
+            FROM n
+        '''
+
+print("ready", flush=True)
+SQLiteWarehouse(Path(sys.argv[1])).replace_days(
+    schema()["customer_journeys"], "conv_date", Days("2023-09-01", "2023-09-10"), Slow("customer_journeys")
+)
+"""
+
+
+def sample(folder: Path) -> Shop:
+    shop = Shop.at(folder / "shop.db", folder / "exports")
+    write_sample(shop.database, days=10, end=date(2023, 9, 10), sessions=2_000, seed=1)
+    return shop
+
+
+def copy(shop: Shop, folder: Path) -> Shop:
+    """The same database and files in another folder."""
+    shutil.copytree(shop.database.parent, folder)
+    return Shop.at(folder / "shop.db", folder / "exports")
+
+
+def start_run(shop: Shop, start: str = DAYS[0], end: str = DAYS[1]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "attribution_assets.cli", "run"),
+            *("--database", shop.database, "--exports", shop.exports, "--start", start, "--end", end),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "waited a minute in vain"
+        time.sleep(0.01)
+
+
+def is_locked(database: Path) -> bool:
+    """Whether somebody holds the write lock."""
+    with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        connection.execute("ROLLBACK")
+        return False
+
+
+def test_a_process_killed_inside_its_transaction_leaves_the_old_rows_and_a_rerun_completes(tmp_path: Path) -> None:
+    shop = sample(tmp_path / "shop")
+    assert start_run(shop).wait() == 0
+    before = shop.results()
+    assert len(before["customer_journeys"]) > 20
+
+    with subprocess.Popen([sys.executable, "-c", SLOW_JOURNEYS, shop.database], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        wait_until(lambda: is_locked(shop.database))
+        wal = shop.database.with_name("shop.db-wal")
+        wait_until(lambda: wal.exists() and wal.stat().st_size > 1_000_000)  # its rows are on the way to the disk
+        writer.send_signal(signal.SIGKILL)
+
+    assert shop.results() == before
+    assert shop.execute("PRAGMA integrity_check") == [("ok",)]
+    assert start_run(shop).wait() == 0
+    assert shop.results() == before
+
+
+def test_a_run_killed_at_any_moment_leaves_each_table_and_file_as_it_was_or_as_it_will_be(tmp_path: Path, long: bool) -> None:
+    shop = sample(tmp_path / "start")
+    assert start_run(shop).wait() == 0
+    old, old_files = shop.results(), shop.csv_bytes()
+    new_conversions = "SELECT 'new-' || session_id, user_id, event_date, '23:59:59', 7.5 FROM session_sources LIMIT 400"
+    shop.execute(f"INSERT INTO conversions {new_conversions}")
+    finished = copy(shop, tmp_path / "finished")
+    started = time.monotonic()
+    assert start_run(finished).wait() == 0
+    duration = time.monotonic() - started
+    new, new_files = finished.results(), finished.csv_bytes()
+    assert all(old[table] != new[table] for table in old)
+
+    moments = random.Random(4)
+    tables_seen = set()
+    for i in range(60 if long else 4):
+        killed = copy(shop, tmp_path / f"killed-{i}")
+        run = start_run(killed)
+        time.sleep(moments.uniform(0.3, 1.0) * duration)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        for table, rows in killed.results().items():
+            assert rows in (old[table], new[table]), table
+            tables_seen.add((table, rows == new[table]))
+        for name, content in killed.csv_bytes().items():
+            assert content in (old_files[name], new_files[name]), name
+
+    if long:  # the series met every table before and after its transaction
+        assert tables_seen == {(table, is_new) for table in new for is_new in (False, True)}
+    assert start_run(killed).wait() == 0
+    assert killed.results() == new
+    assert killed.csv_bytes() == new_files
+
+
+def test_two_processes_that_run_different_days_at_the_same_time_both_succeed(tmp_path: Path) -> None:
+    together, one_by_one = sample(tmp_path / "together"), sample(tmp_path / "one by one")
+    ranges = [("2023-09-01", "2023-09-05"), ("2023-09-06", "2023-09-10")]
+
+    runs = [start_run(together, *days) for days in ranges]
+    assert [run.wait() for run in runs] == [0, 0]
+
+    for days in ranges:
+        assert start_run(one_by_one, *days).wait() == 0
+    assert together.results() == one_by_one.results()
+    assert together.csv_bytes() == one_by_one.csv_bytes()
