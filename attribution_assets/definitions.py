@@ -20,26 +20,39 @@ ATTRIBUTION_JOB = "attribute_conversions"
 REPORTING_JOB = "report_channels"
 
 
+def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """The sources and the five assets made of them."""
+    partitions = daily_partitions(settings)
+    return [
+        *source_assets(),
+        *journey_assets(settings, partitions),
+        *attribution_assets(partitions),
+        *reporting_assets(settings, partitions),
+    ]
+
+
+def build_resources(settings: Settings) -> dict[str, Any]:
+    """What the assets run with, by name: `io_manager`, `csv_io_manager`, `ihc`."""
+    return {
+        "io_manager": SQLiteIOManager(database=str(settings.database)),
+        "csv_io_manager": CSVFilesIOManager(database=str(settings.database), exports=str(settings.exports)),
+        "ihc": EmbeddedIHCResource(parameters=settings.ihc_parameters),
+    }
+
+
 def build_defs(
     settings: Settings | None = None,
     *,
     resources: Mapping[str, Any] | None = None,
     loggers: Mapping[str, dg.LoggerDefinition] | None = None,
 ) -> dg.Definitions:
-    """The asset graph for these settings (unset: the environment's).
+    """The asset graph for these settings (unset: the environment's); `resources` replace those of the same name.
 
-    `resources` replace those of the same name: `io_manager`, `csv_io_manager`, `ihc`.
     Loads without a database; a run says what is missing.
     """
     settings = settings or Settings()
-    partitions = daily_partitions(settings)
     return dg.Definitions(
-        assets=[
-            *source_assets(),
-            *journey_assets(settings, partitions),
-            *attribution_assets(partitions),
-            *reporting_assets(settings, partitions),
-        ],
+        assets=build_assets(settings),
         jobs=[
             dg.define_asset_job(
                 ATTRIBUTION_JOB,
@@ -52,12 +65,7 @@ def build_defs(
                 description="Rebuilds the channel report of the days, as table and CSV.",
             ),
         ],
-        resources={
-            "io_manager": SQLiteIOManager(database=str(settings.database)),
-            "csv_io_manager": CSVFilesIOManager(database=str(settings.database), exports=str(settings.exports)),
-            "ihc": EmbeddedIHCResource(parameters=settings.ihc_parameters),
-            **(resources or {}),
-        },
+        resources={**build_resources(settings), **(resources or {})},
         executor=dg.in_process_executor,
         loggers=loggers,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from attribution_assets.definitions import build_defs
+from attribution_assets.definitions import build_assets, build_resources
 from attribution_assets_tests.support import SHARED, Shop
 
 CHALLENGE = SHARED / "real" / "challenge" / "challenge.db"
@@ -75,10 +75,10 @@ def test_every_row_of_ihc_results_says_which_model_and_parameters_gave_it(
 
 
 def test_one_day_runs_in_process_with_dagster_materialize(golden_shop: Shop, instance: dg.DagsterInstance) -> None:
-    defs = build_defs(golden_shop.settings())
+    settings = golden_shop.settings()
 
     result = dg.materialize(
-        list(defs.assets or []), partition_key="2023-09-01", resources=dict(defs.resources or {}), instance=instance
+        build_assets(settings), partition_key="2023-09-01", resources=build_resources(settings), instance=instance
     )
 
     assert result.success
