@@ -42,17 +42,22 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
         raise AttributionError(
             f"conversions in {settings.database} has no row with a date: there is nothing to attribute. Fill it first."
         )
-    start = start or max(first, span["first_conversion_day"])
-    end = end or max(first, span["last_source_day"] or last)
-    if start > last and span["later_conversions"]:
-        raise AttributionError(f"No conversion's day has ended: the last day that can run is {last}. Run again tomorrow.")
-    days = Days(start, end)
+    if start is None and end is None and span["first_conversion_day"] > last:
+        raise AttributionError(
+            f"The first conversion is on {span['first_conversion_day']}, after the last day that can run, {last}. "
+            "A day can run when it has ended, and is not after ATTRIBUTION_END_DATE."
+        )
+    if end is None:
+        end = max(start or first, span["last_source_day"] or first)
+    if start is None:
+        start = max(first, min(span["first_conversion_day"], end))
     for day in (start, end):
         if not first <= day <= last:
             raise AttributionError(
                 f"{day} is outside the partitions, {first} to {last}. "
                 "Choose days between them, or move them with ATTRIBUTION_START_DATE and ATTRIBUTION_END_DATE."
             )
+    days = Days(start, end)
     return Plan(days, Days(max(first, shift(start, -settings.lookback_days)), end), tuple(_notes(span, last)))
 
 

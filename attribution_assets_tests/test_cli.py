@@ -136,6 +136,25 @@ def test_a_range_without_conversions_reports_its_costs(small_shop: Shop) -> None
     assert small_shop.table("channel_reporting", "date, cost") == [("2023-09-01", 4.0), ("2023-09-03", 1.0)]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "days"),
+    [
+        ([], ("2023-09-02", "2023-09-03")),
+        (["--start", "2023-09-03"], ("2023-09-03", "2023-09-03")),
+        (["--end", "2023-09-02"], ("2023-09-02", "2023-09-02")),
+        (["--end", "2023-09-01"], ("2023-09-01", "2023-09-01")),  # before the first conversion
+        (["--start", "2023-09-07"], ("2023-09-07", "2023-09-07")),  # after the last session
+        (["--start", "2023-09-01", "--end", "2023-09-09"], ("2023-09-01", "2023-09-09")),
+    ],
+)
+def test_an_unset_end_of_the_range_is_the_first_conversion_or_the_last_source_day(
+    small_shop: Shop, arguments: list[str], days: tuple[str, str]
+) -> None:
+    result = json.loads(run(small_shop, "--json", *arguments).stdout)
+
+    assert (result["start"], result["end"]) == days
+
+
 def test_elsewhere_than_on_a_terminal_each_step_is_a_plain_line(small_shop: Shop) -> None:
     steps = [line.split(":")[0] for line in run(small_shop).stderr.splitlines() if " rows in " in line]
 
@@ -192,6 +211,10 @@ def no_conversions(shop: Shop) -> None:
     shop.execute("DELETE FROM conversions")
 
 
+def only_todays_conversions(shop: Shop) -> None:
+    shop.execute("UPDATE conversions SET conv_date = ?", TODAY)
+
+
 def no_costs_table(shop: Shop) -> None:
     shop.execute("DROP TABLE session_costs")
 
@@ -222,6 +245,7 @@ def nothing(shop: Shop) -> None:
         (no_file, [], {}, "There is no database"),
         (not_sqlite, [], {}, "is not an SQLite database"),
         (no_conversions, [], {}, "conversions in"),
+        (only_todays_conversions, [], {}, f"The first conversion is on {TODAY}, after the last day that can run"),
         (no_costs_table, [], {}, "has no table session_costs"),
         (no_channel_column, [], {}, "session_sources in {database} has no column channel_name"),
         (text_revenue, [], {}, "conversions: 'c1' has revenue 'eight', not a number"),
