@@ -93,9 +93,12 @@ def _settings(**options: Any) -> Settings:
         return Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        names = {"ihc_parameters": "IHC_PARAMETERS", "dagster_home": "DAGSTER_HOME"}
-        where = "".join(names.get(str(part), f"ATTRIBUTION_{part}".upper()) + ": " for part in first["loc"][:1])
-        raise AttributionError(f"{where}{first['msg']}. Mend it in the environment or in .env.") from error
+        where = "".join(
+            f"ATTRIBUTION_{str(part).upper()}: " if part in Settings.model_fields else f"{part}: " for part in first["loc"][:1]
+        )
+        raise AttributionError(
+            f"{where}{first['msg'].removeprefix('Value error, ')}. Mend it in the environment or in .env."
+        ) from error
 
 
 def _use_dagster_home(settings: Settings) -> None:

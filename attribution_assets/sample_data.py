@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -43,17 +44,18 @@ def write_sample(path: Path, *, days: int, end: date, sessions: int, seed: int) 
     """
     if path.exists():
         raise AttributionError(f"{path} exists already and is not overwritten. Remove it, or name another --database.")
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished.unlink(missing_ok=True)
         with closing(sqlite3.connect(unfinished)) as connection, connection:
             _fill(connection, days=days, end=end, sessions=sessions, rng=np.random.default_rng(seed))
-        unfinished.rename(path)
+        path.hardlink_to(unfinished)  # unlike a rename, refuses to replace what has come to be there meanwhile
     except (OSError, sqlite3.Error) as error:
         raise AttributionError(f"{path} cannot be written: {error}. Name another --database.") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
 
 
 def _fill(connection: sqlite3.Connection, *, days: int, end: date, sessions: int, rng: np.random.Generator) -> None:

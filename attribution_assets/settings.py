@@ -9,7 +9,15 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-FolderOrFile = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError(f"{path} begins with the home of an unknown user") from error
+
+
+FolderOrFile = Annotated[Path, AfterValidator(_absolute)]
 
 
 class Settings(BaseSettings):
@@ -24,8 +32,6 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
-        populate_by_name=True,
-        validate_default=True,
     )
 
     database: FolderOrFile = Field(
@@ -33,7 +39,7 @@ class Settings(BaseSettings):
     )
     exports: FolderOrFile = Field(Path("data/exports"), description="The folder of the CSV files.")
     lookback_days: int = Field(
-        90, ge=0, description="How many days before the conversion's date a session may lie and still count."
+        90, ge=0, le=3650, description="How many days before the conversion's date a session may lie and still count."
     )
     include_converting_session: bool = Field(False, description="Whether a session at the conversion's very second counts.")
     start_date: date | None = Field(

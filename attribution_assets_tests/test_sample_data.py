@@ -221,12 +221,16 @@ def test_a_disk_that_is_full_leaves_no_file_behind(tmp_path: Path, limit: int) -
     assert files(tmp_path) == []
 
 
-def test_what_an_earlier_failure_left_is_in_nobodys_way(tmp_path: Path) -> None:
-    (tmp_path / ".sample.db.unfinished").write_bytes(b"killed while it was written")
+def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "sample.db"
+    monkeypatch.setattr(Path, "exists", lambda _: False)  # as it was when the writing began
+    path.write_bytes(b"another one's")
 
-    write_sample(tmp_path / "sample.db", end=END, **SMALL)
+    with pytest.raises(AttributionError, match="cannot be written: .*File exists"):
+        write_sample(path, end=END, **SMALL)
 
-    assert files(tmp_path) == [tmp_path / "sample.db"]
+    assert files(tmp_path) == [path]
+    assert path.read_bytes() == b"another one's"
 
 
 @contextmanager

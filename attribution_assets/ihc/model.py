@@ -159,13 +159,15 @@ def _journey_order(conversion: Ints, time: Ints, session_id: pd.Series) -> Ints:
 
 def _nanoseconds(timestamp: pd.Series) -> Ints:
     """The times as whole nanoseconds, whose differences are exact: a jump of a membership lies at an exact hour."""
+    wanted = "Write YYYY-MM-DD HH:MM:SS, in UTC."
     try:
-        parsed = pd.to_datetime(timestamp, format="ISO8601", utc=True)
+        parsed = pd.to_datetime(timestamp, format="ISO8601", utc=True).dt.as_unit("ns")
     except (TypeError, ValueError) as error:
-        raise AttributionError(
-            f"A timestamp of the journeys cannot be read: {error}. Write YYYY-MM-DD HH:MM:SS, in UTC."
-        ) from error
-    return parsed.dt.as_unit("ns").to_numpy(dtype="datetime64[ns]").astype(np.int64)
+        reason = str(error).splitlines()[0]
+        raise AttributionError(f"A timestamp of the journeys cannot be read: {reason} {wanted}") from error
+    if parsed.isna().any():
+        raise AttributionError(f"The timestamp {timestamp[parsed.isna()].iloc[0]!r} of the journeys is no time. {wanted}")
+    return parsed.to_numpy(dtype="datetime64[ns]").astype(np.int64)
 
 
 def _check(journeys: pd.DataFrame) -> None:
@@ -178,4 +180,4 @@ def _check(journeys: pd.DataFrame) -> None:
     for column in ("holder_engagement", "closer_engagement"):
         other = journeys.loc[~journeys[column].isin([0, 1]), column]
         if len(other):
-            raise AttributionError(f"The journeys have {column} {other.iloc[0]!r}: it must be 0 or 1.")
+            raise AttributionError(f"The journeys have {column} {other.iloc[0]}: it must be 0 or 1.")

@@ -34,7 +34,7 @@ Membership = Annotated[tuple[Knot, ...], AfterValidator(_in_order_of_hours)]
 class Phases(BaseModel):
     """One positive weight per phase."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     initializer: PositiveFloat
     holder: PositiveFloat
@@ -70,8 +70,12 @@ class IHCParameters(BaseModel):
         if name in PRESETS:
             path = _PRESET_FOLDER / f"{name}.json"
         else:
-            path = Path(name).expanduser()
-            if not path.is_file():
+            try:
+                path = Path(name).expanduser()
+                found = path.is_file()
+            except (OSError, RuntimeError):  # no name of a file, or of a user's home
+                found = False
+            if not found:
                 raise AttributionError(
                     f"There are no IHC parameters {name!r}. "
                     f"IHC_PARAMETERS is one of {', '.join(PRESETS)}, or a JSON file's path."
