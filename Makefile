@@ -8,7 +8,8 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 .PHONY: run dev test test-long lint types
 
 run: $(VENV)/installed ## attribute a sample database (or yours: make run ATTRIBUTION_DATABASE=FILE)
-	@test -e "$${ATTRIBUTION_DATABASE:-data/attribution.db}" || $(BIN)/attribution sample-data
+	@test -n "$$ATTRIBUTION_DATABASE" || grep -qs ATTRIBUTION_DATABASE .env || test -e data/attribution.db || \
+	    $(BIN)/attribution sample-data
 	$(BIN)/attribution run
 
 dev: $(VENV)/installed ## the Dagster UI on the same database, at http://127.0.0.1:3000

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -42,13 +42,11 @@ def run(database: Path | None, start: datetime | None, end: datetime | None, exp
     """Attribute the conversions of these days and rebuild the reports they touch."""
     with _plain_errors():
         settings = _settings(database=database, exports=exports)
-        _use_dagster_home(settings)
         from attribution_assets.run import plan_run, run_days, summary
-        from attribution_assets.warehouse import SQLiteWarehouse
 
         plan = plan_run(settings, *(day.date().isoformat() if day else None for day in (start, end)))
         click.echo(f"Attributing conversions of {plan.conversion_days}; rebuilding reports of {plan.report_days}.", err=True)
-        for note in (*SQLiteWarehouse(settings.database).prepare(), *plan.notes):
+        for note in plan.notes:
             click.echo(note, err=True)
         with _progress() as on_event:
             run_days(settings, plan, on_event)
@@ -101,64 +99,56 @@ def _settings(**options: Any) -> Settings:
         ) from error
 
 
-def _use_dagster_home(settings: Settings) -> None:
-    """Makes the folder of Dagster's history, with the instance settings that come with the package."""
-    try:
-        settings.dagster_home.mkdir(parents=True, exist_ok=True)
-        config = settings.dagster_home / "dagster.yaml"
-        if not config.exists():
-            config.write_text(_dagster_yaml(), encoding="utf-8")
-    except OSError as error:
-        raise AttributionError(
-            f"DAGSTER_HOME {settings.dagster_home} cannot be written: {error.strerror}. Point it to another folder."
-        ) from error
-    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
-
-
-def _dagster_yaml() -> str:
-    """dagster.yaml, which stands inside the installed package, or beside it in a checkout."""
-    package = Path(str(resources.files("attribution_assets")))
-    installed = package / "dagster.yaml"
-    return (installed if installed.is_file() else package.parent / "dagster.yaml").read_text(encoding="utf-8")
-
-
 def _yesterday() -> date:
     return datetime.now(UTC).date() - timedelta(days=1)
 
 
 @contextmanager
-def _progress() -> Iterator[Any]:
+def _progress() -> Iterator[Callable[[dg.DagsterEvent], None]]:
     """A handler of Dagster events: a bar per step on a terminal, a line per step elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
-    bars = Progress(
-        SpinnerColumn(finished_text="✓"),
-        TextColumn("{task.description:<30}"),
-        BarColumn(),
-        TextColumn("{task.fields[rows]:>20}"),
-        TimeElapsedColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    tasks: dict[str, Any] = {}
-    rows: Counter[str] = Counter()
+    with _own_stderr() as stderr:
+        console = Console(file=stderr, highlight=False)
+        bars = Progress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description:<30}"),
+            BarColumn(),
+            TextColumn("{task.fields[rows]:>20}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        tasks: dict[str, Any] = {}
+        rows: Counter[str] = Counter()
 
-    def on_event(event: dg.DagsterEvent) -> None:
-        step = event.step_key or ""
-        data: Any = event.event_specific_data
-        if event.is_step_start:
-            tasks[step] = bars.add_task(step, total=None, rows="")
-        elif event.is_step_materialization:
-            rows[step] += data.materialization.metadata["dagster/partition_row_count"].value
-        elif event.is_step_success:
-            bars.update(tasks[step], total=1, completed=1, rows=f"{rows[step]:,} rows")
-            if not console.is_terminal:
-                console.print(f"{step}: {rows[step]:,} rows in {data.duration_ms / 1000:.1f} s", highlight=False)
+        def on_event(event: dg.DagsterEvent) -> None:
+            step = event.step_key or ""
+            data: Any = event.event_specific_data
+            if event.is_step_start:
+                tasks[step] = bars.add_task(step, total=None, rows="")
+            elif event.is_step_materialization:
+                rows[step] += data.materialization.metadata["dagster/partition_row_count"].value
+            elif event.is_step_success:
+                bars.update(tasks[step], total=1, completed=1, rows=f"{rows[step]:,} rows")
+                if bars.disable:
+                    console.print(f"{step}: {rows[step]:,} rows in {data.duration_ms / 1000:.1f} s", soft_wrap=True)
 
-    with bars:
-        yield on_event
+        with bars:
+            yield on_event
+
+
+@contextmanager
+def _own_stderr() -> Iterator[TextIO]:
+    """Standard error as it is now: during a run Dagster leads the process's own into its log."""
+    try:
+        copy = os.dup(sys.stderr.fileno())
+    except io.UnsupportedOperation:  # something in memory stands in for it, which Dagster leaves alone
+        yield sys.stderr
+        return
+    with os.fdopen(copy, "w", encoding="utf-8") as stderr:
+        yield stderr
 
 
 def _print_summary(result: dict[str, Any]) -> None:
@@ -166,11 +156,8 @@ def _print_summary(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(
-        title=f"Channels, sessions of {result['report_start']} to {result['report_end']}",
-        box=box.SIMPLE_HEAD,
-        show_footer=True,
-    )
+    title = f"Channels, sessions of {result['report_start']} to {result['report_end']}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, show_footer=True)
     totals = {name: sum(row[name] for row in result["channels"]) for name in ("cost", "orders", "revenue")}
     totals["CPO"] = totals["cost"] / totals["orders"] if totals["orders"] else None
     totals["ROAS"] = totals["revenue"] / totals["cost"] if totals["cost"] else None
@@ -179,16 +166,19 @@ def _print_summary(result: dict[str, Any]) -> None:
         table.add_column(name, justify="right", footer=_number(value))
     for row in result["channels"]:
         table.add_row(row["channel"], *(_number(row[name]) for name in totals))
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Console(width=None if sys.stdout.isatty() else 120, markup=False, emoji=False, highlight=False)
     console.print(table)
-    missed = result["conversions_without_session"]
-    console.print(
+    missed, before = result["conversions_without_session"], result["credit_before_first_day"]
+    click.echo(
         f"{missed['conversions']:,} conversions of {result['start']} to {result['end']} have no session "
-        f"(revenue {_number(missed['revenue'])}); no channel gets them.",
-        highlight=False,
-        soft_wrap=True,
+        f"(revenue {_number(missed['revenue'])}); no channel gets them."
     )
-    console.print(result["csv"], highlight=False, soft_wrap=True)
+    if before["orders"]:
+        click.echo(
+            f"{_number(before['orders'])} orders (revenue {_number(before['revenue'])}) are credited to sessions before "
+            "ATTRIBUTION_START_DATE, which have no report."
+        )
+    click.echo(result["csv"])
 
 
 def _number(value: float | None) -> str:

@@ -24,14 +24,21 @@ def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
 
 
 def first_day(settings: Settings) -> str:
-    """ATTRIBUTION_START_DATE; unset, the earliest date in the database; without a readable one, 90 days ago."""
+    """ATTRIBUTION_START_DATE; unset, the earliest date in the database; without a readable one, 90 days ago.
+
+    Results count as well as sources: where a source is gone, its results' days must still be there to be cleared.
+    """
     if settings.start_date:
         return settings.start_date.isoformat()
-    try:
-        _, [(earliest,)] = SQLiteWarehouse(settings.database).fetch(Query("earliest_day"))
-    except AttributionError:  # the graph loads all the same; a run says what is wrong
-        earliest = None
-    return str(earliest or shift(today(), -DAYS_WITHOUT_A_DATABASE))
+    warehouse = SQLiteWarehouse(settings.database)
+    days: list[str | None] = []
+    for name in ("earliest_day", "result_span"):
+        try:
+            _, [row] = warehouse.fetch(Query(name))
+        except AttributionError:  # the graph loads all the same; a run says what is wrong
+            continue
+        days += row[:2]
+    return min(filter(None, days), default=shift(today(), -DAYS_WITHOUT_A_DATABASE))
 
 
 def last_day(settings: Settings) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from filelock import FileLock
 
 from attribution_assets.definitions import ATTRIBUTION_JOB, REPORTING_JOB, build_defs
 from attribution_assets.errors import AttributionError
@@ -16,6 +20,7 @@ from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 from attribution_assets.warehouse.csv_files import CSVFiles
 from attribution_assets.warehouse.days import shift
+from attribution_assets.warehouse.query import shipped
 
 OnEvent = Callable[[dg.DagsterEvent], None]
 
@@ -30,27 +35,35 @@ class Plan:
 
 
 def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
-    """The days of a run from `start` to `end`, both included; unset, from the first conversion to the last source day.
+    """The days of a run from `start` to `end`, both included; brings the database up to the schema.
+
+    Unset, from the first conversion to the last day with a session or conversion, and over all days that have results: where
+    a source row is gone or has moved away, its results go too.
 
     Raises AttributionError for a database without conversions, for days outside the partitions, and for a reversed range.
     """
     warehouse = SQLiteWarehouse(settings.database)
     first, last = first_day(settings), last_day(settings)
-    columns, [values] = warehouse.fetch(Query("source_span", {"last_day": last}))
-    span = dict(zip(columns, values, strict=True))
-    if span["first_conversion_day"] is None:
+    sources = _only_row(warehouse, "source_span", {"first_day": first, "last_day": last})
+    if sources["first_conversion_day"] is None:
         raise AttributionError(
             f"conversions in {settings.database} has no row with a date: there is nothing to attribute. Fill it first."
         )
-    if start is None and end is None and span["first_conversion_day"] > last:
+    if first > last or (start is None and end is None and sources["first_conversion_day"] > last):
+        first_conversion = max(first, sources["first_conversion_day"])
         raise AttributionError(
-            f"The first conversion is on {span['first_conversion_day']}, after the last day that can run, {last}. "
-            "A day can run when it has ended, and is not after ATTRIBUTION_END_DATE."
+            f"The first conversion is on {first_conversion}, after the last day that can run, {last}. "
+            "A day can run when it has ended, from ATTRIBUTION_START_DATE to ATTRIBUTION_END_DATE."
         )
+    notes = warehouse.prepare()
+    results = _only_row(warehouse, "result_span", {})
+
+    first_report_day = results["first_report_day"] if start is None else None
     if end is None:
-        end = max(start or first, span["last_source_day"] or first)
+        ends = [start or first, sources["last_day"] or first, results["last_day"] or first]
+        end = max(day for day in ends if day <= last or day == start)
     if start is None:
-        start = max(first, min(span["first_conversion_day"], end))
+        start = max(first, min(filter(None, [sources["first_conversion_day"], results["first_conversion_day"], end])))
     for day in (start, end):
         if not first <= day <= last:
             raise AttributionError(
@@ -58,22 +71,28 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
                 "Choose days between them, or move them with ATTRIBUTION_START_DATE and ATTRIBUTION_END_DATE."
             )
     days = Days(start, end)
-    return Plan(days, Days(max(first, shift(start, -settings.lookback_days)), end), tuple(_notes(span, last)))
+    report_start = max(first, min(filter(None, [shift(start, -settings.lookback_days), first_report_day])))
+    return Plan(days, Days(report_start, end), (*notes, *_notes(sources, first, last)))
 
 
-def _notes(span: Mapping[str, Any], last: str) -> list[str]:
-    notes = []
-    if span["later_sessions"] or span["later_conversions"]:
-        notes.append(
-            f"{span['later_sessions']:,} sessions and {span['later_conversions']:,} conversions after {last}, "
-            "the last day that can run, are not in the report."
-        )
-    if span["sessions_without_date"] or span["conversions_without_date"]:
-        notes.append(
-            f"{span['sessions_without_date']:,} sessions and {span['conversions_without_date']:,} conversions have no date "
-            "of the form YYYY-MM-DD and are not in the report."
-        )
-    return notes
+def _only_row(warehouse: SQLiteWarehouse, query: str, parameters: dict[str, str]) -> dict[str, Any]:
+    columns, [row] = warehouse.fetch(Query(query, parameters))
+    return dict(zip(columns, row, strict=True))
+
+
+def _notes(sources: Mapping[str, Any], first: str, last: str) -> list[str]:
+    """A line for each kind of source rows that belong to no day of the partitions."""
+    kinds = {
+        "earlier_{}": f"before {first}, the first day,",
+        "later_{}": f"after {last}, the last day that can run,",
+        "{}_without_date": "without a date of the form YYYY-MM-DD",
+    }
+    counts = {what: (sources[kind.format("sessions")], sources[kind.format("conversions")]) for kind, what in kinds.items()}
+    return [
+        f"{sessions:,} sessions and {conversions:,} conversions {what} are not in the report."
+        for what, (sessions, conversions) in counts.items()
+        if sessions or conversions
+    ]
 
 
 def run_days(settings: Settings, plan: Plan, on_event: OnEvent) -> None:
@@ -84,7 +103,7 @@ def run_days(settings: Settings, plan: Plan, on_event: OnEvent) -> None:
     """
     CSVFiles(settings.exports, "channel_reporting").prepare()
     defs = build_defs(settings, loggers={"progress": _event_logger(on_event)})
-    with dg.DagsterInstance.get() as instance:
+    with _dagster_instance(settings.dagster_home) as instance:
         for job, days in ((ATTRIBUTION_JOB, plan.conversion_days), (REPORTING_JOB, plan.report_days)):
             try:
                 defs.resolve_job_def(job).execute_in_process(
@@ -104,21 +123,44 @@ def run_days(settings: Settings, plan: Plan, on_event: OnEvent) -> None:
 def summary(settings: Settings, plan: Plan) -> dict[str, Any]:
     """The report days by channel, the conversions that no channel gets, and the CSV's path, ready for JSON."""
     warehouse = SQLiteWarehouse(settings.database)
-
-    def rows(name: str, days: Days) -> list[dict[str, Any]]:
-        columns, values = warehouse.fetch(Query(name, {"first_day": days.first, "last_day": days.last}))
-        return [dict(zip(columns, row, strict=True)) for row in values]
-
+    conversion_days = {"first_day": plan.conversion_days.first, "last_day": plan.conversion_days.last}
+    report_days = {"first_day": plan.report_days.first, "last_day": plan.report_days.last}
+    columns, channels = warehouse.fetch(Query("channel_totals", report_days))
     return {
         "start": plan.conversion_days.first,
         "end": plan.conversion_days.last,
         "report_start": plan.report_days.first,
         "report_end": plan.report_days.last,
-        "channels": rows("channel_totals", plan.report_days),
-        "conversions_without_session": rows("conversions_without_session", plan.conversion_days)[0],
+        "channels": [dict(zip(columns, channel, strict=True)) for channel in channels],
+        "conversions_without_session": _only_row(warehouse, "conversions_without_session", conversion_days),
+        "credit_before_first_day": _only_row(
+            warehouse, "credit_before_first_day", {**conversion_days, "first_partition": first_day(settings)}
+        ),
         "csv": str(CSVFiles(settings.exports, "channel_reporting").whole),
         "notes": list(plan.notes),
     }
+
+
+@contextmanager
+def _dagster_instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    """Dagster's history in this folder, which is made, with the settings that come with the package, if it is new.
+
+    Under a lock: of two runs that begin at once, Dagster would make its tables for each.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with FileLock(home / ".lock"):
+            config = home / "dagster.yaml"
+            if not config.exists():
+                config.write_text(shipped("dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+            os.environ["DAGSTER_HOME"] = str(home)
+            instance = dg.DagsterInstance.get()
+    except OSError as error:
+        raise AttributionError(
+            f"DAGSTER_HOME {home} cannot be written: {error.strerror}. Point it to another folder."
+        ) from error
+    with instance:
+        yield instance
 
 
 def _event_logger(on_event: OnEvent) -> dg.LoggerDefinition:

@@ -69,6 +69,7 @@ def test_json_is_the_only_thing_on_standard_output(small_shop: Shop) -> None:
             {"channel": "Ads", "cost": 1.0, "orders": 0.0, "revenue": 0.0, "CPO": None, "ROAS": 0.0},
         ],
         "conversions_without_session": {"conversions": 1, "revenue": 5.0},
+        "credit_before_first_day": {"orders": 0.0, "revenue": 0.0},
         "csv": str(small_shop.exports / "channel_reporting.csv"),
         "notes": [],
     }
@@ -116,7 +117,7 @@ def test_rows_after_the_last_day_are_counted_in_one_line(small_shop: Shop) -> No
 def test_rows_without_a_date_are_counted_in_one_line(small_shop: Shop) -> None:
     small_shop.session("broken", "u", "01.09.2023 10:00:00")
 
-    assert "1 sessions and 0 conversions have no date of the form YYYY-MM-DD" in run(small_shop).stderr
+    assert "1 sessions and 0 conversions without a date of the form YYYY-MM-DD are not in the report." in run(small_shop).stderr
 
 
 def test_a_source_that_is_a_view_is_named_in_one_line(small_shop: Shop) -> None:
@@ -127,6 +128,47 @@ def test_a_source_that_is_a_view_is_named_in_one_line(small_shop: Shop) -> None:
 
     assert result.exit_code == 0
     assert "conversions is a view: it gets no index of ours" in result.stderr
+
+
+def test_a_conversion_that_moved_to_a_day_without_sessions_is_counted(small_shop: Shop) -> None:
+    run(small_shop)
+
+    small_shop.execute("UPDATE conversions SET conv_date = '2023-09-01', conv_time = '09:00:00' WHERE conv_id = 'c1'")
+    result = run(small_shop, "--start", "2023-09-01", "--end", "2023-09-02", "--json")
+
+    assert json.loads(result.stdout)["conversions_without_session"] == {"conversions": 2, "revenue": 13.0}
+
+
+def test_credit_of_sessions_before_the_start_date_is_named(small_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_shop.conversion("early", "v", "2023-09-01 12:00:00")
+    monkeypatch.setenv("ATTRIBUTION_START_DATE", "2023-09-02")
+
+    result = run(small_shop)
+
+    assert "1 sessions and 1 conversions before 2023-09-02, the first day, are not in the report." in result.stderr
+    assert "1.00 orders (revenue 8.00) are credited to sessions before ATTRIBUTION_START_DATE" in result.stdout
+
+
+@pytest.mark.parametrize("date", [None, "0001-01-01", "", "01.09.2023"])
+def test_a_date_that_is_none_neither_stops_a_run_nor_goes_uncounted(small_shop: Shop, date: str | None) -> None:
+    small_shop.execute("ALTER TABLE conversions RENAME TO orders")
+    small_shop.execute("CREATE TABLE conversions AS SELECT * FROM orders")
+    small_shop.execute("INSERT INTO conversions VALUES ('odd', 'u', ?, '12:00:00', 999)", date)
+
+    result = run(small_shop)
+
+    assert result.exit_code == 0
+    assert "0 sessions and 1 conversions without a date" in result.stderr
+
+
+def test_names_are_shown_as_they_are_whatever_they_look_like(small_shop: Shop, tmp_path: Path) -> None:
+    small_shop.execute("UPDATE session_sources SET channel_name = '[bold]x [/y] :smile:'")
+
+    result = run(small_shop, "--exports", tmp_path / "exports[red]")
+
+    assert result.exit_code == 0
+    assert "[bold]x [/y] :smile:" in result.stdout
+    assert result.stdout.rstrip().endswith("exports[red]/channel_reporting.csv")
 
 
 def test_a_range_without_conversions_reports_its_costs(small_shop: Shop) -> None:
@@ -235,6 +277,23 @@ def broken_time(shop: Shop) -> None:
     shop.execute("UPDATE conversions SET conv_time = '9:30' WHERE conv_id = 'c1'")
 
 
+def broken_session_time(shop: Shop) -> None:
+    shop.execute("UPDATE session_sources SET event_time = '10:00:00+05:00' WHERE session_id = 's1'")
+
+
+def as_view(shop: Shop, source: str, select: str) -> None:
+    shop.execute(f"ALTER TABLE {source} RENAME TO my_{source}")
+    shop.execute(f"CREATE VIEW {source} AS {select}")
+
+
+def conversions_twice(shop: Shop) -> None:
+    as_view(shop, "conversions", "SELECT * FROM my_conversions UNION ALL SELECT * FROM my_conversions WHERE conv_id = 'c1'")
+
+
+def sessions_twice(shop: Shop) -> None:
+    as_view(shop, "session_sources", "SELECT * FROM my_session_sources UNION ALL SELECT * FROM my_session_sources LIMIT 3")
+
+
 def nothing(shop: Shop) -> None:
     """The shop is as it should be."""
 
@@ -251,6 +310,9 @@ def nothing(shop: Shop) -> None:
         (text_revenue, [], {}, "conversions: 'c1' has revenue 'eight', not a number"),
         (text_cost, [], {}, "session_costs: 's1' has cost '4 Euro', not a number"),
         (broken_time, [], {}, "conversions: 'c1' has conv_time '9:30', not HH:MM:SS"),
+        (broken_session_time, [], {}, "session_sources: 's1' has event_time '10:00:00+05:00', not HH:MM:SS"),
+        (conversions_twice, [], {}, "conv_id 'c1' stands 2 times in conversions"),
+        (sessions_twice, [], {}, "session_id 's1' stands 2 times in session_sources"),
         (nothing, ["--start", "2023-09-03", "--end", "2023-09-02"], {}, "is reversed"),
         (nothing, ["--start", "2023-08-31"], {}, "2023-08-31 is outside the partitions, 2023-09-01 to"),
         (nothing, ["--end", TODAY], {}, f"{TODAY} is outside the partitions"),

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from attribution_assets.definitions import build_assets, build_resources
+from attribution_assets.errors import AttributionError
 from attribution_assets_tests.support import SHARED, Shop
 
 CHALLENGE = SHARED / "real" / "challenge" / "challenge.db"
@@ -137,6 +138,60 @@ def test_sources_may_be_views_of_the_users_own_tables(shop: Shop, instance: dg.D
     shop.report(instance, "2023-09-01")
 
     assert shop.table("channel_reporting") == [("Email", "2023-09-01", 5.0, 1.0, 20.0)]
+
+
+def test_sources_may_be_generated_columns_in_names_of_another_case(shop: Shop, instance: dg.DagsterInstance) -> None:
+    shop.session("s", "u", "2023-09-01 10:00:00", cost=5)
+    shop.execute("DROP TABLE conversions")
+    shop.execute(
+        "CREATE TABLE Conversions (Conv_ID text PRIMARY KEY, user_id text, at text, revenue real,"
+        " conv_date text AS (substr(at, 1, 10)), conv_time text AS (substr(at, 12)))"
+    )
+    shop.execute("INSERT INTO Conversions VALUES ('c', 'u', '2023-09-01 11:00:00', 20)")
+
+    shop.attribute(instance, "2023-09-01")
+    shop.report(instance, "2023-09-01")
+
+    assert shop.table("channel_reporting") == [("Email", "2023-09-01", 5.0, 1.0, 20.0)]
+
+
+def test_a_session_that_was_paid_for_twice_in_a_view_costs_the_sum_and_counts_once(
+    shop: Shop, instance: dg.DagsterInstance
+) -> None:
+    shop.session("s", "u", "2023-09-01 10:00:00", cost=5)
+    shop.conversion("c", "u", "2023-09-01 11:00:00", 20)
+    shop.execute("ALTER TABLE session_costs RENAME TO invoices")
+    shop.execute("CREATE VIEW session_costs AS SELECT * FROM invoices UNION ALL SELECT session_id, 2.0 FROM invoices")
+
+    shop.attribute(instance, "2023-09-01")
+    shop.report(instance, "2023-09-01")
+
+    assert shop.table("channel_reporting") == [("Email", "2023-09-01", 7.0, 1.0, 20.0)]
+
+
+def test_ids_that_are_numbers_join_where_their_columns_have_types_and_are_refused_where_not(
+    shop: Shop, instance: dg.DagsterInstance
+) -> None:
+    for source, columns in {
+        "session_sources": "session_id integer, user_id integer, event_date, event_time, channel_name, "
+        "holder_engagement, closer_engagement, impression_interaction",
+        "session_costs": "session_id integer, cost",
+        "conversions": "conv_id integer, user_id integer, conv_date, conv_time, revenue",
+    }.items():
+        shop.execute(f"DROP TABLE {source}")
+        shop.execute(f"CREATE TABLE {source} ({columns})")
+    shop.session("1", "7", "2023-09-01 10:00:00", cost=5)
+    shop.conversion("2", "7", "2023-09-01 11:00:00", 20)
+
+    shop.attribute(instance, "2023-09-01")
+    shop.report(instance, "2023-09-01")
+    assert shop.table("channel_reporting") == [("Email", "2023-09-01", 5.0, 1.0, 20.0)]
+
+    shop.execute("ALTER TABLE conversions RENAME TO typed")
+    shop.execute("CREATE TABLE conversions (conv_id, user_id, conv_date, conv_time, revenue)")
+    shop.execute("INSERT INTO conversions SELECT * FROM typed")
+    with pytest.raises(AttributionError, match=r"conv_id 2 in conversions .* is not text and its column has no type"):
+        shop.attribute(instance, "2023-09-01")
 
 
 @pytest.mark.skipif(not CHALLENGE.exists(), reason="shared/real/challenge/challenge.db is not there")

@@ -17,8 +17,10 @@ from attribution_assets_tests.support import Shop
 LOOKBACK = 3
 
 
-def run(shop: Shop, instance: dg.DagsterInstance, start: str, end: str | None = None, lookback_days: int = LOOKBACK) -> None:
-    """What `attribution run --start START --end END` does, in process."""
+def run(
+    shop: Shop, instance: dg.DagsterInstance, start: str | None, end: str | None = None, lookback_days: int = LOOKBACK
+) -> None:
+    """What `attribution run --start START --end END` does, in process; without an end, of one day; without both, of all."""
     plan = plan_run(shop.settings(lookback_days=lookback_days), start, end or start)
     days, report = plan.conversion_days, plan.report_days
     shop.attribute(instance, days.first, days.last, lookback_days=lookback_days)
@@ -140,6 +142,39 @@ def test_a_conversion_that_moved_to_another_day_moves_in_all_tables(
         ("2023-08-31", 0.0, 0.0),
         ("2023-09-02", 1.0, 10.0),
     ]
+
+
+@pytest.mark.parametrize("order", [("2023-09-05", "2023-08-20"), ("2023-08-20", "2023-09-05"), ("2023-08-20",)])
+def test_a_conversion_that_moved_to_where_it_has_no_session_leaves_its_old_day(
+    shop: Shop, instance: dg.DagsterInstance, order: tuple[str, ...]
+) -> None:
+    shop.session("far earlier", "other", "2023-08-18 10:00:00")
+    shop.session("before", "u", "2023-09-04 10:00:00")
+    shop.conversion("c", "u", "2023-09-05 12:00:00", 10)
+    run(shop, instance, "2023-09-05")
+
+    shop.execute("UPDATE conversions SET conv_date = '2023-08-20'")
+    for day in order:
+        run(shop, instance, day)
+
+    assert [shop.table(table) for table in ("customer_journeys", "ihc_results", "attribution_customer_journey")] == [[]] * 3
+
+
+def test_a_run_of_all_days_clears_the_days_whose_sources_are_gone(shop: Shop, instance: dg.DagsterInstance) -> None:
+    shop.session("first", "u", "2023-09-01 10:00:00")
+    shop.session("moves", "v", "2023-09-09 10:00:00")
+    shop.conversion("deleted", "u", "2023-09-02 12:00:00", 10)
+    shop.conversion("moves far", "v", "2023-09-10 12:00:00", 20)
+    run(shop, instance, "2023-09-02", "2023-09-10")
+
+    shop.execute("DELETE FROM session_sources WHERE session_id = 'first'")
+    shop.execute("DELETE FROM conversions WHERE conv_id = 'deleted'")
+    shop.execute("UPDATE session_sources SET event_date = '2023-10-09' WHERE session_id = 'moves'")
+    shop.execute("UPDATE conversions SET conv_date = '2023-10-10' WHERE conv_id = 'moves far'")
+    run(shop, instance, None, None)
+
+    assert shop.table("attribution_customer_journey") == [("moves far", "moves", 1.0, "2023-10-10")]
+    assert shop.table("channel_reporting", "date, ihc_revenue") == [("2023-10-09", 20.0)]
 
 
 def test_a_deleted_conversion_leaves_all_tables_when_its_day_runs_again(shop: Shop, instance: dg.DagsterInstance) -> None:

@@ -67,7 +67,12 @@ def content(path: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 def problems(path: Path) -> list[tuple[Any, ...]]:
     """What stops a run that reads these tables."""
-    days = {"first_day": "0000-01-01", "last_day": "9999-12-31", "last_conversion_day": "9999-12-31"}
+    days: dict[str, str | int | float] = {
+        "first_day": "0000-01-01",
+        "last_day": "9999-12-31",
+        "last_conversion_day": "9999-12-31",
+        "lookback_days": 0,
+    }
     guards = [Query(name, days) for name in ("broken_conversions", "broken_sessions")]
     return [row for guard in guards for row in SQLiteWarehouse(path).fetch(guard)[1]]
 
@@ -226,7 +231,7 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path, monkey
     monkeypatch.setattr(Path, "exists", lambda _: False)  # as it was when the writing began
     path.write_bytes(b"another one's")
 
-    with pytest.raises(AttributionError, match="cannot be written: .*File exists"):
+    with pytest.raises(AttributionError, match=r"cannot be written: .*File exists"):
         write_sample(path, end=END, **SMALL)
 
     assert files(tmp_path) == [path]

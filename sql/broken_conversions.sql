@@ -7,9 +7,9 @@ WITH problem AS (
             WHEN conv_id IS NULL OR conv_id = '' THEN 'has no conv_id'
             WHEN user_id IS NULL OR user_id = '' THEN 'has no user_id'
             WHEN date(conv_date) IS NOT conv_date THEN 'has conv_date ' || quote(conv_date) || ', not YYYY-MM-DD'
-            WHEN time(conv_time) IS NULL OR conv_time NOT GLOB '[0-9][0-9]:[0-9][0-9]:[0-9][0-9]*'
+            WHEN time(conv_time) IS NULL OR conv_time NOT GLOB '[0-2][0-9]:[0-5][0-9]:[0-5][0-9]*' OR conv_time GLOB '*[^0-9:.]*' OR conv_time >= '24'
                 THEN 'has conv_time ' || quote(conv_time) || ', not HH:MM:SS'
-            WHEN typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e300
+            WHEN typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15
                 THEN 'has revenue ' || quote(revenue) || ', not a number'
         END AS what
     FROM conversions

@@ -4,6 +4,9 @@ SELECT count(*) AS conversions, total(revenue) AS revenue
 FROM (
     SELECT revenue FROM conversions
     WHERE conv_date BETWEEN :first_day AND :last_day
-      AND NOT EXISTS (SELECT 1 FROM customer_journeys WHERE customer_journeys.conv_id = conversions.conv_id)
+      AND NOT EXISTS (
+          SELECT 1 FROM customer_journeys
+          WHERE customer_journeys.conv_id = conversions.conv_id AND customer_journeys.conv_date = conversions.conv_date
+      )
     ORDER BY conv_id
 )

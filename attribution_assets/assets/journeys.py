@@ -34,7 +34,7 @@ def journey_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition)
                 "lookback_days": settings.lookback_days,
                 "include_converting_session": settings.include_converting_session,
             },
-            guards=("broken_conversions",),
+            guards=("broken_conversions", "broken_sessions"),
         )
 
     return [customer_journeys]

@@ -40,6 +40,7 @@ def reporting_assets(settings: Settings, partitions: dg.DailyPartitionsDefinitio
                 "first_day": days.first,
                 "last_day": days.last,
                 "last_conversion_day": shift(days.last, lookback),
+                "lookback_days": lookback,
             },
             guards=("broken_conversions", "broken_sessions"),
         )

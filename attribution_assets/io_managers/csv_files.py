@@ -5,7 +5,8 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 
-from attribution_assets.io_managers.sqlite import DAY_COLUMN, describe_days
+from attribution_assets.errors import AttributionError
+from attribution_assets.io_managers.sqlite import day_column, describe_days
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 from attribution_assets.warehouse.csv_files import CSVFiles
 
@@ -30,9 +31,12 @@ class CSVFilesIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Query) -> None:
         """Replaces the run's day files and the whole file."""
         files = self.files(context.asset_key)
+        if not isinstance(obj, Query):
+            raise AttributionError(f"{context.asset_key.path[-1]} returned {type(obj).__name__}. Return a Query over all days.")
+        column = day_column(context.asset_key, context.definition_metadata)
         warehouse = SQLiteWarehouse(Path(self.database))
         days = Days.of(context.asset_partition_keys)
-        rows = files.replace(days, context.definition_metadata[DAY_COLUMN], lambda: warehouse.fetch(obj))
+        rows = files.replace(days, column, lambda: warehouse.fetch(obj))
         describe_days(
             {
                 day: {"dagster/partition_row_count": count, "path": dg.MetadataValue.path(files.of_day(day))}
@@ -44,5 +48,7 @@ class CSVFilesIOManager(dg.ConfigurableIOManager):
         """The rows of the days' files; of the whole file for an unpartitioned reader."""
         files = self.files(context.asset_key)
         if not context.has_asset_partitions:
-            return pd.read_csv(files.whole)
-        return pd.concat([pd.read_csv(files.of_day(day)) for day in context.asset_partition_keys], ignore_index=True)
+            return files.read()
+        days = context.asset_partition_keys
+        all_days = list(days) == list(context.asset_partitions_def.get_partition_keys())  # as an unpartitioned reader has them
+        return files.read(None if all_days else days)

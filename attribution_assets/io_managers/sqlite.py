@@ -1,6 +1,6 @@
 """SQLiteIOManager: an asset's rows as a table of the same name in an SQLite file."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,27 +28,39 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
         """The database."""
         return SQLiteWarehouse(Path(self.database))
 
-    def handle_output(self, context: dg.OutputContext, obj: Query | pd.DataFrame | Iterable[pd.DataFrame]) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: Query | pd.DataFrame | Iterator[pd.DataFrame] | Frames) -> None:
         """Replaces the run's days of the table by the rows, in one transaction."""
         table = _table(context.asset_key)
-        if not isinstance(obj, Query | pd.DataFrame | Iterable):
+        if not isinstance(obj, Query | pd.DataFrame | Iterator | Frames):
             raise AttributionError(
                 f"{table.name} returned {type(obj).__name__}. Return a Query, a pandas frame, or Output(iterator of frames)."
             )
         for line in self.warehouse.prepare():
             context.log.info(line)
         days = Days.of(context.asset_partition_keys)
-        rows = self.warehouse.replace_days(table, context.definition_metadata[DAY_COLUMN], days, obj)
+        rows = self.warehouse.replace_days(table, day_column(context.asset_key, context.definition_metadata), days, obj)
         describe_days({day: {"dagster/partition_row_count": count} for day, count in rows.items()})
 
     def load_input(self, context: dg.InputContext) -> pd.DataFrame | Frames:
         """The rows of the upstream days that the partition mapping gives; all rows for an unpartitioned reader."""
         table = _table(context.asset_key)
-        day_column = context.upstream_output.definition_metadata.get(DAY_COLUMN) if context.upstream_output else None
+        metadata = context.upstream_output.definition_metadata if context.upstream_output else {}
+        column = day_column(context.asset_key, metadata)
         days = Days.of(context.asset_partition_keys) if context.has_asset_partitions else None
         if context.dagster_type.typing_type is Frames:
-            return Frames(self.warehouse.stream(table, day_column, days))
-        return self.warehouse.read(table, day_column, days)
+            return Frames(self.warehouse.stream(table, column, days))
+        return self.warehouse.read(table, column, days)
+
+
+def day_column(key: dg.AssetKey, metadata: Mapping[str, Any]) -> str:
+    """The column that holds the asset's day. Raises AttributionError where its metadata does not name it."""
+    try:
+        return str(metadata[DAY_COLUMN])
+    except KeyError:
+        raise AttributionError(
+            f"The asset {key.path[-1]} does not say which column holds its day. "
+            f'Give it metadata={{"{DAY_COLUMN}": "<column>"}}.'
+        ) from None
 
 
 def describe_days(metadata: Mapping[str, Mapping[str, int | dg.MetadataValue[Any]]]) -> None:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from filelock import FileLock
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.days import Days
+from attribution_assets.warehouse.schema import schema
 
 DECIMALS = 6
 
@@ -48,6 +50,21 @@ class CSVFiles:
                 "Point --exports or ATTRIBUTION_EXPORTS to another one."
             ) from error
 
+    def read(self, days: Iterable[str] | None = None) -> pd.DataFrame:
+        """The rows of the days' files, or of the whole file: text where the table's columns are, else float64.
+
+        Raises AttributionError where a file is not there yet.
+        """
+        text_columns = {column.name for column in schema()[self.name].columns if column.type == "text"}
+        frames = []
+        for path in [self.whole] if days is None else map(self.of_day, days):
+            if not path.is_file():
+                raise AttributionError(f"There is no file {path} yet: materialize {self.name}_csv first.")
+            frames.append(pd.read_csv(path, dtype="str", keep_default_na=False))
+        frame = pd.concat(frames, ignore_index=True)
+        numbers = [column for column in frame.columns if column not in text_columns]
+        return frame.assign(**{column: pd.to_numeric(frame[column].replace("", None)).astype("float64") for column in numbers})
+
     def replace(self, days: Days, day_column: str, all_days: Callable[[], Rows]) -> dict[str, int]:
         """Writes the files of these days and the whole one, and returns the number of rows of each day.
 
@@ -57,6 +74,8 @@ class CSVFiles:
         self.prepare()
         with FileLock(self._lock_file):
             columns, rows = all_days()
+            if day_column not in columns:
+                raise AttributionError(f"The rows for {self.name}_csv have no column {day_column}, which is to tell their day.")
             day_at = columns.index(day_column)
             of_days: dict[str, list[Sequence[Any]]] = {day: [] for day in days}
             for row in rows:
@@ -74,11 +93,13 @@ class CSVFiles:
 
 def render(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """The rows as CSV text."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue()
+    return _line(columns) + "".join(_line([_cell(value) for value in row]) for row in rows)
+
+
+def _line(cells: Sequence[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(cells)  # with \r in the end of a line, a \r in a cell is quoted
+    return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _cell(value: Any) -> Any:

@@ -34,7 +34,12 @@ def read_sql(name: str) -> str:
 
 
 def sql_folder() -> Path:
-    """Where the SQL files are: inside the installed package, or beside it in a checkout."""
+    """Where the SQL files are."""
+    return shipped("sql")
+
+
+def shipped(name: str) -> Path:
+    """A file or folder of the project's top level: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
-    installed = package / "sql"
-    return installed if installed.is_dir() else package.parent / "sql"
+    installed = package / name
+    return installed if installed.exists() else package.parent / name

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ ROWS_PER_FRAME = 100_000
 
 DTYPES = {"text": "str", "integer": "int64", "real": "float64"}
 """Declared type -> dtype of a column that is read."""
+
+IDS = ("session_id", "user_id", "conv_id")
+"""The columns by which tables are joined."""
 
 STORED_AS = {"text": "('text')", "integer": "('integer')", "real": "('real', 'integer')"}
 """Declared type -> SQLite's storage classes of its values."""
@@ -80,6 +84,8 @@ class SQLiteWarehouse:
                 f"{self.path} stayed locked by another process for {BUSY_TIMEOUT_SECONDS} s. "
                 "End the process that writes to it, then run again."
             )
+        if missing := re.fullmatch(r"no such table: (?:main\.)?(\w+)", text):
+            return f"{self.path} has no table {missing[1]} yet: materialize {missing[1]} first."
         if "readonly" in text or "unable to open" in text:
             return f"{self.path} cannot be written. Allow writing to the file and its folder, then run again."
         return f"{self.path}: {text}."
@@ -93,8 +99,7 @@ class SQLiteWarehouse:
         source that is a view cannot be, and a line in the result says so.
         """
         with self.connect() as connection:
-            if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-                connection.execute("PRAGMA journal_mode = wal")
+            _switch_to_wal(connection)
             if self._missing(connection):
                 with _transaction(connection):
                     for statement in self._missing(connection):
@@ -112,13 +117,14 @@ class SQLiteWarehouse:
                 indexable = objects.get(table.name) == "table" and not missing
             else:
                 indexable = True
-                statements += self._upgrade(table, objects.get(table.name), missing)
+                statements += self._upgrade(table, objects, missing)
             if indexable:
                 statements += [create for name, create in table.indexes.items() if name not in objects]
         return statements
 
-    def _upgrade(self, table: Table, exists_as: str | None, missing: Sequence[str]) -> list[str]:
+    def _upgrade(self, table: Table, objects: Mapping[str, str], missing: Sequence[str]) -> list[str]:
         """The statements that create one of our tables, or add `conv_date` to an older one."""
+        exists_as = objects.get(table.name)
         if exists_as is None:
             return [table.create]
         if exists_as != "table" or set(missing) - {"conv_date"}:
@@ -129,6 +135,11 @@ class SQLiteWarehouse:
             )
         if not missing:
             return []
+        if "conversions" not in objects:
+            raise AttributionError(
+                f"{table.name} in {self.path} is from before conv_date existed, and there is no table conversions to take "
+                "it from. Add it, or drop the older table."
+            )
         return [
             f"ALTER TABLE {table.name} ADD COLUMN conv_date text",
             f"UPDATE {table.name} AS t SET conv_date = (SELECT conv_date FROM conversions AS c WHERE c.conv_id = t.conv_id)",
@@ -152,6 +163,40 @@ class SQLiteWarehouse:
                         f"{name} in {self.path} has no column {column}. Add it, or make {name} a view with the columns "
                         "that sql/challenge_db_create.sql declares."
                     )
+            self._check_ids(connection, schema()[name])
+
+    def _check_ids(self, connection: sqlite3.Connection, source: Table) -> None:
+        """Raises AttributionError for ids that would not join as text, and for rows that would count more than once.
+
+        Looks at rows only where the source does not declare the id's type, or not that it is unique, as in a view.
+        """
+        columns = connection.execute("SELECT lower(name), type, pk FROM pragma_table_xinfo(?)", (source.name,)).fetchall()
+        for column, type_, _ in columns:
+            if column in IDS and (not type_ or "BLOB" in type_.upper()):
+                number = connection.execute(
+                    f"SELECT {column} FROM {source.name} WHERE typeof({column}) NOT IN ('text', 'null') LIMIT 1"
+                ).fetchone()
+                if number:
+                    raise AttributionError(
+                        f"{column} {number[0]!r} in {source.name} in {self.path} is not text and its column has no type, "
+                        f"so it would match nothing. Give it one: CAST({column} AS text)."
+                    )
+        key = source.key[0]
+        unique = connection.execute(
+            "SELECT (SELECT group_concat(lower(name)) FROM pragma_index_info(i.name)) "
+            'FROM pragma_index_list(?) AS i WHERE i."unique" AND NOT i.partial',
+            (source.name,),
+        ).fetchall()
+        if (key,) in unique or [column for column, _, pk in columns if pk] == [key] or source.name == "session_costs":
+            return
+        twice = connection.execute(
+            f"SELECT {key}, count(*) FROM {source.name} WHERE {key} IS NOT NULL GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
+        ).fetchone()
+        if twice:
+            raise AttributionError(
+                f"{key} {twice[0]!r} stands {twice[1]} times in {source.name} in {self.path} and would count as often. "
+                f"Keep one row per {key}."
+            )
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -235,14 +280,29 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Waits for another writer itself: here SQLite does not."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = wal")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
 def _objects(connection: sqlite3.Connection) -> dict[str, str]:
-    """Every table, view and index of the file, with which of these it is."""
-    return dict(connection.execute("SELECT name, type FROM sqlite_master").fetchall())
+    """Every table, view and index of the file by its name in lower case, with which of these it is."""
+    return dict(connection.execute("SELECT lower(name), type FROM sqlite_master").fetchall())
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
     """The table's or view's columns in lower case, as SQLite compares them; none where it does not exist."""
-    return [name.lower() for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+    columns = connection.execute("SELECT lower(name) FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,))
+    return [name for (name,) in columns]
 
 
 def _frame(rows: Sequence[tuple[Any, ...]], table: Table) -> pd.DataFrame:
@@ -256,12 +316,14 @@ def _frame(rows: Sequence[tuple[Any, ...]], table: Table) -> pd.DataFrame:
 def _check_columns(table: Table, columns: Sequence[str]) -> None:
     missing = [column for column in table.column_names if column not in columns]
     unknown = [column for column in columns if column not in table.column_names]
-    if missing or unknown:
+    twice = sorted({column for column in columns if columns.count(column) > 1})
+    if missing or unknown or twice:
         raise AttributionError(
             f"The rows for {table.name} "
             + " and ".join(
                 [f"lack the column {column}" for column in missing]
                 + [f"have a column {column}, which the table does not know" for column in unknown]
+                + [f"have the column {column} more than once" for column in twice]
             )
             + f". Return exactly the columns that sql/ declares for {table.name}."
         )
@@ -276,8 +338,23 @@ def _stage(connection: sqlite3.Connection, table: Table, rows: pd.DataFrame | It
         _check_columns(table, [str(column) for column in frame.columns])
         values = (frame[column].astype(object).where(frame[column].notna(), None) for column in table.column_names)
         connection.execute("BEGIN")
-        connection.executemany(insert, zip(*values, strict=True))
+        try:
+            connection.executemany(insert, zip(*values, strict=True))
+        except (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError) as error:
+            column = next(column for column in table.column_names if not _can_be_stored(connection, frame[column]))
+            raise AttributionError(
+                f"The rows for {table.name} hold a value in {column} that SQLite cannot store: {error}."
+            ) from error
         connection.execute("COMMIT")
+
+
+def _can_be_stored(connection: sqlite3.Connection, values: pd.Series) -> bool:
+    try:
+        for value in values.astype(object).where(values.notna(), None):
+            connection.execute("SELECT ?", (value,))
+    except (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError):
+        return False
+    return True
 
 
 def _check_guards(connection: sqlite3.Connection, query: Query) -> None:
@@ -313,14 +390,19 @@ def _replace(
         f"SELECT {day_column}, count(*), total({mistyped}) FROM {table.name} WHERE {of_days} GROUP BY {day_column}",
         bounds,
     ).fetchall()
-    if sum(count for _, count, _ in written) != inserted:
+    all_days = set(days)
+    if sum(count for day, count, _ in written if day in all_days) != inserted:
         raise AttributionError(_why_rows_are_lost(connection, table, day_column, days, select, parameters))
     if bad := [day for day, _, wrong in written if wrong]:
         types = ", ".join(f"{column.name} {column.type}" for column in table.columns)
         raise AttributionError(f"The rows for {table.name} of {bad[0]} hold values of another type than declared ({types}).")
     if day_column not in table.key:
+        unit = table.key[0]
+        of_these_days = f"SELECT {unit} FROM {table.name} WHERE {of_days}"
+        if (unit, day_column) == ("conv_id", "conv_date") and _columns(connection, "conversions"):
+            of_these_days += f" UNION SELECT conv_id FROM conversions WHERE {of_days}"  # also those left without a session
         connection.execute(
-            f"DELETE FROM {table.name} WHERE {table.key[0]} IN (SELECT {table.key[0]} FROM {table.name} WHERE {of_days}) "
+            f"DELETE FROM {table.name} WHERE {unit} IN ({of_these_days}) "
             f"AND ({day_column} IS NULL OR {day_column} NOT BETWEEN :first AND :last)",
             bounds,
         )
@@ -331,10 +413,9 @@ def _why_rows_are_lost(
     connection: sqlite3.Connection, table: Table, day_column: str, days: Days, select: str, parameters: dict[str, Any]
 ) -> str:
     """The new rows do not all stand under the days: some lie outside them, or two have one key."""
-    outside = connection.execute(
-        f"SELECT {day_column} FROM ({select}\n) WHERE {day_column} IS NULL OR {day_column} NOT BETWEEN :first_ AND :last_",
-        {**parameters, "first_": days.first, "last_": days.last},
-    ).fetchone()
+    all_days = set(days)
+    new_days = connection.execute(f"SELECT DISTINCT {day_column} FROM ({select}\n)", parameters)
+    outside = [day for (day,) in new_days.fetchall() if day not in all_days]
     if outside:
         return (
             f"A row for {table.name} has {day_column} {outside[0]!r}, outside the run's days ({days}). "

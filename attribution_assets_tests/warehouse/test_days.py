@@ -53,9 +53,9 @@ def test_a_reversed_range_is_refused() -> None:
 
 @pytest.mark.parametrize("text", NO_DATES)
 def test_text_that_is_no_date_is_refused_at_either_end(text: str) -> None:
-    with pytest.raises(AttributionError, match="not a date. Write days as YYYY-MM-DD"):
+    with pytest.raises(AttributionError, match=r"not a date\. Write days as YYYY-MM-DD"):
         Days(text, "2023-09-01")
-    with pytest.raises(AttributionError, match="not a date. Write days as YYYY-MM-DD"):
+    with pytest.raises(AttributionError, match=r"not a date\. Write days as YYYY-MM-DD"):
         Days("2023-09-01", text)
 
 
