@@ -6,7 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.io_managers.sqlite import day_column, describe_days
+from attribution_assets.io_managers.sqlite import day_column, describe_days, read_days
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 from attribution_assets.warehouse.csv_files import CSVFiles
 
@@ -47,8 +47,4 @@ class CSVFilesIOManager(dg.ConfigurableIOManager):
     def load_input(self, context: dg.InputContext) -> pd.DataFrame:
         """The rows of the days' files; of the whole file for an unpartitioned reader."""
         files = self.files(context.asset_key)
-        if not context.has_asset_partitions:
-            return files.read()
-        days = context.asset_partition_keys
-        all_days = list(days) == list(context.asset_partitions_def.get_partition_keys())  # as an unpartitioned reader has them
-        return files.read(None if all_days else days)
+        return files.read(read_days(context))

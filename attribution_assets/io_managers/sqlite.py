@@ -9,6 +9,7 @@ import pandas as pd
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import Days, Frames, Query, SQLiteWarehouse, Table, schema
+from attribution_assets.warehouse.sqlite import RETURN_THIS
 
 DAY_COLUMN = "partition_expr"
 """The metadata key by which an asset names the column that holds its partition day (Dagster's own convention)."""
@@ -32,9 +33,7 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
         """Replaces the run's days of the table by the rows, in one transaction."""
         table = _table(context.asset_key)
         if not isinstance(obj, Query | pd.DataFrame | Iterator | Frames):
-            raise AttributionError(
-                f"{table.name} returned {type(obj).__name__}. Return a Query, a pandas frame, or Output(iterator of frames)."
-            )
+            raise AttributionError(f"{table.name} returned {type(obj).__name__}. {RETURN_THIS}")
         for line in self.warehouse.prepare():
             context.log.info(line)
         days = Days.of(context.asset_partition_keys)
@@ -46,7 +45,7 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
         table = _table(context.asset_key)
         metadata = context.upstream_output.definition_metadata if context.upstream_output else {}
         column = day_column(context.asset_key, metadata)
-        days = Days.of(context.asset_partition_keys) if context.has_asset_partitions else None
+        days = read_days(context)
         if context.dagster_type.typing_type is Frames:
             return Frames(self.warehouse.stream(table, column, days))
         return self.warehouse.read(table, column, days)
@@ -61,6 +60,14 @@ def day_column(key: dg.AssetKey, metadata: Mapping[str, Any]) -> str:
             f"The asset {key.path[-1]} does not say which column holds its day. "
             f'Give it metadata={{"{DAY_COLUMN}": "<column>"}}.'
         ) from None
+
+
+def read_days(context: dg.InputContext) -> Days | None:
+    """The days that a reader gets; None, meaning all rows, for one that has no partitions (Dagster hands it every key)."""
+    if not context.has_asset_partitions:
+        return None
+    keys = list(context.asset_partition_keys)
+    return None if keys == list(context.asset_partitions_def.get_partition_keys()) else Days.of(keys)
 
 
 def describe_days(metadata: Mapping[str, Mapping[str, int | dg.MetadataValue[Any]]]) -> None:

@@ -17,6 +17,7 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.query import Query, read_sql
 from attribution_assets.warehouse.schema import SOURCES, Table, schema
+from attribution_assets.warehouse.sources import check_ids, check_sources, columns_of
 
 BUSY_TIMEOUT_SECONDS = 300
 """How long a writer waits for another one before it gives up."""
@@ -27,8 +28,10 @@ ROWS_PER_FRAME = 100_000
 DTYPES = {"text": "str", "integer": "int64", "real": "float64"}
 """Declared type -> dtype of a column that is read."""
 
-IDS = ("session_id", "user_id", "conv_id")
-"""The columns by which tables are joined."""
+RETURN_THIS = "Return a Query, a pandas frame, or Output(iterator of frames)."
+
+UNSTORABLE = (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError, UnicodeEncodeError)
+"""What sqlite3 raises for a value that it cannot store."""
 
 STORED_AS = {"text": "('text')", "integer": "('integer')", "real": "('real', 'integer')"}
 """Declared type -> SQLite's storage classes of its values."""
@@ -112,25 +115,34 @@ class SQLiteWarehouse:
         objects = _objects(connection)
         statements = []
         for table in schema().values():
-            missing = [column for column in table.column_names if column not in _columns(connection, table.name)]
+            missing = [column for column in table.column_names if column not in columns_of(connection, table.name)]
             if table.name in SOURCES:
                 indexable = objects.get(table.name) == "table" and not missing
             else:
                 indexable = True
-                statements += self._upgrade(table, objects, missing)
+                statements += self._upgrade(connection, table, objects, missing)
             if indexable:
                 statements += [create for name, create in table.indexes.items() if name not in objects]
         return statements
 
-    def _upgrade(self, table: Table, objects: Mapping[str, str], missing: Sequence[str]) -> list[str]:
+    def _upgrade(
+        self, connection: sqlite3.Connection, table: Table, objects: Mapping[str, str], missing: Sequence[str]
+    ) -> list[str]:
         """The statements that create one of our tables, or add `conv_date` to an older one."""
         exists_as = objects.get(table.name)
         if exists_as is None:
             return [table.create]
-        if exists_as != "table" or set(missing) - {"conv_date"}:
-            lacks = f"lacks {', '.join(missing)}" if exists_as == "table" else f"is a {exists_as}"
+        keys = connection.execute("SELECT lower(name) FROM pragma_table_info(?) WHERE pk ORDER BY pk", (table.name,))
+        problem = ""
+        if exists_as != "table":
+            problem = f"is a {exists_as}"
+        elif set(missing) - {"conv_date"}:
+            problem = f"lacks {', '.join(missing)}"
+        elif tuple(key for (key,) in keys) != table.key:
+            problem = f"lacks the primary key ({', '.join(table.key)})"
+        if problem:
             raise AttributionError(
-                f"{table.name} in {self.path} {lacks}, so the pipeline cannot keep its results there. "
+                f"{table.name} in {self.path} {problem}, so the pipeline cannot keep its results there. "
                 "Rename or drop it; the next run creates it."
             )
         if not missing:
@@ -145,65 +157,12 @@ class SQLiteWarehouse:
             f"UPDATE {table.name} AS t SET conv_date = (SELECT conv_date FROM conversions AS c WHERE c.conv_id = t.conv_id)",
         ]
 
-    def _check_sources(self, connection: sqlite3.Connection, query: Query) -> None:
-        """Raises AttributionError where a source table that the query reads is missing or lacks a column."""
-        texts = [read_sql(name) for name in (query.name, *query.guards)]
-        for name in SOURCES:
-            if not any(re.search(rf"\b{name}\b", text) for text in texts):
-                continue
-            columns = _columns(connection, name)
-            if not columns:
-                raise AttributionError(
-                    f"{self.path} has no table {name}, which {query.name} reads. Add it as sql/challenge_db_create.sql "
-                    "declares it, or point --database or ATTRIBUTION_DATABASE to the right file."
-                )
-            for column in schema()[name].column_names:
-                if column not in columns:
-                    raise AttributionError(
-                        f"{name} in {self.path} has no column {column}. Add it, or make {name} a view with the columns "
-                        "that sql/challenge_db_create.sql declares."
-                    )
-            self._check_ids(connection, schema()[name])
-
-    def _check_ids(self, connection: sqlite3.Connection, source: Table) -> None:
-        """Raises AttributionError for ids that would not join as text, and for rows that would count more than once.
-
-        Looks at rows only where the source does not declare the id's type, or not that it is unique, as in a view.
-        """
-        columns = connection.execute("SELECT lower(name), type, pk FROM pragma_table_xinfo(?)", (source.name,)).fetchall()
-        for column, type_, _ in columns:
-            if column in IDS and (not type_ or "BLOB" in type_.upper()):
-                number = connection.execute(
-                    f"SELECT {column} FROM {source.name} WHERE typeof({column}) NOT IN ('text', 'null') LIMIT 1"
-                ).fetchone()
-                if number:
-                    raise AttributionError(
-                        f"{column} {number[0]!r} in {source.name} in {self.path} is not text and its column has no type, "
-                        f"so it would match nothing. Give it one: CAST({column} AS text)."
-                    )
-        key = source.key[0]
-        unique = connection.execute(
-            "SELECT (SELECT group_concat(lower(name)) FROM pragma_index_info(i.name)) "
-            'FROM pragma_index_list(?) AS i WHERE i."unique" AND NOT i.partial',
-            (source.name,),
-        ).fetchall()
-        if (key,) in unique or [column for column, _, pk in columns if pk] == [key] or source.name == "session_costs":
-            return
-        twice = connection.execute(
-            f"SELECT {key}, count(*) FROM {source.name} WHERE {key} IS NOT NULL GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
-        ).fetchone()
-        if twice:
-            raise AttributionError(
-                f"{key} {twice[0]!r} stands {twice[1]} times in {source.name} in {self.path} and would count as often. "
-                f"Keep one row per {key}."
-            )
-
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def fetch(self, query: Query) -> tuple[list[str], list[tuple[Any, ...]]]:
         """The query's column names and rows."""
         with self.connect() as connection:
-            self._check_sources(connection, query)
+            check_sources(connection, self.path, query)
             cursor = connection.execute(query.text, query.parameters)
             return [column for column, *_ in cursor.description], cursor.fetchall()
 
@@ -224,7 +183,7 @@ class SQLiteWarehouse:
         where, parameters = (f"WHERE {day_column} BETWEEN ? AND ?", (days.first, days.last)) if days else ("", ())
         order = dict.fromkeys([*([day_column] if day_column else []), *table.key])
         with self.connect() as connection:
-            if not _columns(connection, table.name):
+            if not columns_of(connection, table.name):
                 raise AttributionError(f"{self.path} has no table {table.name} yet: materialize {table.name} first.")
             cursor = connection.execute(
                 f"SELECT {', '.join(table.column_names)} FROM {table.name} {where} ORDER BY {', '.join(order)}",
@@ -257,7 +216,8 @@ class SQLiteWarehouse:
         """
         with self.connect() as connection:
             if isinstance(rows, Query):
-                self._check_sources(connection, rows)
+                check_sources(connection, self.path, rows)
+                check_ids(connection, self.path, rows)
                 select, parameters = rows.text, dict(rows.parameters)
             else:
                 _stage(connection, table, rows)
@@ -299,12 +259,6 @@ def _objects(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT lower(name), type FROM sqlite_master").fetchall())
 
 
-def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
-    """The table's or view's columns in lower case, as SQLite compares them; none where it does not exist."""
-    columns = connection.execute("SELECT lower(name) FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,))
-    return [name for (name,) in columns]
-
-
 def _frame(rows: Sequence[tuple[Any, ...]], table: Table) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(table.column_names))
     try:
@@ -334,13 +288,13 @@ def _stage(connection: sqlite3.Connection, table: Table, rows: pd.DataFrame | It
     columns = ", ".join(table.column_names)
     connection.execute(f"CREATE TEMP TABLE staged AS SELECT {columns} FROM main.{table.name} LIMIT 0")
     insert = f"INSERT INTO temp.staged ({columns}) VALUES ({', '.join('?' * len(table.columns))})"
-    for frame in [rows] if isinstance(rows, pd.DataFrame) else rows:
+    for frame in _frames(table, rows):
         _check_columns(table, [str(column) for column in frame.columns])
         values = (frame[column].astype(object).where(frame[column].notna(), None) for column in table.column_names)
         connection.execute("BEGIN")
         try:
             connection.executemany(insert, zip(*values, strict=True))
-        except (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError) as error:
+        except UNSTORABLE as error:
             column = next(column for column in table.column_names if not _can_be_stored(connection, frame[column]))
             raise AttributionError(
                 f"The rows for {table.name} hold a value in {column} that SQLite cannot store: {error}."
@@ -348,11 +302,22 @@ def _stage(connection: sqlite3.Connection, table: Table, rows: pd.DataFrame | It
         connection.execute("COMMIT")
 
 
+def _frames(table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """The frames, checked to be some; an SQLite error of whoever computes them is not taken for one of this file."""
+    try:
+        for frame in [rows] if isinstance(rows, pd.DataFrame) else rows:
+            if not isinstance(frame, pd.DataFrame):
+                raise AttributionError(f"The rows for {table.name} come as {type(frame).__name__}. {RETURN_THIS}")
+            yield frame
+    except sqlite3.Error as error:
+        raise AttributionError(f"The rows for {table.name} could not be computed: {error}.") from error
+
+
 def _can_be_stored(connection: sqlite3.Connection, values: pd.Series) -> bool:
     try:
         for value in values.astype(object).where(values.notna(), None):
             connection.execute("SELECT ?", (value,))
-    except (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError):
+    except UNSTORABLE:
         return False
     return True
 
@@ -399,7 +364,7 @@ def _replace(
     if day_column not in table.key:
         unit = table.key[0]
         of_these_days = f"SELECT {unit} FROM {table.name} WHERE {of_days}"
-        if (unit, day_column) == ("conv_id", "conv_date") and _columns(connection, "conversions"):
+        if (unit, day_column) == ("conv_id", "conv_date") and columns_of(connection, "conversions"):
             of_these_days += f" UNION SELECT conv_id FROM conversions WHERE {of_days}"  # also those left without a session
         connection.execute(
             f"DELETE FROM {table.name} WHERE {unit} IN ({of_these_days}) "

@@ -1,0 +1,83 @@
+"""What the pipeline demands of the tables that the user fills: that they are there, and that their ids tell rows apart."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from pathlib import Path
+
+from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse.query import Query, read_sql
+from attribution_assets.warehouse.schema import SOURCES, Table, schema
+
+IDS = ("session_id", "user_id", "conv_id")
+"""The columns by which tables are joined."""
+
+
+def check_sources(connection: sqlite3.Connection, path: Path, query: Query) -> None:
+    """Raises AttributionError where a source table that the query reads is missing or lacks a column."""
+    for name in _read_by(query):
+        columns = columns_of(connection, name)
+        if not columns:
+            raise AttributionError(
+                f"{path} has no table {name}, which {query.name} reads. Add it as sql/challenge_db_create.sql "
+                "declares it, or point --database or ATTRIBUTION_DATABASE to the right file."
+            )
+        for column in schema()[name].column_names:
+            if column not in columns:
+                raise AttributionError(
+                    f"{name} in {path} has no column {column}. Add it, or make {name} a view with the columns "
+                    "that sql/challenge_db_create.sql declares."
+                )
+
+
+def _read_by(query: Query) -> list[str]:
+    """The source tables that the query or one of its guards names."""
+    texts = [read_sql(name) for name in (query.name, *query.guards)]
+    return [name for name in SOURCES if any(re.search(rf"\b{name}\b", text) for text in texts)]
+
+
+def check_ids(connection: sqlite3.Connection, path: Path, query: Query) -> None:
+    """Raises AttributionError where an id of a source table that the query reads would not join, or count more than once."""
+    for name in _read_by(query):
+        _check_ids(connection, path, schema()[name])
+
+
+def _check_ids(connection: sqlite3.Connection, path: Path, source: Table) -> None:
+    """Raises AttributionError for ids that would not join as text, and for rows that would count more than once.
+
+    Looks at rows only where the source does not declare the id's type, or not that it is unique, as in a view.
+    """
+    columns = connection.execute("SELECT lower(name), type, pk FROM pragma_table_xinfo(?)", (source.name,)).fetchall()
+    for column, type_, _ in columns:
+        if column in IDS and (not type_ or "BLOB" in type_.upper()):
+            number = connection.execute(
+                f"SELECT {column} FROM {source.name} WHERE typeof({column}) NOT IN ('text', 'null') LIMIT 1"
+            ).fetchone()
+            if number:
+                raise AttributionError(
+                    f"{column} {number[0]!r} in {source.name} in {path} is not text and its column has no type, "
+                    f"so it would match nothing. Give it one: CAST({column} AS text)."
+                )
+    key = source.key[0]
+    unique = connection.execute(
+        "SELECT (SELECT group_concat(lower(name)) FROM pragma_index_info(i.name)) "
+        'FROM pragma_index_list(?) AS i WHERE i."unique" AND NOT i.partial',
+        (source.name,),
+    ).fetchall()
+    if (key,) in unique or [column for column, _, pk in columns if pk] == [key] or source.name == "session_costs":
+        return
+    twice = connection.execute(
+        f"SELECT {key}, count(*) FROM {source.name} WHERE {key} IS NOT NULL GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
+    ).fetchone()
+    if twice:
+        raise AttributionError(
+            f"{key} {twice[0]!r} stands {twice[1]} times in {source.name} in {path} and would count as often. "
+            f"Keep one row per {key}."
+        )
+
+
+def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
+    """The table's or view's columns in lower case, as SQLite compares them; none where it does not exist."""
+    columns = connection.execute("SELECT lower(name) FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,))
+    return [name for (name,) in columns]

@@ -1,0 +1,58 @@
+"""An index serves every join and every day."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from attribution_assets.warehouse import Query, Table, schema
+
+if TYPE_CHECKING:
+    from attribution_assets_tests.support import Shop
+
+from attribution_assets_tests.warehouse.rows import CUSTOMER_JOURNEYS, OURS, REPORTING
+
+
+def plan(shop: Shop, asked: Query) -> list[str]:
+    """The steps by which SQLite reads tables: each a SEARCH with an index or a SCAN of everything."""
+    with closing(sqlite3.connect(shop.database)) as connection:
+        steps = connection.execute(f"EXPLAIN QUERY PLAN {asked.text}", asked.parameters).fetchall()
+    return [step for *_, step in steps if step.startswith(("SEARCH", "SCAN"))]
+
+
+def test_sessions_of_a_conversion_are_found_by_user_and_date(shop: Shop) -> None:
+    shop.warehouse.prepare()
+
+    steps = plan(shop, CUSTOMER_JOURNEYS)
+
+    assert "SEARCH conversions USING INDEX conversions_by_date (conv_date>? AND conv_date<?)" in steps
+    assert "SEARCH session USING INDEX session_sources_by_user (user_id=? AND event_date>? AND event_date<?)" in steps
+
+
+def test_the_report_finds_sessions_costs_credits_and_conversions_by_index(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    days = {"first_day": "2023-09-01", "last_day": "2023-09-01", "last_conversion_day": "2023-11-30"}
+
+    steps = plan(shop, Query("channel_reporting", days))
+
+    searched = [step for step in steps if step.startswith("SEARCH")]
+    assert [step for step in steps if step.startswith("SCAN")] == ["SCAN ledger"]
+    assert any("session USING INDEX session_sources_by_date" in step for step in searched)
+    assert any("credit USING INDEX attribution_customer_journey_by_date" in step for step in searched)
+    assert any("session_costs USING" in step and "(session_id=?)" in step for step in searched)
+    assert any("conversions USING" in step and "(conv_id=?)" in step for step in searched)
+
+
+@pytest.mark.parametrize("table", [schema()[name] for name in OURS], ids=OURS)
+def test_a_day_is_deleted_and_read_by_index(shop: Shop, table: Table) -> None:
+    shop.warehouse.prepare()
+    day_column = "date" if table is REPORTING else "conv_date"
+
+    [step] = [
+        step for *_, step in shop.execute(f"EXPLAIN QUERY PLAN DELETE FROM {table.name} WHERE {day_column} BETWEEN 'a' AND 'b'")
+    ]
+
+    assert f"USING INDEX {table.name}_by_date" in step

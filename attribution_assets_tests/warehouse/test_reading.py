@@ -1,0 +1,129 @@
+"""Tables and streams as they are read: types, order, whole conversions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from attribution_assets.warehouse import Days, Query, Table, schema
+
+if TYPE_CHECKING:
+    from attribution_assets_tests.support import Shop
+
+from attribution_assets_tests.warehouse.rows import ATTRIBUTION, OLD, OURS, REPORTING, frame, refused, replace
+
+
+def test_a_query_is_fetched_as_column_names_and_rows(shop: Shop) -> None:
+    shop.session("s", "u", "2023-09-02 10:00:00")
+
+    assert shop.warehouse.fetch(Query("earliest_day")) == (["day"], [("2023-09-02",)])
+
+
+def test_rows_are_read_with_the_declared_types(attributed: Shop) -> None:
+    rows = attributed.warehouse.read(ATTRIBUTION)
+
+    assert rows.dtypes.astype(str).to_dict() == {"conv_id": "str", "session_id": "str", "ihc": "float64", "conv_date": "str"}
+
+
+@pytest.mark.parametrize("table", [schema()[name] for name in OURS], ids=OURS)
+def test_a_day_without_rows_has_columns_of_the_declared_types(shop: Shop, table: Table) -> None:
+    shop.warehouse.prepare()
+    day_column = "date" if table is REPORTING else "conv_date"
+
+    rows = shop.warehouse.read(table, day_column, Days("2023-09-01", "2023-09-01"))
+
+    assert len(rows) == 0
+    assert rows.dtypes.astype(str).to_dict() == {
+        column.name: {"text": "str", "integer": "int64", "real": "float64"}[column.type] for column in table.columns
+    }
+
+
+def test_only_the_rows_of_the_days_are_read(attributed: Shop) -> None:
+    rows = attributed.warehouse.read(ATTRIBUTION, "conv_date", Days("2023-09-02", "2023-09-03"))
+
+    assert list(rows["conv_id"]) == ["c2", "c3"]
+
+
+def test_all_rows_are_read_without_days(older: Shop) -> None:
+    older.warehouse.prepare()
+
+    rows = older.warehouse.read(ATTRIBUTION, "conv_date")
+
+    assert sorted(rows["session_id"]) == ["s1", "s2", "s3"]
+
+
+def test_rows_are_read_by_day_and_key_whatever_order_they_came_in(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    rows = [
+        ("b", "y", 0.5, "2023-09-01"),
+        ("a", "z", 1.0, "2023-09-02"),
+        ("c", "x", 1.0, "2023-09-01"),
+        ("b", "x", 0.5, "2023-09-01"),
+    ]
+    replace(shop, frame(*rows), "2023-09-01", "2023-09-02")
+
+    read = shop.warehouse.read(ATTRIBUTION, "conv_date")
+
+    assert list(zip(read["conv_id"], read["session_id"], strict=True)) == [("b", "x"), ("b", "y"), ("c", "x"), ("a", "z")]
+
+
+def test_what_is_written_is_read_back_to_the_last_bit(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    written = frame(("ä,'\"\n", "s", 0.1 + 0.2, "2023-09-01"), ("b", "s", 1e-300, "2023-09-01"))
+    replace(shop, written, "2023-09-01")
+
+    read = shop.warehouse.read(ATTRIBUTION, "conv_date", Days("2023-09-01", "2023-09-01"))
+
+    assert sorted(map(tuple, read.to_numpy())) == sorted(map(tuple, written.to_numpy()))
+
+
+def test_a_stored_value_of_another_type_is_named(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    shop.execute("INSERT INTO attribution_customer_journey VALUES ('c', 's', 'much', '2023-09-01')")
+
+    with refused("attribution_customer_journey", "ihc"):
+        shop.warehouse.read(ATTRIBUTION)
+
+
+@hypothesis.given(
+    sessions=st.lists(st.integers(1, 6), max_size=12),
+    rows_per_frame=st.integers(1, 20),
+)
+@hypothesis.settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],  # each example replaces the days of the last
+)
+def test_a_stream_equals_the_table_and_never_splits_a_conversion(
+    attributed: Shop, sessions: list[int], rows_per_frame: int
+) -> None:
+    rows = [
+        (f"conversion {conversion}", f"session {session}", 1 / length, f"2023-09-0{1 + conversion % 3}")
+        for conversion, length in enumerate(sessions)
+        for session in range(length)
+    ]
+    replace(attributed, frame(*rows), "2023-09-01", "2023-09-03")
+
+    days = Days("2023-09-01", "2023-09-03")
+    frames = list(attributed.warehouse.stream(ATTRIBUTION, "conv_date", days, rows_per_frame))
+
+    whole = attributed.warehouse.read(ATTRIBUTION, "conv_date", days)
+    conversions = [conversion for piece in frames for conversion in piece["conv_id"].unique()]
+    assert [row for piece in frames for row in piece.itertuples(index=False)] == list(whole.itertuples(index=False))
+    assert len(whole) == len(rows)
+    assert len(conversions) == len(set(conversions)) == len(sessions)
+    assert all(0 < len(piece) <= rows_per_frame + max(sessions) for piece in frames)
+    assert all((piece.dtypes == whole.dtypes).all() for piece in frames)
+
+
+def test_a_stream_is_not_disturbed_by_a_writer(attributed: Shop) -> None:
+    stream = attributed.warehouse.stream(ATTRIBUTION, "conv_date", rows_per_frame=1)
+    seen = [next(stream)]
+
+    replace(attributed, frame(), "2023-09-01", "2023-09-03")
+    seen += stream
+
+    assert [row for piece in seen for row in piece.itertuples(index=False, name=None)] == OLD
