@@ -177,6 +177,18 @@ def test_a_run_of_all_days_clears_the_days_whose_sources_are_gone(shop: Shop, in
     assert shop.table("channel_reporting", "date, ihc_revenue") == [("2023-10-09", 20.0)]
 
 
+def test_a_run_of_all_partitions_leaves_what_lies_before_them(shop: Shop, instance: dg.DagsterInstance) -> None:
+    for day in (1, 2):
+        shop.session(f"s{day}", "u", f"2023-09-0{day} 10:00:00")
+        shop.conversion(f"c{day}", "u", f"2023-09-0{day} 12:00:00", 10)
+    run(shop, instance, "2023-09-01", "2023-09-02")
+    before = shop.table("ihc_results")
+
+    shop.attribute(instance, "2023-09-02", start_date="2023-09-02", end_date="2023-09-02")
+
+    assert shop.table("ihc_results") == before
+
+
 def test_a_deleted_conversion_leaves_all_tables_when_its_day_runs_again(shop: Shop, instance: dg.DagsterInstance) -> None:
     shop.session("s", "u", "2023-09-01 10:00:00", cost=1.0)
     shop.conversion("c", "u", "2023-09-02 12:00:00", 10)

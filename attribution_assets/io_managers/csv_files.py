@@ -45,6 +45,13 @@ class CSVFilesIOManager(dg.ConfigurableIOManager):
         )
 
     def load_input(self, context: dg.InputContext) -> pd.DataFrame:
-        """The rows of the days' files; of the whole file for an unpartitioned reader."""
+        """The rows of the days' files; of the whole file for a reader of all partitions, as an unpartitioned one is."""
         files = self.files(context.asset_key)
-        return files.read(read_days(context))
+        days = read_days(context)
+        if days is None:
+            return files.read()
+        if list(days) != list(context.asset_partitions_def.get_partition_keys()):
+            return files.read(days)
+        rows = files.read()  # to a reader of all partitions, a day without a file yet is a day without rows
+        metadata = context.upstream_output.definition_metadata if context.upstream_output else {}
+        return rows[rows[day_column(context.asset_key, metadata)].between(days.first, days.last)]

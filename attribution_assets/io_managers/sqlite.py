@@ -41,7 +41,7 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
         describe_days({day: {"dagster/partition_row_count": count} for day, count in rows.items()})
 
     def load_input(self, context: dg.InputContext) -> pd.DataFrame | Frames:
-        """The rows of the upstream days that the partition mapping gives; all rows for an unpartitioned reader."""
+        """The rows of the upstream days that the partition mapping gives; of all partitions for an unpartitioned reader."""
         table = _table(context.asset_key)
         metadata = context.upstream_output.definition_metadata if context.upstream_output else {}
         column = day_column(context.asset_key, metadata)
@@ -63,11 +63,8 @@ def day_column(key: dg.AssetKey, metadata: Mapping[str, Any]) -> str:
 
 
 def read_days(context: dg.InputContext) -> Days | None:
-    """The days that a reader gets; None, meaning all rows, for one that has no partitions (Dagster hands it every key)."""
-    if not context.has_asset_partitions:
-        return None
-    keys = list(context.asset_partition_keys)
-    return None if keys == list(context.asset_partitions_def.get_partition_keys()) else Days.of(keys)
+    """The days that a reader gets: its partitions' (every one, for an unpartitioned reader); None of an unpartitioned asset."""
+    return Days.of(context.asset_partition_keys) if context.has_asset_partitions else None
 
 
 def describe_days(metadata: Mapping[str, Mapping[str, int | dg.MetadataValue[Any]]]) -> None:
