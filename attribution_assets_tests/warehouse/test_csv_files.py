@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import re
 import sqlite3
 import threading
@@ -18,6 +17,7 @@ import pytest
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 from attribution_assets.warehouse.csv_files import CSVFiles, Rows, render
+from attribution_assets_tests.warehouse.rows import in_processes
 
 COLUMNS = ("channel", "date", "cost")
 HEADER = b"channel,date,cost\n"
@@ -217,17 +217,9 @@ def test_processes_that_export_different_days_at_once_lose_none_in_the_whole_fil
     SQLiteWarehouse(database).prepare()
     days = list(Days("2023-09-01", "2023-09-09"))
 
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(3, timeout=60)
-    processes = [context.Process(target=export_days, args=(barrier, database, files, turn, days[turn::3])) for turn in range(3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=120)
-        process.kill()
-        process.join()
+    codes = in_processes(*[(export_days, database, files, turn, days[turn::3]) for turn in range(3)])
 
-    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert codes == [0, 0, 0]
     exported = files.whole.read_text().splitlines()[1:]
     assert [line.split(",")[1] for line in exported] == days
     assert all(
