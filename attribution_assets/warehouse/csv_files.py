@@ -109,7 +109,7 @@ def _cell(value: Any) -> Any:
 
 
 def _replace_file(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")  # one writer at a time: it holds the lock
     try:
         with temporary.open("w", encoding="utf-8", newline="") as file:
             file.write(text)
