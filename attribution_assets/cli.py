@@ -42,14 +42,14 @@ def run(database: Path | None, start: datetime | None, end: datetime | None, exp
     """Attribute the conversions of these days and rebuild the reports they touch."""
     with _plain_errors():
         settings = _settings(database=database, exports=exports)
-        from attribution_assets.run import plan_run, run_days, summary
+        from attribution_assets.run import execute_plan, plan_run, summary
 
         plan = plan_run(settings, *(day.date().isoformat() if day else None for day in (start, end)))
         click.echo(f"Attributing conversions of {plan.conversion_days}; rebuilding reports of {plan.report_days}.", err=True)
         for note in plan.notes:
             click.echo(note, err=True)
         with _progress() as on_event:
-            run_days(settings, plan, on_event)
+            execute_plan(settings, plan, on_event)
         result = summary(settings, plan)
     click.echo(json.dumps(result, ensure_ascii=False, allow_nan=False, indent=2)) if as_json else _print_summary(result)
 

@@ -95,7 +95,7 @@ def _notes(sources: Mapping[str, Any], first: str, last: str) -> list[str]:
     ]
 
 
-def run_days(settings: Settings, plan: Plan, on_event: OnEvent) -> None:
+def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> None:
     """Attributes the plan's conversions, then rebuilds its reports, as two runs in Dagster's history.
 
     `on_event` sees every Dagster event as it happens. Raises AttributionError where a run fails for a reason the user can
