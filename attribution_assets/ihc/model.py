@@ -45,20 +45,20 @@ def attribute(journeys: pd.DataFrame, parameters: str | Path | IHCParameters = "
     parameters = IHCParameters.load(parameters)
     _check(journeys)
     time = _nanoseconds(journeys["timestamp"])
-    conversion, _ = pd.factorize(journeys["conv_id"])
+    conversion, _ = _numbered(journeys["conv_id"])
+    channel, labels = _numbered(journeys["channel_label"])
     order = _journey_order(conversion, time, journeys["session_id"])
-    channel, labels = pd.factorize(journeys["channel_label"])
     in_order = conversion[order]
     credit = ihc(
         offsets=np.flatnonzero(np.diff(in_order, prepend=-1)),
         time=time[order],
         channel=channel[order],
-        labels=[str(label) for label in labels],
+        labels=labels,
         holder_engagement=journeys["holder_engagement"].to_numpy(np.float64)[order],
         closer_engagement=journeys["closer_engagement"].to_numpy(np.float64)[order],
         parameters=parameters,
     )
-    result = journeys[["conv_id", "session_id"]].copy()
+    result = journeys[["conv_id", "session_id"]]
     for phase, values in zip(Credit._fields, credit, strict=True):
         as_given = np.empty(len(order))
         as_given[order] = values
@@ -86,72 +86,70 @@ def ihc(
     n = len(time)
     if n == 0:
         return Credit(*(np.empty(0) for _ in Credit._fields))
-    sizes = np.diff(offsets, append=n)
-    first = np.repeat(offsets, sizes)
-    last = first + np.repeat(sizes, sizes) - 1
     position = np.arange(n)
-
-    def total(values: Floats) -> Floats:
-        """The sum over the session's journey, per session."""
-        return np.repeat(np.add.reduceat(values, offsets), sizes)
+    journey = np.repeat(np.arange(len(offsets)), np.diff(offsets, append=n))
+    last = np.append(offsets[1:], n) - 1
 
     def norm(values: Floats) -> Floats:
-        return _divide(values, total(values))
+        """The values as shares of the journey's sum; all 0 where the sum is 0."""
+        return _divide(values, np.add.reduceat(values, offsets)[journey])
 
-    since_previous = np.diff(time, prepend=time[0]) / HOUR
-    before_last = (time[last] - time) / HOUR
-    initializer_membership = np.where(position == first, 1.0, _interpolate(since_previous, parameters.initializer_membership))
-    closer_membership = np.where(
-        position == last, 1.0, closer_engagement * _interpolate(before_last, parameters.closer_membership)
-    )
+    initializer_membership = _interpolate(np.diff(time, prepend=time[0]) / HOUR, parameters.initializer_membership)
+    initializer_membership[offsets] = 1
+    closer_membership = closer_engagement * _interpolate((time[last][journey] - time) / HOUR, parameters.closer_membership)
+    closer_membership[last] = 1
     initializer = norm(initializer_membership)
     closer = norm(closer_membership)
 
     a, b = 1 - initializer, 1 - closer
     holder = holder_engagement * ((a + b) / 2 + 2 * _divide(a * b, a + b)) / 2
 
-    returns = np.where(initializer_membership >= 1, position, -1)
-    kept = position >= np.repeat(np.maximum.reduceat(returns, offsets), sizes)
-    weights = parameters.channel_weights
-    neutral = {"initializer": 1.0, "holder": 1.0, "closer": 1.0}
-    by_label = pd.DataFrame([weights[label].model_dump() if label in weights else neutral for label in labels])
-    w = {phase: by_label[phase].to_numpy()[channel] * kept for phase in neutral}
+    returns = np.where(initializer_membership >= 1, position, 0)
+    kept = position >= np.maximum.reduceat(returns, offsets)[journey]
 
-    initializer = norm(initializer * w["initializer"])
-    holder = norm(holder * w["holder"])
-    closer = norm(closer * w["closer"])
+    def shares(phase: str, values: Floats) -> Floats:
+        weights = parameters.channel_weights
+        by_label = np.array([getattr(weights[label], phase) if label in weights else 1.0 for label in labels])
+        return norm(values * by_label[channel] * kept)
+
+    initializer = shares("initializer", initializer)
+    holder = shares("holder", holder)
+    closer = shares("closer", closer)
     p = parameters.phase_weights
-    held = total(holder) > 0
-    ihc_ = (p.initializer * initializer + p.holder * holder + p.closer * closer) / np.where(
-        held, p.initializer + p.holder + p.closer, p.initializer + p.closer
-    )
-    return Credit(initializer, holder, closer, ihc_)
+    return Credit(initializer, holder, closer, norm(p.initializer * initializer + p.holder * holder + p.closer * closer))
 
 
 def _interpolate(hours: Floats, membership: tuple[Knot, ...]) -> Floats:
     """The degree at each hour. At a jump (two knots at one hour) the point belongs to the left piece; ends hold outside."""
-    x, y = np.array(membership, dtype=np.float64).T
-    right = np.minimum(np.searchsorted(x, hours, side="left"), len(x) - 1)
-    left = np.maximum(right - 1, 0)
-    share = _divide(hours - x[left], x[right] - x[left])
-    degree: Floats = np.where(hours < x[right], y[left] + share * (y[right] - y[left]), y[right])
+    x, y = np.array(membership[::-1], dtype=np.float64).T
+    degree: Floats = np.interp(-hours, -x, y)  # the other way round, because interp gives the point to the right piece
     return degree
 
 
 def _divide(numerator: Floats, denominator: Floats) -> Floats:
     """The quotient, 0 where the denominator is 0."""
-    quotient = np.zeros_like(denominator)
-    np.divide(numerator, denominator, out=quotient, where=denominator != 0)
+    quotient: Floats = np.divide(numerator, denominator, out=np.zeros_like(denominator), where=denominator != 0)
     return quotient
+
+
+def _numbered(column: pd.Series) -> tuple[Ints, list[str]]:
+    """The number of each row's value, in order of appearance, and the values."""
+    numbers, values = pd.factorize(column.to_numpy())
+    if (numbers < 0).any():
+        raise AttributionError(f"The journeys have a row without {column.name}.")
+    return numbers, [str(value) for value in values]
 
 
 def _journey_order(conversion: Ints, time: Ints, session_id: pd.Series) -> Ints:
     """The positions that sort the rows by journey, time and, where times are equal, session_id."""
-    order: Ints = np.lexsort((time, conversion)).astype(np.int64)
+    n = len(time)
+    rank = np.empty(n, dtype=np.int64)
+    rank[np.argsort(time)] = np.arange(n)
+    order = np.argsort(conversion * n + rank)
     same = (np.diff(conversion[order]) == 0) & (np.diff(time[order]) == 0)
     tied = np.append(same, False) | np.append(False, same)
     if tied.any():
-        rows = order[tied]
+        rows = np.sort(order[tied])
         ids = session_id.to_numpy(dtype=object)[rows].astype(str)
         order[tied] = rows[np.lexsort((ids, time[rows], conversion[rows]))]
     return order
@@ -161,22 +159,21 @@ def _nanoseconds(timestamp: pd.Series) -> Ints:
     """The times as whole nanoseconds, whose differences are exact: a jump of a membership lies at an exact hour."""
     wanted = "Write YYYY-MM-DD HH:MM:SS, in UTC."
     try:
-        parsed = pd.to_datetime(timestamp, format="ISO8601", utc=True).dt.as_unit("ns")
+        parsed = pd.to_datetime(timestamp.to_numpy(), format="ISO8601", utc=True).as_unit("ns")
     except (TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise AttributionError(f"A timestamp of the journeys cannot be read: {reason} {wanted}") from error
     if parsed.isna().any():
         raise AttributionError(f"The timestamp {timestamp[parsed.isna()].iloc[0]!r} of the journeys is no time. {wanted}")
-    return parsed.to_numpy(dtype="datetime64[ns]").astype(np.int64)
+    return parsed.asi8
 
 
 def _check(journeys: pd.DataFrame) -> None:
     missing = [column for column in JOURNEY_COLUMNS if column not in journeys.columns]
     if missing:
         raise AttributionError(f"The journeys lack the column {missing[0]}: attribute() needs {', '.join(JOURNEY_COLUMNS)}.")
-    for column in JOURNEY_COLUMNS:
-        if journeys[column].isna().any():
-            raise AttributionError(f"The journeys have a row without {column}.")
+    if journeys["session_id"].isna().any():
+        raise AttributionError("The journeys have a row without session_id.")
     for column in ("holder_engagement", "closer_engagement"):
         other = journeys.loc[~journeys[column].isin([0, 1]), column]
         if len(other):
