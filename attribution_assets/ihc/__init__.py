@@ -2,5 +2,6 @@
 
 from attribution_assets.ihc.model import attribute
 from attribution_assets.ihc.parameters import PRESETS, IHCParameters
+from attribution_assets.ihc.redistribution import Redistribution
 
-__all__ = ["PRESETS", "IHCParameters", "attribute"]
+__all__ = ["PRESETS", "IHCParameters", "Redistribution", "attribute"]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc.parameters import IHCParameters, Knot
+from attribution_assets.ihc.redistribution import PhaseRedistribution, Redistribution, move
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -30,19 +31,26 @@ class Credit(NamedTuple):
     ihc: Floats
 
 
-def attribute(journeys: pd.DataFrame, parameters: str | Path | IHCParameters = "challenge") -> pd.DataFrame:
+def attribute(
+    journeys: pd.DataFrame,
+    parameters: str | Path | IHCParameters = "challenge",
+    *,
+    redistribution: str | Path | Redistribution | None = None,
+) -> pd.DataFrame:
     """Credits the sessions of each conversion by the IHC model.
 
     `journeys`: one row per conversion and session, in any order, with the columns conv_id, session_id, timestamp (text
     `YYYY-MM-DD HH:MM:SS` or datetime64, UTC), channel_label, holder_engagement and closer_engagement (0 or 1). The rows of
     one conv_id are one journey, in order of time, equal times by session_id.
     `parameters`: a preset's name (`challenge`, `alternative`), a JSON file's path, or an IHCParameters.
+    `redistribution`: which channels give their credit to other sessions of the journey, a JSON file's path or a Redistribution.
 
     Returns conv_id and session_id as given, and initializer, holder, closer, ihc (float64, 0 to 1): one row per row given,
     with its order and index. Raises AttributionError for a missing column, an unreadable timestamp, another flag than 0 or 1,
     a missing value.
     """
     parameters = IHCParameters.load(parameters)
+    redistribution = Redistribution.load(redistribution) if redistribution is not None else None
     _check(journeys)
     time = _nanoseconds(journeys["timestamp"])
     conversion, _ = _numbered(journeys["conv_id"])
@@ -57,6 +65,7 @@ def attribute(journeys: pd.DataFrame, parameters: str | Path | IHCParameters = "
         holder_engagement=journeys["holder_engagement"].to_numpy(np.float64)[order],
         closer_engagement=journeys["closer_engagement"].to_numpy(np.float64)[order],
         parameters=parameters,
+        redistribution=redistribution,
     )
     result = journeys[["conv_id", "session_id"]]
     for phase, values in zip(Credit._fields, credit, strict=True):
@@ -75,6 +84,7 @@ def ihc(
     holder_engagement: Floats,
     closer_engagement: Floats,
     parameters: IHCParameters,
+    redistribution: Redistribution | None = None,
 ) -> Credit:
     """The formula, for sessions grouped by journey and sorted by time, shape (sessions,) each.
 
@@ -110,7 +120,9 @@ def ihc(
     def shares(phase: str, values: Floats) -> Floats:
         weights = parameters.channel_weights
         by_label = np.array([getattr(weights[label], phase) if label in weights else 1.0 for label in labels])
-        return norm(values * by_label[channel] * kept)
+        normed = norm(values * by_label[channel] * kept)
+        rule: PhaseRedistribution | None = getattr(redistribution, phase, None)
+        return move(normed, rule, offsets=offsets, channel=channel, labels=labels) if rule else normed
 
     initializer = shares("initializer", initializer)
     holder = shares("holder", holder)

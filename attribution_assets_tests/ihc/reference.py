@@ -1,4 +1,4 @@
-"""The oracle: MODEL.md for one journey in plain Python, slow, written from the formula alone and not from the package."""
+"""The oracle: the formula and the redistribution of docs/models.md for one journey, in plain and slow Python of its own."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ class Session:
     closer_engagement: int
 
 
-def answer(journey: Sequence[Session], parameters: Mapping[str, Any]) -> list[Answer]:
-    """The answer per session of a journey in order of time; `parameters` as their JSON says them."""
+def answer(
+    journey: Sequence[Session], parameters: Mapping[str, Any], redistribution: Mapping[str, Any] | None = None
+) -> list[Answer]:
+    """The answer per session of a journey in order of time; `parameters` and `redistribution` as their JSON says them."""
     n = len(journey)
     if n == 1:
         return [(1.0, 0.0, 1.0, 1.0)]
@@ -61,6 +63,9 @@ def answer(journey: Sequence[Session], parameters: Mapping[str, Any]) -> list[An
             weighted.append(value * (weights[phase] if weights else 1))
         phases[phase] = [0.0] * s + norm(weighted)
 
+    for phase, rule in (redistribution or {}).items():
+        phases[phase] = redistributed(journey, phases[phase], rule)
+
     # 7. The three phases weighed together.
     p = parameters["phase_weights"]
     answers = []
@@ -71,6 +76,31 @@ def answer(journey: Sequence[Session], parameters: Mapping[str, Any]) -> list[An
             ihc = (p["initializer"] * i + p["closer"] * c) / (p["initializer"] + p["closer"])
         answers.append((i, h, c, ihc))
     return answers
+
+
+def redistributed(journey: Sequence[Session], shares: Sequence[float], rule: Mapping[str, Any]) -> list[float]:
+    """The shares of one phase after each session of a named channel gave its own away."""
+    after = list(shares)
+    for giver, giving in enumerate(journey):
+        if giving.channel not in rule["redistribution_channel_labels"] or shares[giver] == 0:
+            continue
+        receivers = []
+        for receiver, receiving in enumerate(journey):
+            on_the_side = {
+                "earlier_sessions_only": receiver < giver,
+                "any_session": True,
+                "later_sessions_only": receiver > giver,
+            }[rule["direction"]]
+            named = receiving.channel in rule["redistribution_channel_labels"]
+            enough = shares[receiver] > 0 and shares[receiver] >= rule["receive_threshold"]
+            if on_the_side and enough and not named:
+                receivers.append(receiver)
+        if receivers:
+            total = sum(shares[receiver] for receiver in receivers)
+            after[giver] = 0.0
+            for receiver in receivers:
+                after[receiver] += shares[giver] * shares[receiver] / total
+    return after
 
 
 def hours_between(earlier: Session, later: Session) -> float:
