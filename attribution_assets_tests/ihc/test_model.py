@@ -392,6 +392,15 @@ def test_equal_times_are_ordered_by_session_id() -> None:
     assert [credit(*order)["a"][0] for order in (rows, rows[::-1])] == [1, 1]
 
 
+def test_rows_of_equal_time_and_session_id_stay_in_the_order_given() -> None:
+    # A gap of 0 h: I = 1, 0. Enough journeys at one time for a sort that is not stable to mix their rows.
+    rows = [session("a", 0, conv_id=str(number), channel=channel) for channel in ("SEO", "Email") for number in range(100)]
+
+    result = attribute(pd.DataFrame(rows), made_up())
+
+    assert result["initializer"].tolist() == [1] * 100 + [0] * 100
+
+
 def test_equal_conv_ids_are_one_journey_wherever_their_rows_stand() -> None:
     apart = credit(session("a", 0, conv_id="1"), session("x", 1, conv_id="2"), session("b", 5, conv_id="1"))
 
