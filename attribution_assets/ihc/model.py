@@ -52,7 +52,7 @@ def attribute(
     parameters = IHCParameters.load(parameters)
     redistribution = Redistribution.load(redistribution) if redistribution is not None else None
     _check(journeys)
-    time = _nanoseconds(journeys["timestamp"])
+    time = nanoseconds(journeys["timestamp"])
     conversion, _ = _numbered(journeys["conv_id"])
     channel, labels = _numbered(journeys["channel_label"])
     order = _journey_order(conversion, time, journeys["session_id"])
@@ -167,7 +167,7 @@ def _journey_order(conversion: Ints, time: Ints, session_id: pd.Series) -> Ints:
     return order
 
 
-def _nanoseconds(timestamp: pd.Series) -> Ints:
+def nanoseconds(timestamp: pd.Series) -> Ints:
     """The times as whole nanoseconds, whose differences are exact: a jump of a membership lies at an exact hour."""
     wanted = "Write YYYY-MM-DD HH:MM:SS, in UTC."
     try:

@@ -1,11 +1,11 @@
-"""The parameters of the IHC model: what an account's training gave, as JSON."""
+"""The parameters of the IHC model: what an account's training gave, as JSON; and how such files are read."""
 
 from __future__ import annotations
 
 import hashlib
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
@@ -68,24 +68,35 @@ class IHCParameters(BaseModel):
             return parameters
         name = str(parameters)
         if name in PRESETS:
-            path = _PRESET_FOLDER / f"{name}.json"
-        else:
-            try:
-                path = Path(name).expanduser()
-                found = path.is_file()
-            except (OSError, RuntimeError):  # no name of a file, or of a user's home
-                found = False
-            if not found:
-                raise AttributionError(
-                    f"There are no IHC parameters {name!r}. "
-                    f"IHC_PARAMETERS is one of {', '.join(PRESETS)}, or a JSON file's path."
-                )
-        content = path.read_bytes()
-        try:
-            loaded = cls.model_validate_json(content)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            raise AttributionError(f"The IHC parameters in {path} are not valid: {where}: {first['msg']}.") from error
-        shown = name if name in PRESETS else f"{path.name}@{hashlib.sha256(content).hexdigest()[:12]}"
-        return loaded.model_copy(update={"name": shown})
+            return read_json(cls, _PRESET_FOLDER / f"{name}.json", "IHC parameters").model_copy(update={"name": name})
+        if not is_file(name):
+            raise AttributionError(
+                f"There are no IHC parameters {name!r}. IHC_PARAMETERS is one of {', '.join(PRESETS)}, or a JSON file's path."
+            )
+        return read_json(cls, Path(name).expanduser(), "IHC parameters")
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def is_file(name: str) -> bool:
+    """Whether a file has this path; text that is no path at all has none."""
+    try:
+        return Path(name).expanduser().is_file()
+    except (OSError, RuntimeError):  # no name of a file, or of a user's home
+        return False
+
+
+def read_json(model: type[Model], path: Path, what: str) -> Model:
+    """The content of a JSON file, with its file's name and a hash of its content as the model's `name`.
+
+    Raises AttributionError for content that is not as the model says.
+    """
+    content = path.read_bytes()
+    try:
+        loaded = model.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise AttributionError(f"{path} holds no valid {what}: {where}: {first['msg']}.") from error
+    return loaded.model_copy(update={"name": f"{path.name}@{hashlib.sha256(content).hexdigest()[:12]}"})

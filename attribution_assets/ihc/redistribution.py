@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.ihc.parameters import Share
+from attribution_assets.ihc.parameters import Share, is_file, read_json
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -59,21 +58,14 @@ class Redistribution(BaseModel):
         """
         if isinstance(redistribution, cls):
             return redistribution
-        try:
-            path = Path(str(redistribution)).expanduser()
-            found = path.is_file()
-        except (OSError, RuntimeError):  # no name of a file, or of a user's home
-            found = False
-        if not found:
+        if not is_file(str(redistribution)):
             raise AttributionError(f"There is no redistribution {str(redistribution)!r}. Give a JSON file's path.")
-        content = path.read_bytes()
-        try:
-            loaded = cls.model_validate_json(content)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            raise AttributionError(f"The redistribution in {path} is not valid: {where}: {first['msg']}.") from error
-        return loaded.model_copy(update={"name": f"{path.name}@{hashlib.sha256(content).hexdigest()[:12]}"})
+        return read_json(cls, Path(str(redistribution)).expanduser(), "redistribution")
+
+
+def with_redistribution(name: str, redistribution: Redistribution | None) -> str:
+    """The name of parameters in results, and after it that of the redistribution if there is one."""
+    return f"{name} + {redistribution.name}" if redistribution else name
 
 
 def move(shares: Floats, rule: PhaseRedistribution, *, offsets: Ints, channel: Ints, labels: list[str]) -> Floats:
