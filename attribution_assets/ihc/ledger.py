@@ -1,0 +1,157 @@
+"""The ledger: every answer of the IHC API that was paid for, in an SQLite file of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from attribution_assets.errors import AttributionError
+from attribution_assets.ihc.client import PHASES, Answer
+from attribution_assets.ihc.journeys import Journey
+from attribution_assets.ihc.redistribution import Redistribution, with_redistribution
+from attribution_assets.warehouse.query import read_sql
+
+BUSY_TIMEOUT_SECONDS = 300
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who was asked how: all that determines an answer beside the journey."""
+
+    url: str
+    conv_type_id: str
+    redistribution: Redistribution | None = None
+
+    @property
+    def columns(self) -> tuple[str, str, str]:
+        """url, conv_type_id and redistribution as the ledger stores them."""
+        return self.url, self.conv_type_id, _json(self.redistribution.as_sent()) if self.redistribution else ""
+
+    @property
+    def name(self) -> str:
+        """What the rows of `ihc_results` call it."""
+        return with_redistribution(self.conv_type_id, self.redistribution)
+
+    def key(self, journey: Journey) -> str:
+        """The hash under which the ledger finds the journey's answer, whatever else was in its request."""
+        return hashlib.sha256(_json([*self.columns, journey.sessions]).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The answers in the file at `path`, which the first one creates. Safe for several threads and processes.
+
+    All methods raise AttributionError where the file cannot be read or written.
+    """
+
+    path: Path
+
+    def find(self, account: Account, journeys: Iterable[Journey]) -> dict[str, Answer]:
+        """The answers that the account has for these journeys, the newest of each, by conversion."""
+        if not os.path.exists(self.path):  # noqa: PTH110 - false for a path that cannot be, where Path.exists raises
+            return {}
+        conversion = {account.key(journey): journey.conv_id for journey in journeys}
+        with self._connect() as connection:
+            rows = connection.execute(
+                "SELECT key, answer FROM ihc_answers WHERE key IN (SELECT value FROM json_each(?)) ORDER BY id",
+                (json.dumps(list(conversion)),),
+            )
+            return {conversion[key]: json.loads(answer) for key, answer in rows}
+
+    def record(self, account: Account, answers: Iterable[tuple[Journey, Answer]]) -> None:
+        """Keeps the answers for good: they are on the disk when this returns."""
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        rows = [
+            (account.key(journey), *account.columns, _json(journey.sessions), _json(answer), now) for journey, answer in answers
+        ]
+        with self._connect() as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(
+                "INSERT INTO ihc_answers (key, url, conv_type_id, redistribution, sessions, answer, answered_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+
+    def answers(self, account: Account) -> pd.DataFrame:
+        """The account's answers, the newest of each journey, in the columns of recorded answers (see `read_answers`).
+
+        `request` numbers the journeys. An account without a conv_type_id stands for the only one here with its redistribution.
+        Raises AttributionError where there are no answers, and says what the ledger holds instead.
+        """
+        if not os.path.exists(self.path):  # noqa: PTH110 - false for a path that cannot be, where Path.exists raises
+            raise AttributionError(f"There is no ledger {self.path} yet: it begins with the first answer of the IHC API.")
+        with self._connect() as connection:
+            held = connection.execute("SELECT DISTINCT url, conv_type_id, redistribution FROM ihc_answers ORDER BY 1, 2, 3")
+            accounts = held.fetchall()
+            meant = [
+                columns
+                for columns in accounts
+                if columns == account.columns or (not account.conv_type_id and columns[2] == account.columns[2])
+            ]
+            if len(meant) != 1:
+                raise AttributionError(
+                    f"The ledger {self.path} has no answers of {_described(account.columns)}. "
+                    f"It holds {'; '.join(map(_described, accounts)) or 'nothing'}."
+                )
+            rows = connection.execute(
+                "SELECT max(id), sessions, answer FROM ihc_answers "
+                "WHERE (url, conv_type_id, redistribution) = (?, ?, ?) GROUP BY key ORDER BY 1",
+                meant[0],
+            ).fetchall()
+        return pd.DataFrame(
+            {"request": request, **session, **dict(zip(PHASES, values, strict=True))}
+            for request, sessions, answer in rows
+            for session, values in zip(json.loads(sessions), json.loads(answer), strict=True)
+        )
+
+    @contextmanager
+    def sole_sender(self) -> Iterator[None]:
+        """Waits until nobody else sends journeys whose answers are kept here, and holds them up: no two pay for one journey."""
+        with self._connect() as connection:  # if it cannot be written, that is said before anything is paid for
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+        lock = FileLock(self.path.with_name(f"{self.path.name}.lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            logger.info("Another run is sending journeys to the IHC API. Waiting for it, so that none is paid for twice.")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)) as connection:
+                connection.executescript(read_sql("ihc_ledger"))
+                yield connection
+        except (OSError, sqlite3.Error) as error:
+            raise AttributionError(
+                f"The ledger {self.path} cannot be used: {error}. Point IHC_LEDGER to a file that can be written."
+            ) from error
+
+
+def _described(columns: tuple[str, str, str]) -> str:
+    url, conv_type_id, redistribution = columns
+    moved = f" and redistribution {redistribution}" if redistribution else ""
+    return f"{url} with IHC_CONV_TYPE_ID {conv_type_id or '(unset)'}{moved}"
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
