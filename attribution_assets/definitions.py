@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from attribution_assets.assets.reporting import reporting_assets
 from attribution_assets.assets.sources import source_assets
 from attribution_assets.io_managers import CSVFilesIOManager, SQLiteIOManager
 from attribution_assets.partitions import daily_partitions
-from attribution_assets.resources import EmbeddedIHCResource
+from attribution_assets.resources import EmbeddedIHCResource, IHCApiResource, IHCResource
 from attribution_assets.settings import Settings
 
 ATTRIBUTION_JOB = "attribute_conversions"
@@ -36,8 +37,31 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     return {
         "io_manager": SQLiteIOManager(database=str(settings.database)),
         "csv_io_manager": CSVFilesIOManager(database=str(settings.database), exports=str(settings.exports)),
-        "ihc": EmbeddedIHCResource(parameters=settings.ihc_parameters),
+        "ihc": _ihc_resource(settings),
     }
+
+
+def _ihc_resource(settings: Settings) -> IHCResource:
+    """Who computes IHC. The key stays in the environment: a resource's own values are shown in the UI."""
+    redistribution = str(settings.ihc_redistribution) if settings.ihc_redistribution else None
+    if not settings.uses_api:
+        return EmbeddedIHCResource(parameters=settings.ihc_parameters, redistribution=redistribution)
+    if settings.ihc_api_key:
+        os.environ["IHC_API_KEY"] = settings.ihc_api_key.get_secret_value()  # it may come from .env
+    return IHCApiResource(
+        api_key=dg.EnvVar("IHC_API_KEY") if settings.ihc_api_key else "",
+        conv_type_id=settings.ihc_conv_type_id or "",
+        url=settings.ihc_api_url,
+        max_journeys=settings.ihc_max_journeys,
+        max_sessions=settings.ihc_max_sessions,
+        concurrency=settings.ihc_concurrency,
+        timeout=settings.ihc_timeout,
+        long_journeys=settings.ihc_long_journeys,
+        on_partial=settings.ihc_on_partial,
+        ledger=str(settings.ihc_ledger),
+        parameters=settings.ihc_parameters,
+        redistribution=redistribution,
+    )
 
 
 def build_defs(

@@ -1,26 +1,99 @@
 """The Dagster faces of ihc/: resources that answer journeys with IHC results."""
 
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
 import dagster as dg
 import pandas as pd
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
-from attribution_assets.ihc import IHCParameters, attribute
+from attribution_assets.errors import AttributionError
+from attribution_assets.ihc import IHCParameters, Redistribution
+from attribution_assets.ihc.client import ENDPOINT, IHCClient, endpoint
+from attribution_assets.ihc.ledger import Ledger
+from attribution_assets.ihc.service import IHCService, Limits, Results, embedded_results
 
 
-class EmbeddedIHCResource(dg.ConfigurableResource[None]):
-    """The IHC model, computed here and offline, with the named parameters (a preset or a JSON file)."""
+class IHCResource(dg.ConfigurableResource[None], ABC):
+    """Whoever answers journeys with IHC results.
+
+    `parameters` of the embedded model: a preset or a JSON file. `redistribution`: a JSON file, or none.
+    """
 
     parameters: str = "challenge"
+    redistribution: str | None = None
 
-    _loaded: IHCParameters | None = PrivateAttr(default=None)
+    @abstractmethod
+    def answer(self, frames: Iterable[pd.DataFrame], *, refresh: bool = False) -> Results:
+        """The rows of `ihc_results` for frames of whole journeys (columns of `customer_journeys`), frame after frame."""
+
+    def _load(self) -> tuple[IHCParameters, Redistribution | None]:
+        return IHCParameters.load(self.parameters), Redistribution.load(self.redistribution) if self.redistribution else None
+
+
+class EmbeddedIHCResource(IHCResource):
+    """The IHC model, computed here and offline."""
+
+    _loaded: tuple[IHCParameters, Redistribution | None] | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Reads the parameters before the first step runs, so that wrong ones stop the run while nothing is written."""
-        self._loaded = IHCParameters.load(self.parameters)
+        self._loaded = self._load()
+
+    def answer(self, frames: Iterable[pd.DataFrame], *, refresh: bool = False) -> Results:
+        """The embedded model's rows, in the order given."""
+        yield from map(self.results, frames)
+        return {}
 
     def results(self, journeys: pd.DataFrame) -> pd.DataFrame:
-        """The rows of `ihc_results` for whole journeys (columns of `customer_journeys`), in the order given."""
-        parameters = self._loaded or IHCParameters.load(self.parameters)
-        return attribute(journeys, parameters).assign(
-            conv_date=journeys["conv_date"], backend="embedded", parameters=parameters.name
+        """The rows of `ihc_results` for one frame."""
+        return embedded_results(journeys, *(self._loaded or self._load()))
+
+
+class IHCApiResource(IHCResource):
+    """The IHC API. Every answer is kept in the file `ledger`, and no journey that has been paid for is sent again."""
+
+    api_key: str = Field(repr=False)
+    conv_type_id: str
+    url: str = ENDPOINT
+    max_journeys: int = 100
+    max_sessions: int = 3000
+    concurrency: int = 4
+    timeout: float = 60
+    long_journeys: Literal["latest", "fail"] = "latest"
+    on_partial: Literal["fail", "embedded"] = "fail"
+    ledger: str
+
+    _service: IHCService | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Finds out what is missing before the first step runs."""
+        self._service = self._connect()
+
+    def answer(self, frames: Iterable[pd.DataFrame], *, refresh: bool = False) -> Results:
+        """The API's rows, in no order; with `refresh`, answers of the ledger are not used."""
+        return (self._service or self._connect()).answer(frames, refresh=refresh)
+
+    def _connect(self) -> IHCService:
+        for name, value in {"IHC_API_KEY": self.api_key, "IHC_CONV_TYPE_ID": self.conv_type_id}.items():
+            if not value:
+                raise AttributionError(f"{name} is not set, and the IHC API needs it. Set it, or IHC_BACKEND=embedded.")
+        parameters, redistribution = self._load()
+        return IHCService(
+            client=IHCClient(
+                key=self.api_key,
+                conv_type_id=self.conv_type_id,
+                url=endpoint(self.url),
+                redistribution=redistribution,
+                timeout=self.timeout,
+            ),
+            ledger=Ledger(Path(self.ledger)),
+            limits=Limits(self.max_journeys, self.max_sessions, self.concurrency),
+            long_journeys=self.long_journeys,
+            on_partial=self.on_partial,
+            fallback=parameters,
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from attribution_assets.ihc.client import ENDPOINT, endpoint
 
 
 def _absolute(path: Path) -> Path:
@@ -18,6 +20,13 @@ def _absolute(path: Path) -> Path:
 
 
 FolderOrFile = Annotated[Path, AfterValidator(_absolute)]
+
+
+def _sendable(key: SecretStr) -> SecretStr:
+    text = key.get_secret_value()
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise ValueError("the key holds a space, a line break or a letter beyond ASCII: copy it again")
+    return key
 
 
 class Settings(BaseSettings):
@@ -32,6 +41,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
+        hide_input_in_errors=True,  # the input holds the key
     )
 
     database: FolderOrFile = Field(
@@ -51,11 +61,74 @@ class Settings(BaseSettings):
         validation_alias="IHC_PARAMETERS",
         description="The IHC model's parameters: `challenge`, `alternative`, or a JSON file.",
     )
+    ihc_backend: Literal["api", "embedded"] | None = Field(
+        None,
+        validation_alias="IHC_BACKEND",
+        description="Who computes IHC: `api`, the paid service, or `embedded`, the model here; unset, `api` if there is a key.",
+    )
+    ihc_api_key: Annotated[SecretStr, AfterValidator(_sendable)] | None = Field(
+        None,
+        validation_alias="IHC_API_KEY",
+        description="Your key of the IHC API. It is sent to the service and shown nowhere.",
+    )
+    ihc_api_url: Annotated[str, AfterValidator(endpoint)] = Field(
+        ENDPOINT, validation_alias="IHC_API_URL", description="The IHC API; of a server alone, its path is added."
+    )
+    ihc_conv_type_id: str | None = Field(
+        None,
+        validation_alias="IHC_CONV_TYPE_ID",
+        description="The API's name for a set of parameters trained from your journeys; the API needs it.",
+    )
+    ihc_max_journeys: int = Field(
+        100, ge=1, validation_alias="IHC_MAX_JOURNEYS", description="How many journeys a request may hold."
+    )
+    ihc_max_sessions: int = Field(
+        3000,
+        ge=1,
+        validation_alias="IHC_MAX_SESSIONS",
+        description="How many sessions a request may hold; 200 on a free test account.",
+    )
+    ihc_long_journeys: Literal["latest", "fail"] = Field(
+        "latest",
+        validation_alias="IHC_LONG_JOURNEYS",
+        description=(
+            "A journey longer than a request: `latest` sends its last sessions and gives the others 0, `fail` leaves it "
+            "without an answer."
+        ),
+    )
+    ihc_concurrency: int = Field(
+        4, ge=1, le=100, validation_alias="IHC_CONCURRENCY", description="How many requests are under way at once."
+    )
+    ihc_timeout: float = Field(
+        60, gt=0, validation_alias="IHC_TIMEOUT", description="After how many seconds of silence a request is tried again."
+    )
+    ihc_redistribution: FolderOrFile | None = Field(
+        None,
+        validation_alias="IHC_REDISTRIBUTION",
+        description="A JSON file that moves the credit of some channels to others, in the API as in the embedded model.",
+    )
+    ihc_on_partial: Literal["fail", "embedded"] = Field(
+        "fail",
+        validation_alias="IHC_ON_PARTIAL",
+        description=(
+            "Conversions that the API leaves without an answer: `fail` the run, or fill them in with the `embedded` model."
+        ),
+    )
+    ihc_ledger: FolderOrFile = Field(
+        Path("data/ihc_ledger.db"),
+        validation_alias="IHC_LEDGER",
+        description="The SQLite file that keeps every answer of the API, so that none is paid for twice.",
+    )
     dagster_home: FolderOrFile = Field(
         Path(".dagster_home"),
         validation_alias="DAGSTER_HOME",
         description="Where Dagster keeps its history of runs; made if it does not exist.",
     )
+
+    @property
+    def uses_api(self) -> bool:
+        """Whether the paid service computes IHC."""
+        return self.ihc_backend == "api" or (self.ihc_backend is None and self.ihc_api_key is not None)
 
     @model_validator(mode="after")
     def _start_before_end(self) -> Self:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from attribution_assets.cli import main
 from attribution_assets.settings import Settings
@@ -21,6 +21,18 @@ CHOICES: list[tuple[str, str, str, Any]] = [  # variable, text, field, value
     ("ATTRIBUTION_START_DATE", "2023-09-01", "start_date", date(2023, 9, 1)),
     ("ATTRIBUTION_END_DATE", "2023-09-30", "end_date", date(2023, 9, 30)),
     ("IHC_PARAMETERS", "alternative", "ihc_parameters", "alternative"),
+    ("IHC_BACKEND", "embedded", "ihc_backend", "embedded"),
+    ("IHC_API_KEY", "some-key", "ihc_api_key", SecretStr("some-key")),
+    ("IHC_API_URL", "http://127.0.0.1:8000/ihc", "ihc_api_url", "http://127.0.0.1:8000/ihc"),
+    ("IHC_CONV_TYPE_ID", "new", "ihc_conv_type_id", "new"),
+    ("IHC_MAX_JOURNEYS", "10", "ihc_max_journeys", 10),
+    ("IHC_MAX_SESSIONS", "200", "ihc_max_sessions", 200),
+    ("IHC_LONG_JOURNEYS", "fail", "ihc_long_journeys", "fail"),
+    ("IHC_CONCURRENCY", "1", "ihc_concurrency", 1),
+    ("IHC_TIMEOUT", "2.5", "ihc_timeout", 2.5),
+    ("IHC_REDISTRIBUTION", "/some/redistribution.json", "ihc_redistribution", Path("/some/redistribution.json")),
+    ("IHC_ON_PARTIAL", "embedded", "ihc_on_partial", "embedded"),
+    ("IHC_LEDGER", "/some/ledger.db", "ihc_ledger", Path("/some/ledger.db")),
     ("DAGSTER_HOME", "/some/home", "dagster_home", Path("/some/home")),
 ]
 OTHER: dict[str, Any] = {  # of each field: neither the default nor the value above
@@ -31,6 +43,18 @@ OTHER: dict[str, Any] = {  # of each field: neither the default nor the value ab
     "start_date": date(2022, 9, 1),
     "end_date": date(2022, 9, 30),
     "ihc_parameters": "other.json",
+    "ihc_backend": None,
+    "ihc_api_key": SecretStr("other-key"),
+    "ihc_api_url": "https://other.example/ihc",
+    "ihc_conv_type_id": "returning",
+    "ihc_max_journeys": 20,
+    "ihc_max_sessions": 300,
+    "ihc_long_journeys": "latest",
+    "ihc_concurrency": 2,
+    "ihc_timeout": 3,
+    "ihc_redistribution": Path("/other/redistribution.json"),
+    "ihc_on_partial": "fail",
+    "ihc_ledger": Path("/other/ledger.db"),
     "dagster_home": Path("/other/home"),
 }
 
@@ -48,6 +72,18 @@ def test_the_defaults(tmp_path: Path) -> None:
         "start_date": None,
         "end_date": None,
         "ihc_parameters": "challenge",
+        "ihc_backend": None,
+        "ihc_api_key": None,
+        "ihc_api_url": "https://api.ihc-attribution.com/v1/compute_ihc",
+        "ihc_conv_type_id": None,
+        "ihc_max_journeys": 100,
+        "ihc_max_sessions": 3000,
+        "ihc_long_journeys": "latest",
+        "ihc_concurrency": 4,
+        "ihc_timeout": 60,
+        "ihc_redistribution": None,
+        "ihc_on_partial": "fail",
+        "ihc_ledger": tmp_path / "data" / "ihc_ledger.db",
         "dagster_home": tmp_path / ".dagster_home",
     }
 

@@ -1,11 +1,21 @@
 """ihc_results and attribution_customer_journey: who gets the credit for each conversion."""
 
+from collections.abc import Iterator
+
 import dagster as dg
+import pandas as pd
+from pydantic import Field
 
 from attribution_assets.assets.daily import column_schema, daily_asset
 from attribution_assets.partitions import run_days
-from attribution_assets.resources import EmbeddedIHCResource
+from attribution_assets.resources import IHCResource
 from attribution_assets.warehouse import Frames, Query
+
+
+class IHCResultsConfig(dg.Config):
+    """What a run of ihc_results may be told."""
+
+    refresh: bool = Field(False, description="Ask the IHC API for every journey anew, also those it has been paid for.")
 
 
 def attribution_assets(partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -23,8 +33,14 @@ def attribution_assets(partitions: dg.DailyPartitionsDefinition) -> list[dg.Asse
             "says so. Partition: the date of the conversion. Restated when its journeys or the model change."
         ),
     )
-    def ihc_results(customer_journeys: Frames, ihc: EmbeddedIHCResource) -> Frames:
-        return Frames(ihc.results(journeys) for journeys in customer_journeys)
+    def ihc_results(
+        context: dg.AssetExecutionContext, config: IHCResultsConfig, customer_journeys: Frames, ihc: IHCResource
+    ) -> Frames:
+        def rows() -> Iterator[pd.DataFrame]:
+            told = yield from ihc.answer(customer_journeys, refresh=config.refresh)
+            context.add_asset_metadata({f"{name} (whole run)": count for name, count in told.items()})
+
+        return Frames(rows())
 
     @daily_asset(
         partitions,
