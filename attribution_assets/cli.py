@@ -19,7 +19,10 @@ from attribution_assets.errors import AttributionError
 
 if TYPE_CHECKING:
     import dagster as dg
+    import pandas as pd
+    from rich.console import Console
 
+    from attribution_assets.ihc import Redistribution
     from attribution_assets.settings import Settings
 
 DATE = click.DateTime(formats=["%Y-%m-%d"])
@@ -69,6 +72,122 @@ def sample_data(database: Path | None, days: int, end: datetime | None, sessions
         last = end.date() if end else _yesterday()
         write_sample(settings.database, days=days, end=last, sessions=sessions, seed=seed)
     click.echo(f"{settings.database}: {sessions:,} sessions over {days} days until {last}.")
+
+
+@main.group()
+def ihc() -> None:
+    """The IHC API: what it would cost, and how the model here compares with what it answered."""
+
+
+@ihc.command("estimate")
+@click.option("--database", type=click.Path(path_type=Path), help="SQLite file [ATTRIBUTION_DATABASE, data/attribution.db].")
+@click.option("--start", type=DATE, metavar="DATE", help="First conversion day; unset, the first in the database.")
+@click.option("--end", type=DATE, metavar="DATE", help="Last conversion day, included; unset, the last in the database.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as one JSON object.")
+def estimate(database: Path | None, start: datetime | None, end: datetime | None, as_json: bool) -> None:
+    """Count the journeys, sessions and requests that these conversion days would cost; send nothing."""
+    with _plain_errors():
+        settings = _settings(database=database)
+        from attribution_assets.run import estimate_plan, plan_run
+
+        plan = plan_run(settings, *(day.date().isoformat() if day else None for day in (start, end)))
+        counts = estimate_plan(settings, plan)
+    if as_json:
+        click.echo(json.dumps(counts, indent=2))
+        return
+    click.echo(f"IHC API, conversions of {counts.pop('start')} to {counts.pop('end')}:")
+    for name, count in counts.items():
+        click.echo(f"{count:>12,}  {name}")
+
+
+def answers_options(command: Callable[..., None]) -> Callable[..., None]:
+    """--answers FILE or --ledger."""
+    file = click.option("--answers", type=click.Path(path_type=Path), help="CSV file of recorded answers.")
+    ledger = click.option("--ledger", is_flag=True, help="The answers in the ledger [IHC_LEDGER].")
+    return file(ledger(command))
+
+
+@ihc.command("compare")
+@answers_options
+@click.option("--parameters", metavar="NAME|FILE", help="Parameters of the model here [IHC_PARAMETERS].")
+def compare(answers: Path | None, ledger: bool, parameters: str | None) -> None:
+    """Show how far the model here is from recorded answers: errors, and the credit that would move between channels."""
+    with _plain_errors():
+        settings = _settings(ihc_parameters=parameters)
+        from attribution_assets.ihc import IHCParameters
+        from attribution_assets.ihc.answers import compare as compare_answers
+
+        loaded = IHCParameters.load(settings.ihc_parameters)
+        recorded, redistribution = _recorded_answers(settings, answers, ledger)
+        comparison = compare_answers(recorded, loaded, redistribution)
+    _print_errors(f"{loaded.name} against {len(recorded):,} answers", comparison.errors)
+    shifts = comparison.channels.reset_index().rename(columns={"channel_label": "channel", "relative_shift": "relative shift"})
+    _print_frame("Orders by channel", shifts, {"relative shift": "{:+z.2%}", "shift": "{:+z,.2f}"}, "{:,.2f}")
+
+
+@ihc.command("calibrate")
+@answers_options
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="JSON file to write, for IHC_PARAMETERS.")
+@click.option(
+    "--holdout",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="Share of the conversions that are not learned from but checked against; 0: check against what was learned.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other conversions held out.")
+def calibrate(answers: Path | None, ledger: bool, output: Path, holdout: float, seed: int) -> None:
+    """Learn the model's parameters from recorded answers, so that it computes here what the API would answer."""
+    with _plain_errors():
+        settings = _settings()
+        from attribution_assets.ihc.calibration import calibrate_and_check
+
+        recorded, redistribution = _recorded_answers(settings, answers, ledger)
+        if redistribution:
+            raise AttributionError("Redistributed answers do not show what the model gave: unset IHC_REDISTRIBUTION.")
+        calibration = calibrate_and_check(recorded, holdout=holdout, seed=seed)
+        others = "other conversions" if calibration.left_out else "conversions, which it was learned from"
+        _print_errors(f"What was learned, on {calibration.checked:,} {others}", calibration.errors)
+        calibration.write(output)
+    click.echo(f"{output}: set IHC_PARAMETERS to it, and the model here computes what the API would answer.")
+
+
+def _recorded_answers(settings: Settings, answers: Path | None, ledger: bool) -> tuple[pd.DataFrame, Redistribution | None]:
+    """The answers of the file or the ledger, and the redistribution they were given with."""
+    from attribution_assets.ihc.answers import read_answers
+    from attribution_assets.ihc.ledger import Ledger
+    from attribution_assets.run import ihc_account
+
+    if ledger == (answers is not None):
+        raise click.UsageError("Give --answers FILE or --ledger, one of them.")
+    account = ihc_account(settings)
+    recorded = read_answers(answers) if answers else Ledger(settings.ihc_ledger).answers(account)
+    return recorded, account.redistribution
+
+
+def _print_errors(title: str, errors: pd.DataFrame) -> None:
+    columns = {"median": "{:.5f}", "p95": "{:.5f}", "max": "{:.5f}", "within_0.001": "{:.2%}"}
+    table = errors.rename_axis("error of").reset_index().rename(columns={"within_0.001": "within 0.001"})
+    _print_frame(title, table, {name.replace("_", " "): form for name, form in columns.items()}, "{}")
+
+
+def _print_frame(title: str, frame: pd.DataFrame, formats: dict[str, str], otherwise: str) -> None:
+    """A table of the frame: its first column as text, the others as numbers; nothing where a value is undefined."""
+    from rich import box
+    from rich.table import Table
+
+    label, *numbers = frame.columns
+    table = Table(title=title, box=box.SIMPLE_HEAD)
+    table.add_column(label)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    for row in frame.to_dict("records"):
+        cells = (row[name] for name in numbers)
+        shown = [
+            "" if cell != cell else formats.get(name, otherwise).format(cell) for name, cell in zip(numbers, cells, strict=True)
+        ]
+        table.add_row(row[label], *shown)
+    _console().print(table)
 
 
 @contextmanager
@@ -153,7 +272,6 @@ def _own_stderr() -> Iterator[TextIO]:
 
 def _print_summary(result: dict[str, Any]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     title = f"Channels, sessions of {result['report_start']} to {result['report_end']}"
@@ -166,8 +284,7 @@ def _print_summary(result: dict[str, Any]) -> None:
         table.add_column(name, justify="right", footer=_number(value))
     for row in result["channels"]:
         table.add_row(row["channel"], *(_number(row[name]) for name in totals))
-    console = Console(width=None if sys.stdout.isatty() else 120, markup=False, emoji=False, highlight=False)
-    console.print(table)
+    _console().print(table)
     missed, before = result["conversions_without_session"], result["credit_before_first_day"]
     click.echo(
         f"{missed['conversions']:,} conversions of {result['start']} to {result['end']} have no session "
@@ -179,6 +296,12 @@ def _print_summary(result: dict[str, Any]) -> None:
             "ATTRIBUTION_START_DATE, which have no report."
         )
     click.echo(result["csv"])
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 120, markup=False, emoji=False, highlight=False)
 
 
 def _number(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""`attribution run` without its terminal: which days, the two Dagster runs, and the summary."""
+"""`attribution run` without its terminal: which days, what the IHC API would be sent, the two Dagster runs, the summary."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from typing import Any
 import dagster as dg
 from filelock import FileLock
 
+from attribution_assets.assets.journeys import journeys_query
 from attribution_assets.definitions import ATTRIBUTION_JOB, REPORTING_JOB, build_defs
 from attribution_assets.errors import AttributionError
+from attribution_assets.ihc import Redistribution
+from attribution_assets.ihc.ledger import Account, Ledger
+from attribution_assets.ihc.service import Limits, estimate
 from attribution_assets.partitions import first_day, last_day
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
+from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
 from attribution_assets.warehouse.csv_files import CSVFiles
 from attribution_assets.warehouse.days import shift
 from attribution_assets.warehouse.query import shipped
@@ -118,6 +122,29 @@ def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> None:
                 if isinstance(error.__cause__, AttributionError):  # raised while a resource was set up
                     raise error.__cause__ from None
                 raise
+
+
+def estimate_plan(settings: Settings, plan: Plan) -> dict[str, Any]:
+    """What the IHC API would be sent for the plan's conversions, ready for JSON; sends nothing, and needs no key.
+
+    The counts are those of `attribution_assets.ihc.service.estimate`.
+    """
+    counts = estimate(
+        SQLiteWarehouse(settings.database).stream_query(
+            journeys_query(settings, plan.conversion_days), schema()["customer_journeys"]
+        ),
+        ihc_account(settings),
+        Ledger(settings.ihc_ledger),
+        Limits(settings.ihc_max_journeys, settings.ihc_max_sessions),
+        settings.ihc_long_journeys,
+    )
+    return {"start": plan.conversion_days.first, "end": plan.conversion_days.last, **counts}
+
+
+def ihc_account(settings: Settings) -> Account:
+    """Under which the ledger has the answers that these settings ask for."""
+    redistribution = Redistribution.load(settings.ihc_redistribution) if settings.ihc_redistribution else None
+    return Account(settings.ihc_api_url, settings.ihc_conv_type_id or "", redistribution)
 
 
 def summary(settings: Settings, plan: Plan) -> dict[str, Any]:

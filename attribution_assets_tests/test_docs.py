@@ -13,6 +13,7 @@ import pytest
 
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, schema
+from attribution_assets_tests.ihc.answers import fill_ledger, write_file
 from attribution_assets_tests.support import PROJECT
 from attribution_assets_tests.test_definitions import TABLES
 
@@ -33,6 +34,8 @@ def table_rows(document: Path, header: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_and_program_runs_as_printed(document: Path, tmp_path: Path) -> None:
+    fill_ledger(tmp_path / "data" / "ihc_ledger.db", 400)  # what the reader has paid for
+    write_file(tmp_path / "answers.csv", 400)  # what the reader has recorded
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     output = ""
     for language, content in blocks(document):

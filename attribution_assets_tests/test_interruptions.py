@@ -118,7 +118,7 @@ def test_a_run_killed_at_any_moment_leaves_each_table_and_file_as_it_was_or_as_i
 
     moments = random.Random(4)
     tables_seen = set()
-    for i in range(60 if long else 4):
+    for i in range(60 if long else 3):
         killed = copy(shop, tmp_path / f"killed-{i}")
         run = start_run(killed)
         time.sleep(moments.uniform(0.3, 1.0) * duration)
@@ -144,7 +144,7 @@ def test_two_processes_that_run_different_days_at_the_same_time_both_succeed(tmp
     for days in ranges:
         assert start_run(one_by_one, *days).wait() == 0
 
-    for i in range(20 if long else 3):
+    for i in range(20 if long else 1):
         together = copy(fresh, tmp_path / f"together {i}")
         runs = [start_run(together, *days) for days in ranges]
         assert [run.wait() for run in runs] == [0, 0]

@@ -169,7 +169,7 @@ class SQLiteWarehouse:
     def read(self, table: Table, day_column: str | None = None, days: Days | None = None) -> pd.DataFrame:
         """The table's rows of the days (all, without days), ordered by day and key; dtypes as declared, also when empty."""
         frames = list(self.stream(table, day_column, days))
-        return pd.concat(frames, ignore_index=True) if frames else _frame([], table)
+        return pd.concat(frames, ignore_index=True) if frames else _frame([], table, table.column_names)
 
     def stream(
         self,
@@ -179,7 +179,6 @@ class SQLiteWarehouse:
         rows_per_frame: int = ROWS_PER_FRAME,
     ) -> Iterator[pd.DataFrame]:
         """As `read`, in frames of about `rows_per_frame` rows; rows that share their leading key column stay together."""
-        leading = table.column_names.index(table.key[0])
         where, parameters = (f"WHERE {day_column} BETWEEN ? AND ?", (days.first, days.last)) if days else ("", ())
         order = dict.fromkeys([*([day_column] if day_column else []), *table.key])
         with self.connect() as connection:
@@ -189,17 +188,15 @@ class SQLiteWarehouse:
                 f"SELECT {', '.join(table.column_names)} FROM {table.name} {where} ORDER BY {', '.join(order)}",
                 parameters,
             )
-            held: list[tuple[Any, ...]] = []
-            while rows := cursor.fetchmany(rows_per_frame):
-                held += rows
-                cut = len(held) - 1
-                while cut and held[cut - 1][leading] == held[-1][leading]:
-                    cut -= 1
-                if cut:
-                    yield _frame(held[:cut], table)
-                    held = held[cut:]
-            if held:
-                yield _frame(held, table)
+            yield from _in_frames(cursor, table, rows_per_frame)
+
+    def stream_query(self, query: Query, table: Table, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
+        """The rows that the query would write into the table, in frames as of `stream`; nothing is written."""
+        with self.connect() as connection:
+            check_sources(connection, self.path, query)
+            cursor = connection.execute(query.text, query.parameters)
+            _check_columns(table, [column for column, *_ in cursor.description])
+            yield from _in_frames(cursor, table, rows_per_frame)
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -259,8 +256,25 @@ def _objects(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT lower(name), type FROM sqlite_master").fetchall())
 
 
-def _frame(rows: Sequence[tuple[Any, ...]], table: Table) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(table.column_names))
+def _in_frames(cursor: sqlite3.Cursor, table: Table, rows_per_frame: int) -> Iterator[pd.DataFrame]:
+    """The cursor's rows, those with one leading key together."""
+    columns = [column for column, *_ in cursor.description]
+    leading = columns.index(table.key[0])
+    held: list[tuple[Any, ...]] = []
+    while rows := cursor.fetchmany(rows_per_frame):
+        held += rows
+        cut = len(held) - 1
+        while cut and held[cut - 1][leading] == held[-1][leading]:
+            cut -= 1
+        if cut:
+            yield _frame(held[:cut], table, columns)
+            held = held[cut:]
+    if held:
+        yield _frame(held, table, columns)
+
+
+def _frame(rows: Sequence[tuple[Any, ...]], table: Table, columns: Sequence[str]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(columns))[list(table.column_names)]
     try:
         return frame.astype({column.name: DTYPES[column.type] for column in table.columns})
     except (TypeError, ValueError) as error:

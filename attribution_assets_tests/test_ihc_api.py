@@ -1,0 +1,455 @@
+"""The paid service in the graph: runs, reruns and failures in Dagster and by the command, and a key that nobody sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from pydantic import ValidationError
+
+from attribution_assets.cli import main
+from attribution_assets.definitions import ATTRIBUTION_JOB, build_defs, build_resources
+from attribution_assets.resources import EmbeddedIHCResource, IHCApiResource
+from attribution_assets.settings import Settings
+from attribution_assets_tests.ihc.answers import made_up, write_file
+from attribution_assets_tests.ihc.service import KEY, Handler, Row, Service, partial, running, silence
+from attribution_assets_tests.support import SHARED, Shop
+
+CHALLENGE = SHARED / "real" / "challenge" / "challenge.db"
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """A service that the environment names."""
+    with running(Service()) as service:
+        monkeypatch.setenv("IHC_API_KEY", KEY)
+        monkeypatch.setenv("IHC_API_URL", service.url)
+        monkeypatch.setenv("IHC_CONV_TYPE_ID", "returning")
+        yield service
+
+
+@pytest.fixture
+def twenty(shop: Shop) -> Shop:
+    """Twenty users who come twice and buy, over two days: ten requests of two journeys."""
+    for i in range(20):
+        shop.session(f"{i:02d}-first", f"u{i}", f"2023-09-0{1 + i % 2} 08:00:00", "Email", cost=1)
+        shop.session(f"{i:02d}-then", f"u{i}", f"2023-09-0{1 + i % 2} 11:30:{i:02d}", "Direct Traffic")
+        shop.conversion(f"c{i:02d}", f"u{i}", f"2023-09-0{1 + i % 2} 12:00:00", 10 + i)
+    return shop
+
+
+def run(shop: Shop, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["run", "--database", str(shop.database), "--exports", str(shop.exports), *arguments])
+
+
+def start(shop: Shop, **environment: str) -> subprocess.Popen[str]:
+    """`attribution run` as a process of its own; what it prints goes into one pipe."""
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "attribution_assets.cli", "run"),
+            *("--database", shop.database, "--exports", shop.exports),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+def told(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    [event, *_] = result.asset_materializations_for_node("ihc_results")
+    return {name.removesuffix(" (whole run)"): value.value for name, value in event.metadata.items()}
+
+
+# Who computes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "resource"),
+    [
+        ({}, EmbeddedIHCResource),
+        ({"IHC_API_KEY": "k", "IHC_CONV_TYPE_ID": "t"}, IHCApiResource),
+        ({"IHC_API_KEY": "k", "IHC_CONV_TYPE_ID": "t", "IHC_BACKEND": "api"}, IHCApiResource),
+        ({"IHC_API_KEY": "k", "IHC_CONV_TYPE_ID": "t", "IHC_BACKEND": "embedded"}, EmbeddedIHCResource),
+        ({"IHC_API_KEY": "k", "IHC_BACKEND": "embedded"}, EmbeddedIHCResource),
+    ],
+)
+def test_the_api_computes_where_there_is_a_key_unless_the_backend_says_otherwise(
+    environment: dict[str, str], resource: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert type(build_resources(Settings())["ihc"]) is resource
+
+
+@pytest.mark.parametrize(
+    ("environment", "unset"),
+    [({"IHC_BACKEND": "api"}, "IHC_API_KEY"), ({"IHC_API_KEY": "k"}, "IHC_CONV_TYPE_ID")],
+)
+def test_what_the_api_needs_and_does_not_have_is_named_in_one_line(
+    environment: dict[str, str], unset: str, twenty: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    result = run(twenty)
+
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[1:] == [
+        f"Error: {unset} is not set, and the IHC API needs it. Set it, or IHC_BACKEND=embedded."
+    ]
+    assert twenty.table("customer_journeys") == []
+
+
+def test_a_key_in_the_env_file_is_used(api: Service, twenty: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("IHC_API_KEY")
+    Path(".env").write_text(f"IHC_API_KEY={KEY}\n")
+
+    assert run(twenty).exit_code == 0
+
+    assert twenty.table("ihc_results", "DISTINCT backend, parameters") == [("api", "returning")]
+    assert {query.partition("?")[2] for query in api.queries} == {"conv_type_id=returning"}
+
+
+# Runs -----------------------------------------------------------------------------------------------------------------
+
+
+def test_every_conversion_counts_once_in_the_report_although_the_service_rounds(
+    api: Service, twenty: Shop, instance: dg.DagsterInstance
+) -> None:
+    twenty.attribute(instance, "2023-09-01", "2023-09-02")
+    twenty.report(instance, "2023-09-01", "2023-09-02")
+
+    [(ihc, revenue, cost)] = twenty.execute("SELECT sum(ihc), sum(ihc_revenue), sum(cost) FROM channel_reporting")
+    assert (ihc, revenue, cost) == pytest.approx((20, sum(range(10, 30)), 20), abs=1e-9)
+
+
+def test_each_day_tells_what_was_paid_for(api: Service, twenty: Shop, instance: dg.DagsterInstance) -> None:
+    first = twenty.attribute(instance, "2023-09-01")
+    both = twenty.attribute(instance, "2023-09-01", "2023-09-02")
+
+    assert told(first)["answered by the API"] == 10
+    assert told(first)["requests"] == 1
+    assert told(both)["taken from the ledger"] == 10
+    assert told(both)["answered by the API"] == 10
+
+
+def test_refresh_in_the_run_config_asks_for_every_journey_anew(
+    api: Service, twenty: Shop, instance: dg.DagsterInstance
+) -> None:
+    twenty.attribute(instance, "2023-09-01")
+
+    build_defs(twenty.settings()).resolve_job_def(ATTRIBUTION_JOB).execute_in_process(
+        instance=instance, partition_key="2023-09-01", run_config={"ops": {"ihc_results": {"config": {"refresh": True}}}}
+    )
+
+    assert len(api.received) == 2
+    assert len(api.sent_again) == 10
+
+
+def test_a_failure_is_one_line_keeps_the_old_rows_and_the_next_run_sends_the_rest(
+    api: Service, twenty: Shop, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IHC_MAX_JOURNEYS", "2")
+    twenty.attribute(instance, "2023-09-01")
+    before = twenty.table("ihc_results")
+    seen = len(api.received)
+    api.fault = lambda n: partial if n == seen + 1 else None
+
+    failed = run(twenty)
+
+    assert failed.exit_code == 1
+    assert failed.stderr.splitlines()[-1].startswith(
+        "Error: 1 conversions have no answer of the IHC API, of 2023-09-02 (1). Why:"
+    )
+    assert twenty.table("ihc_results") == before
+
+    api.fault = lambda _: None
+    twenty.attribute(instance, "2023-09-02")
+    assert len(api.received[-1]) == 1
+    assert api.sent_again == []
+    assert twenty.table("ihc_results", "count(*), count(DISTINCT conv_id)") == [(40, 20)]
+
+
+def test_the_embedded_model_fills_the_gap_if_that_is_wished(
+    api: Service, twenty: Shop, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
+) -> None:
+    monkeypatch.setenv("IHC_ON_PARTIAL", "embedded")
+    monkeypatch.setenv("IHC_PARAMETERS", "alternative")
+    api.fault = lambda _: partial
+
+    result = twenty.attribute(instance, "2023-09-01")
+
+    assert told(result)["filled in by the embedded model"] == 1
+    assert twenty.execute("SELECT backend, parameters, count(*) FROM ihc_results GROUP BY 1, 2 ORDER BY 1") == [
+        ("api", "returning", 18),
+        ("embedded", "alternative", 2),
+    ]
+
+
+def test_a_ledger_is_shared_by_two_processes_and_no_journey_is_paid_for_twice(
+    api: Service, twenty: Shop, tmp_path: Path
+) -> None:
+    runs = [start(twenty, IHC_MAX_JOURNEYS="2", DAGSTER_HOME=str(tmp_path / name)) for name in ("one", "two")]
+
+    assert [(process.communicate()[0], process.returncode)[1] for process in runs] == [0, 0]
+    assert api.sent_again == []
+    assert len(api.received) == 10
+
+
+@pytest.mark.skipif(not CHALLENGE.exists(), reason=f"{CHALLENGE} is not there")
+def test_the_challenge_by_the_api_is_the_challenge_by_the_model_that_it_learned(
+    api: Service, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    api.preset = "challenge"
+    shop = Shop.at(tmp_path / "challenge.db", tmp_path / "exports")
+    shop.database.write_bytes(CHALLENGE.read_bytes())
+
+    reports = []
+    for backend in ("api", "embedded"):
+        shop.attribute(instance, "2023-09-01", "2023-09-07", ihc_backend=backend)
+        shop.report(instance, "2023-08-29", "2023-09-07", ihc_backend=backend)
+        assert shop.table("ihc_results", "count(*), count(DISTINCT conv_id), max(backend)") == [(3703, 1940, backend)]
+        reports.append(pd.DataFrame(shop.table("channel_reporting"), columns=["channel", "date", "cost", "ihc", "revenue"]))
+
+    by_api, by_model = reports
+    pd.testing.assert_frame_equal(by_api[["channel", "date", "cost"]], by_model[["channel", "date", "cost"]])
+    assert by_api["ihc"].sum() == pytest.approx(1940, abs=1e-6)
+    assert (by_api["ihc"] - by_model["ihc"]).abs().max() < 0.01  # at most 0.0001 for each of the cell's sessions
+
+
+# Commands -------------------------------------------------------------------------------------------------------------
+
+
+def attribution(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_an_estimate_needs_no_key_and_sends_nothing(twenty: Shop) -> None:
+    result = attribution("ihc", "estimate", "--database", twenty.database, "--start", "2023-09-02", "--end", "2023-09-02")
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "IHC API, conversions of 2023-09-02 to 2023-09-02:",
+        "          10  conversions",
+        "          20  sessions",
+        "           0  in the ledger",
+        "          10  to send",
+        "          20  sessions to send",
+        "           1  requests",
+        "           0  longer than a request",
+    ]
+
+
+def test_an_estimate_as_json_knows_what_the_ledger_holds(api: Service, twenty: Shop) -> None:
+    run(twenty, "--start", "2023-09-02")
+    sent = len(api.received)
+
+    result = attribution("ihc", "estimate", "--database", twenty.database, "--json")
+
+    counts = json.loads(result.stdout)
+    assert (counts["start"], counts["end"]) == ("2023-09-01", "2023-09-02")
+    assert (counts["conversions"], counts["in the ledger"], counts["to send"], counts["requests"]) == (20, 10, 10, 1)
+    assert len(api.received) == sent
+
+
+def test_parameters_are_learned_from_a_file_and_compute_what_it_says(tmp_path: Path) -> None:
+    file = write_file(tmp_path / "answers.csv", 400)
+
+    learned = attribution("ihc", "calibrate", "--answers", file, "--output", tmp_path / "params.json")
+    compared = attribution("ihc", "compare", "--answers", file, "--parameters", tmp_path / "params.json")
+
+    assert learned.exit_code == 0, learned.output
+    assert "What was learned, on 80 other conversions" in learned.stdout
+    assert compared.exit_code == 0
+    [ihc] = [line.split() for line in compared.stdout.splitlines() if line.split()[:1] == ["ihc"]]
+    assert float(ihc[2]) < 0.001
+    assert "Orders by channel" in compared.stdout
+
+
+def test_parameters_are_learned_from_the_ledger_without_a_key(
+    api: Service, shop: Shop, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
+) -> None:
+    with closing(sqlite3.connect(shop.database)) as connection, connection:
+        for sessions, _ in made_up(400):
+            for session in sessions:
+                row = (session["session_id"], session["conversion_id"], *session["timestamp"].split(), session["channel_label"])
+                flags = (session["holder_engagement"], session["closer_engagement"], 0)
+                connection.execute("INSERT INTO session_sources VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, *flags))
+            date, time_ = sessions[-1]["timestamp"].split()
+            connection.execute(
+                "INSERT INTO conversions VALUES (?, ?, ?, ?, ?)",
+                (sessions[0]["conversion_id"], sessions[0]["conversion_id"], date, time_[:-2] + "01", 10.0),
+            )
+    api.preset = "challenge"
+    shop.attribute(instance, "2023-08-01", "2023-08-31")
+    for name in ("IHC_API_KEY", "IHC_API_URL", "IHC_CONV_TYPE_ID"):
+        monkeypatch.delenv(name)
+
+    learned = attribution("ihc", "calibrate", "--ledger", "--output", "params.json")
+
+    assert learned.exit_code == 0, learned.output
+    monkeypatch.setenv("IHC_PARAMETERS", "params.json")
+    by_api = dict(shop.table("ihc_results", "conv_id || session_id, ihc"))
+    shop.attribute(instance, "2023-08-01", "2023-08-31")
+    by_model = dict(shop.table("ihc_results", "conv_id || session_id, ihc"))
+    assert by_model == pytest.approx(by_api, abs=0.005)
+    assert {backend for (backend,) in shop.table("ihc_results", "DISTINCT backend")} == {"embedded"}
+
+
+def test_parameters_that_are_off_are_not_written(tmp_path: Path) -> None:
+    file = write_file(tmp_path / "answers.csv", 400, "alternative")
+    answers = pd.read_csv(file)
+    hours = pd.to_timedelta(answers.groupby("conversion_id").cumcount(), unit="h")
+    answers.assign(timestamp=(pd.Timestamp("2023-09-01") + hours).astype("str")).to_csv(file, index=False)  # the times are lost
+
+    result = attribution("ihc", "calibrate", "--answers", file, "--output", tmp_path / "params.json")
+
+    assert result.exit_code == 1
+    assert re.search(
+        r"params.json was not written: with what was learned, ihc is off by 0\.\d+ \(p95\), more than 0\.001", result.stderr
+    )
+    assert not (tmp_path / "params.json").exists()
+
+
+@pytest.mark.parametrize("options", [[], ["--ledger", "--answers", "answers.csv"]])
+@pytest.mark.parametrize("command", [["compare"], ["calibrate", "--output", "params.json"]])
+def test_answers_come_from_a_file_or_the_ledger(command: list[str], options: list[str]) -> None:
+    result = attribution("ihc", *command, *options)
+
+    assert result.exit_code == 2
+    assert "Give --answers FILE or --ledger, one of them." in result.stderr
+
+
+def test_without_a_ledger_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    result = attribution("ihc", "compare", "--ledger")
+
+    assert result.exit_code == 1
+    ledger = tmp_path / "data" / "ihc_ledger.db"
+    assert result.stderr == f"Error: There is no ledger {ledger} yet: it begins with the first answer of the IHC API.\n"
+
+
+# Killed ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_killed_during_the_fifth_of_ten_requests_sends_the_other_six_and_none_of_the_answered(
+    api: Service, twenty: Shop
+) -> None:
+    reached = threading.Event()
+
+    def hang(handler: Handler, sessions: list[Row], good: list[Row]) -> bool:
+        reached.set()
+        return silence(handler, sessions, good)
+
+    api.fault = lambda n: hang if n == 4 else None
+    one_by_one = {"IHC_CONCURRENCY": "1", "IHC_MAX_JOURNEYS": "2"}
+    process = start(twenty, **one_by_one)
+    assert reached.wait(60)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert len(api.received) == 5
+
+    rerun = start(twenty, **one_by_one)
+
+    assert (rerun.communicate()[0], rerun.returncode)[1] == 0
+    assert api.sent_again == []
+    assert len(api.received) == 5 + 6
+    assert twenty.table("ihc_results", "count(*), count(DISTINCT conv_id)") == [(40, 20)]
+
+
+def test_a_run_killed_at_any_moment_repeats_at_most_the_requests_under_way(
+    api: Service, twenty: Shop, tmp_path: Path, long: bool
+) -> None:
+    moments = random.Random(5)
+    for i in range(30 if long else 1):
+        environment = {"IHC_LEDGER": str(tmp_path / f"{i}.db"), "IHC_CONCURRENCY": "2", "IHC_MAX_JOURNEYS": "1"}
+        api.answered.clear()
+        api.sent_again.clear()
+        before = len(api.received)
+        process = start(twenty, **environment)
+        while len(api.received) == before:
+            assert process.poll() is None
+            time.sleep(0.002)
+        time.sleep(moments.uniform(0, 0.15))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+        rerun = start(twenty, **environment)
+
+        assert (rerun.communicate()[0], rerun.returncode)[1] == 0
+        assert len(api.sent_again) <= 2
+        assert twenty.table("ihc_results", "count(*), count(DISTINCT conv_id)") == [(40, 20)]
+
+
+# The key --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_key_is_in_nothing_that_is_written_or_printed(api: Service, twenty: Shop, tmp_path: Path) -> None:
+    def echo(handler: Handler, sessions: list[Row], good: list[Row]) -> bool:
+        handler.answer(400, {"message": f"what is {handler.headers['x-api-key']}?"})
+        return True
+
+    api.fault = lambda _: echo
+    failed = start(twenty, DAGSTER_HOME=str(tmp_path / "home"))
+    printed = failed.communicate()[0]
+    assert failed.returncode == 1
+    api.fault = lambda _: None
+    for succeeded in (run(twenty), attribution("ihc", "compare", "--ledger")):
+        assert succeeded.exit_code == 0
+        printed += succeeded.output
+
+    assert "what is ***?" in printed
+    assert KEY not in printed
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) > 10
+    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+
+
+def test_the_key_is_in_no_repr(api: Service) -> None:
+    settings = Settings()
+    resource = IHCApiResource(api_key=KEY, conv_type_id="t", ledger="ledger.db")
+
+    assert KEY not in repr(settings)
+    assert KEY not in repr(resource)
+    assert KEY not in repr(build_resources(settings)["ihc"])
+    assert KEY not in repr(resource.answer([]))
+
+
+@pytest.mark.parametrize(
+    "broken", [{"IHC_API_KEY": f"{KEY}\n{KEY}"}, {"ATTRIBUTION_LOOKBACK_DAYS": "many"}, {"IHC_MAX_SESSIONS": "0"}]
+)
+def test_the_key_is_in_no_complaint_about_the_settings(
+    api: Service, broken: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in broken.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(ValidationError) as raised:
+        Settings()
+
+    assert KEY not in str(raised.value)
+    assert KEY not in CliRunner().invoke(main, ["run"]).output
+
+
+def test_the_ui_is_told_where_the_key_comes_from_and_not_what_it_is(api: Service) -> None:
+    resource = build_defs().get_repository_def().get_top_level_resources()["ihc"]
+
+    assert KEY not in str(resource.config_schema.default_value)
+    assert "IHC_API_KEY" in str(resource.config_schema.default_value)
