@@ -204,6 +204,20 @@ def test_the_embedded_model_fills_the_gap_if_that_is_wished(
     ]
 
 
+def test_a_gap_that_was_filled_is_said_in_the_log_of_the_run(
+    api: Service, twenty: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("IHC_ON_PARTIAL", "embedded")
+    api.fault = lambda _: partial
+
+    assert run(twenty).exit_code == 0
+
+    with dg.DagsterInstance.from_config(str(tmp_path / ".dagster_home")) as history:
+        [attributed] = history.get_run_ids(dg.RunsFilter(job_name=ATTRIBUTION_JOB))
+        said = [entry.user_message for entry in history.all_logs(attributed)]
+    assert any(text.startswith("1 conversions have no answer") and "The embedded model fills the gap." in text for text in said)
+
+
 def test_a_ledger_is_shared_by_two_processes_and_no_journey_is_paid_for_twice(
     api: Service, twenty: Shop, tmp_path: Path
 ) -> None:
