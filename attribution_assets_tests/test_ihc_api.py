@@ -151,6 +151,15 @@ def test_each_day_tells_what_was_paid_for(api: Service, twenty: Shop, instance: 
     assert told(both)["answered by the API"] == 10
 
 
+def test_the_timeout_of_the_settings_ends_a_silence(
+    api: Service, twenty: Shop, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
+) -> None:
+    monkeypatch.setenv("IHC_TIMEOUT", "0.5")
+    api.fault = lambda n: silence if n == 0 else None
+
+    assert told(twenty.attribute(instance, "2023-09-01"))["requests"] == 2
+
+
 def test_refresh_in_the_run_config_asks_for_every_journey_anew(
     api: Service, twenty: Shop, instance: dg.DagsterInstance
 ) -> None:
@@ -447,7 +456,7 @@ def test_the_key_is_in_no_repr(api: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", [{"IHC_API_KEY": f"{KEY}\n{KEY}"}, {"ATTRIBUTION_LOOKBACK_DAYS": "many"}, {"IHC_MAX_SESSIONS": "0"}]
+    "broken", [{"IHC_API_KEY": f"{KEY} x"}, {"ATTRIBUTION_LOOKBACK_DAYS": "many"}, {"IHC_MAX_SESSIONS": "0"}]
 )
 def test_the_key_is_in_no_complaint_about_the_settings(
     api: Service, broken: dict[str, str], monkeypatch: pytest.MonkeyPatch
