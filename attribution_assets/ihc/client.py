@@ -200,12 +200,13 @@ def _checked(
     answers: dict[str, Answer] = {}
     reasons: dict[str, str] = {}
     for journey in journeys:
-        if journey.conv_id in failed:
+        wrong = _what_is_wrong(journey, rows[journey.conv_id])
+        if wrong and journey.conv_id in failed:
             said = failed[journey.conv_id]
             text = " ".join(str(part) for name, part in said.items() if name != "conversion_id")
             reasons[journey.conv_id] = f"the service failed on it: {text}"
-        elif reason := _what_is_wrong(journey, rows[journey.conv_id]):
-            reasons[journey.conv_id] = f"its answer is not valid: {reason}"
+        elif wrong:
+            reasons[journey.conv_id] = f"its answer is not valid: {wrong}"
         else:
             by_session = {_id(row, "session_id"): row for row in rows[journey.conv_id]}
             answers[journey.conv_id] = [

@@ -35,6 +35,11 @@ class Journey:
     sessions: list[Session]
     left_out: list[Session]
 
+    @property
+    def whole(self) -> Journey:
+        """The same journey with nothing left out, as a service with a higher limit was sent it."""
+        return Journey(self.conv_id, self.conv_date, self.left_out + self.sessions, [])
+
 
 def journeys_of(rows: pd.DataFrame, max_sessions: int) -> Iterator[Journey]:
     """The journeys of rows with the columns of `customer_journeys`; of each, the last `max_sessions` sessions are sent.
@@ -42,6 +47,7 @@ def journeys_of(rows: pd.DataFrame, max_sessions: int) -> Iterator[Journey]:
     Sessions at one second follow each other by session_id. `conversion` is 1 on the last session and 0 elsewhere. The service
     knows whole seconds: fractions are cut off.
     """
+    rows = rows.astype({"conv_id": "str", "session_id": "str"})
     rows = rows.rename(columns={"conv_id": "conversion_id"}).sort_values(["conversion_id", "timestamp", "session_id"])
     rows = rows.assign(
         conversion=(~rows["conversion_id"].duplicated(keep="last")).astype(int), timestamp=rows["timestamp"].str.slice(0, 19)

@@ -60,16 +60,24 @@ class Ledger:
     path: Path
 
     def find(self, account: Account, journeys: Iterable[Journey]) -> dict[str, Answer]:
-        """The answers that the account has for these journeys, the newest of each, by conversion."""
+        """The answers that the account has for these journeys, the newest of each, by conversion.
+
+        Of a journey with sessions left out, an answer for the whole of it, from when the limit was higher, comes first.
+        """
         if not os.path.exists(self.path):  # noqa: PTH110 - false for a path that cannot be, where Path.exists raises
             return {}
-        conversion = {account.key(journey): journey.conv_id for journey in journeys}
+        conversion = {account.key(part): part.conv_id for journey in journeys for part in (journey, journey.whole)}
+        known: dict[str, Answer] = {}
         with self._connect() as connection:
             rows = connection.execute(
                 "SELECT key, answer FROM ihc_answers WHERE key IN (SELECT value FROM json_each(?)) ORDER BY id",
                 (json.dumps(list(conversion)),),
             )
-            return {conversion[key]: json.loads(answer) for key, answer in rows}
+            for key, answer in rows:
+                found = json.loads(answer)
+                if len(found) >= len(known.get(conversion[key], ())):
+                    known[conversion[key]] = found
+        return known
 
     def record(self, account: Account, answers: Iterable[tuple[Journey, Answer]]) -> None:
         """Keeps the answers for good: they are on the disk when this returns."""

@@ -209,12 +209,16 @@ def _batches(frames: Iterable[pd.DataFrame], find: Find, limits: Limits, long_jo
     open_: list[Journey] = []
     for frame in frames:
         journeys = list(journeys_of(frame, limits.sessions))
+        known = find(journeys)
+        journeys = [
+            journey.whole if len(known.get(journey.conv_id, ())) > len(journey.sessions) else journey for journey in journeys
+        ]
         reasons = {
             journey.conv_id: f"longer than {limits.sessions:,} sessions, and IHC_LONG_JOURNEYS is fail"
             for journey in journeys
             if journey.left_out and long_journeys == "fail"
         }
-        known = find([journey for journey in journeys if journey.conv_id not in reasons])
+        known = {conv_id: answer for conv_id, answer in known.items() if conv_id not in reasons}
         settled = known.keys() | reasons.keys()
         yield Batch([journey for journey in journeys if journey.conv_id in settled], Outcome(known, reasons))
         open_ += [journey for journey in journeys if journey.conv_id not in settled]

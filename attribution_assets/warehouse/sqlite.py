@@ -191,9 +191,14 @@ class SQLiteWarehouse:
             yield from _in_frames(cursor, table, rows_per_frame)
 
     def stream_query(self, query: Query, table: Table, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
-        """The rows that the query would write into the table, in frames as of `stream`; nothing is written."""
+        """The rows that the query would write into the table, in frames as of `stream`; nothing is written.
+
+        Raises AttributionError for the broken sources for which `replace_days` would.
+        """
         with self.connect() as connection:
             check_sources(connection, self.path, query)
+            check_ids(connection, self.path, query)
+            _check_guards(connection, query)
             cursor = connection.execute(query.text, query.parameters)
             _check_columns(table, [column for column, *_ in cursor.description])
             yield from _in_frames(cursor, table, rows_per_frame)

@@ -300,6 +300,27 @@ def test_a_journey_just_as_long_as_a_request_is_sent_whole(api: Service, tmp_pat
     assert told == {"conversions": 1, "taken from the ledger": 0, "answered by the API": 1, "requests": 1}
 
 
+@pytest.mark.parametrize("long_journeys", ["latest", "fail"])
+def test_a_journey_that_was_answered_whole_is_not_paid_for_again_when_the_limit_falls(
+    api: Service, tmp_path: Path, long_journeys: Any
+) -> None:
+    whole, _ = ran(asking(api, tmp_path), journeys(5, 2))
+    lower = asking(api, tmp_path, limits=Limits(sessions=3), long_journeys=long_journeys)
+
+    rows, told = ran(lower, journeys(5, 2))
+
+    assert told == {"conversions": 2, "taken from the ledger": 2, "answered by the API": 0, "requests": 0}
+    pd.testing.assert_frame_equal(rows, whole, check_exact=True)
+    assert estimate([journeys(5, 2)], lower.account, lower.ledger, lower.limits, long_journeys)["in the ledger"] == 2
+
+
+def test_a_shortened_answer_is_no_answer_where_long_journeys_fail(api: Service, tmp_path: Path) -> None:
+    ran(asking(api, tmp_path, limits=Limits(sessions=3)), journeys(5, 2))
+
+    with pytest.raises(AttributionError, match="longer than 3 sessions"):
+        ran(asking(api, tmp_path, limits=Limits(sessions=3), long_journeys="fail"), journeys(5, 2))
+
+
 # Gaps filled ----------------------------------------------------------------------------------------------------------
 
 
