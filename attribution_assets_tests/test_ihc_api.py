@@ -281,6 +281,15 @@ def test_an_estimate_needs_no_key_and_sends_nothing(twenty: Shop) -> None:
     ]
 
 
+def test_an_estimate_refuses_the_sources_that_a_run_refuses(twenty: Shop) -> None:
+    twenty.execute("UPDATE session_sources SET event_time = '8 o clock' WHERE session_id = '00-first'")
+
+    result = attribution("ihc", "estimate", "--database", twenty.database)
+
+    assert result.exit_code == 1
+    assert "event_time '8 o clock', not HH:MM:SS" in result.stderr
+
+
 def test_an_estimate_as_json_knows_what_the_ledger_holds(api: Service, twenty: Shop) -> None:
     run(twenty, "--start", "2023-09-02")
     sent = len(api.received)

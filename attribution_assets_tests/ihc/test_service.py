@@ -22,7 +22,7 @@ from attribution_assets.ihc.client import IHCClient, RefusedError, endpoint
 from attribution_assets.ihc.ledger import Account, Ledger
 from attribution_assets.ihc.service import GIVE_UP_AFTER, IHCService, Limits, estimate
 from attribution_assets.warehouse import Days, SQLiteWarehouse, schema
-from attribution_assets_tests.ihc.service import FAULTS, KEY, Service, partial, running, silence, status
+from attribution_assets_tests.ihc.service import FAULTS, KEY, Handler, Row, Service, partial, running, silence, status
 from attribution_assets_tests.support import Shop
 
 DAYS = Days("2023-09-01", "2023-09-03")
@@ -220,6 +220,26 @@ def test_frames_share_requests(api: Service, tmp_path: Path) -> None:
 def test_no_journeys_send_nothing(api: Service, tmp_path: Path) -> None:
     assert list(asking(api, tmp_path).answer([TWENTY.iloc[:0]])) == []
     assert api.received == []
+
+
+def test_a_valid_answer_counts_although_the_service_names_its_journey_among_the_failures(api: Service, tmp_path: Path) -> None:
+    def contradict(handler: Handler, sessions: list[Row], good: list[Row]) -> bool:
+        failures = [{"conversion_id": row["conversion_id"], "statusCode": 406} for row in sessions]
+        handler.answer(206, {"statusCode": 206, "value": good, "partialFailureErrors": failures})
+        return False
+
+    api.fault = lambda n: contradict if n == 0 else None
+
+    assert ran(asking(api, tmp_path), TWENTY)[1]["answered by the API"] == 20
+
+
+def test_ids_that_are_numbers_are_sent_as_text_and_answered(api: Service, tmp_path: Path) -> None:
+    numbered = journeys(2, 3).assign(conv_id=[1, 1, 2, 2, 2], session_id=range(5))
+
+    rows, told = ran(asking(api, tmp_path), numbered)
+
+    assert told["answered by the API"] == 2
+    assert rows["session_id"].tolist() == ["0", "1", "2", "3", "4"]
 
 
 # Never twice ----------------------------------------------------------------------------------------------------------
