@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import sys
 from collections import Counter
@@ -224,8 +225,9 @@ def _yesterday() -> date:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[dg.DagsterEvent], None]]:
-    """A handler of Dagster events: a bar per step on a terminal, a line per step elsewhere."""
+    """A handler of Dagster events: a bar per step on a terminal, a line per step elsewhere; and what the package logs."""
     from rich.console import Console
+    from rich.logging import RichHandler
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     with _own_stderr() as stderr:
@@ -254,8 +256,17 @@ def _progress() -> Iterator[Callable[[dg.DagsterEvent], None]]:
                 if bars.disable:
                     console.print(f"{step}: {rows[step]:,} rows in {data.duration_ms / 1000:.1f} s", soft_wrap=True)
 
-        with bars:
-            yield on_event
+        logger = logging.getLogger("attribution_assets")
+        handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
+        level = logger.level
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+        try:
+            with bars:
+                yield on_event
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from attribution_assets.definitions import ATTRIBUTION_JOB, build_defs, build_re
 from attribution_assets.resources import EmbeddedIHCResource, IHCApiResource
 from attribution_assets.settings import Settings
 from attribution_assets_tests.ihc.answers import made_up, write_file
-from attribution_assets_tests.ihc.service import KEY, Handler, Row, Service, partial, running, silence
+from attribution_assets_tests.ihc.service import KEY, Handler, Row, Service, partial, running, silence, status
 from attribution_assets_tests.support import SHARED, Shop
 
 CHALLENGE = SHARED / "real" / "challenge" / "challenge.db"
@@ -213,14 +213,16 @@ def test_the_embedded_model_fills_the_gap_if_that_is_wished(
     ]
 
 
-def test_a_gap_that_was_filled_is_said_in_the_log_of_the_run(
+def test_a_gap_that_was_filled_is_said_on_the_terminal_and_in_the_log_of_the_run(
     api: Service, twenty: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("IHC_ON_PARTIAL", "embedded")
     api.fault = lambda _: partial
 
-    assert run(twenty).exit_code == 0
+    result = run(twenty)
 
+    assert result.exit_code == 0
+    assert "The embedded model fills the gap." in " ".join(result.stderr.split())
     with dg.DagsterInstance.from_config(str(tmp_path / ".dagster_home")) as history:
         [attributed] = history.get_run_ids(dg.RunsFilter(job_name=ATTRIBUTION_JOB))
         said = [entry.user_message for entry in history.all_logs(attributed)]
@@ -404,6 +406,21 @@ def test_a_run_killed_during_the_fifth_of_ten_requests_sends_the_other_six_and_n
     assert api.sent_again == []
     assert len(api.received) == 5 + 6
     assert twenty.table("ihc_results", "count(*), count(DISTINCT conv_id)") == [(40, 20)]
+
+
+def test_an_interrupted_run_waits_no_longer_and_sends_nothing_more(api: Service, twenty: Shop) -> None:
+    api.fault = lambda _: status(429, Retry_After="100")
+    process = start(twenty, IHC_CONCURRENCY="1", IHC_MAX_JOURNEYS="2")
+    while not api.received:
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.3)  # it waits for the 100 seconds now
+
+    process.send_signal(signal.SIGINT)
+
+    process.communicate(timeout=60)
+    assert len(api.received) == 1
+    assert process.returncode != 0
 
 
 def test_a_run_killed_at_any_moment_repeats_at_most_the_requests_under_way(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
+from threading import Event
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -78,12 +79,14 @@ class IHCClient:
     timeout: float = 60.0
     patience: Retry = PATIENCE
 
-    def ask(self, journeys: Sequence[Journey]) -> Outcome:
+    def ask(self, journeys: Sequence[Journey], stop: Event | None = None) -> Outcome:
         """One request for these journeys, which must be within the service's limits, and its checked answer.
 
         429, 5xx, a broken connection, a missed `timeout` (seconds without a byte) and an answer that cannot be read are tried
         again, at most as often as `patience` says and no sooner than Retry-After says. Raises RefusedError for 401 and 403.
+        Once `stop` is set, nothing is tried again.
         """
+        stop = stop or Event()
         content: dict[str, Any] = {"customer_journeys": [session for journey in journeys for session in journey.sessions]}
         if self.redistribution:
             content["redistribution_parameter"] = self.redistribution.as_sent()
@@ -99,7 +102,7 @@ class IHCClient:
                 reason = self._told(failure)
                 if failure.again:
                     try:
-                        patience = self._wait(patience, failure)
+                        patience = self._wait(patience, failure, stop)
                         continue
                     except MaxRetryError:
                         reason += f" ({tries} tries)"
@@ -107,17 +110,18 @@ class IHCClient:
                         reason += f"; {asks_too_much}"
                 return Outcome({}, {journey.conv_id: reason for journey in journeys}, tries)
 
-    def _wait(self, patience: Retry, failure: _NoAnswerError) -> Retry:
-        """Sleeps as long as it takes before another try, and says how much patience is left."""
+    def _wait(self, patience: Retry, failure: _NoAnswerError, stop: Event) -> Retry:
+        """Waits as long as it takes before another try, and says how much patience is left."""
         patience = patience.increment("POST", self.url, error=failure)
         asked_by = failure.response.raw if failure.response is not None else None
         try:
             seconds = patience.get_retry_after(asked_by) if asked_by is not None else None
         except (InvalidHeader, ValueError):  # no number and no date, or one beyond all bounds
-            asked_by = seconds = None
+            seconds = None
         if seconds and seconds > LONGEST_WAIT_SECONDS:
             raise _NoAnswerError(f"it asks to wait {seconds:,.0f} s", again=False)
-        patience.sleep(asked_by)
+        if stop.wait(seconds or patience.get_backoff_time()):
+            raise _NoAnswerError("the run was stopped", again=False)
         return patience
 
     def _post(self, body: bytes) -> tuple[list[Any], list[Any]]:

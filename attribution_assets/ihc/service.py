@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExec
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Event
 from typing import Literal, NamedTuple
 
 import pandas as pd
@@ -86,9 +87,11 @@ class IHCService:
         """
         told = Counter(dict.fromkeys(TOLD, 0))
         missing = _Missing()
-        with ExitStack() as held, ThreadPoolExecutor(self.limits.concurrency) as pool:
+        stop = Event()
+        with ExitStack() as held, ThreadPoolExecutor(self.limits.concurrency) as pool, ExitStack() as running:
+            running.callback(stop.set)  # before the pool waits for its requests
             batches = _batches(frames, self._finder(refresh, held), self.limits, self.long_journeys)
-            for journeys, outcome in self._outcomes(batches, pool):
+            for journeys, outcome in self._outcomes(batches, pool, stop):
                 told["conversions"] += len(journeys)
                 told["requests"] += outcome.tries
                 told["answered by the API" if outcome.tries else "taken from the ledger"] += len(outcome.answers)
@@ -129,7 +132,7 @@ class IHCService:
 
         return find
 
-    def _outcomes(self, batches: Iterable[Batch], pool: Executor) -> Iterator[tuple[Sequence[Journey], Outcome]]:
+    def _outcomes(self, batches: Iterable[Batch], pool: Executor, stop: Event) -> Iterator[tuple[Sequence[Journey], Outcome]]:
         """Sends the batches that need it, `concurrency` at a time, and gives each with its outcome as it comes."""
         under_way: set[Future[tuple[Sequence[Journey], Outcome]]] = set()
         in_vain = 0
@@ -140,7 +143,7 @@ class IHCService:
             if outcome is not None:
                 yield journeys, outcome
                 continue
-            under_way.add(pool.submit(self._send, journeys))
+            under_way.add(pool.submit(self._send, journeys, stop))
             if len(under_way) == self.limits.concurrency:
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 for sent, came in map(Future.result, done):
@@ -150,8 +153,8 @@ class IHCService:
             done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
             yield from map(Future.result, done)
 
-    def _send(self, journeys: Sequence[Journey]) -> tuple[Sequence[Journey], Outcome]:
-        outcome = self.client.ask(journeys)
+    def _send(self, journeys: Sequence[Journey], stop: Event) -> tuple[Sequence[Journey], Outcome]:
+        outcome = self.client.ask(journeys, stop)
         answered = [(journey, outcome.answers[journey.conv_id]) for journey in journeys if journey.conv_id in outcome.answers]
         if answered:
             self.ledger.record(self.account, answered)
