@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -46,10 +47,8 @@ def _ihc_resource(settings: Settings) -> IHCResource:
     redistribution = str(settings.ihc_redistribution) if settings.ihc_redistribution else None
     if not settings.uses_api:
         return EmbeddedIHCResource(parameters=settings.ihc_parameters, redistribution=redistribution)
-    if settings.ihc_api_key:
-        os.environ["IHC_API_KEY"] = settings.ihc_api_key.get_secret_value()  # it may come from .env
     return IHCApiResource(
-        api_key=dg.EnvVar("IHC_API_KEY") if settings.ihc_api_key else "",
+        api_key=_in_environment(settings.ihc_api_key.get_secret_value()) if settings.ihc_api_key else "",
         conv_type_id=settings.ihc_conv_type_id or "",
         url=settings.ihc_api_url,
         max_journeys=settings.ihc_max_journeys,
@@ -62,6 +61,15 @@ def _ihc_resource(settings: Settings) -> IHCResource:
         parameters=settings.ihc_parameters,
         redistribution=redistribution,
     )
+
+
+def _in_environment(key: str) -> dg.EnvVar:
+    """The variable that holds the key: IHC_API_KEY, or one of its own if the key comes from .env or from the caller."""
+    name = "IHC_API_KEY"
+    if os.environ.get(name) != key:
+        name += f"_{hashlib.sha256(key.encode()).hexdigest()[:8].upper()}"
+        os.environ[name] = key
+    return dg.EnvVar(name)
 
 
 def build_defs(

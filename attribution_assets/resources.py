@@ -55,15 +55,18 @@ class EmbeddedIHCResource(IHCResource):
 
 
 class IHCApiResource(IHCResource):
-    """The IHC API. Every answer is kept in the file `ledger`, and no journey that has been paid for is sent again."""
+    """The IHC API. Every answer is kept in the file `ledger`, and no journey that has been paid for is sent again.
+
+    Give the key as `dg.EnvVar("IHC_API_KEY")`: what stands here literally is stored in Dagster's history.
+    """
 
     api_key: str = Field(repr=False)
     conv_type_id: str
     url: str = ENDPOINT
-    max_journeys: int = 100
-    max_sessions: int = 3000
-    concurrency: int = 4
-    timeout: float = 60
+    max_journeys: int = Field(default=100, ge=1)
+    max_sessions: int = Field(default=3000, ge=1)
+    concurrency: int = Field(default=4, ge=1)
+    timeout: float = Field(default=60, gt=0, le=3600)
     long_journeys: Literal["latest", "fail"] = "latest"
     on_partial: Literal["fail", "embedded"] = "fail"
     ledger: str

@@ -100,7 +100,11 @@ class Settings(BaseSettings):
         4, ge=1, le=100, validation_alias="IHC_CONCURRENCY", description="How many requests are under way at once."
     )
     ihc_timeout: float = Field(
-        60, gt=0, validation_alias="IHC_TIMEOUT", description="After how many seconds of silence a request is tried again."
+        60,
+        gt=0,
+        le=3600,
+        validation_alias="IHC_TIMEOUT",
+        description="After how many seconds of silence a request is tried again.",
     )
     ihc_redistribution: FolderOrFile | None = Field(
         None,

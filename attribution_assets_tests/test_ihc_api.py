@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -469,6 +470,26 @@ def test_the_key_is_in_nothing_that_is_written_or_printed(api: Service, twenty: 
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 10
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+    unpacked = [
+        zlib.decompress(value)  # so Dagster stores what its runs were configured with
+        for history in tmp_path.rglob("history/runs.db")
+        for value in blobs(history, "snapshots")
+    ]
+    assert len(unpacked) > 1
+    assert [content for content in unpacked if KEY.encode() in content] == []
+
+
+def blobs(database: Path, table: str) -> list[bytes]:
+    with closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute(f"SELECT * FROM {table}").fetchall()
+    return [value for row in rows for value in row if isinstance(value, bytes)]
+
+
+def test_two_accounts_in_one_process_keep_to_their_own_key_and_leave_the_environment_alone() -> None:
+    ours, theirs = (build_resources(Settings(ihc_api_key=key, ihc_conv_type_id="t"))["ihc"] for key in ("our-key", "their-key"))
+
+    assert [resource.process_config_and_initialize().api_key for resource in (ours, theirs)] == ["our-key", "their-key"]
+    assert not Settings().uses_api
 
 
 def test_the_key_is_in_no_repr(api: Service) -> None:

@@ -201,6 +201,7 @@ def _checked(
         else:
             strays += 1
     failed = {_id(failure, "conversion_id"): failure for failure in failures}
+    of_no_journey = f"; the service says: {failed[None]}" if None in failed else ""
     answers: dict[str, Answer] = {}
     reasons: dict[str, str] = {}
     for journey in journeys:
@@ -210,7 +211,7 @@ def _checked(
             text = " ".join(str(part) for name, part in said.items() if name != "conversion_id")
             reasons[journey.conv_id] = f"the service failed on it: {text}"
         elif wrong:
-            reasons[journey.conv_id] = f"its answer is not valid: {wrong}"
+            reasons[journey.conv_id] = f"its answer is not valid: {wrong}{of_no_journey}"
         else:
             by_session = {_id(row, "session_id"): row for row in rows[journey.conv_id]}
             answers[journey.conv_id] = [

@@ -133,10 +133,13 @@ class Ledger:
             connection.rollback()
         lock = FileLock(self.path.with_name(f"{self.path.name}.lock"))
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            logger.info("Another run is sending journeys to the IHC API. Waiting for it, so that none is paid for twice.")
-            lock.acquire()
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                logger.info("Another run sends journeys to the IHC API (it holds %s): waiting for it.", lock.lock_file)
+                lock.acquire()
+        except OSError as error:
+            raise AttributionError(f"{lock.lock_file} cannot be locked: {error.strerror}. Remove it.") from error
         try:
             yield
         finally:

@@ -262,6 +262,8 @@ class _Missing:
             f"{reason} ({count:,}: {', '.join(self.examples[reason])}{', ...' if count > 3 else ''})"
             for reason, count in list(self.reasons.items())[:5]
         ]
+        if len(self.reasons) > len(reasons):
+            reasons.append(f"{len(self.reasons) - len(reasons)} more reasons")
         return (
             f"{self.days.total():,} conversions have no answer of the IHC API, of {', '.join(days[:10] + further)}. "
             f"Why: {'; '.join(reasons)}."

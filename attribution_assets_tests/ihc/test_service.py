@@ -222,6 +222,21 @@ def test_no_journeys_send_nothing(api: Service, tmp_path: Path) -> None:
     assert api.received == []
 
 
+@pytest.mark.parametrize("failure", ["Journey c000: bad timestamp", {"statusCode": 406, "message": "bad timestamp"}])
+def test_a_failure_that_names_no_journey_is_told_with_those_that_are_missing(
+    failure: Any, api: Service, tmp_path: Path
+) -> None:
+    def leave_out(handler: Handler, sessions: list[Row], good: list[Row]) -> bool:
+        value = [row for row in good if row["conversion_id"] != sessions[0]["conversion_id"]]
+        handler.answer(206, {"statusCode": 206, "value": value, "partialFailureErrors": [failure]})
+        return False
+
+    api.fault = lambda n: leave_out if n == 0 else None
+
+    with pytest.raises(AttributionError, match=r"it is missing; the service says: .*bad timestamp"):
+        ran(asking(api, tmp_path), TWENTY)
+
+
 def test_a_valid_answer_counts_although_the_service_names_its_journey_among_the_failures(api: Service, tmp_path: Path) -> None:
     def contradict(handler: Handler, sessions: list[Row], good: list[Row]) -> bool:
         failures = [{"conversion_id": row["conversion_id"], "statusCode": 406} for row in sessions]
