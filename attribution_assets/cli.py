@@ -167,9 +167,8 @@ def _recorded_answers(settings: Settings, answers: Path | None, ledger: bool) ->
 
 
 def _print_errors(title: str, errors: pd.DataFrame) -> None:
-    columns = {"median": "{:.5f}", "p95": "{:.5f}", "max": "{:.5f}", "within_0.001": "{:.2%}"}
     table = errors.rename_axis("error of").reset_index().rename(columns={"within_0.001": "within 0.001"})
-    _print_frame(title, table, {name.replace("_", " "): form for name, form in columns.items()}, "{}")
+    _print_frame(title, table, {"within 0.001": "{:.2%}"}, "{:.5f}")
 
 
 def _print_frame(title: str, frame: pd.DataFrame, formats: dict[str, str], otherwise: str) -> None:

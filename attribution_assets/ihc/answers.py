@@ -9,17 +9,16 @@ import numpy as np
 import pandas as pd
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.ihc.model import Credit, Floats, Ints, ihc, nanoseconds
+from attribution_assets.ihc.model import OUTPUTS, Credit, Floats, Ints, ihc, nanoseconds
 from attribution_assets.ihc.parameters import IHCParameters
 from attribution_assets.ihc.redistribution import Redistribution
 
-SHARES = Credit._fields
 FLAGS = ("holder_engagement", "closer_engagement")
-COLUMNS = ("request", "conversion_id", "session_id", "timestamp", "channel_label", *FLAGS, *SHARES)
+COLUMNS = ("request", "conversion_id", "session_id", "timestamp", "channel_label", *FLAGS, *OUTPUTS)
 """What an answer needs; `conversion` and `impression_interaction`, which the service takes too, change nothing."""
 
 SUM_TOLERANCE = 0.002
-"""How far the recorded ihc of a journey may be from 1."""
+"""How far the ihc of a journey, as the service answers it, may sum to other than 1: it rounds to four digits."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def read_answers(path: str | Path) -> pd.DataFrame:
         read[column] = pd.to_numeric(answers[column], errors="coerce")
         refuse(column, ~read[column].isin([0, 1]), "0 or 1")
         read[column] = read[column].astype("int64")
-    for column in SHARES:
+    for column in OUTPUTS:
         read[column] = pd.to_numeric(answers[column], errors="coerce").astype("float64")
         refuse(column, ~read[column].between(0, 1), "a number from 0 to 1")
     sums = read.groupby(["request", "conversion_id"], sort=False)["ihc"].sum()
@@ -109,14 +108,14 @@ def predict(answers: pd.DataFrame, parameters: IHCParameters, redistribution: Re
     the service has it. Returns initializer, holder, closer and ihc (float64, 0 to 1) with the index of `answers`.
     """
     journeys = arrays_of(answers)
-    as_given = np.empty((len(answers), len(SHARES)))
+    as_given = np.empty((len(answers), len(OUTPUTS)))
     as_given[journeys.order] = np.column_stack(credit(journeys, parameters, redistribution))
-    return pd.DataFrame(as_given, index=answers.index, columns=list(SHARES))
+    return pd.DataFrame(as_given, index=answers.index, columns=list(OUTPUTS))
 
 
 def compare(answers: pd.DataFrame, parameters: IHCParameters, redistribution: Redistribution | None = None) -> Comparison:
     """How far the embedded model with these parameters is from recorded answers, a frame as of `read_answers`."""
-    shares = list(SHARES)
+    shares = list(OUTPUTS)
     embedded = predict(answers, parameters, redistribution)
     error = (embedded - answers[shares]).abs()
     errors = pd.DataFrame(

@@ -20,8 +20,8 @@ import pandas as pd
 from scipy.optimize import isotonic_regression, least_squares
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.ihc.answers import SHARES, JourneyArrays, arrays_of, compare, credit
-from attribution_assets.ihc.model import HOUR, Floats, Ints
+from attribution_assets.ihc.answers import JourneyArrays, arrays_of, compare, credit
+from attribution_assets.ihc.model import HOUR, OUTPUTS, Floats, Ints
 from attribution_assets.ihc.parameters import IHCParameters, Knot, Phases
 
 ROUNDING = 5e-5
@@ -108,7 +108,7 @@ def calibrate(answers: pd.DataFrame) -> IHCParameters:
     if answers.empty:
         raise AttributionError("There are no recorded answers to learn the parameters from.")
     journeys = arrays_of(answers)
-    recorded = {output: answers[output].to_numpy(np.float64)[journeys.order] for output in SHARES}
+    recorded = {output: answers[output].to_numpy(np.float64)[journeys.order] for output in OUTPUTS}
     looks_i, looks_c, cutting = _looks(journeys, recorded)
     for looks, membership, needed in (
         (looks_i, "initializer", "a journey of two sessions that is not cut between them"),
@@ -290,7 +290,7 @@ def _centred(log_weights: Floats, looks: Floats | Ints) -> tuple[Floats, Bools]:
 
 def _phase_weights(journeys: JourneyArrays, recorded: dict[str, Floats]) -> Phases:
     """Least squares of the weighted mean of the three phases, in journeys with holder credit."""
-    initializer, holder, closer, ihc = (recorded[output] for output in SHARES)
+    initializer, holder, closer, ihc = (recorded[output] for output in OUTPUTS)
     sizes = np.diff(journeys.offsets, append=len(ihc))
     held = np.repeat(np.add.reduceat(holder, journeys.offsets) > 0.5, sizes)
     beside_closer = np.column_stack([initializer - closer, holder - closer])[held]

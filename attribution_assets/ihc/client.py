@@ -19,7 +19,9 @@ from urllib3.exceptions import InvalidHeader, MaxRetryError
 from urllib3.util import Retry
 
 from attribution_assets.errors import AttributionError
+from attribution_assets.ihc.answers import SUM_TOLERANCE
 from attribution_assets.ihc.journeys import Journey
+from attribution_assets.ihc.model import OUTPUTS
 from attribution_assets.ihc.redistribution import Redistribution
 
 ENDPOINT = "https://api.ihc-attribution.com/v1/compute_ihc"
@@ -30,12 +32,7 @@ PATIENCE = Retry(total=6, backoff_factor=0.5, backoff_jitter=0.5, backoff_max=60
 LONGEST_WAIT_SECONDS = 300
 """A service that asks to wait longer (Retry-After) is not waited for."""
 
-SUM_TOLERANCE = 0.002
-"""How far the ihc of a journey may sum to other than 1: the service rounds to four digits."""
-
 ANSWERED = ("200", "206")
-
-PHASES = ("initializer", "holder", "closer", "ihc")
 
 Answer = Sequence[Sequence[float]]
 """Initializer, holder, closer and ihc of each session sent, in their order."""
@@ -106,8 +103,8 @@ class IHCClient:
                         continue
                     except MaxRetryError:
                         reason += f" ({tries} tries)"
-                    except _NoAnswerError as asks_too_much:
-                        reason += f"; {asks_too_much}"
+                    except _NoAnswerError as given_up:
+                        reason += f"; {given_up}"
                 return Outcome({}, {journey.conv_id: reason for journey in journeys}, tries)
 
     def _wait(self, patience: Retry, failure: _NoAnswerError, stop: Event) -> Retry:
@@ -215,7 +212,7 @@ def _checked(
         else:
             by_session = {_id(row, "session_id"): row for row in rows[journey.conv_id]}
             answers[journey.conv_id] = [
-                tuple(float(by_session[session["session_id"]][phase]) for phase in PHASES) for session in journey.sessions
+                tuple(float(by_session[session["session_id"]][phase]) for phase in OUTPUTS) for session in journey.sessions
             ]
     return answers, reasons, strays
 
@@ -236,7 +233,7 @@ def _what_is_wrong(journey: Journey, rows: Sequence[dict[str, Any]]) -> str:
         return "a session is missing"
     if answered - sent:
         return "a session stands there twice, or was never sent"
-    values = [row.get(phase) for row in rows for phase in PHASES]
+    values = [row.get(phase) for row in rows for phase in OUTPUTS]
     if not all(isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1 for value in values):
         return "a value is not a number from 0 to 1"
     total = math.fsum(row["ihc"] for row in rows)

@@ -17,8 +17,9 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.ihc.client import PHASES, Answer
+from attribution_assets.ihc.client import Answer
 from attribution_assets.ihc.journeys import Journey
+from attribution_assets.ihc.model import OUTPUTS
 from attribution_assets.ihc.redistribution import Redistribution, with_redistribution
 from attribution_assets.warehouse.query import read_sql
 
@@ -64,7 +65,7 @@ class Ledger:
 
         Of a journey with sessions left out, an answer for the whole of it, from when the limit was higher, comes first.
         """
-        if not os.path.exists(self.path):  # noqa: PTH110 - false for a path that cannot be, where Path.exists raises
+        if not self._exists:
             return {}
         conversion = {account.key(part): part.conv_id for journey in journeys for part in (journey, journey.whole)}
         known: dict[str, Answer] = {}
@@ -99,7 +100,7 @@ class Ledger:
         `request` numbers the journeys. An account without a conv_type_id stands for the only one here with its redistribution.
         Raises AttributionError where there are no answers, and says what the ledger holds instead.
         """
-        if not os.path.exists(self.path):  # noqa: PTH110 - false for a path that cannot be, where Path.exists raises
+        if not self._exists:
             raise AttributionError(f"There is no ledger {self.path} yet: it begins with the first answer of the IHC API.")
         with self._connect() as connection:
             held = connection.execute("SELECT DISTINCT url, conv_type_id, redistribution FROM ihc_answers ORDER BY 1, 2, 3")
@@ -120,7 +121,7 @@ class Ledger:
                 meant[0],
             ).fetchall()
         return pd.DataFrame(
-            {"request": request, **session, **dict(zip(PHASES, values, strict=True))}
+            {"request": request, **session, **dict(zip(OUTPUTS, values, strict=True))}
             for request, sessions, answer in rows
             for session, values in zip(json.loads(sessions), json.loads(answer), strict=True)
         )
@@ -144,6 +145,10 @@ class Ledger:
             yield
         finally:
             lock.release()
+
+    @property
+    def _exists(self) -> bool:
+        return os.path.exists(self.path)  # noqa: PTH110 - false for a path that cannot be, where Path.exists raises
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:

@@ -31,6 +31,10 @@ class Credit(NamedTuple):
     ihc: Floats
 
 
+OUTPUTS = Credit._fields
+"""initializer, holder, closer, ihc."""
+
+
 def attribute(
     journeys: pd.DataFrame,
     parameters: str | Path | IHCParameters = "challenge",

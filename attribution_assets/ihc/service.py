@@ -15,10 +15,11 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.ihc.client import PHASES, Answer, IHCClient, Outcome
+from attribution_assets.ihc.answers import predict
+from attribution_assets.ihc.client import Answer, IHCClient, Outcome
 from attribution_assets.ihc.journeys import Journey, journeys_of, pack
 from attribution_assets.ihc.ledger import Account, Ledger
-from attribution_assets.ihc.model import attribute
+from attribution_assets.ihc.model import OUTPUTS, attribute
 from attribution_assets.ihc.parameters import IHCParameters
 from attribution_assets.ihc.redistribution import Redistribution, with_redistribution
 
@@ -37,7 +38,7 @@ ESTIMATED = ("conversions", "sessions", "in the ledger", "to send", "sessions to
 
 logger = logging.getLogger(__name__)
 
-Results = Generator[pd.DataFrame, None, dict[str, int | str]]
+Results = Generator[pd.DataFrame, None, dict[str, int]]
 """Frames of `ihc_results`, whole conversions each; the value that the generator returns is what is to be told of them."""
 
 
@@ -112,7 +113,9 @@ class IHCService:
             )
         if missing:
             logger.warning("%s The embedded model fills the gap.", missing.told())
-        return {name: count for name, count in told.items() if count or name in TOLD}
+        summary = {name: count for name, count in told.items() if count or name in TOLD}
+        logger.info("IHC API: %s.", ", ".join(f"{count:,} {name}" for name, count in summary.items()))
+        return summary
 
     def _finder(self, refresh: bool, held: ExitStack) -> Find:
         """Looks journeys up in the ledger.
@@ -162,7 +165,7 @@ class IHCService:
 
     def _answered(self, journeys: Iterable[Journey], outcome: Outcome) -> pd.DataFrame:
         """The rows of the answered journeys; sessions that were left out of a request get 0."""
-        nothing = (0.0,) * len(PHASES)
+        nothing = (0.0,) * len(OUTPUTS)
         rows = [
             (journey.conv_id, session["session_id"], journey.conv_date, *values)
             for journey in journeys
@@ -173,16 +176,23 @@ class IHCService:
                 strict=True,
             )
         ]
-        frame = pd.DataFrame(rows, columns=["conv_id", "session_id", "conv_date", *PHASES])
+        frame = pd.DataFrame(rows, columns=["conv_id", "session_id", "conv_date", *OUTPUTS])
         return frame.assign(backend="api", parameters=self.account.name)
 
     def _filled_in(self, journeys: Iterable[Journey]) -> pd.DataFrame:
-        rows = pd.DataFrame(
-            {**session, "conv_id": journey.conv_id, "conv_date": journey.conv_date}
+        """The embedded model's rows, for whole journeys in the order in which the service has their sessions."""
+        sessions = pd.DataFrame(
+            {**session, "conv_date": journey.conv_date, "request": 0}
             for journey in journeys
-            for session in journey.left_out + journey.sessions
+            for session in journey.whole.sessions
         )
-        return embedded_results(rows, self.fallback, self.client.redistribution)
+        return _by_model(
+            sessions[["conversion_id", "session_id", "conv_date"]]
+            .rename(columns={"conversion_id": "conv_id"})
+            .join(predict(sessions, self.fallback, self.client.redistribution)),
+            self.fallback,
+            self.client.redistribution,
+        )
 
 
 def estimate(
@@ -233,9 +243,12 @@ def _batches(frames: Iterable[pd.DataFrame], find: Find, limits: Limits, long_jo
 
 def embedded_results(journeys: pd.DataFrame, parameters: IHCParameters, redistribution: Redistribution | None) -> pd.DataFrame:
     """The rows of `ihc_results` by the embedded model, in the order given: whole journeys, columns of `customer_journeys`."""
-    return attribute(journeys, parameters, redistribution=redistribution).assign(
-        conv_date=journeys["conv_date"], backend="embedded", parameters=with_redistribution(parameters.name, redistribution)
-    )
+    credit = attribute(journeys, parameters, redistribution=redistribution)
+    return _by_model(credit.assign(conv_date=journeys["conv_date"]), parameters, redistribution)
+
+
+def _by_model(rows: pd.DataFrame, parameters: IHCParameters, redistribution: Redistribution | None) -> pd.DataFrame:
+    return rows.assign(backend="embedded", parameters=with_redistribution(parameters.name, redistribution))
 
 
 @dataclass

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from attribution_assets.ihc.client import ENDPOINT, PHASES
+from attribution_assets.ihc.client import ENDPOINT
 from attribution_assets.ihc.journeys import Journey
 from attribution_assets.ihc.ledger import Account, Ledger
+from attribution_assets.ihc.model import OUTPUTS
 from attribution_assets_tests.ihc.service import Row, answers
 
 CHANNELS = ("Email", "Direct Traffic", "Performance Max", "Paid Search Brand")
@@ -60,7 +61,7 @@ def fill_ledger(path: Path, count: int) -> None:
         [
             (
                 Journey(sessions[0]["conversion_id"], "2023-09-01", sessions, []),
-                [[row[phase] for phase in PHASES] for row in answered],
+                [[row[phase] for phase in OUTPUTS] for row in answered],
             )
             for sessions, answered in made_up(count)
         ],

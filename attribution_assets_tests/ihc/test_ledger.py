@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.ihc.client import ENDPOINT, PHASES
+from attribution_assets.ihc.client import ENDPOINT
 from attribution_assets.ihc.journeys import SENT_COLUMNS
 from attribution_assets.ihc.ledger import Account, Ledger
+from attribution_assets.ihc.model import OUTPUTS
 from attribution_assets.ihc.redistribution import Redistribution
 from attribution_assets_tests.ihc.journeys import answer, journey
 from attribution_assets_tests.support import PROJECT
@@ -33,6 +34,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from attribution_assets.ihc.client import ENDPOINT
+from attribution_assets.ihc.model import OUTPUTS
 from attribution_assets.ihc.ledger import Account, Ledger
 from attribution_assets_tests.ihc.journeys import answer, journey
 
@@ -255,9 +257,9 @@ def test_answers_are_read_back_as_sessions_with_their_shares(ledger: Ledger) -> 
 
     rows = ledger.answers(ACCOUNT)
 
-    assert list(rows.columns) == ["request", *SENT_COLUMNS, *PHASES]
+    assert list(rows.columns) == ["request", *SENT_COLUMNS, *OUTPUTS]
     assert rows[list(SENT_COLUMNS)].to_dict("records") == journey("c1").sessions + journey("c2", sessions=1).sessions
-    assert rows[list(PHASES)].to_numpy().tolist() == [*answer(0.3), [1.0, 0.0, 1.0, 1.0]]
+    assert rows[list(OUTPUTS)].to_numpy().tolist() == [*answer(0.3), [1.0, 0.0, 1.0, 1.0]]
     assert rows["request"].nunique() == 2
     assert rows.groupby("request")["conversion_id"].unique().map(list).tolist() == [["c1"], ["c2"]]
 

@@ -380,6 +380,21 @@ def test_the_embedded_model_fills_the_gap_and_each_row_says_so(api: Service, tmp
     assert len(rows) == len(TWENTY)
 
 
+def test_sessions_of_one_second_are_filled_in_the_order_of_their_fractions(api: Service, tmp_path: Path) -> None:
+    frame = journeys(3).assign(
+        session_id=["b", "a", "z"],
+        timestamp=["2023-08-01 10:00:00.1", "2023-08-01 10:00:00.9", "2023-08-02 10:00:00.0"],
+        channel_label=["Email", "Direct Traffic", "Email"],
+    )
+    api.fault = lambda _: partial
+
+    rows, _ = ran(asking(api, tmp_path, on_partial="embedded"), frame)
+
+    model = attribute(frame, "challenge").sort_values("session_id")
+    assert rows["ihc"].tolist() == pytest.approx(model["ihc"].tolist(), abs=1e-3)
+    assert model["ihc"].iloc[0] != pytest.approx(model["ihc"].iloc[1], abs=1e-2)  # the order tells
+
+
 def test_a_gap_that_was_filled_is_sent_at_the_next_run(api: Service, tmp_path: Path) -> None:
     api.fault = lambda n: partial if n == 0 else None
     ran(asking(api, tmp_path, on_partial="embedded"), TWENTY)
