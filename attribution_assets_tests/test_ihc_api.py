@@ -152,6 +152,13 @@ def test_each_day_tells_what_was_paid_for(api: Service, twenty: Shop, instance: 
     assert told(both)["answered by the API"] == 10
 
 
+def test_the_terminal_is_told_what_was_paid_for(api: Service, twenty: Shop) -> None:
+    told_first, told_again = (" ".join(run(twenty).stderr.split()) for _ in range(2))
+
+    assert "IHC API: 20 conversions, 0 taken from the ledger, 20 answered by the API, 1 requests." in told_first
+    assert "IHC API: 20 conversions, 20 taken from the ledger, 0 answered by the API, 0 requests." in told_again
+
+
 def test_the_timeout_of_the_settings_ends_a_silence(
     api: Service, twenty: Shop, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
 ) -> None:
