@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
-import logging
-import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from attribution_assets.errors import AttributionError
+from attribution_assets.terminal import console, number, print_frame, progress
 
 if TYPE_CHECKING:
-    import dagster as dg
     import pandas as pd
-    from rich.console import Console
 
     from attribution_assets.ihc import Redistribution
     from attribution_assets.settings import Settings
@@ -52,7 +47,7 @@ def run(database: Path | None, start: datetime | None, end: datetime | None, exp
         click.echo(f"Attributing conversions of {plan.conversion_days}; rebuilding reports of {plan.report_days}.", err=True)
         for note in plan.notes:
             click.echo(note, err=True)
-        with _progress() as on_event:
+        with progress() as on_event:
             execute_plan(settings, plan, on_event)
         result = summary(settings, plan)
     click.echo(json.dumps(result, ensure_ascii=False, allow_nan=False, indent=2)) if as_json else _print_summary(result)
@@ -123,7 +118,7 @@ def compare(answers: Path | None, ledger: bool, parameters: str | None) -> None:
         comparison = compare_answers(recorded, loaded, redistribution)
     _print_errors(f"{loaded.name} against {len(recorded):,} answers", comparison.errors)
     shifts = comparison.channels.reset_index().rename(columns={"channel_label": "channel", "relative_shift": "relative shift"})
-    _print_frame("Orders by channel", shifts, {"relative shift": "{:+z.2%}", "shift": "{:+z,.2f}"}, "{:,.2f}")
+    print_frame("Orders by channel", shifts, {"relative shift": "{:+z.2%}", "shift": "{:+z,.2f}"}, "{:,.2f}")
 
 
 @ihc.command("calibrate")
@@ -168,26 +163,7 @@ def _recorded_answers(settings: Settings, answers: Path | None, ledger: bool) ->
 
 def _print_errors(title: str, errors: pd.DataFrame) -> None:
     table = errors.rename_axis("error of").reset_index().rename(columns={"within_0.001": "within 0.001"})
-    _print_frame(title, table, {"within 0.001": "{:.2%}"}, "{:.5f}")
-
-
-def _print_frame(title: str, frame: pd.DataFrame, formats: dict[str, str], otherwise: str) -> None:
-    """A table of the frame: its first column as text, the others as numbers; nothing where a value is undefined."""
-    from rich import box
-    from rich.table import Table
-
-    label, *numbers = frame.columns
-    table = Table(title=title, box=box.SIMPLE_HEAD)
-    table.add_column(label)
-    for name in numbers:
-        table.add_column(name, justify="right")
-    for row in frame.to_dict("records"):
-        cells = (row[name] for name in numbers)
-        shown = [
-            "" if cell != cell else formats.get(name, otherwise).format(cell) for name, cell in zip(numbers, cells, strict=True)
-        ]
-        table.add_row(row[label], *shown)
-    _console().print(table)
+    print_frame(title, table, {"within 0.001": "{:.2%}"}, "{:.5f}")
 
 
 @contextmanager
@@ -222,64 +198,6 @@ def _yesterday() -> date:
     return datetime.now(UTC).date() - timedelta(days=1)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[dg.DagsterEvent], None]]:
-    """A handler of Dagster events: a bar per step on a terminal, a line per step elsewhere; and what the package logs."""
-    from rich.console import Console
-    from rich.logging import RichHandler
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    with _own_stderr() as stderr:
-        console = Console(file=stderr, highlight=False)
-        bars = Progress(
-            SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.description:<30}"),
-            BarColumn(),
-            TextColumn("{task.fields[rows]:>20}"),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        tasks: dict[str, Any] = {}
-        rows: Counter[str] = Counter()
-
-        def on_event(event: dg.DagsterEvent) -> None:
-            step = event.step_key or ""
-            data: Any = event.event_specific_data
-            if event.is_step_start:
-                tasks[step] = bars.add_task(step, total=None, rows="")
-            elif event.is_step_materialization:
-                rows[step] += data.materialization.metadata["dagster/partition_row_count"].value
-            elif event.is_step_success:
-                bars.update(tasks[step], total=1, completed=1, rows=f"{rows[step]:,} rows")
-                if bars.disable:
-                    console.print(f"{step}: {rows[step]:,} rows in {data.duration_ms / 1000:.1f} s", soft_wrap=True)
-
-        logger = logging.getLogger("attribution_assets")
-        handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
-        level = logger.level
-        logger.setLevel(logging.INFO)
-        logger.addHandler(handler)
-        try:
-            with bars:
-                yield on_event
-        finally:
-            logger.removeHandler(handler)
-            logger.setLevel(level)
-
-
-@contextmanager
-def _own_stderr() -> Iterator[TextIO]:
-    """Standard error as it is now: during a run Dagster leads the process's own into its log."""
-    try:
-        copy = os.dup(sys.stderr.fileno())
-    except io.UnsupportedOperation:  # something in memory stands in for it, which Dagster leaves alone
-        yield sys.stderr
-        return
-    with os.fdopen(copy, "w", encoding="utf-8") as stderr:
-        yield stderr
-
-
 def _print_summary(result: dict[str, Any]) -> None:
     from rich import box
     from rich.table import Table
@@ -291,31 +209,21 @@ def _print_summary(result: dict[str, Any]) -> None:
     totals["ROAS"] = totals["revenue"] / totals["cost"] if totals["cost"] else None
     table.add_column("channel", footer="total")
     for name, value in totals.items():
-        table.add_column(name, justify="right", footer=_number(value))
+        table.add_column(name, justify="right", footer=number(value))
     for row in result["channels"]:
-        table.add_row(row["channel"], *(_number(row[name]) for name in totals))
-    _console().print(table)
+        table.add_row(row["channel"], *(number(row[name]) for name in totals))
+    console().print(table)
     missed, before = result["conversions_without_session"], result["credit_before_first_day"]
     click.echo(
         f"{missed['conversions']:,} conversions of {result['start']} to {result['end']} have no session "
-        f"(revenue {_number(missed['revenue'])}); no channel gets them."
+        f"(revenue {number(missed['revenue'])}); no channel gets them."
     )
     if before["orders"]:
         click.echo(
-            f"{_number(before['orders'])} orders (revenue {_number(before['revenue'])}) are credited to sessions before "
+            f"{number(before['orders'])} orders (revenue {number(before['revenue'])}) are credited to sessions before "
             "ATTRIBUTION_START_DATE, which have no report."
         )
     click.echo(result["csv"])
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 120, markup=False, emoji=False, highlight=False)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,.2f}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,106 @@
+"""What the terminal shows: tables, numbers and the progress of a run; no command and no computation."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    import dagster as dg
+    import pandas as pd
+    from rich.console import Console
+
+
+def print_frame(title: str, frame: pd.DataFrame, formats: dict[str, str], otherwise: str) -> None:
+    """A table of the frame: its first column as text, the others as numbers; nothing where a value is undefined."""
+    from rich import box
+    from rich.table import Table
+
+    label, *numbers = frame.columns
+    table = Table(title=title, box=box.SIMPLE_HEAD)
+    table.add_column(label)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    for row in frame.to_dict("records"):
+        cells = (row[name] for name in numbers)
+        shown = [
+            "" if cell != cell else formats.get(name, otherwise).format(cell) for name, cell in zip(numbers, cells, strict=True)
+        ]
+        table.add_row(row[label], *shown)
+    console().print(table)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[dg.DagsterEvent], None]]:
+    """A handler of Dagster events: a bar per step on a terminal, a line per step elsewhere; and what the package logs."""
+    from rich.console import Console
+    from rich.logging import RichHandler
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    with _own_stderr() as stderr:
+        screen = Console(file=stderr, highlight=False)
+        bars = Progress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description:<30}"),
+            BarColumn(),
+            TextColumn("{task.fields[rows]:>20}"),
+            TimeElapsedColumn(),
+            console=screen,
+            disable=not screen.is_terminal,
+        )
+        tasks: dict[str, Any] = {}
+        rows: Counter[str] = Counter()
+
+        def on_event(event: dg.DagsterEvent) -> None:
+            step = event.step_key or ""
+            data: Any = event.event_specific_data
+            if event.is_step_start:
+                tasks[step] = bars.add_task(step, total=None, rows="")
+            elif event.is_step_materialization:
+                rows[step] += data.materialization.metadata["dagster/partition_row_count"].value
+            elif event.is_step_success:
+                bars.update(tasks[step], total=1, completed=1, rows=f"{rows[step]:,} rows")
+                if bars.disable:
+                    screen.print(f"{step}: {rows[step]:,} rows in {data.duration_ms / 1000:.1f} s", soft_wrap=True)
+
+        logger = logging.getLogger("attribution_assets")
+        handler = RichHandler(console=screen, show_time=False, show_level=False, show_path=False)
+        level = logger.level
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+        try:
+            with bars:
+                yield on_event
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+
+
+@contextmanager
+def _own_stderr() -> Iterator[TextIO]:
+    """Standard error as it is now: during a run Dagster leads the process's own into its log."""
+    try:
+        copy = os.dup(sys.stderr.fileno())
+    except io.UnsupportedOperation:  # something in memory stands in for it, which Dagster leaves alone
+        yield sys.stderr
+        return
+    with os.fdopen(copy, "w", encoding="utf-8") as stderr:
+        yield stderr
+
+
+def console() -> Console:
+    """Standard output: as wide as the terminal, 120 columns elsewhere, and text exactly as given."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 120, markup=False, emoji=False, highlight=False)
+
+
+def number(value: float | None) -> str:
+    """The number with two decimals; nothing where it is undefined."""
+    return "" if value is None else f"{value:,.2f}"
