@@ -13,6 +13,7 @@ from attribution_assets.assets.attribution import attribution_assets
 from attribution_assets.assets.journeys import journey_assets
 from attribution_assets.assets.reporting import reporting_assets
 from attribution_assets.assets.sources import source_assets
+from attribution_assets.automation import automation_sensor
 from attribution_assets.io_managers import CSVFilesIOManager, SQLiteIOManager
 from attribution_assets.partitions import daily_partitions
 from attribution_assets.resources import EmbeddedIHCResource, IHCApiResource, IHCResource
@@ -28,7 +29,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]
     return [
         *source_assets(),
         *journey_assets(settings, partitions),
-        *attribution_assets(partitions),
+        *attribution_assets(settings, partitions),
         *reporting_assets(settings, partitions),
     ]
 
@@ -97,6 +98,7 @@ def build_defs(
                 description="Rebuilds the channel report of the days, as table and CSV.",
             ),
         ],
+        sensors=[automation_sensor()],
         resources={**build_resources(settings), **(resources or {})},
         executor=dg.in_process_executor,
         loggers=loggers,

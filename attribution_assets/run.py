@@ -13,13 +13,13 @@ from typing import Any
 import dagster as dg
 from filelock import FileLock
 
-from attribution_assets.assets.journeys import journeys_query
 from attribution_assets.definitions import ATTRIBUTION_JOB, REPORTING_JOB, build_defs
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import Redistribution
 from attribution_assets.ihc.ledger import Account, Ledger
 from attribution_assets.ihc.service import Limits, estimate
 from attribution_assets.partitions import first_day, last_day
+from attribution_assets.queries import journeys_query
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
 from attribution_assets.warehouse.csv_files import CSVFiles

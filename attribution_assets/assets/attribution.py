@@ -7,8 +7,11 @@ import pandas as pd
 from pydantic import Field
 
 from attribution_assets.assets.daily import column_schema, daily_asset
+from attribution_assets.automation import restated
 from attribution_assets.partitions import run_days
+from attribution_assets.queries import attribution_query
 from attribution_assets.resources import IHCResource
+from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Frames, Query
 
 
@@ -18,13 +21,14 @@ class IHCResultsConfig(dg.Config):
     refresh: bool = Field(False, description="Ask the IHC API for every journey anew, also those it has been paid for.")
 
 
-def attribution_assets(partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+def attribution_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
     """ihc_results and attribution_customer_journey."""
 
     @daily_asset(
         partitions,
         column_schema("ihc_results"),
         "conv_date",
+        automation_condition=restated(settings),
         group_name="attribution",
         kinds={"sqlite", "numpy"},
         description=(
@@ -47,6 +51,7 @@ def attribution_assets(partitions: dg.DailyPartitionsDefinition) -> list[dg.Asse
         column_schema("attribution_customer_journey"),
         "conv_date",
         deps=["ihc_results"],
+        automation_condition=restated(settings),
         group_name="attribution",
         kinds={"sqlite", "sql"},
         description=(
@@ -55,7 +60,6 @@ def attribution_assets(partitions: dg.DailyPartitionsDefinition) -> list[dg.Asse
         ),
     )
     def attribution_customer_journey(context: dg.AssetExecutionContext) -> Query:
-        days = run_days(context)
-        return Query("attribution_customer_journey", {"first_day": days.first, "last_day": days.last})
+        return attribution_query(run_days(context))
 
     return [ihc_results, attribution_customer_journey]

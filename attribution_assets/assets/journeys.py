@@ -4,8 +4,9 @@ import dagster as dg
 
 from attribution_assets.assets.daily import column_schema, daily_asset
 from attribution_assets.partitions import run_days
+from attribution_assets.queries import journeys_query
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, Query
+from attribution_assets.warehouse import Query
 
 
 def journey_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -27,18 +28,3 @@ def journey_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition)
         return journeys_query(settings, run_days(context))
 
     return [customer_journeys]
-
-
-def journeys_query(settings: Settings, days: Days) -> Query:
-    """The journeys of the conversions of these days: the rows of `customer_journeys`."""
-    return Query(
-        "customer_journeys",
-        {
-            "first_day": days.first,
-            "last_day": days.last,
-            "last_conversion_day": days.last,
-            "lookback_days": settings.lookback_days,
-            "include_converting_session": settings.include_converting_session,
-        },
-        guards=("broken_conversions", "broken_sessions"),
-    )

@@ -3,10 +3,11 @@
 import dagster as dg
 
 from attribution_assets.assets.daily import column_schema, daily_asset
+from attribution_assets.automation import restated
 from attribution_assets.partitions import conversions_in_reach, run_days
+from attribution_assets.queries import reporting_query
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Query
-from attribution_assets.warehouse.days import shift
 
 
 def reporting_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -23,6 +24,7 @@ def reporting_assets(settings: Settings, partitions: dg.DailyPartitionsDefinitio
             "session_costs",
             "conversions",
         ],
+        automation_condition=restated(settings, lookback),
         group_name="reporting",
         kinds={"sqlite", "sql"},
         description=(
@@ -33,17 +35,7 @@ def reporting_assets(settings: Settings, partitions: dg.DailyPartitionsDefinitio
         ),
     )
     def channel_reporting(context: dg.AssetExecutionContext) -> Query:
-        days = run_days(context)
-        return Query(
-            "channel_reporting",
-            {
-                "first_day": days.first,
-                "last_day": days.last,
-                "last_conversion_day": shift(days.last, lookback),
-                "lookback_days": lookback,
-            },
-            guards=("broken_conversions", "broken_sessions"),
-        )
+        return reporting_query(settings, run_days(context))
 
     @daily_asset(
         partitions,
@@ -54,6 +46,7 @@ def reporting_assets(settings: Settings, partitions: dg.DailyPartitionsDefinitio
         ),
         "date",
         deps=["channel_reporting"],
+        automation_condition=restated(settings),
         group_name="reporting",
         kinds={"csv"},
         io_manager_key="csv_io_manager",

@@ -1,0 +1,70 @@
+"""What Dagster's event log says of each day: when it was materialized, whether a check refused it, whether it is due again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import dagster as dg
+import pandas as pd
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+from attribution_assets.warehouse import Days
+
+FAILED_EVALUATIONS = 100
+"""How many failed evaluations of a check are looked at, from the newest back."""
+
+
+def materialized(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:
+    """The days of the asset that were materialized, with the number of the last such event; events count upwards."""
+    return dict(instance.get_latest_storage_id_by_partition(asset, dg.DagsterEventType.ASSET_MATERIALIZATION))
+
+
+def attempted(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:
+    """As `materialized`, where a run that was to materialize the day counts too, whatever became of it."""
+    planned = instance.get_latest_storage_id_by_partition(asset, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    done = materialized(instance, asset)
+    return {day: max(planned.get(day, 0), done.get(day, 0)) for day in planned.keys() | done.keys()}
+
+
+def refused(
+    instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey], materializations: Mapping[str, int]
+) -> set[str]:
+    """The days whose last materialization a blocking check found wrong."""
+    days: set[str] = set()
+    for check in checks:
+        for record in instance.event_log_storage.get_asset_check_execution_history(
+            check, limit=FAILED_EVALUATIONS, status={AssetCheckExecutionRecordStatus.FAILED}
+        ):
+            event = record.event and record.event.dagster_event
+            evaluation = event.asset_check_evaluation_data if event else None
+            run = instance.get_run_by_id(record.run_id)
+            if run and evaluation and evaluation.blocking and evaluation.severity == dg.AssetCheckSeverity.ERROR:
+                seen = evaluation.target_materialization_data
+                days |= {
+                    day
+                    for day in run_days(run.tags)
+                    if seen and day in materializations and materializations[day] <= seen.storage_id
+                }
+    return days
+
+
+def run_days(tags: Mapping[str, str]) -> list[str]:
+    """The days of a run, one or a range, by its tags."""
+    first = tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition")
+    last = tags.get("dagster/asset_partition_range_end") or first
+    return list(Days(first, last)) if first and last else []
+
+
+def due_days(attempts: Mapping[str, int], inputs: Mapping[str, int], lookahead_days: int) -> set[str]:
+    """The days of which an input came after the last attempt.
+
+    `attempts` and `inputs` give the number of an event for each day; day D has the inputs of D to D + lookahead. Days that
+    were never attempted are due as soon as there is an input.
+    """
+    if not inputs:
+        return set()
+    days = pd.date_range(pd.Timestamp(min(inputs)) - pd.Timedelta(days=lookahead_days), max(inputs))
+    newest = pd.Series({pd.Timestamp(day): float(event) for day, event in inputs.items()}).reindex(days)
+    newest = newest[::-1].rolling(lookahead_days + 1, min_periods=1).max()[::-1].dropna()
+    by_day = ((day.date().isoformat(), event) for day, event in newest.items())
+    return {day for day, event in by_day if event > attempts.get(day, 0)}

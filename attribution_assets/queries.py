@@ -1,0 +1,41 @@
+"""Which SQL computes which table: the Query of each table for some days, under the settings."""
+
+from __future__ import annotations
+
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days, Query
+from attribution_assets.warehouse.days import shift
+
+
+def journeys_query(settings: Settings, days: Days) -> Query:
+    """The journeys of the conversions of these days: the rows of `customer_journeys`."""
+    return Query(
+        "customer_journeys",
+        {
+            "first_day": days.first,
+            "last_day": days.last,
+            "last_conversion_day": days.last,
+            "lookback_days": settings.lookback_days,
+            "include_converting_session": settings.include_converting_session,
+        },
+        guards=("broken_conversions", "broken_sessions"),
+    )
+
+
+def attribution_query(days: Days) -> Query:
+    """The shares of the conversions of these days: the rows of `attribution_customer_journey`."""
+    return Query("attribution_customer_journey", {"first_day": days.first, "last_day": days.last})
+
+
+def reporting_query(settings: Settings, days: Days) -> Query:
+    """What the channels cost and earned on these days: the rows of `channel_reporting`."""
+    return Query(
+        "channel_reporting",
+        {
+            "first_day": days.first,
+            "last_day": days.last,
+            "last_conversion_day": shift(days.last, settings.lookback_days),
+            "lookback_days": settings.lookback_days,
+        },
+        guards=("broken_conversions", "broken_sessions"),
+    )
