@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
 from filelock import FileLock, Timeout
 
-from attribution_assets.history import attempted, due_days, materialized, refused
+from attribution_assets.errors import AttributionError
+from attribution_assets.history import (
+    attempted,
+    due_days,
+    end_killed_commands,
+    is_anything_at_work,
+    materialized,
+    range_tags,
+    refused,
+)
+from attribution_assets.jobs import attribution_job, reporting_job
+from attribution_assets.late_data import LateDays, search, unbroken_ranges
+from attribution_assets.partitions import first_day, last_day
 from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days
+from attribution_assets.warehouse.days import shift
+
+SECONDS_OF_A_TICK = 30
+"""How long a tick searches for late data before it leaves the rest to the next one; Dagster ends a tick after 60 s."""
 
 warnings.filterwarnings("ignore", message=".*`use_user_code_server`", category=dg.BetaWarning)
 
@@ -98,3 +118,77 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
         use_user_code_server=True,
         description="Requests exactly the days whose inputs were materialized after them: reports up to the lookback before.",
     )
+
+
+def late_data_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Requests the computed days that source rows changed after they were computed; on by default."""
+
+    @dg.sensor(
+        name="late_data",
+        jobs=[attribution_job, reporting_job],
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "Looks for sessions, costs and conversions that came, changed, moved or went after their days were computed, and "
+            "requests the days that come out otherwise now. The reports of a conversion day follow it by themselves."
+        ),
+    )
+    def late_data(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        def skip(reason: str) -> dg.SensorResult:
+            return dg.SensorResult(skip_reason=reason, cursor=context.cursor)
+
+        instance = context.instance
+        if is_command_at_work(settings.dagster_home):
+            return skip("An `attribution run` is at work; looking when it has ended.")
+        end_killed_commands(instance)
+        if is_anything_at_work(instance):
+            return skip("Runs are at work; looking when they have ended.")
+        before = json.loads(context.cursor or "{}")
+        state, start = (before["state"], before["next"]) if before.get("next") else (file_state(settings.database), None)
+        if state == before.get("state") and start is None:
+            return skip("The database is as it was.")
+        attributed = materialized(instance, dg.AssetKey("customer_journeys"))
+        reported = materialized(instance, dg.AssetKey("channel_reporting"))
+        first, last = shift(first_day(settings), -settings.lookback_days), last_day(settings)
+        try:
+            late, start = search(
+                settings,
+                Days(start or first, last),
+                attributed,
+                reported,
+                seconds=SECONDS_OF_A_TICK,
+                keep=True,
+            )
+        except AttributionError as error:
+            return skip(str(error))
+        requests = [_request(attribution_job.name, days, attributed, late) for days in unbroken_ranges(late.conversions)]
+        requests += [_request(reporting_job.name, days, reported, late) for days in unbroken_ranges(late.reports)]
+        return dg.SensorResult(
+            run_requests=requests,
+            skip_reason=None if requests else f"Looked at the days until {start or last}: every result is right.",
+            cursor=json.dumps({"state": state, "next": start}),
+        )
+
+    return late_data
+
+
+def _request(job: str, days: Days, materializations: Mapping[str, int], late: LateDays) -> dg.RunRequest:
+    """A run of these days, requested once for these sources unless the days have been materialized since."""
+    newest = max(materializations[day] for day in days)
+    identity = hashlib.sha256(late.sources.encode()).hexdigest()[:16]
+    return dg.RunRequest(job_name=job, run_key=f"{job} {days} {newest} {identity}", tags=range_tags(days))
+
+
+def file_state(database: Path) -> str:
+    """What is another after any change of the file or of its write-ahead log."""
+    files = (database, database.with_name(f"{database.name}-wal"))
+    return " ".join(f"{file.stat().st_mtime_ns} {file.stat().st_size}" if file.exists() else "none" for file in files)
+
+
+daily_schedule = dg.build_schedule_from_partitioned_job(
+    attribution_job,
+    name="yesterday",
+    hour_of_day=1,
+    description="Every day at 01:00 UTC: the conversions of yesterday. The reports that they touch follow by themselves.",
+)
+"""Off until switched on."""

@@ -13,14 +13,12 @@ from attribution_assets.assets.attribution import attribution_assets
 from attribution_assets.assets.journeys import journey_assets
 from attribution_assets.assets.reporting import reporting_assets
 from attribution_assets.assets.sources import source_assets
-from attribution_assets.automation import automation_sensor
+from attribution_assets.automation import automation_sensor, daily_schedule, late_data_sensor
 from attribution_assets.io_managers import CSVFilesIOManager, SQLiteIOManager
+from attribution_assets.jobs import attribution_job, reporting_job
 from attribution_assets.partitions import daily_partitions
 from attribution_assets.resources import EmbeddedIHCResource, IHCApiResource, IHCResource
 from attribution_assets.settings import Settings
-
-ATTRIBUTION_JOB = "attribute_conversions"
-REPORTING_JOB = "report_channels"
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
@@ -86,19 +84,9 @@ def build_defs(
     settings = settings or Settings()
     return dg.Definitions(
         assets=build_assets(settings),
-        jobs=[
-            dg.define_asset_job(
-                ATTRIBUTION_JOB,
-                dg.AssetSelection.groups("attribution"),
-                description="Attributes the conversions of the days: journeys, IHC results, shares.",
-            ),
-            dg.define_asset_job(
-                REPORTING_JOB,
-                dg.AssetSelection.groups("reporting"),
-                description="Rebuilds the channel report of the days, as table and CSV.",
-            ),
-        ],
-        sensors=[automation_sensor()],
+        jobs=[attribution_job, reporting_job],
+        schedules=[daily_schedule],
+        sensors=[automation_sensor(), late_data_sensor(settings)],
         resources={**build_resources(settings), **(resources or {})},
         executor=dg.in_process_executor,
         loggers=loggers,

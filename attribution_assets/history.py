@@ -6,9 +6,19 @@ from collections.abc import Collection, Mapping
 
 import dagster as dg
 import pandas as pd
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from attribution_assets.warehouse import Days
+
+COMMAND_TAG = {"attribution/command": "run"}
+"""The tag of the two runs of an `attribution run`."""
+
+UNFINISHED = set(dg.DagsterRunStatus) - {
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+}
 
 FAILED_EVALUATIONS = 100
 """How many failed evaluations of a check are looked at, from the newest back."""
@@ -48,6 +58,23 @@ def refused(
     return days
 
 
+def is_anything_at_work(instance: dg.DagsterInstance) -> bool:
+    """Whether a run is queued or under way, or a backfill still has runs to launch."""
+    runs = instance.get_runs(filters=dg.RunsFilter(statuses=list(UNFINISHED)), limit=1)
+    return bool(runs or instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]), limit=1))
+
+
+def end_killed_commands(instance: dg.DagsterInstance) -> None:
+    """Marks the runs of killed `attribution run`s as failed; only for whoever holds the command's lock, or sees it free."""
+    for run in instance.get_runs(filters=dg.RunsFilter(tags=COMMAND_TAG, statuses=list(UNFINISHED))):
+        instance.report_run_failed(run, "The `attribution run` that this run belonged to was killed.")
+
+
+def range_tags(days: Days) -> dict[str, str]:
+    """The tags that make a run one of these days."""
+    return {"dagster/asset_partition_range_start": days.first, "dagster/asset_partition_range_end": days.last}
+
+
 def run_days(tags: Mapping[str, str]) -> list[str]:
     """The days of a run, one or a range, by its tags."""
     first = tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition")
@@ -66,5 +93,4 @@ def due_days(attempts: Mapping[str, int], inputs: Mapping[str, int], lookahead_d
     days = pd.date_range(pd.Timestamp(min(inputs)) - pd.Timedelta(days=lookahead_days), max(inputs))
     newest = pd.Series({pd.Timestamp(day): float(event) for day, event in inputs.items()}).reindex(days)
     newest = newest[::-1].rolling(lookahead_days + 1, min_periods=1).max()[::-1].dropna()
-    by_day = ((day.date().isoformat(), event) for day, event in newest.items())
-    return {day for day, event in by_day if event > attempts.get(day, 0)}
+    return {day for day, event in zip(newest.index.astype(str), newest, strict=True) if event > attempts.get(day, 0)}

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from attribution_assets.definitions import ATTRIBUTION_JOB, REPORTING_JOB, build_defs
+from attribution_assets.automation import command_lock
+from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError
+from attribution_assets.history import COMMAND_TAG, end_killed_commands, range_tags
 from attribution_assets.ihc import Redistribution
 from attribution_assets.ihc.ledger import Account, Ledger
 from attribution_assets.ihc.service import Limits, estimate
+from attribution_assets.jobs import attribution_job, reporting_job
 from attribution_assets.partitions import first_day, last_day
 from attribution_assets.queries import journeys_query
 from attribution_assets.settings import Settings
@@ -25,6 +28,8 @@ from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
 from attribution_assets.warehouse.csv_files import CSVFiles
 from attribution_assets.warehouse.days import shift
 from attribution_assets.warehouse.query import shipped
+
+logger = logging.getLogger(__name__)
 
 OnEvent = Callable[[dg.DagsterEvent], None]
 
@@ -107,21 +112,32 @@ def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> None:
     """
     CSVFiles(settings.exports, "channel_reporting").prepare()
     defs = build_defs(settings, loggers={"progress": _event_logger(on_event)})
-    with _dagster_instance(settings.dagster_home) as instance:
-        for job, days in ((ATTRIBUTION_JOB, plan.conversion_days), (REPORTING_JOB, plan.report_days)):
+    with _dagster_instance(settings.dagster_home) as instance, _alone(settings.dagster_home, instance):
+        for job, days in ((attribution_job, plan.conversion_days), (reporting_job, plan.report_days)):
             try:
-                defs.resolve_job_def(job).execute_in_process(
-                    instance=instance,
-                    tags={
-                        "dagster/asset_partition_range_start": days.first,
-                        "dagster/asset_partition_range_end": days.last,
-                    },
-                    run_config={"loggers": {"progress": {}}},
+                defs.resolve_job_def(job.name).execute_in_process(
+                    instance=instance, tags={**COMMAND_TAG, **range_tags(days)}, run_config={"loggers": {"progress": {}}}
                 )
             except dg.DagsterError as error:
                 if isinstance(error.__cause__, AttributionError):  # raised while a resource was set up
                     raise error.__cause__ from None
                 raise
+
+
+@contextmanager
+def _alone(home: Path, instance: dg.DagsterInstance) -> Iterator[None]:
+    """Holds the command's lock, so that automation leaves the reports to this run; what a killed one left is ended first."""
+    lock = command_lock(home)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        logger.info("Another `attribution run` is at work in %s; waiting for it to end.", home)
+        lock.acquire()
+    try:
+        end_killed_commands(instance)
+        yield
+    finally:
+        lock.release()
 
 
 def estimate_plan(settings: Settings, plan: Plan) -> dict[str, Any]:

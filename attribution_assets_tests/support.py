@@ -9,7 +9,8 @@ from typing import Any, Self
 
 import dagster as dg
 
-from attribution_assets.definitions import ATTRIBUTION_JOB, REPORTING_JOB, build_defs
+from attribution_assets.definitions import build_defs
+from attribution_assets.jobs import attribution_job, reporting_job
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
 
@@ -84,13 +85,13 @@ class Shop:
         self, instance: dg.DagsterInstance, start: str, end: str | None = None, **settings: Any
     ) -> dg.ExecuteInProcessResult:
         """Runs the attribution assets for the conversion days `start` to `end`, both included."""
-        return self._run(ATTRIBUTION_JOB, instance, start, end, settings)
+        return self._run(attribution_job.name, instance, start, end, settings)
 
     def report(
         self, instance: dg.DagsterInstance, start: str, end: str | None = None, **settings: Any
     ) -> dg.ExecuteInProcessResult:
         """Runs the reporting assets for the session days `start` to `end`, both included."""
-        return self._run(REPORTING_JOB, instance, start, end, settings)
+        return self._run(reporting_job.name, instance, start, end, settings)
 
     def _run(
         self, job: str, instance: dg.DagsterInstance, start: str, end: str | None, settings: dict[str, Any]

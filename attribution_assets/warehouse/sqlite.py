@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sqlite3
 import time
@@ -74,9 +75,16 @@ class SQLiteWarehouse:
                     isolation_level=None,
                 )
             ) as connection:
+                connection.create_function("digest", 1, _digest, deterministic=True)
                 yield connection
         except sqlite3.Error as error:
             raise AttributionError(self._explain(error)) from error
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """A connection in one transaction, which is rolled back on any error."""
+        with self.connect() as connection, _transaction(connection):
+            yield connection
 
     def _explain(self, error: sqlite3.Error) -> str:
         text = str(error)
@@ -203,6 +211,20 @@ class SQLiteWarehouse:
             _check_columns(table, [column for column, *_ in cursor.description])
             yield from _in_frames(cursor, table, rows_per_frame)
 
+    def differing_days(self, table: Table, day_column: str, days: Days, query: Query) -> set[str]:
+        """Those of the days of which the table holds other rows than the query gives now."""
+        columns = ", ".join(table.column_names)
+        stored = f"SELECT {columns} FROM {table.name} WHERE {day_column} BETWEEN :first_day AND :last_day"
+        with self.connect() as connection:
+            check_sources(connection, self.path, query)
+            rows = connection.execute(
+                f"WITH fresh AS MATERIALIZED (SELECT {columns} FROM ({query.text}\n)), stored AS ({stored}) "
+                f"SELECT {day_column} FROM (SELECT * FROM fresh EXCEPT SELECT * FROM stored) "
+                f"UNION SELECT {day_column} FROM (SELECT * FROM stored EXCEPT SELECT * FROM fresh)",
+                {**query.parameters, "first_day": days.first, "last_day": days.last},
+            )
+            return {day for (day,) in rows}
+
     # -- writing ------------------------------------------------------------------------------------------------------
 
     def replace_days(
@@ -229,6 +251,11 @@ class SQLiteWarehouse:
                     _check_guards(connection, rows)
                 counts = _replace(connection, table, day_column, days, select, parameters)
         return {day: counts.get(day, 0) for day in days}
+
+
+def _digest(text: str | None) -> str:
+    """For SQL: a hash of the text, 16 hexadecimal digits; nothing of nothing."""
+    return "" if text is None else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 @contextmanager

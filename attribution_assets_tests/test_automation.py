@@ -1,0 +1,366 @@
+"""What runs by itself: which days the conditions request, and which days late data makes the sensor request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from attribution_assets.automation import command_lock
+from attribution_assets.definitions import build_assets, build_defs, build_resources
+from attribution_assets.history import COMMAND_TAG, run_days
+from attribution_assets.late_data import search
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days
+from attribution_assets_tests.support import Shop
+
+REPORTS = ("channel_reporting", "channel_reporting_csv")
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """A history of the test's own."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+class Automated:
+    """Ten days in which anna comes and buys every day, a lookback of three days, and what automation makes of them."""
+
+    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
+        self.shop, self.instance = Shop(folder / "shop.db", folder / "exports"), instance
+        self.choices: dict[str, Any] = {
+            "lookback_days": 3,
+            "start_date": "2023-09-01",
+            "end_date": "2023-09-20",
+            "dagster_home": folder,
+        }
+        self.cursor: str | None = None
+        for day in range(1, 11):
+            self.shop.session(f"anna{day}", "anna", f"2023-09-{day:02} 10:00:00", cost=1.0)
+            self.shop.conversion(f"buys{day}", "anna", f"2023-09-{day:02} 12:00:00", 10.0)
+
+    @property
+    def settings(self) -> Settings:
+        return self.shop.settings(**self.choices)
+
+    def attribute(self, start: str, end: str | None = None) -> None:
+        self.shop.attribute(self.instance, start, end, **self.choices)
+
+    def report(self, start: str, end: str | None = None) -> None:
+        self.shop.report(self.instance, start, end, **self.choices)
+
+    def materialize(self, day: str, *assets: str) -> dg.ExecuteInProcessResult:
+        """A plain run of one day, as the UI starts it."""
+        return dg.materialize(
+            build_assets(self.settings),
+            partition_key=day,
+            resources=build_resources(self.settings),
+            instance=self.instance,
+            selection=assets or None,
+            raise_on_error=False,
+        )
+
+    def conditions_request(self) -> dict[str, list[str]]:
+        """What one tick of the conditions requests, by asset."""
+        defs = build_defs(self.settings)
+        result = dg.evaluate_automation_conditions(defs, self.instance)
+        keys = sorted(defs.resolve_asset_graph().materializable_asset_keys)
+        requested = {key.to_user_string(): sorted(filter(None, result.get_requested_partitions(key))) for key in keys}
+        return {asset: days for asset, days in requested.items() if days}
+
+    def late_data(self) -> dg.SensorResult:
+        """One tick of the sensor for late data."""
+        sensor = build_defs(self.settings).resolve_sensor_def("late_data")
+        result = sensor(dg.build_sensor_context(self.instance, cursor=self.cursor))
+        assert isinstance(result, dg.SensorResult)
+        self.cursor = result.cursor
+        return result
+
+    def late_data_skips(self) -> str:
+        """Why one tick of the sensor requests nothing."""
+        skipped = self.late_data().skip_reason
+        assert skipped is not None
+        return str(skipped.skip_message)
+
+    def late_data_requests(self) -> dict[str, list[str]]:
+        """What one tick of the sensor requests: the days by the job."""
+        requested: dict[str, list[str]] = {}
+        for request in self.late_data().run_requests or []:
+            requested.setdefault(str(request.job_name), []).extend(run_days(request.tags))
+        return requested
+
+
+@pytest.fixture
+def automated(tmp_path: Path, instance: dg.DagsterInstance) -> Automated:
+    return Automated(tmp_path, instance)
+
+
+@pytest.fixture
+def computed(automated: Automated) -> Automated:
+    """Everything computed until 2023-09-10, and looked at once by the sensor."""
+    automated.attribute("2023-09-01", "2023-09-10")
+    automated.report("2023-09-01", "2023-09-10")
+    assert automated.late_data_requests() == {}
+    return automated
+
+
+def september(*days: int) -> list[str]:
+    return [f"2023-09-{day:02}" for day in days]
+
+
+# -- conditions ---------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_requested_of_a_graph_that_was_never_run(automated: Automated) -> None:
+    assert automated.conditions_request() == {}
+
+
+def test_an_attributed_day_requests_the_reports_of_its_lookback(automated: Automated) -> None:
+    automated.attribute("2023-09-08")
+
+    assert automated.conditions_request() == dict.fromkeys(REPORTS, september(5, 6, 7, 8))
+
+
+def test_a_day_attributed_again_requests_the_reports_of_its_lookback_again(computed: Automated) -> None:
+    computed.attribute("2023-09-08")
+
+    assert computed.conditions_request() == dict.fromkeys(REPORTS, september(5, 6, 7, 8))
+
+
+def test_a_range_requests_the_reports_from_its_first_days_lookback_to_its_last_day(automated: Automated) -> None:
+    automated.attribute("2023-09-06", "2023-09-08")
+
+    assert automated.conditions_request() == dict.fromkeys(REPORTS, september(3, 4, 5, 6, 7, 8))
+
+
+def test_report_days_before_the_first_partition_are_not_requested(automated: Automated) -> None:
+    automated.attribute("2023-09-02")
+
+    assert automated.conditions_request() == dict.fromkeys(REPORTS, september(1, 2))
+
+
+def test_reports_that_are_newer_than_their_inputs_are_left_alone(computed: Automated) -> None:
+    assert computed.conditions_request() == {}
+
+
+def test_a_plain_run_of_all_assets_for_one_day_requests_the_report_days_that_it_left_out(computed: Automated) -> None:
+    computed.materialize("2023-09-08")
+
+    assert computed.conditions_request() == dict.fromkeys(REPORTS, september(5, 6, 7))
+
+
+def test_new_journeys_request_all_that_follows_in_one_tick(computed: Automated) -> None:
+    computed.materialize("2023-09-08", "customer_journeys")
+
+    assert computed.conditions_request() == {
+        "ihc_results": ["2023-09-08"],
+        "attribution_customer_journey": ["2023-09-08"],
+        **dict.fromkeys(REPORTS, september(5, 6, 7, 8)),
+    }
+
+
+def test_what_comes_after_a_report_within_one_tick_is_not_lost(computed: Automated) -> None:
+    computed.report("2023-09-05", "2023-09-08")
+    computed.attribute("2023-09-08")
+
+    assert computed.conditions_request() == dict.fromkeys(REPORTS, september(5, 6, 7, 8))
+
+
+def test_a_tick_between_the_two_runs_of_the_command_requests_nothing(automated: Automated) -> None:
+    automated.attribute("2023-09-08")
+
+    with command_lock(automated.settings.dagster_home):
+        assert automated.conditions_request() == {}
+
+
+def test_a_day_that_failed_is_not_requested_until_its_inputs_come_again(computed: Automated) -> None:
+    computed.attribute("2023-09-08")
+    computed.shop.execute("UPDATE session_costs SET cost = 'much' WHERE session_id = 'anna6'")
+    failed = [computed.materialize(day, "channel_reporting").success for day in september(5, 6, 7, 8)]
+    assert failed == [True, False, True, True]
+    assert computed.conditions_request() == {"channel_reporting_csv": september(5, 7, 8)}
+
+    computed.shop.execute("UPDATE session_costs SET cost = 2 WHERE session_id = 'anna6'")
+    computed.attribute("2023-09-09")
+
+    assert computed.conditions_request()["channel_reporting"] == september(6, 7, 8, 9)
+
+
+def test_the_sensors_are_on_and_the_schedule_is_off_by_default(automated: Automated) -> None:
+    defs = build_defs(automated.settings)
+
+    assert defs.resolve_sensor_def("restate").default_status == dg.DefaultSensorStatus.RUNNING
+    assert defs.resolve_sensor_def("late_data").default_status == dg.DefaultSensorStatus.RUNNING
+    assert defs.resolve_schedule_def("yesterday").default_status == dg.DefaultScheduleStatus.STOPPED
+
+
+# -- late data ----------------------------------------------------------------------------------------------------------
+
+
+def test_late_data_of_days_that_were_never_computed_requests_nothing(automated: Automated) -> None:
+    assert automated.late_data_requests() == {}
+
+
+def test_a_late_session_of_a_buyer_requests_the_conversion_days_whose_journeys_it_joins(computed: Automated) -> None:
+    computed.shop.session("late", "anna", "2023-09-05 11:00:00", "Ads")
+
+    assert computed.late_data_requests() == {"attribute_conversions": september(5, 6, 7, 8)}
+
+
+def test_a_late_session_in_no_journey_requests_its_own_report_day(computed: Automated) -> None:
+    computed.shop.session("late", "ben", "2023-09-05 11:00:00", "Ads", cost=3.0)
+
+    assert computed.late_data_requests() == {"report_channels": ["2023-09-05"]}
+
+
+def test_a_changed_cost_requests_its_own_report_day(computed: Automated) -> None:
+    computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
+
+    assert computed.late_data_requests() == {"report_channels": ["2023-09-05"]}
+
+
+def test_a_changed_revenue_requests_the_reports_of_its_days_lookback(computed: Automated) -> None:
+    computed.shop.execute("UPDATE conversions SET revenue = 11 WHERE conv_id = 'buys8'")
+
+    assert computed.late_data_requests() == {"report_channels": september(5, 6, 7, 8)}
+
+
+def test_a_late_conversion_requests_its_day(computed: Automated) -> None:
+    computed.shop.conversion("late", "anna", "2023-09-05 23:00:00", 5.0)
+
+    assert computed.late_data_requests() == {"attribute_conversions": ["2023-09-05"]}
+
+
+def test_a_deleted_conversion_requests_its_day(computed: Automated) -> None:
+    computed.shop.execute("DELETE FROM conversions WHERE conv_id = 'buys8'")
+
+    assert computed.late_data_requests() == {"attribute_conversions": ["2023-09-08"]}
+
+
+def test_a_moved_conversion_requests_both_days(computed: Automated) -> None:
+    computed.shop.execute("UPDATE conversions SET conv_date = '2023-09-06' WHERE conv_id = 'buys8'")
+
+    assert computed.late_data_requests() == {"attribute_conversions": september(6, 8)}
+
+
+def test_a_session_of_another_channel_requests_the_conversion_days_that_it_belongs_to(computed: Automated) -> None:
+    computed.shop.execute("UPDATE session_sources SET channel_name = 'Ads' WHERE session_id = 'anna8'")
+
+    assert computed.late_data_requests() == {"attribute_conversions": september(8, 9, 10)}
+
+
+def test_neighbouring_late_days_are_one_run_and_others_runs_of_their_own(computed: Automated) -> None:
+    for day in (3, 4, 8):
+        computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = ?", f"anna{day}")
+
+    requests = computed.late_data().run_requests or []
+
+    assert [run_days(request.tags) for request in requests] == [september(3, 4), september(8)]
+
+
+def test_the_same_rows_loaded_in_another_order_request_nothing(computed: Automated) -> None:
+    for table in ("session_sources", "session_costs", "conversions"):
+        rows = computed.shop.table(table)
+        computed.shop.execute(f"DELETE FROM {table}")
+        for row in reversed(rows):
+            computed.shop.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", *row)
+
+    assert computed.late_data_requests() == {}
+
+
+def test_late_data_is_not_looked_for_while_nothing_was_written(computed: Automated) -> None:
+    computed.late_data()  # the one before wrote down what it had seen
+
+    assert computed.late_data_skips() == "The database is as it was."
+
+
+def test_late_data_requests_a_run_once_also_where_it_fails(computed: Automated) -> None:
+    computed.shop.execute("UPDATE session_costs SET cost = 'much' WHERE session_id = 'anna5'")
+
+    [first] = computed.late_data().run_requests or []
+    computed.materialize("2023-09-05", "channel_reporting")
+    computed.cursor = None
+    [second] = computed.late_data().run_requests or []
+
+    assert second.run_key == first.run_key
+
+
+def test_late_data_that_returns_after_a_run_is_requested_anew(computed: Automated) -> None:
+    keys = []
+    for cost in (7, 1, 7):
+        computed.shop.execute("UPDATE session_costs SET cost = ? WHERE session_id = 'anna5'", cost)
+        [request] = computed.late_data().run_requests or []
+        computed.report("2023-09-05")
+        keys.append(request.run_key)
+
+    assert len(set(keys)) == 3
+
+
+def test_after_its_run_late_data_is_found_right(computed: Automated) -> None:
+    computed.shop.session("late", "anna", "2023-09-05 11:00:00", "Ads")
+    [request] = computed.late_data().run_requests or []
+    days = run_days(request.tags)
+    computed.attribute(days[0], days[-1])
+    reports = computed.conditions_request()["channel_reporting"]
+    computed.report(reports[0], reports[-1])
+
+    assert computed.late_data_requests() == {}
+    assert computed.conditions_request() == {}
+
+
+def test_late_data_waits_for_the_runs_at_work(computed: Automated) -> None:
+    computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
+    run = unfinished_run(computed)
+
+    assert "Runs are at work" in computed.late_data_skips()
+
+    computed.instance.report_run_failed(run)
+    assert computed.late_data_requests() == {"report_channels": ["2023-09-05"]}
+
+
+def test_late_data_waits_for_the_command(computed: Automated) -> None:
+    computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
+
+    with command_lock(computed.settings.dagster_home):
+        assert "is at work" in computed.late_data_skips()
+
+    assert computed.late_data_requests() == {"report_channels": ["2023-09-05"]}
+
+
+def test_what_a_killed_command_left_under_way_does_not_hold_late_data_back(computed: Automated) -> None:
+    computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
+    run = unfinished_run(computed, tags=COMMAND_TAG)
+
+    assert computed.late_data_requests() == {"report_channels": ["2023-09-05"]}
+
+    ended = computed.instance.get_run_by_id(run.run_id)
+    assert ended is not None
+    assert ended.status == dg.DagsterRunStatus.FAILURE
+
+
+def unfinished_run(automated: Automated, tags: dict[str, str] | None = None) -> dg.DagsterRun:
+    job = build_defs(automated.settings).resolve_job_def("report_channels")
+    run = automated.instance.create_run_for_job(job, tags=tags)
+    automated.instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.PIPELINE_START.value, job.name), run.run_id)
+    return run
+
+
+def test_a_search_that_runs_out_of_time_says_where_to_go_on(computed: Automated) -> None:
+    days = september(*range(1, 11))
+    computed.choices["end_date"] = "2023-12-31"
+
+    late, next_day = search(
+        computed.settings, Days("2023-09-01", "2023-12-31"), dict.fromkeys(days, 1), dict.fromkeys(days, 1), seconds=0
+    )
+
+    assert (late.conversions, late.reports, next_day) == ({}, {}, "2023-10-02")
+
+
+def test_late_data_without_a_database_says_what_is_missing(automated: Automated) -> None:
+    automated.shop.database.unlink()
+
+    assert "There is no database" in automated.late_data_skips()
