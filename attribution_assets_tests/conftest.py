@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from attribution_assets_tests.support import Shop
+from attribution_assets_tests.support import OWN_VARIABLES, Shop
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,7 +26,7 @@ def long(request: pytest.FixtureRequest) -> bool:
 def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the developer's environment, `.env` or database is seen."""
     for name in os.environ:
-        if name.startswith(("ATTRIBUTION_", "IHC_", "DAGSTER_")):
+        if name.startswith(OWN_VARIABLES):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import dagster as dg
 
@@ -16,6 +18,17 @@ from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
 
 PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
+OWN_VARIABLES = ("ATTRIBUTION_", "IHC_", "DAGSTER_")
+T = TypeVar("T")
+
+
+def wait_for(what: str, look: Callable[[], T | None], seconds: float = 180, every: float = 0.2) -> T:
+    """What `look` gives as soon as it is something; fails when that takes too long."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"waited {seconds} seconds for {what} in vain"
+        time.sleep(every)
+    return found
 
 
 class Shop:
