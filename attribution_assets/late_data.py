@@ -25,7 +25,7 @@ States = Mapping[str, tuple[str, str, str]]
 """By day, a digest of its sessions, one of their costs with its report's event, one of its conversions with their event."""
 
 Changes = Mapping[str, Set[str]]
-"""By day, which of `sessions`, `costs`, `conversions` are others than when the results were last found right; a report made since
+"""By day, which of `sessions`, `costs`, `conversions` are others than when all was last found right; a report made since
 counts as `costs`, an attribution as `conversions`."""
 
 
