@@ -70,6 +70,51 @@ def sample_data(database: Path | None, days: int, end: datetime | None, sessions
     click.echo(f"{settings.database}: {sessions:,} sessions over {days} days until {last}.")
 
 
+@main.command("status")
+@click.option("--database", type=click.Path(path_type=Path), help="SQLite file [ATTRIBUTION_DATABASE, data/attribution.db].")
+@click.option("--start", type=DATE, metavar="DATE", help="First day; unset, the first that can run.")
+@click.option("--end", type=DATE, metavar="DATE", help="Last day, included; unset, the last that can run.")
+@click.option("--json", "as_json", is_flag=True, help="Print every day as one JSON list.")
+def status(database: Path | None, start: datetime | None, end: datetime | None, as_json: bool) -> None:
+    """Show for each day whether its results are there and still right, when they are final, and the last run."""
+    with _plain_errors():
+        settings = _settings(database=database)
+        from attribution_assets.run import dagster_instance
+        from attribution_assets.status import day_states
+
+        with dagster_instance(settings.dagster_home) as instance:
+            states = day_states(settings, instance, *(day.date().isoformat() if day else None for day in (start, end)))
+    click.echo(json.dumps(states, indent=2)) if as_json else _print_states(states)
+
+
+def _print_states(states: list[dict[str, Any]]) -> None:
+    from rich import box
+    from rich.table import Table
+
+    from attribution_assets.status import grouped, reasons
+
+    assets = {
+        "customer_journeys": "journeys",
+        "ihc_results": "IHC",
+        "attribution_customer_journey": "attribution",
+        "channel_reporting": "reporting",
+        "channel_reporting_csv": "CSV",
+    }
+    table = Table("days", *assets.values(), "final", "last run", box=box.SIMPLE_HEAD)
+    for days, state in grouped(states):
+        run = state["last_run"]
+        seconds = f" {run['seconds']:,.1f} s" if run and run["seconds"] is not None else ""
+        table.add_row(
+            str(days),
+            *(state["assets"][asset]["state"] for asset in assets),
+            "final" if state["final"] else f"provisional until {state['final_on']}",
+            f"{run['status']}{seconds}" if run else "",
+        )
+    console().print(table)
+    for reason in reasons(states):
+        click.echo(reason)
+
+
 @main.group()
 def ihc() -> None:
     """The IHC API: what it would cost, and how the model here compares with what it answered."""

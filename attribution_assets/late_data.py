@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from math import inf
 
@@ -14,19 +14,22 @@ from attribution_assets.warehouse.days import shift
 from attribution_assets.warehouse.query import read_sql
 from attribution_assets.warehouse.sources import columns_of
 
-SOURCES = ("sessions", "costs", "conversions")
+PARTS = ("sessions", "costs", "conversions", "attribution", "report")
+"""What may have changed of a day: its sources, and its results, which may have been computed from other sources since."""
 
-UNSEEN = ("never looked at",) * len(SOURCES)
+OTHERWISE = "its rows are not what the sources give now"
+
+UNKNOWN = "unknown"
+"""Beside all parts, where nobody looked at the day before."""
 
 Events = Mapping[str, int]
 """By day, the number of the event with which the day was last materialized."""
 
-States = Mapping[str, tuple[str, str, str]]
-"""By day, a digest of its sessions, one of their costs with its report's event, one of its conversions with their event."""
+States = Mapping[str, Sequence[str]]
+"""By day, what identifies each of its parts: a digest of the rows of a source, the event of a result."""
 
 Changes = Mapping[str, Set[str]]
-"""By day, which of `sessions`, `costs`, `conversions` are others than when all was last found right; a report made since
-counts as `costs`, an attribution as `conversions`."""
+"""By day, the parts that are others than when all was last found right; all of them, where that was never looked at."""
 
 
 @dataclass(frozen=True)
@@ -42,40 +45,38 @@ class LateDays:
 
 
 def states(warehouse: SQLiteWarehouse, days: Days, attributed: Events, reported: Events) -> States:
-    """The days as their sources and results are now."""
+    """The days as they are now."""
     _, rows = warehouse.fetch(Query("source_digests", {"first_day": days.first, "last_day": days.last}))
     digests = {day: sources for day, *sources in rows}
-    now = {}
-    for day in days:
-        sessions, costs, conversions = digests.get(day, ("", "", ""))
-        now[day] = (sessions, f"{costs} {reported.get(day, '')}", f"{conversions} {attributed.get(day, '')}")
-    return now
+    return {day: (*digests.get(day, ("", "", "")), str(attributed.get(day, "")), str(reported.get(day, ""))) for day in days}
 
 
 def seen(warehouse: SQLiteWarehouse, days: Days) -> States:
     """The days as `remember` last had them."""
     with warehouse.connect() as connection:
-        if not columns_of(connection, "seen_sources"):
+        if not columns_of(connection, "seen_days"):
             return {}
-        rows = connection.execute("SELECT * FROM seen_sources WHERE date BETWEEN ? AND ?", (days.first, days.last))
-        return {day: (sessions, costs, conversions) for day, sessions, costs, conversions in rows}
+        rows = connection.execute("SELECT * FROM seen_days WHERE date BETWEEN ? AND ?", (days.first, days.last))
+        return {day: parts for day, *parts in rows}
 
 
 def remember(warehouse: SQLiteWarehouse, days: Days, now: States) -> None:
     """Keeps these states of the days, of which every result was found right."""
     with warehouse.write() as connection:
-        connection.execute(read_sql("seen_sources"))
-        connection.execute("DELETE FROM seen_sources WHERE date BETWEEN ? AND ?", (days.first, days.last))
-        connection.executemany("INSERT INTO seen_sources VALUES (?, ?, ?, ?)", ((day, *state) for day, state in now.items()))
+        connection.execute(read_sql("seen_days"))
+        connection.execute("DELETE FROM seen_days WHERE date BETWEEN ? AND ?", (days.first, days.last))
+        connection.executemany("INSERT INTO seen_days VALUES (?, ?, ?, ?, ?, ?)", ((day, *parts) for day, parts in now.items()))
 
 
 def changed(now: States, before: States) -> Changes:
-    """The days that are in another state, and in which source, or the results beside it, they are."""
+    """The days that are in another state, and which of their parts are."""
     differing = {
-        day: {source for source, state, old in zip(SOURCES, states, before.get(day, UNSEEN), strict=True) if state != old}
-        for day, states in now.items()
+        day: {part for part, is_, was in zip(PARTS, parts, before[day], strict=True) if is_ != was}
+        if day in before
+        else {*PARTS, UNKNOWN}
+        for day, parts in now.items()
     }
-    return {day: sources for day, sources in differing.items() if sources}
+    return {day: parts for day, parts in differing.items() if parts}
 
 
 def search(
@@ -121,37 +122,47 @@ def late_days(settings: Settings, changes: Changes, attributed: Set[str], report
             found |= warehouse.differing_days(schema()[table], day_column, unbroken, query(settings, unbroken))
         return found & days
 
-    why = _reached_conversions(changes, lookback)
-    conversions = differing("customer_journeys", "conv_date", why.keys() & attributed, journeys_query)
+    reach = _reached_conversions(changes, lookback)
+    conversions = differing("customer_journeys", "conv_date", reach.keys() & attributed, journeys_query)
     following = {report for day in conversions for report in reports_of(day, lookback)}
 
-    why_report = _reached_reports(changes, lookback)
-    reports = differing("channel_reporting", "date", why_report.keys() & reported - following, reporting_query)
-    for day in [day for day, sources in changes.items() if "conversions" in sources]:
-        touched = reports_of(day, lookback) & reported - following
+    reach_of_reports = _reached_reports(changes, lookback)
+    candidates = reach_of_reports.keys() & reported - following
+    reports = differing("channel_reporting", "date", candidates, reporting_query)
+    for day in [day for day, parts in changes.items() if "conversions" in parts and UNKNOWN not in parts]:
+        touched = reports_of(day, lookback) & candidates
         reports |= touched if touched & reports else set()
-    return LateDays({day: why[day] for day in sorted(conversions)}, {day: why_report[day] for day in sorted(reports)})
+    return LateDays({day: reach[day] for day in sorted(conversions)}, {day: reach_of_reports[day] for day in sorted(reports)})
 
 
 def _reached_conversions(changes: Changes, lookback_days: int) -> dict[str, str]:
     """The conversion days whose journeys the changes can touch, with the reason."""
     reached: dict[str, str] = {}
-    for day, sources in changes.items():
-        if "sessions" in sources:
-            reached |= {shift(day, later): f"sessions of {day} changed" for later in range(lookback_days + 1)}
-    return reached | {day: f"conversions of {day} changed" for day, sources in changes.items() if "conversions" in sources}
+    for day, parts in changes.items():
+        if "attribution" in parts:
+            reached.setdefault(day, OTHERWISE)
+        if "sessions" in parts:
+            for later in range(lookback_days + 1):
+                reached[shift(day, later)] = _because("sessions", day, parts)
+    return reached | {day: _because("conversions", day, parts) for day, parts in changes.items() if "conversions" in parts}
 
 
 def _reached_reports(changes: Changes, lookback_days: int) -> dict[str, str]:
     """The report days that the changes can touch even where no journey changes, with the reason."""
     reached: dict[str, str] = {}
-    for day, sources in changes.items():
-        if "conversions" in sources:
-            reached |= dict.fromkeys(reports_of(day, lookback_days), f"conversions of {day} changed")
-    for day, sources in changes.items():
-        if changed_here := [source for source in ("sessions", "costs") if source in sources]:
-            reached[day] = f"{changed_here[0]} of {day} changed"
+    for day, parts in changes.items():
+        if "conversions" in parts:
+            reached |= {report: _because("revenue", day, parts) for report in reports_of(day, lookback_days)}
+    for day, parts in changes.items():
+        if of_the_day := [part for part in ("sessions", "costs") if part in parts]:
+            reached[day] = _because(of_the_day[0], day, parts)
+        elif "report" in parts:
+            reached.setdefault(day, OTHERWISE)
     return reached
+
+
+def _because(what: str, day: str, parts: Set[str]) -> str:
+    return OTHERWISE if UNKNOWN in parts else f"{what} of {day} changed"
 
 
 def reports_of(conversion_day: str, lookback_days: int) -> set[str]:

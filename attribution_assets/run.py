@@ -112,7 +112,7 @@ def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> None:
     """
     CSVFiles(settings.exports, "channel_reporting").prepare()
     defs = build_defs(settings, loggers={"progress": _event_logger(on_event)})
-    with _dagster_instance(settings.dagster_home) as instance, _alone(settings.dagster_home, instance):
+    with dagster_instance(settings.dagster_home) as instance, _alone(settings.dagster_home, instance):
         for job, days in ((attribution_job, plan.conversion_days), (reporting_job, plan.report_days)):
             try:
                 defs.resolve_job_def(job.name).execute_in_process(
@@ -185,7 +185,7 @@ def summary(settings: Settings, plan: Plan) -> dict[str, Any]:
 
 
 @contextmanager
-def _dagster_instance(home: Path) -> Iterator[dg.DagsterInstance]:
+def dagster_instance(home: Path) -> Iterator[dg.DagsterInstance]:
     """Dagster's history in this folder, which is made, with the settings that come with the package, if it is new.
 
     Under a lock: of two runs that begin at once, Dagster would make its tables for each.

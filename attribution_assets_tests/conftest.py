@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from attribution_assets_tests.automated import Automated
 from attribution_assets_tests.support import OWN_VARIABLES, Shop
 
 
@@ -42,3 +43,19 @@ def instance() -> Iterator[dg.DagsterInstance]:
     """One Dagster instance in memory for all in-process runs."""
     with dg.DagsterInstance.ephemeral() as instance:
         yield instance
+
+
+@pytest.fixture
+def automated(tmp_path: Path) -> Iterator[Automated]:
+    """A shop with a history of its own, of which nothing is computed yet."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Automated(tmp_path, instance)
+
+
+@pytest.fixture
+def computed(automated: Automated) -> Automated:
+    """Everything computed until 2023-09-10, and looked at once by the sensor."""
+    automated.attribute("2023-09-01", "2023-09-10")
+    automated.report("2023-09-01", "2023-09-10")
+    assert automated.late_data_requests() == {}
+    return automated

@@ -2,114 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import dagster as dg
-import pytest
 
 from attribution_assets.automation import command_lock
-from attribution_assets.definitions import build_assets, build_defs, build_resources
+from attribution_assets.definitions import build_defs
 from attribution_assets.history import COMMAND_TAG, run_days
 from attribution_assets.late_data import search
-from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
-from attribution_assets_tests.support import Shop
+from attribution_assets_tests.automated import Automated, september
 
 REPORTS = ("channel_reporting", "channel_reporting_csv")
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    """A history of the test's own."""
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
-class Automated:
-    """Ten days in which anna comes and buys every day, a lookback of three days, and what automation makes of them."""
-
-    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
-        self.shop, self.instance = Shop(folder / "shop.db", folder / "exports"), instance
-        self.choices: dict[str, Any] = {
-            "lookback_days": 3,
-            "start_date": "2023-09-01",
-            "end_date": "2023-09-20",
-            "dagster_home": folder,
-        }
-        self.cursor: str | None = None
-        for day in range(1, 11):
-            self.shop.session(f"anna{day}", "anna", f"2023-09-{day:02} 10:00:00", cost=1.0)
-            self.shop.conversion(f"buys{day}", "anna", f"2023-09-{day:02} 12:00:00", 10.0)
-
-    @property
-    def settings(self) -> Settings:
-        return self.shop.settings(**self.choices)
-
-    def attribute(self, start: str, end: str | None = None) -> None:
-        self.shop.attribute(self.instance, start, end, **self.choices)
-
-    def report(self, start: str, end: str | None = None) -> None:
-        self.shop.report(self.instance, start, end, **self.choices)
-
-    def materialize(self, day: str, *assets: str) -> dg.ExecuteInProcessResult:
-        """A plain run of one day, as the UI starts it."""
-        return dg.materialize(
-            build_assets(self.settings),
-            partition_key=day,
-            resources=build_resources(self.settings),
-            instance=self.instance,
-            selection=assets or None,
-            raise_on_error=False,
-        )
-
-    def conditions_request(self) -> dict[str, list[str]]:
-        """What one tick of the conditions requests, by asset."""
-        defs = build_defs(self.settings)
-        result = dg.evaluate_automation_conditions(defs, self.instance)
-        keys = sorted(defs.resolve_asset_graph().materializable_asset_keys)
-        requested = {key.to_user_string(): sorted(filter(None, result.get_requested_partitions(key))) for key in keys}
-        return {asset: days for asset, days in requested.items() if days}
-
-    def late_data(self) -> dg.SensorResult:
-        """One tick of the sensor for late data."""
-        sensor = build_defs(self.settings).resolve_sensor_def("late_data")
-        result = sensor(dg.build_sensor_context(self.instance, cursor=self.cursor))
-        assert isinstance(result, dg.SensorResult)
-        self.cursor = result.cursor
-        return result
-
-    def late_data_skips(self) -> str:
-        """Why one tick of the sensor requests nothing."""
-        skipped = self.late_data().skip_reason
-        assert skipped is not None
-        return str(skipped.skip_message)
-
-    def late_data_requests(self) -> dict[str, list[str]]:
-        """What one tick of the sensor requests: the days by the job."""
-        requested: dict[str, list[str]] = {}
-        for request in self.late_data().run_requests or []:
-            requested.setdefault(str(request.job_name), []).extend(run_days(request.tags))
-        return requested
-
-
-@pytest.fixture
-def automated(tmp_path: Path, instance: dg.DagsterInstance) -> Automated:
-    return Automated(tmp_path, instance)
-
-
-@pytest.fixture
-def computed(automated: Automated) -> Automated:
-    """Everything computed until 2023-09-10, and looked at once by the sensor."""
-    automated.attribute("2023-09-01", "2023-09-10")
-    automated.report("2023-09-01", "2023-09-10")
-    assert automated.late_data_requests() == {}
-    return automated
-
-
-def september(*days: int) -> list[str]:
-    return [f"2023-09-{day:02}" for day in days]
 
 
 # -- conditions ---------------------------------------------------------------------------------------------------------

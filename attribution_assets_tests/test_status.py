@@ -1,0 +1,135 @@
+"""`attribution status`: of each day what is missing, fresh or stale and why, when it is final, and its last run."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner
+
+from attribution_assets.cli import main
+from attribution_assets.status import day_states, reasons
+from attribution_assets_tests.automated import Automated, september
+
+ASSETS = ["customer_journeys", "ihc_results", "attribution_customer_journey", "channel_reporting", "channel_reporting_csv"]
+
+
+def states(automated: Automated, start: str = "2023-09-01", end: str = "2023-09-12") -> list[dict[str, Any]]:
+    return day_states(automated.settings, automated.instance, start, end)
+
+
+def stale(automated: Automated, asset: str) -> dict[str, str]:
+    """The asset's stale days, with the reason."""
+    told = {state["day"]: state["assets"][asset] for state in states(automated)}
+    return {day: asset["because"] for day, asset in told.items() if asset["state"] == "stale"}
+
+
+def test_days_that_were_never_computed_are_missing(computed: Automated) -> None:
+    *_, tenth, eleventh, _ = states(computed)
+
+    assert {asset["state"] for asset in tenth["assets"].values()} == {"fresh"}
+    assert {asset["state"] for asset in eleventh["assets"].values()} == {"missing"}
+
+
+def test_late_data_makes_its_days_and_all_that_follows_them_stale(computed: Automated) -> None:
+    computed.shop.conversion("late", "anna", "2023-09-08 23:00:00", 5.0)
+
+    assert stale(computed, "customer_journeys") == {"2023-09-08": "conversions of 2023-09-08 changed"}
+    assert stale(computed, "ihc_results") == {"2023-09-08": "customer_journeys of 2023-09-08 is stale"}
+    assert stale(computed, "channel_reporting") == dict.fromkeys(
+        september(5, 6, 7, 8), "attribution_customer_journey of 2023-09-08 is stale"
+    )
+    assert list(stale(computed, "channel_reporting_csv")) == september(5, 6, 7, 8)
+
+
+def test_a_changed_revenue_makes_only_the_reports_stale(computed: Automated) -> None:
+    computed.shop.execute("UPDATE conversions SET revenue = 11 WHERE conv_id = 'buys8'")
+
+    assert stale(computed, "customer_journeys") == {}
+    assert stale(computed, "channel_reporting") == dict.fromkeys(september(5, 6, 7, 8), "revenue of 2023-09-08 changed")
+
+
+def test_a_change_is_noticed_without_the_sensor_having_looked_before(automated: Automated) -> None:
+    automated.attribute("2023-09-01", "2023-09-10")
+    automated.report("2023-09-01", "2023-09-10")
+    automated.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
+
+    assert stale(automated, "channel_reporting") == {"2023-09-05": "its rows are not what the sources give now"}
+
+
+def test_reports_that_are_older_than_their_attribution_are_stale(computed: Automated) -> None:
+    computed.attribute("2023-09-08")
+
+    assert stale(computed, "channel_reporting") == dict.fromkeys(september(5, 6, 7, 8), "attribution_customer_journey is newer")
+
+
+def test_each_reason_is_told_once(computed: Automated) -> None:
+    computed.shop.execute("UPDATE conversions SET revenue = 11 WHERE conv_id = 'buys8'")
+
+    assert reasons(states(computed)) == ["channel_reporting of 2023-09-05 to 2023-09-08: revenue of 2023-09-08 changed."]
+
+
+def test_a_report_is_final_when_the_last_day_of_its_lookback_is_over(automated: Automated) -> None:
+    today = datetime.now(UTC).date()
+    automated.choices["end_date"] = None
+
+    older, newer = states(automated, str(today - timedelta(days=4)), str(today - timedelta(days=3)))
+
+    assert (older["final_on"], older["final"]) == (str(today - timedelta(days=1)), True)
+    assert (newer["final_on"], newer["final"]) == (str(today), False)
+
+
+def test_the_last_run_of_a_day_is_shown_with_what_became_of_it(computed: Automated) -> None:
+    computed.shop.execute("UPDATE session_costs SET cost = 'much' WHERE session_id = 'anna5'")
+    computed.materialize("2023-09-05", "channel_reporting")
+
+    fourth, fifth = states(computed, "2023-09-04", "2023-09-05")
+
+    assert (fourth["last_run"]["job"], fourth["last_run"]["status"]) == ("report_channels", "success")
+    assert fifth["last_run"]["status"] == "failure"
+    assert fifth["last_run"]["seconds"] > 0
+
+
+def test_looking_at_the_status_writes_nothing(computed: Automated) -> None:
+    before = computed.shop.database.read_bytes()
+    computed.shop.execute("DELETE FROM seen_days")
+    before = computed.shop.database.read_bytes()
+
+    states(computed)
+
+    assert computed.shop.database.read_bytes() == before
+
+
+@pytest.fixture
+def commanded(computed: Automated, monkeypatch: pytest.MonkeyPatch) -> Automated:
+    """A shop that the command finds by the environment, without a history."""
+    for name, value in {
+        "ATTRIBUTION_DATABASE": computed.shop.database,
+        "ATTRIBUTION_LOOKBACK_DAYS": 3,
+        "ATTRIBUTION_START_DATE": "2023-09-01",
+        "ATTRIBUTION_END_DATE": "2023-09-20",
+        "DAGSTER_HOME": computed.shop.database.parent / "home",
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    with dg.DagsterInstance.local_temp(str(computed.settings.dagster_home)):
+        return computed
+
+
+def test_the_command_prints_a_line_for_days_that_are_alike(commanded: Automated) -> None:
+    printed = CliRunner().invoke(main, ["status", "--start", "2023-09-05", "--end", "2023-09-07"])
+
+    assert printed.exit_code == 0, printed.output
+    assert "2023-09-05 to 2023-09-07   missing" in printed.output
+    assert printed.output.rstrip().count("2023-09-0") == 2
+
+
+def test_the_command_gives_every_day_as_json(commanded: Automated) -> None:
+    printed = CliRunner().invoke(main, ["status", "--start", "2023-09-05", "--end", "2023-09-07", "--json"])
+
+    days = json.loads(printed.stdout)
+    assert [state["day"] for state in days] == september(5, 6, 7)
+    assert list(days[0]["assets"]) == ASSETS
+    assert days[0]["assets"]["channel_reporting"] == {"state": "missing", "because": None}
