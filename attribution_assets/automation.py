@@ -114,6 +114,7 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
     return dg.AutomationConditionSensorDefinition(
         "restate",
         target=dg.AssetSelection.all(),
+        minimum_interval_seconds=15,
         default_status=dg.DefaultSensorStatus.RUNNING,
         use_user_code_server=True,
         description="Requests exactly the days whose inputs were materialized after them: reports up to the lookback before.",
@@ -126,7 +127,7 @@ def late_data_sensor(settings: Settings) -> dg.SensorDefinition:
     @dg.sensor(
         name="late_data",
         jobs=[attribution_job, reporting_job],
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
             "Looks for sessions, costs and conversions that came, changed, moved or went after their days were computed, and "

@@ -47,6 +47,26 @@ query { runsOrError { ... on Runs { results {
   runId status jobName tags { key value } assetSelection { path }
 } } } }
 """
+MATERIALIZATIONS = """
+query ($key: AssetKeyInput!) { assetOrError(assetKey: $key) { ... on Asset {
+  assetMaterializations(limit: 10000) { partition runId timestamp }
+} } }
+"""
+TICKS = """
+query ($sensor: SensorSelector!) { sensorOrError(sensorSelector: $sensor) { ... on Sensor {
+  sensorState { ticks(limit: 1000) { timestamp } }
+} } }
+"""
+MATERIALIZATIONS = """
+query ($key: AssetKeyInput!) { assetOrError(assetKey: $key) { ... on Asset {
+  assetMaterializations(limit: 10000) { partition runId timestamp }
+} } }
+"""
+TICKS = """
+query ($sensor: SensorSelector!) { sensorOrError(sensorSelector: $sensor) { ... on Sensor {
+  sensorState { ticks(limit: 1000) { timestamp } }
+} } }
+"""
 BACKFILL = """
 query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }
 """
@@ -68,6 +88,16 @@ class Run:
         if day := self.tags.get("dagster/partition"):
             return day, day
         return self.tags["dagster/asset_partition_range_start"], self.tags["dagster/asset_partition_range_end"]
+
+
+@dataclass(frozen=True)
+class Materialization:
+    """That a run materialized a day of an asset, and when, in seconds since 1970."""
+
+    asset: str
+    day: str
+    run: str
+    at: float
 
 
 class LiveDagster:
@@ -167,6 +197,19 @@ class LiveDagster:
             )
             for run in reversed(self.graphql(RUNS)["runsOrError"]["results"])
         ]
+
+    def materializations(self, assets: Sequence[str]) -> list[Materialization]:
+        """Every materialization of these assets."""
+        return [
+            Materialization(asset, event["partition"], event["runId"], int(event["timestamp"]) / 1000)
+            for asset, key in zip(assets, _keys(assets), strict=True)
+            for event in self.graphql(MATERIALIZATIONS, key=key)["assetOrError"]["assetMaterializations"]
+        ]
+
+    def ticks(self, sensor: str) -> list[float]:
+        """When the sensor was evaluated, in seconds since 1970."""
+        state = self.graphql(TICKS, sensor={**REPOSITORY, "sensorName": sensor})["sensorOrError"]["sensorState"]
+        return [tick["timestamp"] for tick in state["ticks"]]
 
     def wait_for_run(self, run_id: str) -> Run:
         """The run, once it has ended, well or not."""

@@ -6,33 +6,28 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from attribution_assets_tests.live import LiveDagster
-from attribution_assets_tests.support import Shop
+from attribution_assets.warehouse import SOURCES
+from attribution_assets_tests.automated import september
+from attribution_assets_tests.live import ENDED, LiveDagster, Materialization
+from attribution_assets_tests.support import Shop, wait_for
 from attribution_assets_tests.test_definitions import TABLES
 
+ATTRIBUTION = ("attribution_customer_journey", "customer_journeys", "ihc_results")
+REPORTS = ("channel_reporting", "channel_reporting_csv")
 LOOKBACK = {"ATTRIBUTION_LOOKBACK_DAYS": "3", "ATTRIBUTION_END_DATE": "2023-09-20"}
 
 
 def test_a_backfill_of_ten_days_gives_the_tables_of_the_command_in_at_most_three_runs(shop: Shop, tmp_path: Path) -> None:
-    for day in range(1, 21):
-        shop.session(f"s{day}", "anna", f"2023-09-{day:02} 10:00:00", "Email" if day % 2 else "Ads", cost=day / 7)
-        shop.conversion(f"c{day}", "anna", f"2023-09-{day:02} 12:00:00", day * 1.1)
+    busy(shop)
     commanded = Shop.at(tmp_path / "commanded.db", tmp_path / "commanded")
     shutil.copy(shop.database, commanded.database)
 
     with LiveDagster(shop, tmp_path / "dagster", **LOOKBACK) as dagster:
         backfill = dagster.backfill(TABLES, [f"2023-09-{day}" for day in range(10, 20)])
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "attribution_assets.cli", "run", "--start", "2023-09-10", "--end", "2023-09-19"),
-                *("--database", commanded.database, "--exports", commanded.exports),
-            ],
-            env={**os.environ, **LOOKBACK, "DAGSTER_HOME": str(tmp_path / "commanded_home")},
-            check=True,
-            capture_output=True,
-        )
+        command(commanded, tmp_path / "commanded_home", "--start", "2023-09-10", "--end", "2023-09-19")
         dagster.wait_for_backfill(backfill)
         runs = dagster.runs()
 
@@ -41,3 +36,75 @@ def test_a_backfill_of_ten_days_gives_the_tables_of_the_command_in_at_most_three
     assert shop.results() == commanded.results()
     assert shop.csv_bytes() == commanded.csv_bytes()
     assert shop.table("channel_reporting", "min(date), max(date)") == [("2023-09-07", "2023-09-19")]
+
+
+def test_new_and_late_data_restate_exactly_the_days_that_they_touch(shop: Shop, tmp_path: Path) -> None:
+    busy(shop)
+    home = tmp_path / "dagster" / "dagster_home"
+
+    with LiveDagster(shop, tmp_path / "dagster", **LOOKBACK) as dagster:
+        command(shop, home, "--end", "2023-09-12")
+        dagster.wait_for_run(dagster.materialize(TABLES, "2023-09-13"))
+        computed = set(dagster.materializations(TABLES))
+
+        wait_for_equality(shop, rebuilt(shop, tmp_path / "with the new day", "2023-09-13"))
+        restated = set(dagster.materializations(TABLES)) - computed
+        assert days_by_asset(restated) == dict.fromkeys(REPORTS, september(10, 11, 12))
+        ended, rebuilt_at = max(event.at for event in computed), min(event.at for event in restated)
+        assert sum(ended < tick < rebuilt_at for tick in dagster.ticks("restate")) <= 3
+
+        computed |= restated
+        shop.session("late", "anna", "2023-09-02 11:00:00", "Social", cost=1.5)  # before the conversions of 02 to 05
+        shop.execute("UPDATE conversions SET revenue = 99 WHERE conv_id = 'c7'")
+        shop.execute("DELETE FROM conversions WHERE conv_id = 'c13'")
+        wait_for_equality(shop, rebuilt(shop, tmp_path / "with late data", "2023-09-13"))
+        wait_for("the runs", lambda: all(run.status in ENDED for run in dagster.runs()))
+        restated = set(dagster.materializations(TABLES)) - computed
+        assert days_by_asset(restated) == {
+            **dict.fromkeys(ATTRIBUTION, september(2, 3, 4, 5, 13)),
+            **dict.fromkeys(REPORTS, september(1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13)),
+        }
+
+
+def busy(shop: Shop) -> None:
+    """Twenty days on which anna comes in the morning and buys at noon."""
+    for day in range(1, 21):
+        shop.session(f"s{day}", "anna", f"2023-09-{day:02} 10:00:00", "Email" if day % 2 else "Ads", cost=day / 7)
+        shop.conversion(f"c{day}", "anna", f"2023-09-{day:02} 12:00:00", day * 1.1)
+
+
+def command(shop: Shop, home: Path, *options: str) -> None:
+    """`attribution run` with these options."""
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "attribution_assets.cli", "run", *options),
+            *("--database", shop.database, "--exports", shop.exports),
+        ],
+        env={**os.environ, **LOOKBACK, "DAGSTER_HOME": str(home)},
+        check=True,
+        capture_output=True,
+    )
+
+
+def rebuilt(shop: Shop, folder: Path, end: str) -> Shop:
+    """A copy of the shop's sources, computed anew until `end`."""
+    folder.mkdir()
+    copy = Shop(folder / "shop.db", folder / "exports")
+    for source in SOURCES:
+        for row in shop.table(source):
+            copy.execute(f"INSERT INTO {source} VALUES ({', '.join('?' * len(row))})", *row)
+    command(copy, folder / "home", "--end", end)
+    return copy
+
+
+def wait_for_equality(shop: Shop, other: Shop) -> None:
+    """Until both shops' tables and CSV files are the same, to the byte."""
+    wait_for("the reports", lambda: shop.csv_bytes() == other.csv_bytes(), seconds=300)
+    assert shop.results() == other.results()
+
+
+def days_by_asset(materializations: Iterable[Materialization]) -> dict[str, list[str]]:
+    days: dict[str, list[str]] = {}
+    for event in materializations:
+        days.setdefault(event.asset, []).append(event.day)
+    return {asset: sorted(of_asset) for asset, of_asset in sorted(days.items())}
