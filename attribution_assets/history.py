@@ -65,9 +65,13 @@ def is_anything_at_work(instance: dg.DagsterInstance) -> bool:
 
 
 def end_killed_commands(instance: dg.DagsterInstance) -> None:
-    """Marks the runs of killed `attribution run`s as failed; only for whoever holds the command's lock, or sees it free."""
+    """Marks the runs of killed `attribution run`s as failed and frees their pool, for others to go on.
+
+    Only for whoever holds the command's lock, or has just seen it free.
+    """
     for run in instance.get_runs(filters=dg.RunsFilter(tags=COMMAND_TAG, statuses=list(UNFINISHED))):
         instance.report_run_failed(run, "The `attribution run` that this run belonged to was killed.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 def range_tags(days: Days) -> dict[str, str]:

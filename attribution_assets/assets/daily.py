@@ -22,6 +22,7 @@ def daily_asset(
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         owners=OWNERS,
+        pool="database",
         metadata={DAY_COLUMN: day_column, "dagster/column_schema": columns},
         **options,
     )
