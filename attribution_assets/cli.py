@@ -100,14 +100,16 @@ def _print_states(states: list[dict[str, Any]]) -> None:
         "channel_reporting": "reporting",
         "channel_reporting_csv": "CSV",
     }
-    table = Table("days", *assets.values(), "final", "last run", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("days", *assets.values(), "provisional", "last run"):
+        table.add_column(heading, no_wrap=True)
     for days, state in grouped(states):
         run = state["last_run"]
         seconds = f" {run['seconds']:,.1f} s" if run and run["seconds"] is not None else ""
         table.add_row(
             str(days),
             *(state["assets"][asset]["state"] for asset in assets),
-            "final" if state["final"] else f"provisional until {state['final_on']}",
+            "final" if state["final"] else f"until {state['final_on']}",
             f"{run['status']}{seconds}" if run else "",
         )
     console().print(table)
