@@ -15,12 +15,20 @@ from attribution_assets_tests.support import OWN_VARIABLES, Shop
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the kill and fault series in full")
+    parser.addoption("--screenshot", type=Path, metavar="FILE", help="where the test in a browser puts a picture of the graph")
 
 
 @pytest.fixture
 def long(request: pytest.FixtureRequest) -> bool:
     """Whether series that are long by nature run in full."""
     return bool(request.config.getoption("--long"))
+
+
+@pytest.fixture
+def screenshot(request: pytest.FixtureRequest) -> Path | None:
+    """Where a picture of the graph is wanted, if it is."""
+    path: Path | None = request.config.getoption("--screenshot")
+    return request.config.invocation_params.dir / path if path else None
 
 
 @pytest.fixture(autouse=True)

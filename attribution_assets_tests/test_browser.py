@@ -1,0 +1,79 @@
+"""The Dagster UI in a real browser, clicked through as a person does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from attribution_assets_tests.live import LiveDagster
+from attribution_assets_tests.support import Shop
+from attribution_assets_tests.test_definitions import SOURCES, TABLES
+
+PATIENCE = 60_000  # milliseconds that the page may take for a step, on a busy machine
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A tab of the system's Chromium, wide enough for the whole graph. Without Chromium the test is skipped, but not in CI."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        missing = "no Chromium on the PATH (Debian: apt-get install chromium): the UI was not tried in a browser"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    expect.set_options(timeout=PATIENCE)
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"],
+        ) as browser,
+        browser.new_page(viewport={"width": 2560, "height": 1240}) as page,
+    ):
+        page.set_default_timeout(PATIENCE)
+        yield page
+
+
+def test_a_person_sees_the_graph_and_materializes_a_day_by_clicking(
+    shop: Shop, page: Page, tmp_path: Path, screenshot: Path | None
+) -> None:
+    shop.session("s1", "anna", "2023-09-04 10:00:00", "Email")
+    shop.session("s2", "ben", "2023-09-04 11:00:00", "Ads", cost=1.5)
+    shop.conversion("c1", "anna", "2023-09-04 12:00:00", 10)
+    shop.conversion("c2", "ben", "2023-09-04 12:00:00", 20)
+
+    with LiveDagster(
+        shop, tmp_path / "dagster", ATTRIBUTION_START_DATE="2023-09-01", ATTRIBUTION_END_DATE="2023-09-05"
+    ) as dagster:
+        page.goto(dagster.url)
+        page.get_by_role("link", name="Lineage").click()
+        expect(page.get_by_text("sources", exact=True).last).to_be_visible()
+        page.keyboard.press("Alt+KeyE")  # expands the groups
+        for asset in TABLES + SOURCES:
+            expect(page.get_by_text(asset, exact=True)).to_be_visible()
+
+        page.get_by_role("button", name="Materialize all").click()
+        days = page.get_by_placeholder("ex: 2023-09-01")
+        days.fill("2023-09-04")
+        days.press("Enter")
+        page.get_by_role("button", name="Launch 1 run").click()
+        page.get_by_text("View", exact=True).click()
+        expect(page.get_by_text("Success", exact=True)).to_be_visible()
+
+        page.goto(f"{dagster.url}/assets/channel_reporting?view=partitions")
+        page.get_by_text("2023-09-04", exact=True).first.click()
+        expect(page.get_by_text("Materialized", exact=True)).to_be_visible()
+        expect(page.get_by_role("row", name="dagster/partition_row_count")).to_contain_text("2")
+
+        if screenshot:
+            page.goto(f"{dagster.url}/asset-groups")
+            expect(page.get_by_text("% filled")).to_have_count(len(TABLES))
+            page.screenshot(path=screenshot)
+
+    assert shop.table("channel_reporting", "channel_name, date, cost, ihc_revenue") == [
+        ("Ads", "2023-09-04", 1.5, 20.0),
+        ("Email", "2023-09-04", 0.0, 10.0),
+    ]
