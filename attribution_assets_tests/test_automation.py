@@ -6,7 +6,7 @@ import dagster as dg
 
 from attribution_assets.automation import command_lock
 from attribution_assets.definitions import build_defs
-from attribution_assets.history import COMMAND_TAG, run_days
+from attribution_assets.history import COMMAND_TAG, range_tags, run_days
 from attribution_assets.late_data import search
 from attribution_assets.warehouse import Days
 from attribution_assets_tests.automated import Automated, september
@@ -77,6 +77,15 @@ def test_a_tick_between_the_two_runs_of_the_command_requests_nothing(automated: 
 
     with command_lock(automated.settings.dagster_home):
         assert automated.conditions_request() == {}
+
+
+def test_reports_wait_until_the_conversion_days_at_work_are_attributed(computed: Automated) -> None:
+    computed.attribute("2023-09-08")
+    run = unfinished_run(computed, "attribute_conversions", range_tags(Days("2023-09-06", "2023-09-06")))
+    assert computed.conditions_request() == dict.fromkeys(REPORTS, september(7, 8))
+
+    computed.instance.report_run_failed(run)
+    assert computed.conditions_request() == dict.fromkeys(REPORTS, september(5, 6, 7, 8))
 
 
 def test_a_day_that_failed_is_not_requested_until_its_inputs_come_again(computed: Automated) -> None:
@@ -244,10 +253,10 @@ def test_what_a_killed_command_left_under_way_does_not_hold_late_data_back(compu
     assert ended.status == dg.DagsterRunStatus.FAILURE
 
 
-def unfinished_run(automated: Automated, tags: dict[str, str] | None = None) -> dg.DagsterRun:
-    job = build_defs(automated.settings).resolve_job_def("report_channels")
-    run = automated.instance.create_run_for_job(job, tags=tags)
-    automated.instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.PIPELINE_START.value, job.name), run.run_id)
+def unfinished_run(automated: Automated, job: str = "report_channels", tags: dict[str, str] | None = None) -> dg.DagsterRun:
+    definition = build_defs(automated.settings).resolve_job_def(job)
+    run = automated.instance.create_run_for_job(definition, tags=tags)
+    automated.instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.PIPELINE_START.value, job), run.run_id)
     return run
 
 
