@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.terminal import console, number, print_frame, progress
+from attribution_assets.terminal import console, number, print_frame, print_rows, progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,6 +195,37 @@ def calibrate(answers: Path | None, ledger: bool, output: Path, holdout: float, 
     click.echo(f"{output}: set IHC_PARAMETERS to it, and the model here computes what the API would answer.")
 
 
+@main.command("explain")
+@click.option("--database", type=click.Path(path_type=Path), help="SQLite file [ATTRIBUTION_DATABASE, data/attribution.db].")
+@click.option("--date", "day", type=DATE, metavar="DATE", help="A day of the report; with --channel.")
+@click.option("--channel", metavar="NAME", help="A channel of the report; with --date.")
+@click.option("--conversion", metavar="ID", help="A conversion, instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def explain(database: Path | None, day: datetime | None, channel: str | None, conversion: str | None, as_json: bool) -> None:
+    """Show what is behind a number: the conversions credited to a channel's day, or the journey of a conversion.
+
+    Where the number is older than what is behind it, the last line says so and the exit code is 1.
+    """
+    with _plain_errors():
+        settings = _settings(database=database)
+        from attribution_assets.explain import explain_cell, explain_conversion
+
+        if day is not None and channel is not None and conversion is None:
+            explanation = explain_cell(settings, day.date().isoformat(), channel)
+        elif conversion is not None and day is None and channel is None:
+            explanation = explain_conversion(settings, conversion)
+        else:
+            raise click.UsageError("Give --date and --channel, or --conversion.")
+        if as_json:
+            click.echo(json.dumps(explanation.shown, ensure_ascii=False, allow_nan=False, indent=2))
+        elif conversion is None:
+            _print_cell(explanation.shown)
+        else:
+            _print_journey(explanation.shown)
+        if explanation.doubt:
+            raise AttributionError(explanation.doubt)
+
+
 def _recorded_answers(settings: Settings, answers: Path | None, ledger: bool) -> tuple[pd.DataFrame, Redistribution | None]:
     """The answers of the file or the ledger, and the redistribution they were given with."""
     from attribution_assets.ihc.answers import read_answers
@@ -271,6 +302,35 @@ def _print_summary(result: dict[str, Any]) -> None:
             "ATTRIBUTION_START_DATE, which have no report."
         )
     click.echo(result["csv"])
+
+
+def _print_cell(cell: dict[str, Any]) -> None:
+    rows = [
+        {"conversion": row["conv_id"], "session": row["session_id"], "revenue": row["revenue"]}
+        | {"orders (ihc)": row["ihc"], "of the revenue": row["ihc_revenue"]}
+        for row in cell["conversions"]
+    ]
+    title = f"{cell['channel']}, sessions of {cell['date']}"
+    if rows:
+        print_rows(title, rows, {"orders (ihc)": "{:.4f}"}, ("orders (ihc)", "of the revenue"))
+    else:
+        click.echo(f"{title}: no conversion is credited to them.")
+    click.echo(f"The channel's sessions of that day cost {number(cell['cost'])}.")
+
+
+def _print_journey(journey: dict[str, Any]) -> None:
+    title = f"{journey['conv_id']}, {journey['conv_date']} {journey['conv_time']}, revenue {number(journey['revenue'])}"
+    if not journey["sessions"]:
+        click.echo(f"{title}: no session of its user lies in the window before it, so no channel gets it.")
+        return
+    shares = dict.fromkeys(("initializer", "holder", "closer", "ihc"), "{:.4f}")
+    rows = [
+        {"time": row["timestamp"], "channel": row["channel"]}
+        | {name: row[name] for name in shares}
+        | {"revenue": row["ihc_revenue"], "session": row["session_id"]}
+        for row in journey["sessions"]
+    ]
+    print_rows(title, rows, shares, ("ihc", "revenue"))
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -33,6 +34,23 @@ def print_frame(title: str, frame: pd.DataFrame, formats: dict[str, str], otherw
             "" if cell != cell else formats.get(name, otherwise).format(cell) for name, cell in zip(numbers, cells, strict=True)
         ]
         table.add_row(row[label], *shown)
+    console().print(table)
+
+
+def print_rows(title: str, rows: Sequence[dict[str, Any]], formats: dict[str, str], summed: Sequence[str]) -> None:
+    """A table of the rows, with sums of some columns: text as it is, numbers with two decimals if not formatted otherwise."""
+    from rich import box
+    from rich.table import Table
+
+    def shown(name: str, value: Any) -> str:
+        return value if isinstance(value, str) else "" if value is None else formats.get(name, "{:,.2f}").format(value)
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, show_footer=True, show_edge=False, padding=(0, 1, 0, 0))
+    for i, (name, value) in enumerate(rows[0].items()):
+        footer = shown(name, math.fsum(row[name] or 0 for row in rows)) if name in summed else "" if i else "total"
+        table.add_column(name, justify="left" if isinstance(value, str) else "right", footer=footer, overflow="fold")
+    for row in rows:
+        table.add_row(*(shown(name, value) for name, value in row.items()))
     console().print(table)
 
 
@@ -95,10 +113,10 @@ def _own_stderr() -> Iterator[TextIO]:
 
 
 def console() -> Console:
-    """Standard output: as wide as the terminal, 120 columns elsewhere, and text exactly as given."""
+    """Standard output: as wide as the terminal, 160 columns elsewhere, and text exactly as given."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 120, markup=False, emoji=False, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else 160, markup=False, emoji=False, highlight=False)
 
 
 def number(value: float | None) -> str:

@@ -1,0 +1,109 @@
+"""`attribution explain` without its terminal: the credits behind a number of the report, the journey behind a conversion."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from attribution_assets.errors import AttributionError
+from attribution_assets.partitions import first_day, last_day
+from attribution_assets.queries import journeys_query, reporting_query
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
+
+TOLERANCE = 1e-9
+"""By which two sums of the same numbers may differ, relative to them."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is behind a number, ready for JSON; `doubt` says in one line why it does not explain it, if so."""
+
+    shown: dict[str, Any]
+    doubt: str | None
+
+
+def explain_cell(settings: Settings, day: str, channel: str) -> Explanation:
+    """One cell of channel_reporting, with the conversions credited to it: those that bring most revenue first.
+
+    `{"date", "channel", "cost", "ihc", "ihc_revenue", "conversions": [{"conv_id", "session_id", "ihc", "revenue",
+    "ihc_revenue"}, ...]}`, money in Euro; a conversion stands there once per session. The conversions' `ihc` and `ihc_revenue`
+    sum to the cell's, or there is a doubt.
+
+    Raises AttributionError where the day or the channel has no report, and where a table does not exist yet.
+    """
+    warehouse = SQLiteWarehouse(settings.database)
+    days = Days(day, day)
+    report = warehouse.read(schema()["channel_reporting"], "date", days)
+    query = reporting_query(settings, days)
+    stored = {row["channel_name"]: row for row in report.to_dict("records")}
+    present = {row["channel_name"]: row for row in _rows(warehouse, query)}
+    again = f"Run `attribution run --start {day} --end {day}`."
+    if not stored:
+        raise AttributionError(_why_no_report(settings, day, again if present else None))
+    if channel not in stored:
+        if channel in present:
+            raise AttributionError(f"The report of {day} is older than its sessions: it lacks {channel!r}. {again}")
+        raise AttributionError(
+            f"There is no channel {channel!r} in the report of {day}. Its channels: {', '.join(map(repr, stored))}."
+        )
+    cell = {name: stored[channel][name] for name in ("cost", "ihc", "ihc_revenue")}
+    now = {name: present.get(channel, {}).get(name, 0.0) for name in cell}
+    differences = [
+        f"{name} {cell[name]:,.2f}, now {now[name]:,.2f}"
+        for name in cell
+        if not math.isclose(cell[name], now[name], rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    ]
+    return Explanation(
+        {
+            "date": day,
+            "channel": channel,
+            **cell,
+            "conversions": _rows(warehouse, Query("explain_cell", {**query.parameters, "channel": channel})),
+        },
+        f"The report of {day} is older than what it is made of: {'; '.join(differences)}. {again}" if differences else None,
+    )
+
+
+def explain_conversion(settings: Settings, conv_id: str) -> Explanation:
+    """One conversion with the sessions of its journey, in order of time, and what each of them is credited with.
+
+    `{"conv_id", "conv_date", "conv_time", "revenue", "sessions": [{"session_id", "timestamp", "channel", "initializer",
+    "holder", "closer", "ihc", "ihc_revenue"}, ...]}`, money in Euro. `ihc` sums to 1 and `ihc_revenue` to the revenue, or
+    there is a doubt, or no session.
+
+    Raises AttributionError where there is no such conversion, where it is not attributed yet and where a table does not exist.
+    """
+    warehouse = SQLiteWarehouse(settings.database)
+    found = _rows(warehouse, Query("explain_conversion", {"conv_id": conv_id}))
+    if not found:
+        raise AttributionError(f"There is no conversion {conv_id!r} in {settings.database}.")
+    [conversion] = found
+    sessions = _rows(warehouse, Query("explain_journey", {"conv_id": conv_id}))
+    settled = [session.pop("settled") for session in sessions]
+    day = conversion["conv_date"]
+    journeys = _rows(warehouse, journeys_query(settings, Days(day, day)))
+    present = {(row["session_id"], row["timestamp"], row["channel_label"]) for row in journeys if row["conv_id"] == conv_id}
+    again = f"Run `attribution run --start {day} --end {day}`."
+    if present and not sessions:
+        raise AttributionError(f"The conversion {conv_id!r} of {day} has not been attributed yet. {again}")
+    up_to_date = all(settled) and {(row["session_id"], row["timestamp"], row["channel"]) for row in sessions} == present
+    return Explanation(
+        {**conversion, "sessions": sessions},
+        None if up_to_date else f"The credits of {day} are older than what they are made of. {again}",
+    )
+
+
+def _rows(warehouse: SQLiteWarehouse, query: Query) -> list[dict[str, Any]]:
+    columns, rows = warehouse.fetch(query)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _why_no_report(settings: Settings, day: str, again: str | None) -> str:
+    first, last = first_day(settings), last_day(settings)
+    if not first <= day <= last:
+        return f"{day} has no report: it is outside the partitions, {first} to {last}."
+    if again:
+        return f"{day} has no report yet. {again}"
+    return f"{day} has no session, so its report is empty. The partitions are {first} to {last}."

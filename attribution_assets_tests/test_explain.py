@@ -1,0 +1,315 @@
+"""`attribution explain`: what is behind a number sums to it, and what does not explain it is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner, Result
+
+from attribution_assets.cli import main
+from attribution_assets.sample_data import write_sample
+from attribution_assets_tests.support import Shop
+from attribution_assets_tests.test_end_to_end import EVEN
+
+YESTERDAY = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
+TODAY = datetime.now(UTC).date().isoformat()
+
+
+def explain(shop: Shop, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["explain", "--database", str(shop.database), *arguments])
+
+
+def explained(shop: Shop, *arguments: str) -> dict[str, Any]:
+    result = explain(shop, *arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    content: dict[str, Any] = json.loads(result.stdout)
+    return content
+
+
+def run(shop: Shop, instance: dg.DagsterInstance, start: str, end: str) -> None:
+    """Attributes and reports these days; of a journey's two sessions each gets half."""
+    even = shop.database.with_name("even.json")
+    even.write_text(EVEN)
+    shop.attribute(instance, start, end, ihc_parameters=str(even))
+    shop.report(instance, start, end, ihc_parameters=str(even))
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstance) -> Path:
+    """anna's two orders share the session a1; ben's session b1 earned nothing; zoe bought without any session."""
+    folder = tmp_path_factory.mktemp("template")
+    shop = Shop(folder / "shop.db", folder / "exports")
+    shop.session("a2", "anna", "2023-09-02 10:00:00", "Ads, paid", cost=3, holder=0)
+    shop.session("a1", "anna", "2023-09-01 10:00:00", "Email", cost=0.5, holder=0)
+    shop.session("b1", "ben", "2023-09-01 09:00:00", "Email", cost=1.5)
+    shop.session("b2", "ben", "2023-09-01 09:00:00", "Direct", cost="missing")
+    shop.conversion("first", "anna", "2023-09-01 12:00:00", 10)
+    shop.conversion("second", "anna", "2023-09-02 12:00:00", 60)
+    shop.conversion("strange", "zoe", "2023-09-02 13:00:00", 999)
+    run(shop, instance, "2023-09-01", "2023-09-04")
+    return shop.database
+
+
+@pytest.fixture
+def reported(template: Path, tmp_path: Path) -> Shop:
+    """A copy of the template to work on."""
+    database = tmp_path / "reported.db"
+    database.write_bytes(template.read_bytes())
+    return Shop.at(database, tmp_path / "exports")
+
+
+# -- a cell -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_cell_shows_its_conversions_with_credit_and_revenue_the_largest_first(reported: Shop) -> None:
+    assert explained(reported, "--date", "2023-09-01", "--channel", "Email") == {
+        "date": "2023-09-01",
+        "channel": "Email",
+        "cost": 2.0,
+        "ihc": 1.5,
+        "ihc_revenue": 40.0,
+        "conversions": [
+            {"conv_id": "second", "session_id": "a1", "ihc": 0.5, "revenue": 60.0, "ihc_revenue": 30.0},
+            {"conv_id": "first", "session_id": "a1", "ihc": 1.0, "revenue": 10.0, "ihc_revenue": 10.0},
+        ],
+    }
+
+
+def test_the_table_of_a_cell_ends_with_the_cell_and_its_cost(reported: Shop) -> None:
+    *_, total, cost = explain(reported, "--date", "2023-09-01", "--channel", "Email").stdout.splitlines()
+
+    assert total.split() == ["total", "1.5000", "40.00"]
+    assert cost == "The channel's sessions of that day cost 2.00."
+
+
+def test_a_cell_without_an_order_says_so(reported: Shop) -> None:
+    result = explain(reported, "--date", "2023-09-01", "--channel", "Direct")
+
+    assert result.stdout.splitlines()[0] == "Direct, sessions of 2023-09-01: no conversion is credited to them."
+
+
+def test_the_conversions_of_every_cell_of_a_day_sum_to_it(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    shop = Shop.at(tmp_path / "sample.db", tmp_path / "exports")
+    write_sample(shop.database, days=6, end=date(2023, 9, 30), sessions=6000, seed=0)
+    shop.attribute(instance, "2023-09-25", "2023-09-30")
+    shop.report(instance, "2023-09-25", "2023-09-30")
+    cells = shop.execute("SELECT channel_name, cost, ihc, ihc_revenue FROM channel_reporting WHERE date = '2023-09-27'")
+
+    assert len(cells) == 12
+    assert sum(ihc for _, _, ihc, _ in cells) > 5
+    for channel, cost, ihc, revenue in cells:
+        cell = explained(shop, "--date", "2023-09-27", "--channel", channel)
+        assert (cell["cost"], cell["ihc"], cell["ihc_revenue"]) == (cost, ihc, revenue)
+        assert sum(conversion["ihc"] for conversion in cell["conversions"]) == pytest.approx(ihc, abs=1e-9)
+        assert sum(conversion["ihc_revenue"] for conversion in cell["conversions"]) == pytest.approx(revenue, abs=1e-9)
+
+
+# -- a conversion -----------------------------------------------------------------------------------------------------
+
+
+def test_a_conversion_shows_its_sessions_in_order_of_time_with_phases_credit_and_money(reported: Shop) -> None:
+    started = {"session_id": "a1", "timestamp": "2023-09-01 10:00:00", "channel": "Email"}
+    closed = {"session_id": "a2", "timestamp": "2023-09-02 10:00:00", "channel": "Ads, paid"}
+    assert explained(reported, "--conversion", "second") == {
+        "conv_id": "second",
+        "conv_date": "2023-09-02",
+        "conv_time": "12:00:00",
+        "revenue": 60.0,
+        "sessions": [
+            {**started, "initializer": 1.0, "holder": 0.0, "closer": 0.0, "ihc": 0.5, "ihc_revenue": 30.0},
+            {**closed, "initializer": 0.0, "holder": 0.0, "closer": 1.0, "ihc": 0.5, "ihc_revenue": 30.0},
+        ],
+    }
+
+
+def test_the_table_of_a_conversion_ends_with_one_order_and_its_revenue(reported: Shop) -> None:
+    lines = explain(reported, "--conversion", "second").stdout.splitlines()
+
+    assert lines[0].strip() == "second, 2023-09-02 12:00:00, revenue 60.00"
+    assert lines[-1].split() == ["total", "1.0000", "60.00"]
+
+
+def test_a_conversion_without_a_session_is_explained_by_that(reported: Shop) -> None:
+    result = explain(reported, "--conversion", "strange")
+
+    assert result.exit_code == 0
+    assert "revenue 999.00: no session of its user lies in the window before it, so no channel gets it." in result.stdout
+    assert explained(reported, "--conversion", "strange")["sessions"] == []
+
+
+def test_names_are_shown_as_they_are_whatever_they_look_like(shop: Shop, instance: dg.DagsterInstance) -> None:
+    shop.session("[bold]s[/x]", "u", "2023-09-01 10:00:00", "[red]C :smile:")
+    shop.conversion("'c'; --", "u", "2023-09-01 11:00:00")
+    run(shop, instance, "2023-09-01", "2023-09-01")
+
+    assert "[red]C :smile:" in explain(shop, "--conversion", "'c'; --").stdout
+    assert "[bold]s[/x]" in explain(shop, "--date", "2023-09-01", "--channel", "[red]C :smile:").stdout
+
+
+# -- what does not explain the number ---------------------------------------------------------------------------------
+
+
+def credits_changed(shop: Shop) -> None:
+    shop.execute("DELETE FROM attribution_customer_journey WHERE conv_id = 'second'")
+
+
+def revenue_changed(shop: Shop) -> None:
+    shop.execute("UPDATE conversions SET revenue = 11 WHERE conv_id = 'first'")
+
+
+def cost_changed(shop: Shop) -> None:
+    shop.execute("UPDATE session_costs SET cost = 9 WHERE session_id = 'b1'")
+
+
+def sessions_gone(shop: Shop) -> None:
+    shop.execute("DELETE FROM session_sources")
+
+
+@pytest.mark.parametrize(
+    ("change", "differences"),
+    [
+        (credits_changed, "ihc 1.50, now 1.00; ihc_revenue 40.00, now 10.00."),
+        (revenue_changed, "made of: ihc_revenue 40.00, now 41.00."),
+        (cost_changed, "made of: cost 2.00, now 9.50."),
+        (sessions_gone, "made of: cost 2.00, now 0.00; ihc 1.50, now 0.00; ihc_revenue 40.00, now 0.00."),
+    ],
+)
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])
+def test_a_report_that_is_older_than_what_it_is_made_of_is_shown_and_called_so(
+    reported: Shop, change: Callable[[Shop], None], differences: str, form: list[str]
+) -> None:
+    change(reported)
+
+    result = explain(reported, "--date", "2023-09-01", "--channel", "Email", *form)
+
+    assert result.exit_code == 1
+    assert "Email" in result.stdout
+    [line] = result.stderr.splitlines()
+    assert line.startswith("Error: The report of 2023-09-01 is older than what it is made of: ")
+    assert line.endswith(f"{differences} Run `attribution run --start 2023-09-01 --end 2023-09-01`.")
+
+
+def session_came_late(shop: Shop) -> None:
+    shop.session("late", "anna", "2023-09-02 11:00:00")
+
+
+def channel_renamed(shop: Shop) -> None:
+    shop.execute("UPDATE session_sources SET channel_name = 'Mail' WHERE session_id = 'a1'")
+
+
+def other_model(shop: Shop) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        shop.attribute(instance, "2023-09-02")
+    shop.execute("UPDATE attribution_customer_journey SET ihc = 0.5 WHERE conv_id = 'second'")
+
+
+def credit_missing(shop: Shop) -> None:
+    shop.execute("DELETE FROM attribution_customer_journey WHERE session_id = 'a2'")
+
+
+@pytest.mark.parametrize("change", [session_came_late, channel_renamed, other_model, credit_missing])
+def test_credits_that_do_not_follow_from_the_journey_are_shown_and_called_so(
+    reported: Shop, change: Callable[[Shop], None]
+) -> None:
+    change(reported)
+
+    result = explain(reported, "--conversion", "second")
+
+    assert result.exit_code == 1
+    assert "Ads, paid" in result.stdout
+    assert result.stderr == (
+        "Error: The credits of 2023-09-02 are older than what they are made of. "
+        "Run `attribution run --start 2023-09-02 --end 2023-09-02`.\n"
+    )
+
+
+# -- mistakes ---------------------------------------------------------------------------------------------------------
+
+
+def nothing(shop: Shop) -> None:
+    """The shop is as it should be."""
+
+
+def new_channel(shop: Shop) -> None:
+    shop.session("new", "dora", "2023-09-01 10:00:00", "TV")
+
+
+def new_day(shop: Shop) -> None:
+    shop.session("new", "dora", "2023-09-05 10:00:00", "TV")
+    shop.conversion("new", "dora", "2023-09-05 11:00:00", 1)
+
+
+def moved(shop: Shop) -> None:
+    shop.execute("UPDATE conversions SET conv_date = '2023-09-03' WHERE conv_id = 'second'")
+
+
+def no_report_table(shop: Shop) -> None:
+    shop.execute("DROP TABLE channel_reporting")
+
+
+def no_credit_table(shop: Shop) -> None:
+    shop.execute("DROP TABLE attribution_customer_journey")
+
+
+def no_file(shop: Shop) -> None:
+    shop.database.unlink()
+
+
+CELL = ("--channel", "Email", "--date")
+
+
+@pytest.mark.parametrize(
+    ("damage", "arguments", "says"),
+    [
+        (nothing, ["--conversion", "x"], "There is no conversion 'x' in {database}."),
+        (new_day, ["--conversion", "new"], "The conversion 'new' of 2023-09-05 has not been attributed yet. Run `attribution"),
+        (moved, ["--conversion", "second"], "The conversion 'second' of 2023-09-03 has not been attributed yet. Run `attr"),
+        (no_credit_table, ["--conversion", "first"], "has no table attribution_customer_journey yet: materialize attribution_"),
+        (
+            nothing,
+            ["--date", "2023-09-01", "--channel", "Mail"],
+            "There is no channel 'Mail' in the report of 2023-09-01. Its channels: 'Direct', 'Email'.",
+        ),
+        (
+            new_channel,
+            ["--date", "2023-09-01", "--channel", "TV"],
+            "is older than its sessions: it lacks 'TV'. Run `attribution",
+        ),
+        (
+            new_day,
+            [*CELL, "2023-09-05"],
+            "2023-09-05 has no report yet. Run `attribution run --start 2023-09-05 --end 2023-09-05",
+        ),
+        (nothing, [*CELL, "2023-09-04"], "2023-09-04 has no session, so its report is empty."),
+        (nothing, [*CELL, "2023-08-31"], f"2023-08-31 has no report: it is outside the partitions, 2023-09-01 to {YESTERDAY}."),
+        (nothing, [*CELL, TODAY], f"{TODAY} has no report: it is outside the partitions, 2023-09-01 to {YESTERDAY}."),
+        (no_report_table, [*CELL, "2023-09-01"], "has no table channel_reporting yet: materialize channel_reporting first."),
+        (no_file, [*CELL, "2023-09-01"], "There is no database {database}"),
+    ],
+)
+def test_a_mistake_is_answered_by_one_line_that_helps_and_exit_code_1(
+    reported: Shop, damage: Callable[[Shop], None], arguments: list[str], says: str
+) -> None:
+    damage(reported)
+
+    result = explain(reported, *arguments)
+
+    [line] = result.stderr.splitlines()
+    assert result.exit_code == 1
+    assert line.startswith("Error: ")
+    assert says.format(database=reported.database) in line
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [[], ["--date", "2023-09-01"], [*CELL, "2023-09-01", "--conversion", "first"]])
+def test_a_cell_or_a_conversion_is_asked_for_not_both_and_not_half(shop: Shop, arguments: list[str]) -> None:
+    result = explain(shop, *arguments)
+
+    assert result.exit_code == 2
+    assert "Give --date and --channel, or --conversion." in result.stderr

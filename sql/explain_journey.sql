@@ -1,0 +1,18 @@
+-- One row per session of the conversion's journey, in order of time: its phases, its share (ihc) and its part of the revenue.
+-- NULL where a table lacks the session; `settled` is 1 where the share is the one that follows from ihc_results.
+SELECT
+    journey.session_id,
+    journey.timestamp,
+    journey.channel_label AS channel,
+    result.initializer,
+    result.holder,
+    result.closer,
+    credit.ihc,
+    credit.ihc * conversion.revenue AS ihc_revenue,
+    abs(credit.ihc - result.ihc / sum(result.ihc) OVER ()) < 1e-9 AS settled
+FROM conversions AS conversion
+JOIN customer_journeys AS journey USING (conv_id, conv_date)
+LEFT JOIN ihc_results AS result USING (conv_id, conv_date, session_id)
+LEFT JOIN attribution_customer_journey AS credit USING (conv_id, conv_date, session_id)
+WHERE conversion.conv_id = :conv_id
+ORDER BY journey.timestamp, journey.session_id
