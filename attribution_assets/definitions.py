@@ -14,6 +14,7 @@ from attribution_assets.assets.journeys import journey_assets
 from attribution_assets.assets.reporting import reporting_assets
 from attribution_assets.assets.sources import source_assets
 from attribution_assets.automation import automation_sensor, daily_schedule, late_data_sensor
+from attribution_assets.checks import result_checks
 from attribution_assets.io_managers import CSVFilesIOManager, SQLiteIOManager
 from attribution_assets.jobs import attribution_job, reporting_job
 from attribution_assets.partitions import daily_partitions
@@ -22,13 +23,14 @@ from attribution_assets.settings import Settings
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The sources and the five assets made of them."""
+    """The sources, the five assets made of them, and the checks of these."""
     partitions = daily_partitions(settings)
     return [
         *source_assets(),
         *journey_assets(settings, partitions),
         *attribution_assets(settings, partitions),
         *reporting_assets(settings, partitions),
+        *result_checks(settings),
     ]
 
 

@@ -11,13 +11,7 @@ def journeys_query(settings: Settings, days: Days) -> Query:
     """The journeys of the conversions of these days: the rows of `customer_journeys`."""
     return Query(
         "customer_journeys",
-        {
-            "first_day": days.first,
-            "last_day": days.last,
-            "last_conversion_day": days.last,
-            "lookback_days": settings.lookback_days,
-            "include_converting_session": settings.include_converting_session,
-        },
+        query_parameters(settings, "customer_journeys", days),
         guards=("broken_conversions", "broken_sessions"),
     )
 
@@ -31,11 +25,18 @@ def reporting_query(settings: Settings, days: Days) -> Query:
     """What the channels cost and earned on these days: the rows of `channel_reporting`."""
     return Query(
         "channel_reporting",
-        {
-            "first_day": days.first,
-            "last_day": days.last,
-            "last_conversion_day": shift(days.last, settings.lookback_days),
-            "lookback_days": settings.lookback_days,
-        },
+        query_parameters(settings, "channel_reporting", days),
         guards=("broken_conversions", "broken_sessions"),
     )
+
+
+def query_parameters(settings: Settings, asset: str, days: Days) -> dict[str, str | int]:
+    """What the asset's query, its guards and its checks are asked with, for these days of it."""
+    reach = settings.lookback_days if asset == "channel_reporting" else 0
+    return {
+        "first_day": days.first,
+        "last_day": days.last,
+        "last_conversion_day": shift(days.last, reach),
+        "lookback_days": settings.lookback_days,
+        "include_converting_session": settings.include_converting_session,
+    }

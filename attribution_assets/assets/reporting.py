@@ -1,9 +1,13 @@
 """channel_reporting and channel_reporting_csv: what each channel cost and earned on each day."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from attribution_assets.assets.daily import column_schema, daily_asset
 from attribution_assets.automation import restated
+from attribution_assets.checks import source_check_specs, source_checks
+from attribution_assets.io_managers import SQLiteIOManager
 from attribution_assets.partitions import conversions_in_reach, run_days
 from attribution_assets.queries import reporting_query
 from attribution_assets.settings import Settings
@@ -25,6 +29,7 @@ def reporting_assets(settings: Settings, partitions: dg.DailyPartitionsDefinitio
             "conversions",
         ],
         automation_condition=restated(settings, lookback),
+        check_specs=source_check_specs("channel_reporting"),
         group_name="reporting",
         kinds={"sqlite", "sql"},
         description=(
@@ -34,8 +39,12 @@ def reporting_assets(settings: Settings, partitions: dg.DailyPartitionsDefinitio
             "costs do."
         ),
     )
-    def channel_reporting(context: dg.AssetExecutionContext) -> Query:
-        return reporting_query(settings, run_days(context))
+    def channel_reporting(
+        context: dg.AssetExecutionContext, io_manager: dg.ResourceParam[SQLiteIOManager]
+    ) -> Iterator[dg.AssetCheckResult | dg.Output[Query]]:
+        query = reporting_query(settings, run_days(context))
+        yield from source_checks(query, io_manager.warehouse)
+        yield dg.Output(query)
 
     @daily_asset(
         partitions,

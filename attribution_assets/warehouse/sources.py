@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 from attribution_assets.errors import AttributionError
@@ -75,6 +76,15 @@ def _check_ids(connection: sqlite3.Connection, path: Path, source: Table) -> Non
             f"{key} {twice[0]!r} stands {twice[1]} times in {source.name} in {path} and would count as often. "
             f"Keep one row per {key}."
         )
+
+
+def broken_sources(name: str, problems: Sequence[str], offending: int) -> AttributionError:
+    """Says that a table was not written, and names up to five of the `offending` rows that are the reason."""
+    more = " There are more such rows." if offending > len(problems[:5]) else ""
+    return AttributionError(
+        f"{name} was not written, because its sources are broken: {'; '.join(problems[:5])}.{more} "
+        "Mend these rows, then run again."
+    )
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:

@@ -18,7 +18,7 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.query import Query, read_sql
 from attribution_assets.warehouse.schema import SOURCES, Table, schema
-from attribution_assets.warehouse.sources import check_ids, check_sources, columns_of
+from attribution_assets.warehouse.sources import broken_sources, check_ids, check_sources, columns_of
 
 BUSY_TIMEOUT_SECONDS = 300
 """How long a writer waits for another one before it gives up."""
@@ -372,11 +372,7 @@ def _check_guards(connection: sqlite3.Connection, query: Query) -> None:
     for guard in query.guards:
         problems = [problem for (problem,) in connection.execute(f"{read_sql(guard)} LIMIT 6", query.parameters)]
         if problems:
-            more = " There are more such rows." if len(problems) > 5 else ""
-            raise AttributionError(
-                f"{query.name} was not written, because its sources are broken: {'; '.join(problems[:5])}.{more} "
-                "Mend these rows, then run again."
-            )
+            raise broken_sources(query.name, problems, len(problems))
 
 
 def _replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from attribution_assets.warehouse import Query, Table, schema
+from attribution_assets.warehouse.checks import CHECKS
+from attribution_assets.warehouse.query import read_sql
 
 if TYPE_CHECKING:
     from attribution_assets_tests.support import Shop
@@ -44,6 +47,32 @@ def test_the_report_finds_sessions_costs_credits_and_conversions_by_index(shop: 
     assert any("credit USING INDEX attribution_customer_journey_by_date" in step for step in searched)
     assert any("session_costs USING" in step and "(session_id=?)" in step for step in searched)
     assert any("conversions USING" in step and "(conv_id=?)" in step for step in searched)
+
+
+CHECKED: dict[str, str | int | float] = {
+    "first_day": "2023-09-01",
+    "last_day": "2023-09-01",
+    "last_conversion_day": "2023-09-01",
+    "lookback_days": 90,
+    "include_converting_session": 0,
+    "first_partition": "2023-01-01",
+    "most_without_session": 0.1,
+}
+ONE_PASS = {"broken_sessions": ["costs"], "check_money_is_not_negative": ["costs"]}
+"""What checks read from end to end: they look for values that hardly any row has."""
+
+
+@pytest.mark.parametrize("check", sorted({check.query for check in CHECKS}))
+def test_a_check_finds_its_days_by_index(shop: Shop, check: str) -> None:
+    shop.warehouse.prepare()
+
+    steps = plan(shop, Query(check, CHECKED))
+
+    of_the_query = re.findall(r"^(?:WITH (?:RECURSIVE )?)?(\w+)(?: \(\w+\))? AS ", read_sql(check), re.MULTILINE)
+    scanned = [name for step in steps for name in re.findall(r"^SCAN ([a-z]\w*)", step)]
+    assert [name for name in scanned if name not in of_the_query] == ONE_PASS.get(check, [])
+    assert any("USING" in step for step in steps)
+    assert not [step for step in steps if "(conv_date=?)" in step]  # a whole day for each of its conversions
 
 
 @pytest.mark.parametrize("table", [schema()[name] for name in OURS], ids=OURS)

@@ -1,0 +1,253 @@
+"""What must hold of sources and results: each check is a file of sql/ whose rows are what offends. Nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse.days import Days
+from attribution_assets.warehouse.query import Query
+from attribution_assets.warehouse.sources import broken_sources, check_sources
+from attribution_assets.warehouse.sqlite import SQLiteWarehouse
+
+SHOWN = 5
+"""How many offending rows a finding shows."""
+
+MOST_WITHOUT_SESSION = 0.1
+"""The share of conversions without a session that is still normal.
+
+Refused cookies, ad blockers and orders by phone cost a shop a few percent. More than one in ten says that something is missing
+altogether: a load of sessions, their history, or user ids that the two tables share.
+"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A demand on an asset's days: `query` of sql/ answers with one row per offending `noun`.
+
+    `broken` ends the sentence "3 <noun>s ..."; it may name parameters of the query, `days`, `conversion_days` and columns of
+    the rows. `before`: a demand on the sources, looked at before the asset is written. `blocking`: if it fails, the run stops.
+    """
+
+    asset: str
+    name: str
+    query: str
+    before: bool
+    blocking: bool
+    demand: str
+    noun: str
+    broken: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found: how many rows offend, up to five of them, and one sentence for the person who reads it."""
+
+    check: Check
+    days: Days
+    offending: int
+    rows: list[dict[str, Any]]
+    sentence: str
+
+    @property
+    def state(self) -> Literal["passed", "warning", "failed"]:
+        """`failed` is a blocking check's, `warning` another one's."""
+        if not self.offending:
+            return "passed"
+        return "failed" if self.check.blocking else "warning"
+
+
+def _source_checks(asset: str) -> list[Check]:
+    return [
+        Check(
+            asset,
+            "conversions_are_sound",
+            "broken_conversions",
+            before=True,
+            blocking=True,
+            demand="Every conversion has an id, a user, a date, a time and a revenue that can be read.",
+            noun="conversion",
+            broken="of {conversion_days} cannot be attributed or valued.",
+        ),
+        Check(
+            asset,
+            "sessions_are_sound",
+            "broken_sessions",
+            before=True,
+            blocking=True,
+            demand="Every session has an id, a channel, a date, a time and flags of 0 or 1; its cost is a number.",
+            noun="row",
+            broken="of session_sources or session_costs, read for {days}, cannot be attributed or reported.",
+        ),
+        Check(
+            asset,
+            "buyers_have_sessions",
+            "check_buyers_have_sessions",
+            before=True,
+            blocking=False,
+            demand="Every conversion is of a user who has a session.",
+            noun="conversion",
+            broken="of {conversion_days} came from users without any session.",
+        ),
+        Check(
+            asset,
+            "lookback_is_covered",
+            "check_lookback_is_covered",
+            before=True,
+            blocking=False,
+            demand="Every day that a conversion reaches back to has a session.",
+            noun="gap",
+            broken="without any session lay in reach of conversions of {conversion_days}: journeys may lack their beginning.",
+        ),
+        Check(
+            asset,
+            "money_is_not_negative",
+            "check_money_is_not_negative",
+            before=True,
+            blocking=False,
+            demand="No revenue and no cost is negative.",
+            noun="negative amount",
+            broken="stood in the sources of {conversion_days}: refunds, or a mistake.",
+        ),
+    ]
+
+
+CHECKS = (
+    *_source_checks("customer_journeys"),
+    Check(
+        "customer_journeys",
+        "touchpoints_are_in_reach",
+        "check_touchpoints_are_in_reach",
+        before=False,
+        blocking=True,
+        demand="Every touchpoint is a session of the conversion's user, before it and within the lookback.",
+        noun="touchpoint",
+        broken="of {days} broke the rule: a session of the conversion's user, before it and within the lookback.",
+    ),
+    Check(
+        "customer_journeys",
+        "conversions_stand_once",
+        "check_conversions_stand_once",
+        before=False,
+        blocking=True,
+        demand="Every conversion stands under its own day alone, with each session once.",
+        noun="conversion",
+        broken="of {days} stood under a wrong day, or held a session twice.",
+    ),
+    Check(
+        "customer_journeys",
+        "conversions_have_sessions",
+        "check_conversions_have_sessions",
+        before=False,
+        blocking=False,
+        demand=f"No more than {MOST_WITHOUT_SESSION:.0%} of the conversions are without a session.",
+        noun="conversion",
+        broken=(
+            f"of {{days}} had no session, more than {MOST_WITHOUT_SESSION:.0%} of all; "
+            "no channel gets their revenue of {revenue_of_all:,.2f}."
+        ),
+    ),
+    Check(
+        "attribution_customer_journey",
+        "credit_adds_up",
+        "check_credit_adds_up",
+        before=False,
+        blocking=True,
+        demand="The credit of every conversion sums to 1.",
+        noun="conversion",
+        broken="of {days} got credit that does not sum to 1.",
+    ),
+    Check(
+        "attribution_customer_journey",
+        "credit_follows_journeys",
+        "check_credit_follows_journeys",
+        before=False,
+        blocking=True,
+        demand="Exactly the sessions of each journey have credit.",
+        noun="touchpoint",
+        broken="of {days} lacked credit, or had credit without standing in the journey.",
+    ),
+    Check(
+        "attribution_customer_journey",
+        "credit_has_a_report",
+        "check_credit_has_a_report",
+        before=False,
+        blocking=False,
+        demand="All credit falls on days that have a report.",
+        noun="touchpoint",
+        broken="of {days} got credit on a day before {first_partition}, the first day of the report: no channel shows it.",
+    ),
+    *_source_checks("channel_reporting"),
+    Check(
+        "channel_reporting",
+        "report_adds_up",
+        "check_report_adds_up",
+        before=False,
+        blocking=True,
+        demand="Cost, orders and revenue of every day equal those of the sources.",
+        noun="figure",
+        broken="of the report of {days} differed from what the sources add up to.",
+    ),
+)
+"""Every check, in the order in which a run comes to it."""
+
+
+def checks_of(asset: str, *, before: bool) -> list[Check]:
+    """The asset's checks that are looked at before it is written, or those after."""
+    return [check for check in CHECKS if check.asset == asset and check.before == before]
+
+
+def computed_days(warehouse: SQLiteWarehouse, asset: str) -> Days:
+    """From the first to the last day that has results, of the conversions or of the reports.
+
+    Raises AttributionError where there are none, or no tables for them yet.
+    """
+    columns, [row] = warehouse.fetch(Query("result_span"))
+    kind = "report" if asset == "channel_reporting" else "conversion"
+    first, last = (dict(zip(columns, row, strict=True))[f"{end}_{kind}_day"] for end in ("first", "last"))
+    if first is None:
+        raise AttributionError(f"{warehouse.path} has no results in {asset} yet: run `attribution run` first.")
+    return Days(first, last)
+
+
+def run_check(warehouse: SQLiteWarehouse, check: Check, parameters: Mapping[str, str | int | float]) -> Finding:
+    """What the check finds in the days of the parameters, which are those of its asset's query.
+
+    Raises AttributionError where a table or column is missing.
+    """
+    query = Query(check.query, {**parameters, "most_without_session": MOST_WITHOUT_SESSION})
+    with warehouse.connect() as connection:
+        check_sources(connection, warehouse.path, query)
+        cursor = connection.execute(query.text, query.parameters)
+        columns = [column for column, *_ in cursor.description]
+        rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchmany(SHOWN)]
+        offending = len(rows) + sum(1 for _ in cursor)
+    first, last, last_conversion = (str(parameters[name]) for name in ("first_day", "last_day", "last_conversion_day"))
+    days, conversion_days = Days(first, last), Days(first, last_conversion)
+    sentence = check.demand
+    if offending:
+        broken = check.broken.format(**{**parameters, **rows[0], "days": days, "conversion_days": conversion_days})
+        sentence = f"{offending:,} {check.noun}{'' if offending == 1 else 's'} {broken}"
+    return Finding(check, days, offending, rows, sentence)
+
+
+def stop_if_failed(findings: Iterable[Finding]) -> None:
+    """Raises AttributionError, with the offending rows, if a blocking check of an asset has failed."""
+    failed = [finding for finding in findings if finding.state == "failed"]
+    if not failed:
+        return
+    asset = failed[0].check.asset
+    if failed[0].check.before:
+        problems = [row["problem"] for finding in failed for row in finding.rows]
+        raise broken_sources(asset, problems, sum(finding.offending for finding in failed))
+    told = [f"{finding.sentence.rstrip('.')}: {'; '.join(map(_in_words, finding.rows))}." for finding in failed]
+    raise AttributionError(
+        f"{asset} was written, but it is wrong, so nothing was made of it. {' '.join(told)} "
+        "docs/operations.md, `When a check fails`, says what to do."
+    )
+
+
+def _in_words(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{column} {value}" for column, value in row.items())

@@ -1,0 +1,517 @@
+"""Each check passes on a database that is right, and finds what makes it wrong, on its days and no others."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse.checks import CHECKS, Finding, computed_days, run_check, stop_if_failed
+from attribution_assets_tests.support import Shop
+from attribution_assets_tests.warehouse.rows import refused
+
+REPORT = "channel_reporting"
+
+CONVERSION_DAYS: dict[str, str | int] = {
+    "first_day": "2023-09-02",
+    "last_day": "2023-09-03",
+    "last_conversion_day": "2023-09-03",
+    "lookback_days": 1,
+    "include_converting_session": 0,
+    "first_partition": "2023-08-30",
+}
+REPORT_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01", "last_conversion_day": "2023-09-04"}
+OTHER_DAYS = {"first_day": "2023-11-02", "last_day": "2023-11-03", "last_conversion_day": "2023-11-04"}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Anna buys after two sessions, of which the first has a quarter of the credit; Ben after one. All tables agree."""
+    folder = tmp_path_factory.mktemp("template")
+    shop = Shop(folder / "shop.db", folder)
+    shop.session("s1", "anna", "2023-09-01 10:00:00", "Email", cost=2)
+    shop.session("s2", "anna", "2023-09-02 10:00:00", "Ads", cost=3)
+    shop.session("s3", "ben", "2023-09-03 10:00:00", "Email", cost="missing")
+    shop.conversion("c1", "anna", "2023-09-02 12:00:00", 100)
+    shop.conversion("c2", "ben", "2023-09-03 12:00:00", 50)
+    shop.warehouse.prepare()
+    for row in (
+        ("c1", "s1", "2023-09-02", "2023-09-01 10:00:00", "Email"),
+        ("c1", "s2", "2023-09-02", "2023-09-02 10:00:00", "Ads"),
+        ("c2", "s3", "2023-09-03", "2023-09-03 10:00:00", "Email"),
+    ):
+        shop.execute("INSERT INTO customer_journeys VALUES (?, ?, ?, ?, ?, 1, 1, 0, 0)", *row)
+    for credit in (("c1", "s1", 0.25, "2023-09-02"), ("c1", "s2", 0.75, "2023-09-02"), ("c2", "s3", 1.0, "2023-09-03")):
+        shop.execute("INSERT INTO attribution_customer_journey VALUES (?, ?, ?, ?)", *credit)
+    for report in (
+        ("Email", "2023-09-01", 2.0, 0.25, 25.0),
+        ("Ads", "2023-09-02", 3.0, 0.75, 75.0),
+        ("Email", "2023-09-03", 0.0, 1.0, 50.0),
+    ):
+        shop.execute("INSERT INTO channel_reporting VALUES (?, ?, ?, ?, ?)", *report)
+    return shop.database
+
+
+@pytest.fixture
+def sound(template: Path, tmp_path: Path) -> Shop:
+    """A copy of the template: a database that is right."""
+    return Shop.at(Path(shutil.copy(template, tmp_path)), tmp_path)
+
+
+def find(shop: Shop, asset: str, name: str, **parameters: str | int) -> Finding:
+    """What the check of this name finds on the asset's days."""
+    [check] = [check for check in CHECKS if (check.asset, check.name) == (asset, name)]
+    return run_check(shop.warehouse, check, {**(REPORT_DAYS if asset == REPORT else CONVERSION_DAYS), **parameters})
+
+
+def change(shop: Shop, *statements: str) -> None:
+    for statement in statements:
+        shop.execute(statement)
+
+
+# name: what breaks it, its rows, its sentence; of the sources, for both assets that read them
+SOURCES_BROKEN: dict[str, tuple[list[str], list[dict[str, Any]], str]] = {
+    "conversions_are_sound": (
+        ["UPDATE conversions SET revenue = 'ten' WHERE conv_id = 'c1'"],
+        [{"problem": "conversions: 'c1' has revenue 'ten', not a number"}],
+        "1 conversion of {} cannot be attributed or valued.",
+    ),
+    "sessions_are_sound": (
+        [
+            "UPDATE session_sources SET holder_engagement = 2 WHERE session_id = 's3'",
+            "UPDATE session_costs SET cost = '3 Euro' WHERE session_id = 's2'",
+        ],
+        [
+            {"problem": "session_costs: 's2' has cost '3 Euro', not a number"},
+            {"problem": "session_sources: 's3' has holder_engagement 2, not 0 or 1"},
+        ],
+        "2 rows of session_sources or session_costs, read for {}, cannot be attributed or reported.",
+    ),
+    "buyers_have_sessions": (
+        ["INSERT INTO conversions VALUES ('c3', 'nobody', '2023-09-03', '10:00:00', 5)"],
+        [{"conv_id": "c3", "user_id": "nobody", "conv_date": "2023-09-03", "revenue": 5.0}],
+        "1 conversion of {} came from users without any session.",
+    ),
+    "lookback_is_covered": (
+        ["DELETE FROM session_sources WHERE session_id IN ('s1', 's2')"],
+        [{"from_day": "2023-09-01", "to_day": "2023-09-02", "days": 2}],
+        "1 gap without any session lay in reach of conversions of {}: journeys may lack their beginning.",
+    ),
+    "money_is_not_negative": (
+        [
+            "UPDATE conversions SET revenue = -50 WHERE conv_id = 'c2'",
+            "UPDATE session_costs SET cost = -1 WHERE session_id = 's2'",
+        ],
+        [
+            {"source": "conversions", "id": "c2", "date": "2023-09-03", "amount": -50.0},
+            {"source": "session_costs", "id": "s2", "date": "2023-09-02", "amount": -1.0},
+        ],
+        "2 negative amounts stood in the sources of {}: refunds, or a mistake.",
+    ),
+}
+RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str]] = {
+    ("customer_journeys", "touchpoints_are_in_reach"): (
+        ["UPDATE session_sources SET user_id = 'ben' WHERE session_id = 's1'"],
+        [
+            {
+                "conv_id": "c1",
+                "session_id": "s1",
+                "timestamp": "2023-09-01 10:00:00",
+                "converted_at": "2023-09-02 12:00:00",
+                "problem": "the session is of another user",
+            }
+        ],
+        "1 touchpoint of {} broke the rule: a session of the conversion's user, before it and within the lookback.",
+    ),
+    ("customer_journeys", "conversions_stand_once"): (
+        ["UPDATE customer_journeys SET conv_date = '2023-09-03' WHERE session_id = 's1'"],
+        [
+            {
+                "conv_id": "c1",
+                "first_stands_on": "2023-09-02",
+                "last_stands_on": "2023-09-03",
+                "converted_on": "2023-09-02",
+                "touchpoints": 2,
+                "sessions": 2,
+            }
+        ],
+        "1 conversion of {} stood under a wrong day, or held a session twice.",
+    ),
+    ("customer_journeys", "conversions_have_sessions"): (
+        ["DELETE FROM customer_journeys"],
+        [
+            {"conv_id": "c1", "user_id": "anna", "conv_date": "2023-09-02", "revenue": 100.0, "revenue_of_all": 150.0},
+            {"conv_id": "c2", "user_id": "ben", "conv_date": "2023-09-03", "revenue": 50.0, "revenue_of_all": 150.0},
+        ],
+        "2 conversions of {} had no session, more than 10% of all; no channel gets their revenue of 150.00.",
+    ),
+    ("attribution_customer_journey", "credit_adds_up"): (
+        ["UPDATE attribution_customer_journey SET ihc = 0.5 WHERE session_id = 's1'"],
+        [{"conv_id": "c1", "conv_date": "2023-09-02", "sessions": 2, "ihc": 1.25}],
+        "1 conversion of {} got credit that does not sum to 1.",
+    ),
+    ("attribution_customer_journey", "credit_follows_journeys"): (
+        [
+            "DELETE FROM attribution_customer_journey WHERE session_id = 's1'",
+            "DELETE FROM customer_journeys WHERE session_id = 's3'",
+        ],
+        [
+            {"conv_id": "c1", "session_id": "s1", "conv_date": "2023-09-02", "problem": "in the journey, without credit"},
+            {"conv_id": "c2", "session_id": "s3", "conv_date": "2023-09-03", "problem": "with credit, but not in the journey"},
+        ],
+        "2 touchpoints of {} lacked credit, or had credit without standing in the journey.",
+    ),
+    ("attribution_customer_journey", "credit_has_a_report"): (
+        ["UPDATE customer_journeys SET timestamp = '2023-08-29 23:59:59' WHERE session_id = 's1'"],
+        [{"conv_id": "c1", "session_id": "s1", "timestamp": "2023-08-29 23:59:59", "ihc": 0.25, "ihc_revenue": 25.0}],
+        "1 touchpoint of {} got credit on a day before 2023-08-30, the first day of the report: no channel shows it.",
+    ),
+    ("channel_reporting", "report_adds_up"): (
+        ["UPDATE channel_reporting SET cost = 1.99, ihc = 0.5, ihc_revenue = 26 WHERE date = '2023-09-01'"],
+        [
+            {"date": "2023-09-01", "figure": "cost", "reported": 1.99, "of_sources": 2.0},
+            {"date": "2023-09-01", "figure": "orders", "reported": 0.5, "of_sources": 0.25},
+            {"date": "2023-09-01", "figure": "revenue", "reported": 26.0, "of_sources": 25.0},
+        ],
+        "3 figures of the report of {} differed from what the sources add up to.",
+    ),
+}
+BROKEN = {
+    **{(asset, name): broken for name, broken in SOURCES_BROKEN.items() for asset in ("customer_journeys", REPORT)},
+    **RESULTS_BROKEN,
+}
+each_check = pytest.mark.parametrize(("asset", "name"), BROKEN, ids=lambda text: text)
+
+
+# -- every check -------------------------------------------------------------------------------------------------------
+
+
+def test_every_check_is_tried_here() -> None:
+    assert set(BROKEN) == {(check.asset, check.name) for check in CHECKS}
+
+
+@each_check
+def test_a_database_that_is_right_passes(sound: Shop, asset: str, name: str) -> None:
+    finding = find(sound, asset, name)
+
+    assert (finding.state, finding.offending, finding.rows) == ("passed", 0, [])
+    assert finding.sentence == finding.check.demand
+
+
+@each_check
+def test_what_is_wrong_is_counted_shown_and_said_in_a_sentence(sound: Shop, asset: str, name: str) -> None:
+    statements, rows, sentence = BROKEN[asset, name]
+    change(sound, *statements)
+
+    finding = find(sound, asset, name)
+
+    assert finding.rows == rows
+    assert finding.offending == len(rows)
+    days = "2023-09-02 to 2023-09-03"
+    if asset == REPORT:  # its sessions are of three days, the conversions that they count for of one more
+        days = "2023-09-01 to 2023-09-03" if name in ("report_adds_up", "sessions_are_sound") else "2023-09-01 to 2023-09-04"
+    assert finding.sentence == sentence.format(days)
+
+
+@each_check
+def test_what_is_wrong_on_other_days_is_not_looked_at(sound: Shop, asset: str, name: str) -> None:
+    change(sound, *BROKEN[asset, name][0])
+
+    assert find(sound, asset, name, **OTHER_DAYS).state == "passed"
+
+
+@each_check
+def test_a_check_writes_nothing(sound: Shop, asset: str, name: str) -> None:
+    change(sound, *BROKEN[asset, name][0])
+    before = sound.database.read_bytes()
+
+    find(sound, asset, name)
+
+    assert sound.database.read_bytes() == before
+
+
+def test_five_of_many_rows_are_shown_in_order(sound: Shop) -> None:
+    for number in range(12):
+        sound.conversion(f"c{number:02}", "nobody", "2023-09-03 12:00:00")
+
+    finding = find(sound, "customer_journeys", "buyers_have_sessions")
+
+    assert finding.offending == 12
+    assert [row["conv_id"] for row in finding.rows] == ["c00", "c01", "c02", "c03", "c04"]
+    assert finding.sentence.startswith("12 conversions of 2023-09-02 to 2023-09-03 ")
+
+
+def test_an_id_in_braces_is_shown_as_it_is(sound: Shop) -> None:
+    sound.conversion("{days}", "nobody", "2023-09-03 12:00:00")
+
+    assert find(sound, "customer_journeys", "buyers_have_sessions").rows[0]["conv_id"] == "{days}"
+
+
+def test_a_check_of_a_table_that_is_not_made_yet_says_to_make_it(shop: Shop) -> None:
+    with refused(f"{shop.database} has no table customer_journeys yet", "materialize customer_journeys first"):
+        find(shop, "customer_journeys", "conversions_stand_once")
+
+
+def test_a_missing_source_is_named(sound: Shop) -> None:
+    sound.execute("DROP TABLE session_costs")
+
+    with refused(f"{sound.database} has no table session_costs"):
+        find(sound, REPORT, "sessions_are_sound")
+
+
+# -- sources -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["conversions_are_sound", "buyers_have_sessions", "money_is_not_negative"])
+def test_a_report_looks_at_the_conversions_that_its_sessions_can_belong_to(sound: Shop, name: str) -> None:
+    sound.conversion("", "nobody", "2023-09-04 12:00:00", -5)
+
+    assert find(sound, REPORT, name).offending == 1
+    assert find(sound, "customer_journeys", name).state == "passed"
+
+
+def test_a_gap_that_no_conversion_reaches_back_to_is_none(sound: Shop) -> None:
+    sound.execute("DELETE FROM conversions WHERE conv_id = 'c1'")
+    sound.execute("DELETE FROM session_sources WHERE session_id = 's1'")
+
+    assert find(sound, "customer_journeys", "lookback_is_covered").state == "passed"
+
+
+def test_each_stretch_of_days_without_sessions_is_a_gap(sound: Shop) -> None:
+    sound.session("long ago", "x", "2023-08-28 10:00:00")
+
+    finding = find(sound, "customer_journeys", "lookback_is_covered", lookback_days=7)
+
+    assert finding.rows == [
+        {"from_day": "2023-08-26", "to_day": "2023-08-27", "days": 2},
+        {"from_day": "2023-08-29", "to_day": "2023-08-31", "days": 3},
+    ]
+
+
+# -- journeys ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        (
+            "UPDATE customer_journeys SET timestamp = '2023-09-02 12:00:01' WHERE session_id = 's1'",
+            "is not before the conversion",
+        ),
+        (
+            "UPDATE customer_journeys SET timestamp = '2023-09-02 12:00:00' WHERE session_id = 's1'",
+            "is not before the conversion",
+        ),
+        (
+            "UPDATE customer_journeys SET timestamp = '2023-08-31 23:59:59' WHERE session_id = 's1'",
+            "is older than the lookback",
+        ),
+        ("DELETE FROM session_sources WHERE session_id = 's1'", "is not in session_sources"),
+    ],
+)
+def test_a_touchpoint_out_of_reach_is_told_why(sound: Shop, statement: str, problem: str) -> None:
+    sound.execute(statement)
+
+    finding = find(sound, "customer_journeys", "touchpoints_are_in_reach")
+
+    assert [(row["session_id"], row["problem"]) for row in finding.rows] == [("s1", f"the session {problem}")]
+
+
+@pytest.mark.parametrize("timestamp", ["2023-09-01 00:00:00", "2023-09-02 11:59:59"])
+def test_both_ends_of_the_window_are_in_reach(sound: Shop, timestamp: str) -> None:
+    sound.execute("UPDATE customer_journeys SET timestamp = ? WHERE session_id = 's1'", timestamp)
+
+    assert find(sound, "customer_journeys", "touchpoints_are_in_reach").state == "passed"
+
+
+def test_the_converting_session_is_in_reach_where_the_setting_says_so(sound: Shop) -> None:
+    sound.execute("UPDATE customer_journeys SET timestamp = '2023-09-02 12:00:00' WHERE session_id = 's1'")
+
+    assert find(sound, "customer_journeys", "touchpoints_are_in_reach", include_converting_session=1).state == "passed"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE conversions SET conv_date = '2023-09-03' WHERE conv_id = 'c1'",
+        "DELETE FROM conversions WHERE conv_id = 'c1'",
+    ],
+)
+def test_a_conversion_that_moved_or_is_gone_stands_under_a_wrong_day(sound: Shop, statement: str) -> None:
+    sound.execute(statement)
+
+    assert [row["conv_id"] for row in find(sound, "customer_journeys", "conversions_stand_once").rows] == ["c1"]
+
+
+def test_a_session_that_stands_twice_in_a_journey_is_found(sound: Shop) -> None:
+    change(
+        sound,
+        "ALTER TABLE customer_journeys RENAME TO kept",
+        "CREATE TABLE customer_journeys AS SELECT * FROM kept UNION ALL SELECT * FROM kept WHERE session_id = 's1'",
+    )
+
+    [row] = find(sound, "customer_journeys", "conversions_stand_once").rows
+
+    assert (row["conv_id"], row["touchpoints"], row["sessions"]) == ("c1", 3, 2)
+
+
+def test_one_conversion_in_ten_without_a_session_is_normal(sound: Shop) -> None:
+    sound.execute("DELETE FROM customer_journeys WHERE conv_id = 'c2'")
+    for number in range(8):
+        sound.conversion(f"more {number}", "anna", "2023-09-02 13:00:00")
+        sound.execute(
+            "INSERT INTO customer_journeys VALUES (?, 's1', '2023-09-02', '2023-09-01 10:00:00', 'Email', 1, 1, 1, 0)",
+            f"more {number}",
+        )
+
+    assert find(sound, "customer_journeys", "conversions_have_sessions").state == "passed"
+
+
+# -- credit ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("off", "state"), [(5e-10, "passed"), (2e-9, "failed"), (-2e-9, "failed")])
+def test_credit_adds_up_to_a_billionth(sound: Shop, off: float, state: str) -> None:
+    sound.execute("UPDATE attribution_customer_journey SET ihc = ihc + ? WHERE session_id = 's1'", off)
+
+    assert find(sound, "attribution_customer_journey", "credit_adds_up").state == state
+
+
+def test_credit_under_another_day_than_the_journey_does_not_follow_it(sound: Shop) -> None:
+    sound.execute("UPDATE attribution_customer_journey SET conv_date = '2023-09-03' WHERE session_id = 's1'")
+
+    finding = find(sound, "attribution_customer_journey", "credit_follows_journeys")
+
+    assert [row["conv_date"] for row in finding.rows] == ["2023-09-02", "2023-09-03"]
+
+
+def test_a_session_before_the_first_report_without_credit_loses_none(sound: Shop) -> None:
+    change(
+        sound,
+        "UPDATE customer_journeys SET timestamp = '2023-08-29 23:59:59' WHERE session_id = 's1'",
+        "UPDATE attribution_customer_journey SET ihc = 0 WHERE session_id = 's1'",
+    )
+
+    assert find(sound, "attribution_customer_journey", "credit_has_a_report").state == "passed"
+
+
+# -- the report --------------------------------------------------------------------------------------------------------
+
+
+DELETED = "DELETE FROM session_sources WHERE session_id = 's1'"
+MOVED = "UPDATE session_sources SET event_date = '2023-08-31' WHERE session_id = 's1'"
+ROW_DOUBLED = "INSERT INTO channel_reporting SELECT 'X', date, cost, ihc, ihc_revenue FROM channel_reporting WHERE cost = 3"
+ROW_LOST = "DELETE FROM channel_reporting WHERE date = '2023-09-01'"
+
+
+@pytest.mark.parametrize(
+    ("statements", "figures"),
+    [
+        ((DELETED, ROW_LOST), [("2023-09-01", "orders", 0.0, 0.25), ("2023-09-01", "revenue", 0.0, 25.0)]),
+        ((MOVED, ROW_LOST), [("2023-09-01", "orders", 0.0, 0.25), ("2023-09-01", "revenue", 0.0, 25.0)]),
+        (
+            (ROW_LOST,),
+            [("2023-09-01", "cost", 0.0, 2.0), ("2023-09-01", "orders", 0.0, 0.25), ("2023-09-01", "revenue", 0.0, 25.0)],
+        ),
+        (
+            (ROW_DOUBLED,),
+            [("2023-09-02", "cost", 6.0, 3.0), ("2023-09-02", "orders", 1.5, 0.75), ("2023-09-02", "revenue", 150.0, 75.0)],
+        ),
+        (
+            ("UPDATE conversions SET revenue = 200 WHERE conv_id = 'c1'",),
+            [("2023-09-01", "revenue", 25.0, 50.0), ("2023-09-02", "revenue", 75.0, 150.0)],
+        ),
+        (("INSERT INTO session_costs VALUES ('s3', 0.01)",), [("2023-09-03", "cost", 0.0, 0.01)]),
+    ],
+    ids=["credited session deleted", "credited session moved", "row lost", "row doubled", "revenue changed", "cost added"],
+)
+def test_a_report_that_does_not_add_up_is_found(
+    sound: Shop, statements: tuple[str, ...], figures: list[tuple[str, str, float, float]]
+) -> None:
+    change(sound, *statements)
+
+    assert [tuple(row.values()) for row in find(sound, REPORT, "report_adds_up").rows] == figures
+
+
+@pytest.mark.parametrize(
+    ("column", "off", "state"),
+    [
+        ("cost", 0.004, "passed"),
+        ("cost", 0.006, "failed"),
+        ("ihc", 5e-7, "passed"),
+        ("ihc", -2e-6, "failed"),
+        ("ihc_revenue", -0.004, "passed"),
+        ("ihc_revenue", -0.006, "failed"),
+    ],
+)
+def test_a_report_adds_up_to_half_a_cent_and_a_millionth_of_an_order(sound: Shop, column: str, off: float, state: str) -> None:
+    sound.execute(f"UPDATE channel_reporting SET {column} = {column} + ? WHERE date = '2023-09-01'", off)
+
+    assert find(sound, REPORT, "report_adds_up").state == state
+
+
+def test_credit_whose_conversion_is_gone_or_later_than_the_reach_is_not_the_reports(sound: Shop) -> None:
+    change(
+        sound,
+        "INSERT INTO attribution_customer_journey VALUES ('gone', 's1', 1, '2023-09-02'), ('later', 's3', 1, '2023-09-05')",
+        "INSERT INTO conversions VALUES ('later', 'ben', '2023-09-05', '12:00:00', 7)",
+    )
+
+    assert find(sound, REPORT, "report_adds_up").state == "passed"
+
+
+def test_credit_from_before_the_journeys_were_kept_counts_on_its_sessions_day(sound: Shop) -> None:
+    sound.execute("DELETE FROM customer_journeys")
+
+    assert find(sound, REPORT, "report_adds_up").state == "passed"
+
+
+# -- what a failure says -----------------------------------------------------------------------------------------------
+
+
+def test_broken_sources_are_told_as_the_writer_tells_them(sound: Shop) -> None:
+    change(sound, *SOURCES_BROKEN["conversions_are_sound"][0], *SOURCES_BROKEN["sessions_are_sound"][0])
+    findings = [find(sound, REPORT, name) for name in SOURCES_BROKEN]
+
+    with refused(
+        "channel_reporting was not written, because its sources are broken: conversions: 'c1' has revenue 'ten', not a number; "
+        "session_costs: 's2' has cost '3 Euro', not a number; session_sources: 's3' has holder_engagement 2, not 0 or 1. "
+        "Mend these rows, then run again."
+    ):
+        stop_if_failed(findings)
+
+
+def test_a_wrong_result_is_told_with_its_rows(sound: Shop) -> None:
+    change(sound, *RESULTS_BROKEN["attribution_customer_journey", "credit_adds_up"][0])
+
+    with refused(
+        "attribution_customer_journey was written, but it is wrong, so nothing was made of it. 1 conversion of 2023-09-02 to "
+        "2023-09-03 got credit that does not sum to 1: conv_id c1, conv_date 2023-09-02, sessions 2, ihc 1.25. "
+    ):
+        stop_if_failed([find(sound, "attribution_customer_journey", "credit_adds_up")])
+
+
+def test_warnings_stop_nothing(sound: Shop) -> None:
+    change(sound, *SOURCES_BROKEN["money_is_not_negative"][0], *SOURCES_BROKEN["buyers_have_sessions"][0])
+    findings = [find(sound, "customer_journeys", name) for name in SOURCES_BROKEN]
+
+    assert [finding.state for finding in findings].count("warning") == 2
+    stop_if_failed(findings)
+
+
+# -- computed days -----------------------------------------------------------------------------------------------------
+
+
+def test_the_computed_days_of_conversions_and_reports_are_those_of_their_tables(sound: Shop) -> None:
+    assert str(computed_days(sound.warehouse, "attribution_customer_journey")) == "2023-09-02 to 2023-09-03"
+    assert str(computed_days(sound.warehouse, REPORT)) == "2023-09-01 to 2023-09-03"
+
+
+def test_without_results_there_are_no_computed_days(shop: Shop) -> None:
+    shop.warehouse.prepare()
+
+    with pytest.raises(AttributionError, match="has no results in channel_reporting yet"):
+        computed_days(shop.warehouse, REPORT)

@@ -1,0 +1,56 @@
+-- One row per day and figure (cost, orders, revenue) in which the report differs from its sources, by half a cent or more.
+-- The report joins credit to session_sources; here the day of a credit is that of its journey (or the session's, where there is
+-- no journey), so that what is lost or doubled on one of the two ways shows. Credit before the first day of the report, and
+-- after the days, is not the report's.
+WITH cost_of_day AS (
+    SELECT session.event_date AS date, total(costs.cost) AS cost
+    FROM session_sources AS session
+    JOIN session_costs AS costs ON costs.session_id = session.session_id
+    WHERE session.event_date BETWEEN :first_day AND :last_day
+    GROUP BY session.event_date
+),
+
+dated_credit AS (
+    SELECT
+        coalesce(
+            substr(journey.timestamp, 1, 10),
+            (SELECT event_date FROM session_sources WHERE session_sources.session_id = credit.session_id)
+        ) AS date,
+        credit.ihc,
+        credit.ihc * conversions.revenue AS revenue
+    FROM attribution_customer_journey AS credit
+    JOIN conversions ON conversions.conv_id = credit.conv_id
+    LEFT JOIN customer_journeys AS journey ON journey.conv_id = credit.conv_id AND journey.session_id = credit.session_id
+    WHERE credit.conv_date BETWEEN :first_day AND :last_conversion_day
+),
+
+credit_of_day AS MATERIALIZED (
+    SELECT date, total(ihc) AS orders, total(revenue) AS revenue
+    FROM dated_credit
+    WHERE date BETWEEN :first_day AND :last_day
+    GROUP BY date
+),
+
+reported AS (
+    SELECT * FROM channel_reporting WHERE date BETWEEN :first_day AND :last_day
+),
+
+figure AS (
+    SELECT date, 'cost' AS figure, cost AS reported, 0 AS of_sources FROM reported
+    UNION ALL
+    SELECT date, 'orders', ihc, 0 FROM reported
+    UNION ALL
+    SELECT date, 'revenue', ihc_revenue, 0 FROM reported
+    UNION ALL
+    SELECT date, 'cost', 0, cost FROM cost_of_day
+    UNION ALL
+    SELECT date, 'orders', 0, orders FROM credit_of_day
+    UNION ALL
+    SELECT date, 'revenue', 0, revenue FROM credit_of_day
+)
+
+SELECT date, figure, total(reported) AS reported, total(of_sources) AS of_sources
+FROM figure
+GROUP BY date, figure
+HAVING abs(total(reported) - total(of_sources)) >= CASE figure WHEN 'orders' THEN 1e-6 ELSE 0.005 END
+ORDER BY date, figure

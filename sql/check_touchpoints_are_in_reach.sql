@@ -1,0 +1,35 @@
+-- One row per touchpoint of the days that breaks the rule of customer_journeys: a session of the conversion's user, before the
+-- conversion (or at its very second, if :include_converting_session), at most :lookback_days days earlier by date.
+WITH touchpoint AS (
+    SELECT
+        journey.conv_id,
+        journey.session_id,
+        journey.conv_date,
+        journey.timestamp,
+        conversions.conv_date || ' ' || conversions.conv_time AS converted_at,
+        date(conversions.conv_date, '-' || :lookback_days || ' days') AS window_start,
+        session.session_id IS NULL AS is_gone,
+        session.user_id IS NOT conversions.user_id AS is_of_another_user
+    FROM customer_journeys AS journey
+    JOIN conversions ON conversions.conv_id = journey.conv_id
+    LEFT JOIN session_sources AS session ON session.session_id = journey.session_id
+    WHERE journey.conv_date BETWEEN :first_day AND :last_day
+),
+
+judged AS (
+    SELECT
+        *,
+        CASE
+            WHEN is_gone THEN 'the session is not in session_sources'
+            WHEN is_of_another_user THEN 'the session is of another user'
+            WHEN timestamp < window_start THEN 'the session is older than the lookback'
+            WHEN timestamp > converted_at OR timestamp = converted_at AND NOT :include_converting_session
+                THEN 'the session is not before the conversion'
+        END AS problem
+    FROM touchpoint
+)
+
+SELECT conv_id, session_id, timestamp, converted_at, problem
+FROM judged
+WHERE problem IS NOT NULL
+ORDER BY conv_date, conv_id, session_id
