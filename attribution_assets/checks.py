@@ -4,12 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
+from attribution_assets.errors import AttributionError
 from attribution_assets.io_managers import SQLiteIOManager
 from attribution_assets.partitions import first_day
 from attribution_assets.queries import query_parameters
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 from attribution_assets.warehouse.checks import CHECKS, Check, Finding, checks_of, computed_days, run_check, stop_if_failed
+
+ASSETS = tuple(dict.fromkeys(check.asset for check in CHECKS))
+"""The assets that have checks, in the order of a run."""
 
 
 def source_check_specs(asset: str) -> list[dg.AssetCheckSpec]:
@@ -28,14 +32,13 @@ def source_checks(query: Query, warehouse: SQLiteWarehouse) -> Iterator[dg.Asset
 
 def result_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """The checks of what each asset has written, a step per asset, on the run's days; started alone, on all computed days."""
-    assets = dict.fromkeys(check.asset for check in CHECKS)
-    return [_result_checks(settings, asset) for asset in assets]
+    return [_result_checks(settings, asset) for asset in ASSETS]
 
 
 def _result_checks(settings: Settings, asset: str) -> dg.AssetChecksDefinition:
     checks = checks_of(asset, before=False)
 
-    @dg.multi_asset_check(name=f"{asset}_checks", specs=_specs(checks))
+    @dg.multi_asset_check(name=f"{asset}_checks", specs=_specs(checks), can_subset=True)
     def check_result(
         context: dg.AssetCheckExecutionContext, io_manager: dg.ResourceParam[SQLiteIOManager]
     ) -> Iterator[dg.AssetCheckResult]:
@@ -43,8 +46,13 @@ def _result_checks(settings: Settings, asset: str) -> dg.AssetChecksDefinition:
         if context.has_partition_key or context.has_partition_key_range:
             days = Days(*context.partition_key_range)
         else:
-            days = computed_days(warehouse, asset)
-        yield from _results(checks, warehouse, check_parameters(settings, asset, days))
+            computed = computed_days(warehouse, asset)
+            if not computed:
+                raise AttributionError(f"There is nothing to check: materialize {asset} first.")
+            days = computed
+        selected = {key.name for key in context.selected_asset_check_keys}
+        chosen = [check for check in checks if check.name in selected]
+        yield from _results(chosen, warehouse, check_parameters(settings, asset, days))
 
     return check_result
 
@@ -52,6 +60,34 @@ def _result_checks(settings: Settings, asset: str) -> dg.AssetChecksDefinition:
 def check_parameters(settings: Settings, asset: str, days: Days) -> dict[str, str | int]:
     """What the asset's checks are asked with, for these days of it."""
     return {**query_parameters(settings, asset, days), "first_partition": first_day(settings)}
+
+
+def check_days(settings: Settings, start: str | None, end: str | None) -> list[Finding]:
+    """What every check finds on the days from `start` to `end`, each asset's own. Writes nothing.
+
+    Unset, from the first or to the last day with results; an asset without any is then left out. Raises AttributionError where
+    no asset has results, or none has a table for them yet, and for a reversed range.
+    """
+    warehouse = SQLiteWarehouse(settings.database)
+    findings = []
+    for asset in ASSETS:
+        days = _days_to_check(computed_days(warehouse, asset), start, end)
+        if days:
+            parameters = check_parameters(settings, asset, days)
+            findings += [run_check(warehouse, check, parameters) for check in CHECKS if check.asset == asset]
+    if not findings:
+        raise AttributionError(
+            f"{settings.database} has no results yet, so there is nothing to check: `attribution run` first."
+        )
+    return findings
+
+
+def _days_to_check(computed: Days | None, start: str | None, end: str | None) -> Days | None:
+    if start and end:
+        return Days(start, end)
+    if not computed:
+        return None
+    return Days(start or min(computed.first, end or computed.first), end or max(computed.last, start or computed.last))
 
 
 def _specs(checks: Sequence[Check]) -> list[dg.AssetCheckSpec]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.terminal import console, number, print_frame, print_rows, progress
+from attribution_assets.terminal import console, number, print_findings, print_frame, print_rows, progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,6 +115,25 @@ def _print_states(states: list[dict[str, Any]]) -> None:
     console().print(table)
     for reason in reasons(states):
         click.echo(reason)
+
+
+@main.command()
+@click.option("--database", type=click.Path(path_type=Path), help="SQLite file [ATTRIBUTION_DATABASE, data/attribution.db].")
+@click.option("--start", type=DATE, metavar="DATE", help="First day; unset, the first with results.")
+@click.option("--end", type=DATE, metavar="DATE", help="Last day, included; unset, the last with results.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as one JSON array.")
+def check(database: Path | None, start: datetime | None, end: datetime | None, as_json: bool) -> None:
+    """Check sources and results of these days, writing nothing; exit code 1 if a check fails that stops a run."""
+    with _plain_errors():
+        settings = _settings(database=database)
+        from attribution_assets.checks import check_days
+
+        findings = check_days(settings, *(day.date().isoformat() if day else None for day in (start, end)))
+    if as_json:
+        click.echo(json.dumps([finding.summary() for finding in findings], ensure_ascii=False, default=str, indent=2))
+    else:
+        print_findings(findings)
+    sys.exit(1 if any(finding.state == "failed" for finding in findings) else 0)
 
 
 @main.group()

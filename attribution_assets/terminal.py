@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from attribution_assets.warehouse.checks import Finding
+
 
 def print_frame(title: str, frame: pd.DataFrame, formats: dict[str, str], otherwise: str) -> None:
     """A table of the frame: its first column as text, the others as numbers; nothing where a value is undefined."""
@@ -54,6 +56,31 @@ def print_rows(title: str, rows: Sequence[dict[str, Any]], formats: dict[str, st
     console().print(table)
 
 
+def print_findings(findings: Sequence[Finding]) -> None:
+    """A table of the checks, and one of the offending rows of each that has some; two assets' same rows are shown once."""
+    from rich import box
+    from rich.table import Table
+
+    from attribution_assets.warehouse.checks import in_words
+
+    screen = console()
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("check", "asset", "result"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("what it found")
+    for finding in findings:
+        table.add_row(finding.check.name, finding.check.asset, finding.state, finding.sentence)
+    screen.print(table)
+    shown: list[list[dict[str, Any]]] = [[]]
+    for finding in findings:
+        if finding.rows not in shown:
+            shown.append(finding.rows)
+            table = Table(*finding.rows[0], box=box.SIMPLE_HEAD)
+            for row in finding.rows:
+                table.add_row(*map(in_words, row.values()))
+            screen.print(f"{finding.check.name}, {len(finding.rows)} of {finding.offending:,}:", table, sep="\n")
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[dg.DagsterEvent], None]]:
     """A handler of Dagster events: a bar per step on a terminal, a line per step elsewhere; and what the package logs."""
@@ -74,6 +101,7 @@ def progress() -> Iterator[Callable[[dg.DagsterEvent], None]]:
         )
         tasks: dict[str, Any] = {}
         rows: Counter[str] = Counter()
+        checks: Counter[str] = Counter()
 
         def on_event(event: dg.DagsterEvent) -> None:
             step = event.step_key or ""
@@ -82,10 +110,13 @@ def progress() -> Iterator[Callable[[dg.DagsterEvent], None]]:
                 tasks[step] = bars.add_task(step, total=None, rows="")
             elif event.is_step_materialization:
                 rows[step] += data.materialization.metadata["dagster/partition_row_count"].value
+            elif event.event_type_value == "ASSET_CHECK_EVALUATION":
+                checks[step] += 1
             elif event.is_step_success:
-                bars.update(tasks[step], total=1, completed=1, rows=f"{rows[step]:,} rows")
+                done = f"{rows[step]:,} rows" if step in rows else f"{checks[step]} checks"
+                bars.update(tasks[step], total=1, completed=1, rows=done)
                 if bars.disable:
-                    screen.print(f"{step}: {rows[step]:,} rows in {data.duration_ms / 1000:.1f} s", soft_wrap=True)
+                    screen.print(f"{step}: {done} in {data.duration_ms / 1000:.1f} s", soft_wrap=True)
 
         logger = logging.getLogger("attribution_assets")
         handler = RichHandler(console=screen, show_time=False, show_level=False, show_path=False)

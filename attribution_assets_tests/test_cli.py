@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from attribution_assets.cli import main
+from attribution_assets.warehouse.checks import CHECKS
 from attribution_assets_tests.support import PROJECT, Shop
 
 YESTERDAY = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
@@ -209,6 +211,10 @@ def test_elsewhere_than_on_a_terminal_each_step_is_a_plain_line(small_shop: Shop
     ]
 
 
+def test_checks_of_a_step_of_their_own_are_counted(small_shop: Shop) -> None:
+    assert "customer_journeys_checks: 3 checks in " in run(small_shop).stderr
+
+
 def test_on_a_terminal_each_step_has_a_progress_bar(small_shop: Shop) -> None:
     terminal, end = pty.openpty()
     with subprocess.Popen(
@@ -236,6 +242,113 @@ def read_all(terminal: int) -> str:
     finally:
         os.close(terminal)
     return content.decode()
+
+
+# -- check ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def computed(small_shop: Shop, instance: dg.DagsterInstance) -> Shop:
+    """The small shop without its stranger but with a session on every day, attributed and reported."""
+    small_shop.execute("DELETE FROM conversions WHERE user_id = 'stranger'")
+    small_shop.session("s3", "w", "2023-09-02 10:00:00", "Email")
+    small_shop.attribute(instance, "2023-09-02", lookback_days=1)
+    small_shop.report(instance, "2023-09-01", "2023-09-03", lookback_days=1)
+    return small_shop
+
+
+def check(shop: Shop, *arguments: str) -> Result:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ATTRIBUTION_LOOKBACK_DAYS", "1")
+        return attribution("check", "--database", shop.database, *arguments)
+
+
+def test_check_of_a_database_that_is_right_says_of_every_check_that_it_passed(computed: Shop) -> None:
+    result = check(computed)
+
+    assert result.exit_code == 0
+    for made in CHECKS:
+        assert re.search(rf"^ *{made.name} +{made.asset} +passed ", result.stdout, re.MULTILINE), made
+
+
+def test_a_failed_check_ends_with_code_1_and_shows_its_rows(computed: Shop) -> None:
+    computed.execute("UPDATE channel_reporting SET cost = 9.994 WHERE date = '2023-09-01'")
+
+    result = check(computed)
+
+    assert result.exit_code == 1
+    assert "failed" in result.stdout
+    assert "1 figure of the report of 2023-09-01 to 2023-09-03" in " ".join(result.stdout.split())
+    shown = result.stdout[result.stdout.index("report_adds_up, 1 of 1:") :].split()
+    assert shown[-4:] == ["2023-09-01", "cost", "9.994", "4"]
+
+
+def test_a_warning_ends_with_code_0_and_shows_its_rows_once(computed: Shop) -> None:
+    computed.conversion("c[0]", "stranger", "2023-09-02 12:00:00", -5)
+
+    result = check(computed)
+
+    assert result.exit_code == 0
+    assert "warning" in result.stdout
+    assert result.stdout.count("stranger") == 2  # of buyers_have_sessions and conversions_have_sessions
+    assert "c[0]" in result.stdout
+
+
+def test_check_looks_at_the_days_that_it_is_given(computed: Shop) -> None:
+    computed.execute("UPDATE channel_reporting SET cost = 9 WHERE date = '2023-09-03'")
+
+    assert check(computed, "--end", "2023-09-02").exit_code == 0
+    assert check(computed, "--start", "2023-09-03").exit_code == 1
+    assert check(computed, "--start", "2023-09-03", "--end", "2023-09-03").exit_code == 1
+
+
+def test_check_gives_programs_what_it_found(computed: Shop) -> None:
+    computed.execute("UPDATE channel_reporting SET cost = 9 WHERE date = '2023-09-03'")
+
+    found = json.loads(check(computed, "--json").stdout)
+
+    assert [(finding["asset"], finding["check"]) for finding in found] == [(made.asset, made.name) for made in CHECKS]
+    assert found[-1] == {
+        "check": "report_adds_up",
+        "asset": "channel_reporting",
+        "days": ["2023-09-01", "2023-09-03"],
+        "blocking": True,
+        "result": "failed",
+        "sentence": "1 figure of the report of 2023-09-01 to 2023-09-03 differed from what the sources add up to.",
+        "offending": 1,
+        "rows": [{"date": "2023-09-03", "figure": "cost", "reported": 9.0, "of_sources": 1.0}],
+    }
+
+
+def test_check_writes_nothing(computed: Shop, tmp_path: Path) -> None:
+    computed.execute("DROP INDEX conversions_by_date")  # which a run would make again
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    check(computed)
+
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_check_of_a_database_without_results_says_so_in_one_line(small_shop: Shop) -> None:
+    untouched = check(small_shop)
+    small_shop.warehouse.prepare()
+    prepared = check(small_shop, "--start", "2023-09-01")
+
+    assert (untouched.exit_code, prepared.exit_code) == (1, 1)
+    assert re.fullmatch(rf"Error: {small_shop.database} has no table \w+ yet: materialize \w+ first\.\n", untouched.stderr)
+    assert prepared.stderr == (
+        f"Error: {small_shop.database} has no results yet, so there is nothing to check: `attribution run` first.\n"
+    )
+
+
+def test_a_run_whose_result_is_wrong_says_so_in_one_line(computed: Shop) -> None:
+    computed.execute("DELETE FROM session_sources WHERE session_id = 's1'")
+    computed.execute("DELETE FROM conversions WHERE conv_id = 'c2'")
+
+    result = run(computed, "--start", "2023-09-03", "--end", "2023-09-03")
+
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("Error: channel_reporting was written, but it is wrong, so nothing was ")
 
 
 # -- mistakes ---------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ broken_session AS (
 broken_cost AS (
     SELECT costs.session_id, 'has cost ' || quote(costs.cost) || ', not a number' AS what
     FROM session_costs AS costs
-    CROSS JOIN session_sources AS session -- CROSS JOIN: one pass over the costs, few of which are broken
+    CROSS JOIN session_sources AS session -- CROSS JOIN: the few unusual costs drive
     WHERE (typeof(costs.cost) NOT IN ('integer', 'real', 'null') OR abs(costs.cost) > 1e15)
       AND session.session_id = costs.session_id
       AND session.event_date BETWEEN :first_day AND :last_day

@@ -73,6 +73,8 @@ CREATE TABLE IF NOT EXISTS channel_reporting (
 
 CREATE INDEX IF NOT EXISTS session_sources_by_user ON session_sources (user_id, event_date, event_time);
 CREATE INDEX IF NOT EXISTS session_sources_by_date ON session_sources (event_date);
+CREATE INDEX IF NOT EXISTS session_costs_unusual ON session_costs (session_id) -- the few that checks look for
+    WHERE cost < 0 OR (typeof(cost) NOT IN ('integer', 'real', 'null') OR abs(cost) > 1e15);
 CREATE INDEX IF NOT EXISTS conversions_by_date ON conversions (conv_date);
 CREATE INDEX IF NOT EXISTS customer_journeys_by_date ON customer_journeys (conv_date);
 CREATE INDEX IF NOT EXISTS ihc_results_by_date ON ihc_results (conv_date);

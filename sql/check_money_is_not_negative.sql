@@ -6,7 +6,7 @@ WHERE conv_date BETWEEN :first_day AND :last_conversion_day
 UNION ALL
 SELECT 'session_costs', session.session_id, session.event_date, costs.cost
 FROM session_costs AS costs
-CROSS JOIN session_sources AS session -- CROSS JOIN: one pass over the costs, few of which are negative
+CROSS JOIN session_sources AS session -- CROSS JOIN: the few unusual costs drive
 WHERE costs.cost < 0
   AND session.session_id = costs.session_id
   AND session.event_date BETWEEN :first_day AND :last_day

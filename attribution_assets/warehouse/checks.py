@@ -58,6 +58,19 @@ class Finding:
             return "passed"
         return "failed" if self.check.blocking else "warning"
 
+    def summary(self) -> dict[str, Any]:
+        """The finding for programs, ready for JSON."""
+        return {
+            "check": self.check.name,
+            "asset": self.check.asset,
+            "days": [self.days.first, self.days.last],
+            "blocking": self.check.blocking,
+            "result": self.state,
+            "sentence": self.sentence,
+            "offending": self.offending,
+            "rows": self.rows,
+        }
+
 
 def _source_checks(asset: str) -> list[Check]:
     return [
@@ -199,17 +212,15 @@ def checks_of(asset: str, *, before: bool) -> list[Check]:
     return [check for check in CHECKS if check.asset == asset and check.before == before]
 
 
-def computed_days(warehouse: SQLiteWarehouse, asset: str) -> Days:
-    """From the first to the last day that has results, of the conversions or of the reports.
+def computed_days(warehouse: SQLiteWarehouse, asset: str) -> Days | None:
+    """From the first to the last day that has results, of the conversions or of the reports; None where there are none.
 
-    Raises AttributionError where there are none, or no tables for them yet.
+    Raises AttributionError where there are no tables for them yet.
     """
     columns, [row] = warehouse.fetch(Query("result_span"))
     kind = "report" if asset == "channel_reporting" else "conversion"
     first, last = (dict(zip(columns, row, strict=True))[f"{end}_{kind}_day"] for end in ("first", "last"))
-    if first is None:
-        raise AttributionError(f"{warehouse.path} has no results in {asset} yet: run `attribution run` first.")
-    return Days(first, last)
+    return Days(first, last) if first else None
 
 
 def run_check(warehouse: SQLiteWarehouse, check: Check, parameters: Mapping[str, str | int | float]) -> Finding:
@@ -224,8 +235,8 @@ def run_check(warehouse: SQLiteWarehouse, check: Check, parameters: Mapping[str,
         columns = [column for column, *_ in cursor.description]
         rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchmany(SHOWN)]
         offending = len(rows) + sum(1 for _ in cursor)
-    first, last, last_conversion = (str(parameters[name]) for name in ("first_day", "last_day", "last_conversion_day"))
-    days, conversion_days = Days(first, last), Days(first, last_conversion)
+    days = Days(str(parameters["first_day"]), str(parameters["last_day"]))
+    conversion_days = f"{days} and later" if parameters["last_conversion_day"] != days.last else str(days)
     sentence = check.demand
     if offending:
         broken = check.broken.format(**{**parameters, **rows[0], "days": days, "conversion_days": conversion_days})
@@ -242,12 +253,19 @@ def stop_if_failed(findings: Iterable[Finding]) -> None:
     if failed[0].check.before:
         problems = [row["problem"] for finding in failed for row in finding.rows]
         raise broken_sources(asset, problems, sum(finding.offending for finding in failed))
-    told = [f"{finding.sentence.rstrip('.')}: {'; '.join(map(_in_words, finding.rows))}." for finding in failed]
+    told = [f"{finding.sentence.rstrip('.')}: {'; '.join(map(_row_in_words, finding.rows))}." for finding in failed]
     raise AttributionError(
         f"{asset} was written, but it is wrong, so nothing was made of it. {' '.join(told)} "
         "docs/operations.md, `When a check fails`, says what to do."
     )
 
 
-def _in_words(row: Mapping[str, Any]) -> str:
-    return ", ".join(f"{column} {value}" for column, value in row.items())
+def _row_in_words(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{column} {in_words(value)}" for column, value in row.items())
+
+
+def in_words(value: Any) -> str:
+    """A value of an offending row as people read it: no more digits than can be wrong, nothing for NULL."""
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return "" if value is None else str(value)

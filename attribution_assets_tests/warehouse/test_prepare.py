@@ -44,6 +44,7 @@ def test_prepare_creates_our_four_tables_and_all_indexes(shop: Shop) -> None:
         "ihc_results",
         "ihc_results_by_date",
         "session_costs",
+        "session_costs_unusual",
         "session_sources",
         "session_sources_by_date",
         "session_sources_by_user",
@@ -213,4 +214,4 @@ def test_two_processes_prepare_the_same_fresh_file_at_once(tmp_path: Path, long:
     codes = in_processes((prepare_all, databases), (prepare_all, databases))
 
     assert codes == [0, 0]
-    assert {len(everything(database)) for database in databases} == {21}  # 7 tables, 7 keys, 7 indexes
+    assert {len(everything(database)) for database in databases} == {22}  # 7 tables, 7 keys, 8 indexes
