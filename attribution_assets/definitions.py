@@ -85,7 +85,7 @@ def build_defs(
     """
     settings = settings or Settings()
     return dg.Definitions(
-        assets=build_assets(settings),
+        assets=dg.with_source_code_references(build_assets(settings)),
         jobs=[attribution_job, reporting_job],
         schedules=[daily_schedule],
         sensors=[automation_sensor(), late_data_sensor(settings)],

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from attribution_assets.ihc import IHCParameters, Redistribution
 from attribution_assets.ihc.client import ENDPOINT, endpoint
 
 
@@ -133,6 +136,29 @@ class Settings(BaseSettings):
     def uses_api(self) -> bool:
         """Whether the paid service computes IHC."""
         return self.ihc_backend == "api" or (self.ihc_backend is None and self.ihc_api_key is not None)
+
+    def fingerprint(self) -> str:
+        """A short hash of all that determines results: days that share it were computed by the same rules.
+
+        The key, paths and what only determines when and how are no part of it. Raises AttributionError where a file of
+        parameters cannot be read.
+        """
+        redistribution = Redistribution.load(self.ihc_redistribution).name if self.ihc_redistribution else None
+        rules: dict[str, Any] = {
+            "lookback_days": self.lookback_days,
+            "include_converting_session": self.include_converting_session,
+            "redistribution": redistribution,
+        }
+        if self.uses_api:
+            rules |= {
+                "url": self.ihc_api_url,
+                "conv_type_id": self.ihc_conv_type_id,
+                "max_sessions": self.ihc_max_sessions,
+                "long_journeys": self.ihc_long_journeys,
+            }
+        if not self.uses_api or self.ihc_on_partial == "embedded":
+            rules["parameters"] = IHCParameters.load(self.ihc_parameters).name
+        return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:8]
 
     @model_validator(mode="after")
     def _start_before_end(self) -> Self:

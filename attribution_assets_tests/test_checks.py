@@ -10,8 +10,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from attribution_assets.definitions import ATTRIBUTION_JOB, REPORTING_JOB, build_assets, build_defs, build_resources
+from attribution_assets.definitions import build_assets, build_defs, build_resources
 from attribution_assets.errors import AttributionError
+from attribution_assets.jobs import attribution_job, reporting_job
 from attribution_assets.warehouse.checks import CHECKS, checks_of
 from attribution_assets_tests.support import Shop
 
@@ -67,7 +68,7 @@ def by_itself(shop: Shop, instance: dg.DagsterInstance, asset: str) -> dg.Execut
 
 
 def by_its_job(shop: Shop, instance: dg.DagsterInstance, asset: str) -> dg.ExecuteInProcessResult:
-    job = REPORTING_JOB if asset == "channel_reporting" else ATTRIBUTION_JOB
+    job = reporting_job.name if asset == "channel_reporting" else attribution_job.name
     return (
         build_defs(shop.settings(lookback_days=1))
         .resolve_job_def(job)
@@ -172,7 +173,7 @@ def test_a_passed_check_says_what_holds(sold: Shop, instance: dg.DagsterInstance
 # -- after writing -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("job", [ATTRIBUTION_JOB, REPORTING_JOB])
+@pytest.mark.parametrize("job", [attribution_job.name, reporting_job.name])
 def test_the_jobs_hold_all_checks_of_their_assets(sold: Shop, job: str) -> None:
     made = build_defs(sold.settings()).resolve_job_def(job)
 

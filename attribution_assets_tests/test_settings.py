@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic import SecretStr, ValidationError
 
 from attribution_assets.cli import main
 from attribution_assets.settings import Settings
+from attribution_assets_tests.test_end_to_end import EVEN
 
 CHOICES: list[tuple[str, str, str, Any]] = [  # variable, text, field, value
     ("ATTRIBUTION_DATABASE", "/some/shop.db", "database", Path("/some/shop.db")),
@@ -221,6 +223,56 @@ def test_a_first_day_after_the_last_is_refused_and_both_variables_are_named() ->
 
 def test_one_day_may_be_the_first_and_the_last() -> None:
     assert Settings(start_date="2023-09-01", end_date="2023-09-01").end_date == date(2023, 9, 1)
+
+
+API = {"ihc_api_key": "secret", "ihc_conv_type_id": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("base", "changed"),
+    [
+        ({}, {"lookback_days": 30}),
+        ({}, {"include_converting_session": True}),
+        ({}, {"ihc_parameters": "alternative"}),
+        ({}, API),
+        ({}, {"ihc_redistribution": "redistribution.json"}),
+        (API, {"ihc_conv_type_id": "other"}),
+        (API, {"ihc_api_url": "https://example.org/v1/compute_ihc"}),
+        (API, {"ihc_max_sessions": 200}),
+        (API, {"ihc_long_journeys": "fail"}),
+        ({**API, "ihc_on_partial": "embedded"}, {"ihc_parameters": "alternative"}),
+    ],
+)
+def test_a_choice_that_changes_results_changes_the_fingerprint(base: dict[str, Any], changed: dict[str, Any]) -> None:
+    rule = {"direction": "any_session", "receive_threshold": 0, "redistribution_channel_labels": ["Direct"]}
+    Path("redistribution.json").write_text(json.dumps({"closer": rule}))
+
+    assert Settings(**base).fingerprint() != Settings(**{**base, **changed}).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("base", "changed"),
+    [
+        ({}, {"database": "other.db", "exports": "elsewhere", "dagster_home": "home", "ihc_ledger": "other_ledger.db"}),
+        ({}, {"start_date": "2023-09-01", "end_date": "2023-09-30"}),
+        ({}, {"ihc_conv_type_id": "other", "ihc_max_sessions": 200, "ihc_long_journeys": "fail"}),  # of the API, not asked
+        (API, {"ihc_api_key": "another"}),
+        (API, {"ihc_concurrency": 1, "ihc_timeout": 5, "ihc_max_journeys": 1}),
+        (API, {"ihc_parameters": "alternative"}),  # of the embedded model, not asked
+    ],
+)
+def test_a_choice_that_changes_no_result_leaves_the_fingerprint(base: dict[str, Any], changed: dict[str, Any]) -> None:
+    assert Settings(**base).fingerprint() == Settings(**{**base, **changed}).fingerprint()
+
+
+def test_the_fingerprint_is_that_of_a_parameter_file_s_content() -> None:
+    file = Path("mine.json")
+    file.write_text(EVEN)
+    before = Settings(ihc_parameters="mine.json").fingerprint()
+
+    file.write_text(EVEN.replace('"holder": 1', '"holder": 2'))
+
+    assert Settings(ihc_parameters="mine.json").fingerprint() != before
 
 
 @pytest.mark.parametrize("source", ["environment", ".env"])

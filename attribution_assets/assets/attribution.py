@@ -1,18 +1,24 @@
 """ihc_results and attribution_customer_journey: who gets the credit for each conversion."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
 import pandas as pd
 from pydantic import Field
 
 from attribution_assets.assets.daily import column_schema, daily_asset
+from attribution_assets.assets.shown import facts
 from attribution_assets.automation import restated
+from attribution_assets.ihc.model import OUTPUTS
+from attribution_assets.io_managers.sqlite import Described
 from attribution_assets.partitions import run_days
 from attribution_assets.queries import attribution_query
 from attribution_assets.resources import IHCResource
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Frames, Query
+from attribution_assets.warehouse import Frames
+
+MODEL_READS = ("timestamp", "channel_label", "holder_engagement", "closer_engagement")
 
 
 class IHCResultsConfig(dg.Config):
@@ -31,20 +37,27 @@ def attribution_assets(settings: Settings, partitions: dg.DailyPartitionsDefinit
         automation_condition=restated(settings),
         group_name="attribution",
         kinds={"sqlite", "numpy"},
+        lineage={
+            **{column: f"customer_journeys.{column}" for column in ("conv_id", "session_id", "conv_date")},
+            **dict.fromkeys(OUTPUTS, " ".join(f"customer_journeys.{column}" for column in MODEL_READS)),
+            "backend": "",
+            "parameters": "",
+        },
         description=(
-            "One row per conversion and session of its journey: how far the session started (initializer), kept going "
-            "(holder) and closed (closer) it, the three weighed together (ihc), and which model with which parameters "
-            "says so. Partition: the date of the conversion. Restated when its journeys or the model change."
+            "One row per conversion and session of its journey: how far the session started the journey (initializer), kept it "
+            "going (holder) and closed it (closer), from 0 to 1, and the three weighed together (ihc). Each row names the "
+            "model and the parameters that say so.\n\n"
+            "A day is the date of the conversions. Restated when its journeys or the model change."
         ),
     )
     def ihc_results(
         context: dg.AssetExecutionContext, config: IHCResultsConfig, customer_journeys: Frames, ihc: IHCResource
-    ) -> Frames:
+    ) -> Described:
         def rows() -> Iterator[pd.DataFrame]:
             told = yield from ihc.answer(customer_journeys, refresh=config.refresh)
             context.add_asset_metadata({f"{name} (whole run)": count for name, count in told.items()})
 
-        return Frames(rows())
+        return Described(Frames(rows()), partial(facts, "shown_ihc_results", settings))
 
     @daily_asset(
         partitions,
@@ -54,12 +67,19 @@ def attribution_assets(settings: Settings, partitions: dg.DailyPartitionsDefinit
         automation_condition=restated(settings),
         group_name="attribution",
         kinds={"sqlite", "sql"},
+        sql="attribution_customer_journey",
+        lineage={
+            **{column: f"ihc_results.{column}" for column in ("conv_id", "session_id", "conv_date")},
+            "ihc": "ihc_results.ihc",
+        },
         description=(
-            "One row per conversion and session of its journey: the session's share of the conversion. The shares of a "
-            "conversion sum to exactly 1. Partition: the date of the conversion. Restated when ihc_results changes."
+            "One row per conversion and session of its journey: the share of the order that the session has earned. The "
+            "shares of an order sum to exactly 1, so none is lost and none counts twice.\n\n"
+            "A day is the date of the conversions. Restated when ihc_results changes."
         ),
     )
-    def attribution_customer_journey(context: dg.AssetExecutionContext) -> Query:
-        return attribution_query(run_days(context))
+    def attribution_customer_journey(context: dg.AssetExecutionContext) -> Described:
+        query = attribution_query(run_days(context))
+        return Described(query, partial(facts, "shown_attribution_customer_journey", settings))
 
     return [ihc_results, attribution_customer_journey]

@@ -1,32 +1,61 @@
-"""What all daily assets share: partitions, the backfill policy, owners, and the table's schema as metadata."""
+"""What all daily assets share: partitions, the backfill policy, owners, and as metadata columns, their origin and the SQL."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
 
 from attribution_assets.io_managers.sqlite import DAY_COLUMN
 from attribution_assets.warehouse import Table, schema
+from attribution_assets.warehouse.query import sql_folder
 
-warnings.filterwarnings("ignore", message=".*`backfill_policy`", category=dg.BetaWarning)
+for beta in ("backfill_policy", "with_source_code_references", "CodeReferencesMetadataValue", "LocalFileCodeReference"):
+    warnings.filterwarnings("ignore", message=f".*`{beta}`", category=dg.BetaWarning)
 
 OWNERS = ["team:marketing-data"]
 
 
 def daily_asset(
-    partitions: dg.DailyPartitionsDefinition, columns: dg.TableSchema, day_column: str, **options: Any
+    partitions: dg.DailyPartitionsDefinition,
+    columns: dg.TableSchema,
+    day_column: str,
+    *,
+    lineage: Mapping[str, str],
+    sql: str | None = None,
+    **options: Any,
 ) -> Callable[..., dg.AssetsDefinition]:
-    """`dg.asset` for one day per partition; a range is one run, which replaces the days named by `day_column`."""
+    """`dg.asset` for one day per partition; a range is one run, which replaces the days named by `day_column`.
+
+    `lineage`: for each column those it is made of, as "asset.column asset.column"; `sql`: the file of sql/ that makes the rows.
+    """
+    metadata: dict[str, Any] = {
+        DAY_COLUMN: day_column,
+        "dagster/column_schema": columns,
+        "dagster/column_lineage": _column_lineage(lineage),
+    }
+    if sql:
+        file = dg.LocalFileCodeReference(file_path=str(sql_folder() / f"{sql}.sql"), label=f"sql/{sql}.sql")
+        metadata["dagster/code_references"] = dg.CodeReferencesMetadataValue(code_references=[file])
     decorate: Callable[..., dg.AssetsDefinition] = dg.asset(
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         owners=OWNERS,
         pool="database",
-        metadata={DAY_COLUMN: day_column, "dagster/column_schema": columns},
+        metadata=metadata,
         **options,
     )
     return decorate
+
+
+def _column_lineage(lineage: Mapping[str, str]) -> dg.TableColumnLineage:
+    sources = {column: [source.split(".") for source in text.split()] for column, text in lineage.items()}
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(dg.AssetKey(asset), source_column) for asset, source_column in of_column]
+            for column, of_column in sources.items()
+        }
+    )
 
 
 def column_schema(table: str, *extra: dg.TableColumn) -> dg.TableSchema:

@@ -1,17 +1,20 @@
 """channel_reporting and channel_reporting_csv: what each channel cost and earned on each day."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
 
 from attribution_assets.assets.daily import column_schema, daily_asset
+from attribution_assets.assets.shown import report_facts
 from attribution_assets.automation import restated
 from attribution_assets.checks import source_check_specs, source_checks
 from attribution_assets.io_managers import SQLiteIOManager
+from attribution_assets.io_managers.sqlite import Described
 from attribution_assets.partitions import conversions_in_reach, run_days
 from attribution_assets.queries import reporting_query
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Query
+from attribution_assets.warehouse import Query, schema
 
 
 def reporting_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -32,19 +35,28 @@ def reporting_assets(settings: Settings, partitions: dg.DailyPartitionsDefinitio
         check_specs=source_check_specs("channel_reporting"),
         group_name="reporting",
         kinds={"sqlite", "sql"},
+        sql="channel_reporting",
+        lineage={
+            "channel_name": "session_sources.channel_name",
+            "date": "session_sources.event_date",
+            "cost": "session_costs.cost",
+            "ihc": "attribution_customer_journey.ihc",
+            "ihc_revenue": "attribution_customer_journey.ihc conversions.revenue",
+        },
         description=(
-            "One row per channel and day: what the day's sessions cost, and the orders (ihc) and revenue (ihc_revenue) "
-            "credited to them by conversions on that day or later. Partition: the date of the sessions. Provisional until "
-            f"{lookback} days later: restated when a conversion of the next {lookback} days changes, or the day's sessions or "
-            "costs do."
+            "One row per channel and day: what the channel's sessions of that day cost, and the orders (ihc) and revenue "
+            "(ihc_revenue) that they have earned so far, on that day or later.\n\n"
+            f"A day is the date of the sessions. It is provisional for {lookback} days: an order of {lookback} days later can "
+            f"still be credited to it. Restated when a conversion of the next {lookback} days changes, or the day's sessions "
+            "or costs do."
         ),
     )
     def channel_reporting(
         context: dg.AssetExecutionContext, io_manager: dg.ResourceParam[SQLiteIOManager]
-    ) -> Iterator[dg.AssetCheckResult | dg.Output[Query]]:
+    ) -> Iterator[dg.AssetCheckResult | dg.Output[Described]]:
         query = reporting_query(settings, run_days(context))
         yield from source_checks(query, io_manager.warehouse)
-        yield dg.Output(query)
+        yield dg.Output(Described(query, partial(report_facts, settings)))
 
     @daily_asset(
         partitions,
@@ -59,9 +71,16 @@ def reporting_assets(settings: Settings, partitions: dg.DailyPartitionsDefinitio
         group_name="reporting",
         kinds={"csv"},
         io_manager_key="csv_io_manager",
+        sql="channel_reporting_csv",
+        lineage={
+            **{column: f"channel_reporting.{column}" for column in schema()["channel_reporting"].column_names},
+            "CPO": "channel_reporting.cost channel_reporting.ihc",
+            "ROAS": "channel_reporting.ihc_revenue channel_reporting.cost",
+        },
         description=(
-            "channel_reporting with cost per order (CPO) and return on ad spend (ROAS) as CSV files: one per day, and one with "
-            "all days so far. Partition: the date of the sessions. Restated when channel_reporting changes."
+            "The report for spreadsheets and other programs: channel_reporting with cost per order (CPO) and return on ad "
+            "spend (ROAS) as CSV files, one per day, and one with all days so far.\n\n"
+            "A day is the date of the sessions. Restated when channel_reporting changes."
         ),
     )
     def channel_reporting_csv() -> Query:

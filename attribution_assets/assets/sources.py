@@ -5,9 +5,18 @@ import dagster as dg
 from attribution_assets.assets.daily import OWNERS, column_schema
 
 DESCRIPTIONS = {
-    "session_sources": "One row per session: who came, when, through which channel, and how engaged. Filled by you.",
-    "session_costs": "One row per paid session: what it cost in Euro. Filled by you; a session without a row cost nothing.",
-    "conversions": "One row per conversion: who bought, when, and for how much in Euro. Filled by you.",
+    "session_sources": (
+        "One row per session: a visit, with who came, when, through which channel, and how engaged they were. "
+        "Filled by you; the pipeline only reads it."
+    ),
+    "session_costs": (
+        "One row per session that was paid for: what it cost, in Euro. A session without a row cost nothing. "
+        "Filled by you; the pipeline only reads it."
+    ),
+    "conversions": (
+        "One row per conversion: an order, with who bought, when, and for how much, in Euro. "
+        "Filled by you; the pipeline only reads it."
+    ),
 }
 
 

@@ -1,6 +1,7 @@
 """SQLiteIOManager: an asset's rows as a table of the same name in an SQLite file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,24 @@ from attribution_assets.warehouse.sqlite import RETURN_THIS
 DAY_COLUMN = "partition_expr"
 """The metadata key by which an asset names the column that holds its partition day (Dagster's own convention)."""
 
+OfDays = Mapping[str, Mapping[str, Any]]
+"""Metadata by day: for each day names and values."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """Rows to write, and a function that finds out, once they are written, what is to be shown beside each of their days."""
+
+    rows: Query | pd.DataFrame | Frames
+    shown: Callable[[SQLiteWarehouse, Days], OfDays]
+
 
 class SQLiteIOManager(dg.ConfigurableIOManager):
     """Writes a Query, a pandas frame or frames of bounded size as exactly the run's days of the asset's table.
 
     The table is the one that sql/challenge_db_create.sql declares under the asset's name; its day column stands in the
-    asset's metadata as `partition_expr`. An input annotated `Frames` is read piece by piece, any other as one frame.
+    asset's metadata as `partition_expr`. Rows may come Described. An input annotated `Frames` is read piece by piece, any
+    other as one frame.
     """
 
     database: str
@@ -29,9 +42,12 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
         """The database."""
         return SQLiteWarehouse(Path(self.database))
 
-    def handle_output(self, context: dg.OutputContext, obj: Query | pd.DataFrame | Iterator[pd.DataFrame] | Frames) -> None:
-        """Replaces the run's days of the table by the rows, in one transaction."""
+    def handle_output(
+        self, context: dg.OutputContext, obj: Query | pd.DataFrame | Iterator[pd.DataFrame] | Frames | Described
+    ) -> None:
+        """Replaces the run's days of the table by the rows, in one transaction; then shows what there is to show of them."""
         table = _table(context.asset_key)
+        obj, shown = (obj.rows, obj.shown) if isinstance(obj, Described) else (obj, None)
         if not isinstance(obj, Query | pd.DataFrame | Iterator | Frames):
             raise AttributionError(f"{table.name} returned {type(obj).__name__}. {RETURN_THIS}")
         for line in self.warehouse.prepare():
@@ -39,6 +55,11 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
         days = Days.of(context.asset_partition_keys)
         rows = self.warehouse.replace_days(table, day_column(context.asset_key, context.definition_metadata), days, obj)
         describe_days({day: {"dagster/partition_row_count": count} for day, count in rows.items()})
+        if shown:
+            try:
+                describe_days(shown(self.warehouse, days))
+            except Exception:
+                context.log.exception(f"{table.name} of {days} is written, but what the UI shows of it could not be found out.")
 
     def load_input(self, context: dg.InputContext) -> pd.DataFrame | Frames:
         """The rows of the upstream days that the partition mapping gives; of all partitions for an unpartitioned reader."""
@@ -67,7 +88,7 @@ def read_days(context: dg.InputContext) -> Days | None:
     return Days.of(context.asset_partition_keys) if context.has_asset_partitions else None
 
 
-def describe_days(metadata: Mapping[str, Mapping[str, int | dg.MetadataValue[Any]]]) -> None:
+def describe_days(metadata: OfDays) -> None:
     """Attaches metadata to each day of the run by itself; what is added to the output would stand at every day alike."""
     try:
         context = dg.AssetExecutionContext.get()

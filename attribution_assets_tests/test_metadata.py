@@ -1,0 +1,365 @@
+"""What the UI shows of each day that a run has written, and of the assets themselves: read from Dagster's own events."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+import dagster as dg
+import pytest
+
+from attribution_assets.assets.shown import SHOWN_AT_ONCE, facts
+from attribution_assets.chart import BARS, LETTERS, channel_chart
+from attribution_assets.definitions import build_defs
+from attribution_assets.warehouse import Days
+from attribution_assets_tests.support import Shop
+from attribution_assets_tests.test_definitions import SOURCES, TABLES
+from attribution_assets_tests.test_end_to_end import EVEN
+
+DATES = {"start_date": "2023-09-01", "end_date": "2023-09-09"}
+
+
+def shown(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, dict[str, Any]]:
+    """What the run's materializations of an asset show, by day."""
+    return {
+        event.partition or "": {name: value.value for name, value in event.materialization.metadata.items()}
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == dg.AssetKey(asset)
+    }
+
+
+@pytest.fixture(scope="module")
+def even(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Parameters with which each of a journey's two sessions gets half."""
+    path = tmp_path_factory.mktemp("parameters") / "even.json"
+    path.write_text(EVEN)
+    return str(path)
+
+
+def fill(shop: Shop) -> None:
+    """anna's order of 09-02 has two sessions; zoe buys on the same day without any; nothing happens on 09-03."""
+    shop.session("a1", "anna", "2023-09-01 10:00:00", "Email", cost=2, holder=0)
+    shop.session("a2", "anna", "2023-09-02 10:00:00", "Ads", cost=12.5, holder=0)
+    shop.session("d1", "dora", "2023-09-02 10:00:00", "Direct", cost="missing")
+    shop.conversion("buys", "anna", "2023-09-02 12:00:00", 60)
+    shop.conversion("strange", "zoe", "2023-09-02 13:00:00", 999.9)
+
+
+@pytest.fixture
+def small_shop(shop: Shop) -> Shop:
+    """A shop to change."""
+    fill(shop)
+    return shop
+
+
+# -- days of conversions ----------------------------------------------------------------------------------------------
+
+
+def test_each_day_shows_the_conversions_that_have_a_session_and_those_that_have_none(
+    small_shop: Shop, instance: dg.DagsterInstance
+) -> None:
+    days = shown(small_shop.attribute(instance, "2023-09-02", "2023-09-03", **DATES), "customer_journeys")
+
+    assert {day: list(of_day.values())[:4] for day, of_day in days.items()} == {
+        "2023-09-02": [2, 1, 1, 999.9],
+        "2023-09-03": [0, 0, 0, 0.0],
+    }
+    assert list(days["2023-09-03"])[:4] == [
+        "dagster/partition_row_count",
+        "conversions with a session",
+        "conversions without a session",
+        "revenue without a session",
+    ]
+
+
+def test_each_day_shows_conversions_and_revenue_attributed_and_not(small_shop: Shop, instance: dg.DagsterInstance) -> None:
+    days = shown(small_shop.attribute(instance, "2023-09-02", "2023-09-03", **DATES), "attribution_customer_journey")
+
+    assert list(days["2023-09-02"].items())[:5] == [
+        ("dagster/partition_row_count", 2),
+        ("conversions attributed", 1),
+        ("revenue attributed", 60.0),
+        ("conversions not attributed", 1),
+        ("revenue not attributed", 999.9),
+    ]
+    assert list(days["2023-09-03"].values())[:5] == [0, 0, 0.0, 0, 0.0]
+
+
+def test_each_day_shows_the_model_and_its_parameters_as_they_stand_in_the_rows(
+    small_shop: Shop, instance: dg.DagsterInstance, even: str
+) -> None:
+    result = small_shop.attribute(instance, "2023-09-02", "2023-09-03", ihc_parameters=even, **DATES)
+    stored = small_shop.execute("SELECT DISTINCT backend, parameters FROM ihc_results")
+
+    day, empty = shown(result, "ihc_results").values()
+    assert [(day["model"], day["parameters"])] == stored
+    assert day["parameters"].startswith("even.json@")
+    assert "model" not in empty
+
+
+def test_a_day_that_two_models_computed_shows_both(small_shop: Shop, instance: dg.DagsterInstance) -> None:
+    small_shop.attribute(instance, "2023-09-02", **DATES)
+    small_shop.execute("UPDATE ihc_results SET backend = 'api', parameters = 'mine' WHERE session_id = 'a1'")
+
+    of_day = facts("shown_ihc_results", small_shop.settings(), small_shop.warehouse, Days("2023-09-02", "2023-09-02"))
+
+    assert set(of_day["2023-09-02"]["model"].split(",")) == {"api", "embedded"}
+    assert set(of_day["2023-09-02"]["parameters"].split(",")) == {"mine", "challenge"}
+
+
+def test_each_day_shows_the_lookback_and_the_hash_of_the_settings(small_shop: Shop, instance: dg.DagsterInstance) -> None:
+    choices = {"lookback_days": 7, "include_converting_session": True, **DATES}
+    expected = f"lookback 7 days, hash {small_shop.settings(**choices).fingerprint()}"
+
+    attributed = small_shop.attribute(instance, "2023-09-02", "2023-09-03", **choices)
+    reported = small_shop.report(instance, "2023-09-02", "2023-09-03", **choices)
+
+    for result, asset in [*((attributed, table) for table in TABLES[:3]), (reported, "channel_reporting")]:
+        assert [of_day["settings"] for of_day in shown(result, asset).values()] == [expected] * 2
+
+
+# -- days of reports --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstance, even: str) -> dict[str, dict[str, Any]]:
+    """What channel_reporting shows of three days, with a lookback of 3 days until 2023-09-05."""
+    folder = tmp_path_factory.mktemp("reported")
+    shop = Shop(folder / "shop.db", folder / "exports")
+    fill(shop)
+    choices = {"start_date": "2023-09-01", "end_date": "2023-09-05", "lookback_days": 3, "ihc_parameters": even}
+    shop.attribute(instance, "2023-09-01", "2023-09-03", **choices)
+    return shown(shop.report(instance, "2023-09-01", "2023-09-03", **choices), "channel_reporting")
+
+
+def test_each_day_shows_its_cost_revenue_and_roas_and_no_roas_without_a_cost(reported: dict[str, dict[str, Any]]) -> None:
+    numbers = {
+        day: {name: of_day[name] for name in ("cost", "revenue", "ROAS") if name in of_day} for day, of_day in reported.items()
+    }
+
+    assert numbers == {
+        "2023-09-01": {"cost": 2.0, "revenue": 30.0, "ROAS": 15.0},
+        "2023-09-02": {"cost": 12.5, "revenue": 30.0, "ROAS": 2.4},
+        "2023-09-03": {"cost": 0.0, "revenue": 0.0},
+    }
+
+
+def test_each_day_shows_after_which_day_it_is_final_and_whether_that_is_past(reported: dict[str, dict[str, Any]]) -> None:
+    assert {day: (of_day["final after"], of_day["final"]) for day, of_day in reported.items()} == {
+        "2023-09-01": ("2023-09-04", True),
+        "2023-09-02": ("2023-09-05", True),
+        "2023-09-03": ("2023-09-06", False),
+    }
+
+
+def test_each_day_shows_its_top_channels_and_the_last_one_also_those_of_the_run(reported: dict[str, dict[str, Any]]) -> None:
+    assert reported["2023-09-02"]["top channels"].splitlines() == [
+        "channel|cost|orders|revenue|CPO|ROAS",
+        "-|-:|-:|-:|-:|-:",
+        "Ads|12.50|0.50|30.00|25.00|2.40",
+        "Direct|0.00|0.00|0.00||",
+        "total|12.50|0.50|30.00|25.00|2.40",
+    ]
+    assert reported["2023-09-03"]["top channels (whole run)"].splitlines()[2:] == [
+        "Ads|12.50|0.50|30.00|25.00|2.40",
+        "Email|2.00|0.50|30.00|4.00|15.00",
+        "Direct|0.00|0.00|0.00||",
+        "total|14.50|1.00|60.00|14.50|4.14",
+    ]
+
+
+def test_what_is_about_the_whole_run_is_attached_once_to_its_last_day(reported: dict[str, dict[str, Any]]) -> None:
+    whole_run = {day: [name for name in of_day if "whole run" in name] for day, of_day in reported.items()}
+
+    assert whole_run == {
+        "2023-09-01": [],
+        "2023-09-02": [],
+        "2023-09-03": ["chart (whole run)", "top channels (whole run)"],
+    }
+
+
+def test_a_run_of_one_day_shows_its_channels_once_and_the_chart(small_shop: Shop, instance: dg.DagsterInstance) -> None:
+    [of_day] = shown(small_shop.report(instance, "2023-09-02", **DATES), "channel_reporting").values()
+
+    assert [name for name in of_day if "channels" in name or "chart" in name] == ["top channels", "chart (whole run)"]
+
+
+@pytest.fixture(scope="module")
+def many_channels(tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstance) -> dict[str, Any]:
+    """What a day with 40 channels shows, of which the last 9 earned 92, 93, ... 100; the best has an awkward name."""
+    folder = tmp_path_factory.mktemp("many_channels")
+    shop = Shop(folder / "shop.db", folder / "exports")
+    for i in range(40):
+        name = "<b>|*A & B*\n[x](y)" if i == 39 else f"Some quite long channel {i:02}"
+        shop.session(f"s{i}", f"u{i}", "2023-09-01 10:00:00", name, cost=1)
+        if i > 30:
+            shop.conversion(f"c{i}", f"u{i}", "2023-09-01 12:00:00", 61 + i)
+    shop.attribute(instance, "2023-09-01", **DATES)
+    [of_day] = shown(shop.report(instance, "2023-09-01", **DATES), "channel_reporting").values()
+    return of_day
+
+
+def test_channels_that_are_not_among_the_top_are_added_up(many_channels: dict[str, Any]) -> None:
+    _, _, first, *_, others, total = many_channels["top channels"].splitlines()
+
+    assert first == r"\<b\>\|\*A \& B\* \[x\](y)|1.00|1.00|100.00|1.00|100.00"
+    assert others == "35 others|35.00|4.00|374.00|8.75|10.69"
+    assert total == "total|40.00|9.00|864.00|4.44|21.60"
+
+
+def test_a_single_other_channel_keeps_its_name(shop: Shop, instance: dg.DagsterInstance) -> None:
+    for i in range(6):
+        shop.session(f"s{i}", f"u{i}", "2023-09-01 10:00:00", f"Channel {i}", cost=6 - i)
+
+    [of_day] = shown(shop.report(instance, "2023-09-01", **DATES), "channel_reporting").values()
+
+    names = [line.split("|")[0] for line in of_day["top channels"].splitlines()[2:]]
+    assert names == [*(f"Channel {i}" for i in range(6)), "total"]
+
+
+def test_whatever_its_channels_a_chart_is_short_enough_to_be_shown_at_once(many_channels: dict[str, Any]) -> None:
+    labels = "".join(picture(many_channels["chart (whole run)"]).itertext())
+
+    assert len(many_channels["chart (whole run)"]) < SHOWN_AT_ONCE
+    assert "<b>|*A & B*" in labels
+    assert re.search(r"\d\d others", labels)
+
+
+def test_the_metadata_of_a_day_is_small(small_shop: Shop, instance: dg.DagsterInstance) -> None:
+    results = [
+        small_shop.attribute(instance, "2023-09-02", **DATES),
+        small_shop.report(instance, "2023-09-01", "2023-09-02", **DATES),
+    ]
+
+    sizes: dict[str, list[int]] = {}
+    for event in (event for result in results for event in result.get_asset_materialization_events()):
+        whole, bare = event.materialization, event.materialization._replace(metadata={})
+        size = len(dg.serialize_value(whole)) - len(dg.serialize_value(bare))
+        sizes.setdefault(event.materialization.asset_key.to_user_string(), []).append(size)
+    day, last_day = sizes.pop("channel_reporting")
+    assert max(size for of_asset in sizes.values() for size in of_asset) < 1200
+    assert day < 1700
+    assert last_day < 4000  # with the chart
+
+
+def test_rows_stay_and_the_run_succeeds_where_what_is_to_be_shown_cannot_be_found_out(
+    small_shop: Shop, instance: dg.DagsterInstance
+) -> None:
+    small_shop.attribute(instance, "2023-09-02", **DATES)
+
+    result = small_shop.report(instance, "2023-09-02", ihc_parameters="gone.json", **DATES)
+
+    assert result.success
+    assert len(small_shop.table("channel_reporting")) == 2
+    assert shown(result, "channel_reporting") == {"2023-09-02": {"dagster/partition_row_count": 2}}
+    log = [entry.user_message.splitlines()[0] for entry in instance.all_logs(result.run_id) if entry.user_message]
+    assert "channel_reporting of 2023-09-02 is written, but what the UI shows of it could not be found out." in log
+
+
+# -- the chart --------------------------------------------------------------------------------------------------------
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def picture(markdown: str) -> ElementTree.Element:
+    """The SVG of a chart, from the one link that the markdown is."""
+    link = re.fullmatch(r"!\[Cost, revenue and ROAS by channel\]\(<data:image/svg\+xml,([^<>\n]*)>\)", markdown)
+    assert link
+    return ElementTree.fromstring(unquote(link[1]))
+
+
+def channel(name: str, cost: float, revenue: float, roas: float | None) -> dict[str, Any]:
+    return {"channel": name, "cost": cost, "revenue": revenue, "ROAS": roas}
+
+
+def bars(svg: ElementTree.Element) -> list[list[tuple[int, int]]]:
+    """Top and length of each bar: first those of costs, then those of revenues."""
+    return [
+        [(int(y), int(length)) for y, length in re.findall(r"M\d+ (\d+)h(\d+)", path.attrib["d"])]
+        for path in svg.iter(f"{SVG}path")
+    ]
+
+
+def test_costs_and_revenues_are_bars_of_one_scale_below_each_other() -> None:
+    costs, revenues = bars(picture(channel_chart("", [channel("A", 50, 100, 2.0), channel("B", 25, 10, 0.4)])))
+
+    assert [length for _, length in costs] == [BARS / 2, BARS / 4]
+    assert [length for _, length in revenues] == [BARS, BARS / 10]
+    assert costs[0][0] < revenues[0][0] < costs[1][0] < revenues[1][0]
+
+
+def test_the_chart_names_its_days_and_each_channel_with_its_roas() -> None:
+    svg = picture(channel_chart("2023-09-01 to 2023-09-02", [channel("A & <B>", 1, 13.1, 13.1), channel("Free", 0, 1, None)]))
+
+    labels = "".join(svg.itertext()).splitlines()
+    assert [label.split() for label in labels] == [
+        ["2023-09-01", "to", "2023-09-02", "ROAS"],
+        ["A", "&", "<B>", "13.10"],
+        ["Free", "cost", "revenue"],
+    ]
+
+
+def test_a_name_that_is_too_long_is_cut() -> None:
+    labels = "".join(picture(channel_chart("", [channel("x" * 100, 1, 1, 1.0)])).itertext())
+
+    assert f"\n{'x' * (LETTERS - 1)}… " in labels
+
+
+@pytest.mark.parametrize("channels", [[], [channel("Free", 0, 0, None)], [channel("Refund", -5, -9, 1.8)]])
+def test_a_chart_without_any_amount_has_no_bars(channels: list[dict[str, Any]]) -> None:
+    assert bars(picture(channel_chart("", channels))) == [[], []]
+
+
+# -- the assets themselves --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("asset", TABLES)
+def test_every_column_says_of_which_columns_of_its_upstream_assets_it_is_made(asset: str) -> None:
+    graph = build_defs().resolve_asset_graph()
+    node = graph.get(dg.AssetKey(asset))
+
+    lineage = node.metadata["dagster/column_lineage"].deps_by_column
+
+    assert sorted(lineage) == sorted(column.name for column in node.metadata["dagster/column_schema"].columns)
+    for column, made_of in lineage.items():
+        assert made_of or column in {"backend", "parameters"}
+        for source in made_of:
+            assert source.asset_key in node.parent_keys
+            schema = graph.get(source.asset_key).metadata["dagster/column_schema"]
+            assert source.column_name in {upstream.name for upstream in schema.columns}
+
+
+@pytest.mark.parametrize("asset", TABLES)
+def test_every_asset_links_to_its_function_and_its_sql(asset: str) -> None:
+    node = build_defs().resolve_asset_graph().get(dg.AssetKey(asset))
+
+    links = node.metadata["dagster/code_references"].code_references
+
+    files = [Path(link.file_path) for link in links]
+    assert all(file.is_file() for file in files)
+    assert [file.name for file in files[:-1]] == ([] if asset == "ihc_results" else [f"{asset}.sql"])
+    function = files[-1].read_text().splitlines()[links[-1].line_number - 1 :]
+    assert any(f"def {asset}(" in line for line in function)
+
+
+@pytest.mark.parametrize("asset", TABLES + SOURCES)
+def test_every_description_names_the_days_or_who_fills_the_table(asset: str) -> None:
+    description = build_defs().resolve_asset_graph().get(dg.AssetKey(asset)).description
+
+    assert description is not None
+    assert ("A day is the date of " in description) == (asset in TABLES)
+    assert ("Filled by you" in description) == (asset in SOURCES)
+
+
+def test_the_graph_loads_without_a_warning() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", "import attribution_assets.definitions"], capture_output=True, text=True, check=True
+    )
+
+    assert ran.stderr == ""
