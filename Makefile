@@ -17,10 +17,10 @@ dev: $(VENV)/installed ## the Dagster UI on the same database, at http://127.0.0
 	VIRTUAL_ENV="$(CURDIR)/$(VENV)" PATH="$(CURDIR)/$(BIN):$$PATH" dg dev
 
 test: $(VENV)/installed ## every test; what is long by nature in a short form
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 4 --dist loadgroup
 
 test-long: $(VENV)/installed ## every test, with the kill series in full
-	$(BIN)/pytest -n 2 --long
+	$(BIN)/pytest -n 4 --dist loadgroup --long
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check && $(BIN)/ruff format --check

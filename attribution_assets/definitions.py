@@ -84,8 +84,10 @@ def build_defs(
     Loads without a database; a run says what is missing.
     """
     settings = settings or Settings()
+    assets = build_assets(settings)
+    checks = [asset for asset in assets if isinstance(asset, dg.AssetChecksDefinition)]
     return dg.Definitions(
-        assets=dg.with_source_code_references(build_assets(settings)),
+        assets=[*dg.with_source_code_references([asset for asset in assets if asset not in checks]), *checks],
         jobs=[attribution_job, reporting_job],
         schedules=[daily_schedule],
         sensors=[automation_sensor(), late_data_sensor(settings)],

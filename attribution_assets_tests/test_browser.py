@@ -14,6 +14,8 @@ from attribution_assets_tests.live import LiveDagster
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.test_definitions import SOURCES, TABLES
 
+pytestmark = pytest.mark.live
+
 PATIENCE = 60_000  # milliseconds that the page may take for a step, on a busy machine
 
 

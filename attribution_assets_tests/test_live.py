@@ -9,11 +9,15 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 from attribution_assets.warehouse import SOURCES
 from attribution_assets_tests.automated import september
 from attribution_assets_tests.live import ENDED, LiveDagster, Materialization
 from attribution_assets_tests.support import Shop, wait_for
 from attribution_assets_tests.test_definitions import TABLES
+
+pytestmark = pytest.mark.live
 
 ATTRIBUTION = ("attribution_customer_journey", "customer_journeys", "ihc_results")
 REPORTS = ("channel_reporting", "channel_reporting_csv")
