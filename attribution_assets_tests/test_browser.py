@@ -51,7 +51,7 @@ def test_a_person_sees_the_graph_and_materializes_a_day_by_clicking(
         shop, tmp_path / "dagster", ATTRIBUTION_START_DATE="2023-09-01", ATTRIBUTION_END_DATE="2023-09-05"
     ) as dagster:
         page.goto(dagster.url)
-        page.get_by_role("link", name="Lineage").click()
+        page.get_by_text("Lineage", exact=True).click()
         expect(page.get_by_text("sources", exact=True).last).to_be_visible()
         page.keyboard.press("Alt+KeyE")  # expands the groups
         for asset in TABLES + SOURCES:

@@ -89,9 +89,9 @@ def is_locked(database: Path) -> bool:
 
 def test_a_process_killed_inside_its_transaction_leaves_the_old_rows_and_a_rerun_completes(tmp_path: Path) -> None:
     shop = sample(tmp_path / "shop")
-    assert exit_code(start_run(shop)) == 0
+    assert exit_code(start_run(shop, "2023-09-01", "2023-09-05")) == 0
     before = shop.results()
-    assert len(before["customer_journeys"]) > 20
+    assert len(before["customer_journeys"]) > 10
 
     with subprocess.Popen([sys.executable, "-c", SLOW_JOURNEYS, shop.database], stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
@@ -103,7 +103,7 @@ def test_a_process_killed_inside_its_transaction_leaves_the_old_rows_and_a_rerun
 
     assert shop.results() == before
     assert shop.execute("PRAGMA integrity_check") == [("ok",)]
-    assert exit_code(start_run(shop)) == 0
+    assert exit_code(start_run(shop, "2023-09-01", "2023-09-05")) == 0
     assert shop.results() == before
 
 
@@ -148,7 +148,7 @@ def test_a_run_killed_at_any_moment_leaves_old_or_new_tables_and_files_and_a_rer
 def test_two_processes_that_run_different_days_at_the_same_time_both_succeed(tmp_path: Path, long: bool) -> None:
     fresh = sample(tmp_path / "fresh")
     one_by_one = copy(fresh, tmp_path / "one by one")
-    ranges = [("2023-09-01", "2023-09-05"), ("2023-09-06", "2023-09-10")]
+    ranges = [("2023-09-01", "2023-09-03"), ("2023-09-04", "2023-09-06")]
     for days in ranges:
         assert exit_code(start_run(one_by_one, *days)) == 0
 

@@ -41,14 +41,14 @@ def busy_shop(folder: Path) -> Shop:
 
 
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(order=st.permutations(range(1, 11)))
+@given(order=st.permutations(range(4, 10)))
 def test_a_range_equals_its_single_days_in_whatever_order_they_come(
     tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstance, order: list[int]
 ) -> None:
     folder = tmp_path_factory.mktemp("range")
     whole, single = busy_shop(folder / "whole"), busy_shop(folder / "single")
 
-    run(whole, instance, "2023-09-01", "2023-09-10")
+    run(whole, instance, "2023-09-04", "2023-09-09")
     for day in order:
         run(single, instance, f"2023-09-{day:02}")
 
