@@ -13,6 +13,7 @@ import pytest
 
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, schema
+from attribution_assets.warehouse.checks import CHECKS
 from attribution_assets_tests.ihc.answers import fill_ledger, write_file
 from attribution_assets_tests.support import PROJECT
 from attribution_assets_tests.test_definitions import TABLES
@@ -76,6 +77,18 @@ def test_the_source_table_lists_every_column() -> None:
     rows = table_rows(PROJECT / "README.md", "| table | one row per | columns |")
 
     assert {row[0]: row[2] for row in rows} == {name: ", ".join(schema()[name].column_names) for name in SOURCES}
+
+
+def test_the_table_of_checks_lists_every_check_with_its_assets_and_whether_it_blocks() -> None:
+    expected: dict[str, list[str]] = {}
+    for check in CHECKS:
+        row = expected.setdefault(check.name, [check.name, check.asset, "yes" if check.blocking else "no"])
+        if check.asset not in row[1]:
+            row[1] += f", {check.asset}"
+
+    rows = table_rows(PROJECT / "docs" / "operations.md", "| check | asset | blocks | what to do |")
+
+    assert [row[:3] for row in rows] == list(expected.values())
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
