@@ -144,7 +144,7 @@ def test_a_fault_is_survived_or_said_and_a_rerun_completes_the_table_without_sen
         assert api.broken == []
 
     with ThreadPoolExecutor(10) as pool:
-        list(pool.map(with_seed, range(200 if long else 20)))
+        list(pool.map(with_seed, range(200 if long else 10)))
 
 
 @pytest.mark.parametrize("name", ["429", "500", "502", "503", "504", "a reset connection", "a body that is not JSON"])
