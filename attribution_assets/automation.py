@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -162,8 +161,8 @@ def late_data_sensor(settings: Settings) -> dg.SensorDefinition:
             )
         except AttributionError as error:
             return skip(str(error))
-        requests = [_request(attribution_job.name, days, attributed, late) for days in unbroken_ranges(late.conversions)]
-        requests += [_request(reporting_job.name, days, reported, late) for days in unbroken_ranges(late.reports)]
+        requests = [_request(attribution_job.name, days, late) for days in unbroken_ranges(late.conversions)]
+        requests += [_request(reporting_job.name, days, late) for days in unbroken_ranges(late.reports)]
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else f"Looked at the days until {start or last}: every result is right.",
@@ -173,11 +172,10 @@ def late_data_sensor(settings: Settings) -> dg.SensorDefinition:
     return late_data
 
 
-def _request(job: str, days: Days, materializations: Mapping[str, int], late: LateDays) -> dg.RunRequest:
-    """A run of these days, requested once for these sources unless the days have been materialized since."""
-    newest = max(materializations[day] for day in days)
+def _request(job: str, days: Days, late: LateDays) -> dg.RunRequest:
+    """A run of these days, requested once for what makes them late: sources, and results that were not made anew since."""
     identity = hashlib.sha256(late.sources.encode()).hexdigest()[:16]
-    return dg.RunRequest(job_name=job, run_key=f"{job} {days} {newest} {identity}", tags=range_tags(days))
+    return dg.RunRequest(job_name=job, run_key=f"{job} {days} {identity}", tags=range_tags(days))
 
 
 def file_state(database: Path) -> str:

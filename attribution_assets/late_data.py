@@ -36,7 +36,7 @@ Changes = Mapping[str, Set[str]]
 class LateDays:
     """Conversion days to attribute again, and report days to rebuild beside those that these touch; each with the reason.
 
-    `sources` identifies the state of the sources that makes them late.
+    `sources` identifies the state of the days that makes them late.
     """
 
     conversions: Mapping[str, str] = field(default_factory=dict)

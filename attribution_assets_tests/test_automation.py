@@ -140,6 +140,25 @@ def test_a_changed_revenue_requests_the_reports_of_its_days_lookback(computed: A
     assert computed.late_data_requests() == {"report_channels": september(5, 6, 7, 8)}
 
 
+def test_a_changed_revenue_requests_its_whole_lookback_also_where_one_session_has_all_the_credit(automated: Automated) -> None:
+    automated.shop.session("ben8", "ben", "2023-09-08 09:00:00")
+    automated.shop.conversion("ben buys", "ben", "2023-09-08 12:00:00", 10.0)
+    automated.attribute("2023-09-01", "2023-09-10")
+    automated.report("2023-09-01", "2023-09-10")
+    automated.late_data()
+
+    automated.shop.execute("UPDATE conversions SET revenue = 11 WHERE conv_id = 'ben buys'")
+
+    assert automated.late_data_requests() == {"report_channels": september(5, 6, 7, 8)}
+
+
+def test_reports_that_follow_a_late_conversion_day_are_not_requested_beside_it(computed: Automated) -> None:
+    computed.shop.conversion("late", "anna", "2023-09-08 23:00:00", 5.0)
+    computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna6'")
+
+    assert computed.late_data_requests() == {"attribute_conversions": ["2023-09-08"]}
+
+
 def test_a_late_conversion_requests_its_day(computed: Automated) -> None:
     computed.shop.conversion("late", "anna", "2023-09-05 23:00:00", 5.0)
 
