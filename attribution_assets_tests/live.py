@@ -57,16 +57,6 @@ query ($sensor: SensorSelector!) { sensorOrError(sensorSelector: $sensor) { ... 
   sensorState { ticks(limit: 1000) { timestamp } }
 } } }
 """
-MATERIALIZATIONS = """
-query ($key: AssetKeyInput!) { assetOrError(assetKey: $key) { ... on Asset {
-  assetMaterializations(limit: 10000) { partition runId timestamp }
-} } }
-"""
-TICKS = """
-query ($sensor: SensorSelector!) { sensorOrError(sensorSelector: $sensor) { ... on Sensor {
-  sensorState { ticks(limit: 1000) { timestamp } }
-} } }
-"""
 BACKFILL = """
 query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }
 """

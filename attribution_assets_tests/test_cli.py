@@ -20,6 +20,8 @@ from attribution_assets.cli import main
 from attribution_assets.warehouse.checks import CHECKS
 from attribution_assets_tests.support import PROJECT, Shop
 
+pytestmark = pytest.mark.usefixtures("history")
+
 YESTERDAY = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
 TODAY = datetime.now(UTC).date().isoformat()
 
@@ -77,6 +79,7 @@ def test_json_is_the_only_thing_on_standard_output(small_shop: Shop) -> None:
     }
 
 
+@pytest.mark.dagster_home
 def test_without_options_the_environment_and_then_the_default_paths_are_used(
     small_shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -89,6 +92,7 @@ def test_without_options_the_environment_and_then_the_default_paths_are_used(
     assert (tmp_path / ".dagster_home" / "dagster.yaml").read_text() == (PROJECT / "dagster.yaml").read_text()
 
 
+@pytest.mark.dagster_home
 def test_both_runs_show_in_the_history_of_the_dagster_home(
     small_shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -433,7 +437,10 @@ def nothing(shop: Shop) -> None:
         (nothing, [], {"IHC_PARAMETERS": "typo"}, "There are no IHC parameters 'typo'"),
         (nothing, [], {"ATTRIBUTION_LOOKBACK_DAYS": "many"}, "ATTRIBUTION_LOOKBACK_DAYS: "),
         (nothing, [], {"ATTRIBUTION_START_DATE": "2024-01-01", "ATTRIBUTION_END_DATE": "2023-01-01"}, "is later than"),
-        (nothing, [], {"DAGSTER_HOME": "{database}/home"}, "DAGSTER_HOME {database}/home cannot be written"),
+        pytest.param(
+            *(nothing, [], {"DAGSTER_HOME": "{database}/home"}, "DAGSTER_HOME {database}/home cannot be written"),
+            marks=pytest.mark.dagster_home,
+        ),
     ],
 )
 def test_a_mistake_is_answered_by_one_clear_line_and_exit_code_1(
@@ -463,7 +470,9 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
     assert attribution(*arguments).exit_code == 2
 
 
-def test_if_the_attribution_fails_the_report_does_not_start_and_the_old_rows_stay(small_shop: Shop) -> None:
+def test_if_the_attribution_fails_the_report_does_not_start_and_the_old_rows_stay(
+    small_shop: Shop, history: dg.DagsterInstance
+) -> None:
     run(small_shop)
     before = (small_shop.results(), small_shop.csv_bytes())
 
@@ -473,9 +482,8 @@ def test_if_the_attribution_fails_the_report_does_not_start_and_the_old_rows_sta
 
     assert result.exit_code == 1
     assert (small_shop.results(), small_shop.csv_bytes()) == before
-    with dg.DagsterInstance.get() as instance:
-        newest = instance.get_runs(limit=1)[0]
-        assert (newest.job_name, newest.status) == ("attribute_conversions", dg.DagsterRunStatus.FAILURE)
+    newest = history.get_runs(limit=1)[0]
+    assert (newest.job_name, newest.status) == ("attribute_conversions", dg.DagsterRunStatus.FAILURE)
 
 
 # -- sample-data and help ---------------------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ from attribution_assets_tests.ihc.answers import made_up, write_file
 from attribution_assets_tests.ihc.service import KEY, Handler, Row, Service, partial, running, silence, status
 from attribution_assets_tests.support import SHARED, Shop
 
+pytestmark = pytest.mark.usefixtures("history")
+
 CHALLENGE = SHARED / "real" / "challenge" / "challenge.db"
 
 
@@ -222,6 +224,7 @@ def test_the_embedded_model_fills_the_gap_if_that_is_wished(
     ]
 
 
+@pytest.mark.dagster_home
 def test_a_gap_that_was_filled_is_said_on_the_terminal_and_in_the_log_of_the_run(
     api: Service, twenty: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -393,7 +396,7 @@ def test_without_a_ledger_there_is_nothing_to_compare(tmp_path: Path) -> None:
 
 
 def test_a_run_killed_during_the_fifth_of_ten_requests_sends_the_other_six_and_none_of_the_answered(
-    api: Service, twenty: Shop
+    api: Service, twenty: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reached = threading.Event()
 
@@ -402,16 +405,15 @@ def test_a_run_killed_during_the_fifth_of_ten_requests_sends_the_other_six_and_n
         return silence(handler, sessions, good)
 
     api.fault = lambda n: hang if n == 4 else None
-    one_by_one = {"IHC_CONCURRENCY": "1", "IHC_MAX_JOURNEYS": "2"}
-    process = start(twenty, **one_by_one)
+    monkeypatch.setenv("IHC_CONCURRENCY", "1")
+    monkeypatch.setenv("IHC_MAX_JOURNEYS", "2")
+    process = start(twenty)
     assert reached.wait(60)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert len(api.received) == 5
 
-    rerun = start(twenty, **one_by_one)
-
-    assert (rerun.communicate()[0], rerun.returncode)[1] == 0
+    assert run(twenty).exit_code == 0
     assert api.sent_again == []
     assert len(api.received) == 5 + 6
     assert twenty.table("ihc_results", "count(*), count(DISTINCT conv_id)") == [(40, 20)]
@@ -433,15 +435,17 @@ def test_an_interrupted_run_waits_no_longer_and_sends_nothing_more(api: Service,
 
 
 def test_a_run_killed_at_any_moment_repeats_at_most_the_requests_under_way(
-    api: Service, twenty: Shop, tmp_path: Path, long: bool
+    api: Service, twenty: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long: bool
 ) -> None:
+    monkeypatch.setenv("IHC_CONCURRENCY", "2")
+    monkeypatch.setenv("IHC_MAX_JOURNEYS", "1")
     moments = random.Random(5)
     for i in range(30 if long else 1):
-        environment = {"IHC_LEDGER": str(tmp_path / f"{i}.db"), "IHC_CONCURRENCY": "2", "IHC_MAX_JOURNEYS": "1"}
+        monkeypatch.setenv("IHC_LEDGER", str(tmp_path / f"{i}.db"))
         api.answered.clear()
         api.sent_again.clear()
         before = len(api.received)
-        process = start(twenty, **environment)
+        process = start(twenty)
         while len(api.received) == before:
             assert process.poll() is None
             time.sleep(0.002)
@@ -449,9 +453,7 @@ def test_a_run_killed_at_any_moment_repeats_at_most_the_requests_under_way(
         process.send_signal(signal.SIGKILL)
         process.communicate()
 
-        rerun = start(twenty, **environment)
-
-        assert (rerun.communicate()[0], rerun.returncode)[1] == 0
+        assert run(twenty).exit_code == 0
         assert len(api.sent_again) <= 2
         assert twenty.table("ihc_results", "count(*), count(DISTINCT conv_id)") == [(40, 20)]
 
@@ -459,6 +461,7 @@ def test_a_run_killed_at_any_moment_repeats_at_most_the_requests_under_way(
 # The key --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.dagster_home
 def test_the_key_is_in_nothing_that_is_written_or_printed(api: Service, twenty: Shop, tmp_path: Path) -> None:
     def echo(handler: Handler, sessions: list[Row], good: list[Row]) -> bool:
         handler.answer(400, {"message": f"what is {handler.headers['x-api-key']}?"})

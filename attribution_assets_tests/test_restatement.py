@@ -40,15 +40,15 @@ def busy_shop(folder: Path) -> Shop:
     return shop
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(order=st.permutations(range(4, 10)))
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(range(4, 8)))
 def test_a_range_equals_its_single_days_in_whatever_order_they_come(
     tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstance, order: list[int]
 ) -> None:
     folder = tmp_path_factory.mktemp("range")
     whole, single = busy_shop(folder / "whole"), busy_shop(folder / "single")
 
-    run(whole, instance, "2023-09-04", "2023-09-09")
+    run(whole, instance, "2023-09-04", "2023-09-07")
     for day in order:
         run(single, instance, f"2023-09-{day:02}")
 
