@@ -50,6 +50,13 @@ class Automated:
             raise_on_error=False,
         )
 
+    def rerun(self, asset: str, day: str) -> dg.ExecuteInProcessResult:
+        """A run of one asset with its checks, as automation and backfills start it."""
+        job = build_defs(self.settings).resolve_implicit_global_asset_job_def()
+        return job.get_subset(asset_selection={dg.AssetKey(asset)}).execute_in_process(
+            instance=self.instance, partition_key=day, raise_on_error=False
+        )
+
     def conditions_request(self) -> dict[str, list[str]]:
         """What one tick of the conditions requests, by asset."""
         defs = build_defs(self.settings)

@@ -101,6 +101,18 @@ def test_a_day_that_failed_is_not_requested_until_its_inputs_come_again(computed
     assert computed.conditions_request()["channel_reporting"] == september(6, 7, 8, 9)
 
 
+def test_a_day_that_a_blocking_check_refused_holds_its_reports_back_until_it_is_right(computed: Automated) -> None:
+    reports = (computed.shop.table("channel_reporting"), computed.shop.csv_bytes())
+    computed.shop.execute("DELETE FROM ihc_results WHERE conv_id = 'buys8'")
+    assert not computed.rerun("attribution_customer_journey", "2023-09-08").success
+
+    assert computed.conditions_request() == {}
+    assert (computed.shop.table("channel_reporting"), computed.shop.csv_bytes()) == reports
+
+    computed.attribute("2023-09-08")
+    assert computed.conditions_request() == dict.fromkeys(REPORTS, september(5, 6, 7, 8))
+
+
 def test_the_sensors_are_on_and_the_schedule_is_off_by_default(automated: Automated) -> None:
     defs = build_defs(automated.settings)
 
@@ -242,6 +254,15 @@ def test_after_its_run_late_data_is_found_right(computed: Automated) -> None:
     assert computed.conditions_request() == {}
 
 
+def test_a_day_attributed_while_its_sources_were_others_for_a_time_is_requested(computed: Automated) -> None:
+    computed.shop.session("mistake", "anna", "2023-09-05 11:00:00", "Ads")
+    computed.attribute("2023-09-05")
+    computed.shop.execute("DELETE FROM session_sources WHERE session_id = 'mistake'")
+    computed.shop.execute("DELETE FROM session_costs WHERE session_id = 'mistake'")
+
+    assert computed.late_data_requests() == {"attribute_conversions": ["2023-09-05"]}
+
+
 def test_late_data_waits_for_the_runs_at_work(computed: Automated) -> None:
     computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
     run = unfinished_run(computed)
@@ -264,12 +285,17 @@ def test_late_data_waits_for_the_command(computed: Automated) -> None:
 def test_what_a_killed_command_left_under_way_does_not_hold_late_data_back(computed: Automated) -> None:
     computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
     run = unfinished_run(computed, tags=COMMAND_TAG)
+    pool = computed.instance.event_log_storage
+    pool.set_concurrency_slots("database", 1)
+    pool.claim_concurrency_slot("database", run.run_id, "channel_reporting")
+    assert pool.get_concurrency_info("database").active_run_ids == {run.run_id}
 
     assert computed.late_data_requests() == {"report_channels": ["2023-09-05"]}
 
     ended = computed.instance.get_run_by_id(run.run_id)
     assert ended is not None
     assert ended.status == dg.DagsterRunStatus.FAILURE
+    assert pool.get_concurrency_info("database").active_run_ids == set()
 
 
 def unfinished_run(automated: Automated, job: str = "report_channels", tags: dict[str, str] | None = None) -> dg.DagsterRun:
