@@ -21,7 +21,24 @@ if TYPE_CHECKING:
     from attribution_assets.ihc import Redistribution
     from attribution_assets.settings import Settings
 
-DATE = click.DateTime(formats=["%Y-%m-%d"])
+
+class Day(click.ParamType[str]):
+    """An option that is a day, as text in ISO format."""
+
+    name = "date"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The day; what is none is answered in one line."""
+        try:
+            return datetime.strptime(value, "%Y-%m-%d").date().isoformat()
+        except ValueError:
+            self.fail(f"{value!r} is not a day like 2023-09-30.", param, ctx)
+
+
+DAY = Day()
+DATABASE = click.option(
+    "--database", type=click.Path(path_type=Path), help="SQLite file [ATTRIBUTION_DATABASE, data/attribution.db]."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,20 +47,18 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--database", type=click.Path(path_type=Path), help="SQLite file [ATTRIBUTION_DATABASE, data/attribution.db].")
-@click.option("--start", type=DATE, metavar="DATE", help="First conversion day; unset, the first in the database.")
-@click.option(
-    "--end", type=DATE, metavar="DATE", help="Last conversion day, included; unset, the last with a session or conversion."
-)
+@DATABASE
+@click.option("--start", type=DAY, help="First conversion day; unset, the first in the database.")
+@click.option("--end", type=DAY, help="Last conversion day, included; unset, the last with a session or conversion.")
 @click.option("--exports", type=click.Path(path_type=Path), help="Folder of the CSV files [ATTRIBUTION_EXPORTS, data/exports].")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
-def run(database: Path | None, start: datetime | None, end: datetime | None, exports: Path | None, as_json: bool) -> None:
+def run(database: Path | None, start: str | None, end: str | None, exports: Path | None, as_json: bool) -> None:
     """Attribute the conversions of these days and rebuild the reports they touch."""
     with _plain_errors():
         settings = _settings(database=database, exports=exports)
         from attribution_assets.run import execute_plan, plan_run, summary
 
-        plan = plan_run(settings, *(day.date().isoformat() if day else None for day in (start, end)))
+        plan = plan_run(settings, start, end)
         click.echo(f"Attributing conversions of {plan.conversion_days}; rebuilding reports of {plan.report_days}.", err=True)
         for note in plan.notes:
             click.echo(note, err=True)
@@ -56,26 +71,26 @@ def run(database: Path | None, start: datetime | None, end: datetime | None, exp
 @main.command("sample-data")
 @click.option("--database", type=click.Path(path_type=Path), help="New file [ATTRIBUTION_DATABASE, data/attribution.db].")
 @click.option("--days", type=click.IntRange(1), default=30, show_default=True, help="How many days.")
-@click.option("--end", type=DATE, metavar="DATE", help="The last day; unset, yesterday (UTC).")
+@click.option("--end", type=DAY, help="The last day; unset, yesterday (UTC).")
 @click.option("--sessions", type=click.IntRange(1), default=20_000, show_default=True, help="How many sessions.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other rows.")
-def sample_data(database: Path | None, days: int, end: datetime | None, sessions: int, seed: int) -> None:
+def sample_data(database: Path | None, days: int, end: str | None, sessions: int, seed: int) -> None:
     """Make a database to try things on: same options, same rows. Never overwrites a file."""
     with _plain_errors():
         settings = _settings(database=database)
         from attribution_assets.sample_data import write_sample
 
-        last = end.date() if end else _yesterday()
+        last = date.fromisoformat(end) if end else _yesterday()
         write_sample(settings.database, days=days, end=last, sessions=sessions, seed=seed)
     click.echo(f"{settings.database}: {sessions:,} sessions over {days} days until {last}.")
 
 
 @main.command("status")
-@click.option("--database", type=click.Path(path_type=Path), help="SQLite file [ATTRIBUTION_DATABASE, data/attribution.db].")
-@click.option("--start", type=DATE, metavar="DATE", help="First day; unset, the first that can run.")
-@click.option("--end", type=DATE, metavar="DATE", help="Last day, included; unset, the last that can run.")
+@DATABASE
+@click.option("--start", type=DAY, help="First day; unset, the first that can run.")
+@click.option("--end", type=DAY, help="Last day, included; unset, the last that can run.")
 @click.option("--json", "as_json", is_flag=True, help="Print every day as one JSON list.")
-def status(database: Path | None, start: datetime | None, end: datetime | None, as_json: bool) -> None:
+def status(database: Path | None, start: str | None, end: str | None, as_json: bool) -> None:
     """Show for each day whether its results are there and still right, when they are final, and the last run."""
     with _plain_errors():
         settings = _settings(database=database)
@@ -83,7 +98,7 @@ def status(database: Path | None, start: datetime | None, end: datetime | None, 
         from attribution_assets.status import day_states
 
         with dagster_instance(settings.dagster_home) as instance:
-            states = day_states(settings, instance, *(day.date().isoformat() if day else None for day in (start, end)))
+            states = day_states(settings, instance, start, end)
     click.echo(json.dumps(states, indent=2)) if as_json else _print_states(states)
 
 
@@ -118,17 +133,17 @@ def _print_states(states: list[dict[str, Any]]) -> None:
 
 
 @main.command()
-@click.option("--database", type=click.Path(path_type=Path), help="SQLite file [ATTRIBUTION_DATABASE, data/attribution.db].")
-@click.option("--start", type=DATE, metavar="DATE", help="First day; unset, the first with results.")
-@click.option("--end", type=DATE, metavar="DATE", help="Last day, included; unset, the last with results.")
+@DATABASE
+@click.option("--start", type=DAY, help="First day; unset, the first with results.")
+@click.option("--end", type=DAY, help="Last day, included; unset, the last with results.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as one JSON array.")
-def check(database: Path | None, start: datetime | None, end: datetime | None, as_json: bool) -> None:
+def check(database: Path | None, start: str | None, end: str | None, as_json: bool) -> None:
     """Check sources and results of these days, writing nothing; exit code 1 if a check fails that stops a run."""
     with _plain_errors():
         settings = _settings(database=database)
         from attribution_assets.checks import check_days
 
-        findings = check_days(settings, *(day.date().isoformat() if day else None for day in (start, end)))
+        findings = check_days(settings, start, end)
     if as_json:
         click.echo(json.dumps([finding.summary() for finding in findings], ensure_ascii=False, default=str, indent=2))
     else:
@@ -142,17 +157,17 @@ def ihc() -> None:
 
 
 @ihc.command("estimate")
-@click.option("--database", type=click.Path(path_type=Path), help="SQLite file [ATTRIBUTION_DATABASE, data/attribution.db].")
-@click.option("--start", type=DATE, metavar="DATE", help="First conversion day; unset, the first in the database.")
-@click.option("--end", type=DATE, metavar="DATE", help="Last conversion day, included; unset, the last in the database.")
+@DATABASE
+@click.option("--start", type=DAY, help="First conversion day; unset, the first in the database.")
+@click.option("--end", type=DAY, help="Last conversion day, included; unset, the last in the database.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as one JSON object.")
-def estimate(database: Path | None, start: datetime | None, end: datetime | None, as_json: bool) -> None:
+def estimate(database: Path | None, start: str | None, end: str | None, as_json: bool) -> None:
     """Count the journeys, sessions and requests that these conversion days would cost; send nothing."""
     with _plain_errors():
         settings = _settings(database=database)
         from attribution_assets.run import estimate_plan, plan_run
 
-        plan = plan_run(settings, *(day.date().isoformat() if day else None for day in (start, end)))
+        plan = plan_run(settings, start, end)
         counts = estimate_plan(settings, plan)
     if as_json:
         click.echo(json.dumps(counts, indent=2))
@@ -215,12 +230,12 @@ def calibrate(answers: Path | None, ledger: bool, output: Path, holdout: float, 
 
 
 @main.command("explain")
-@click.option("--database", type=click.Path(path_type=Path), help="SQLite file [ATTRIBUTION_DATABASE, data/attribution.db].")
-@click.option("--date", "day", type=DATE, metavar="DATE", help="A day of the report; with --channel.")
+@DATABASE
+@click.option("--date", "day", type=DAY, help="A day of the report; with --channel.")
 @click.option("--channel", metavar="NAME", help="A channel of the report; with --date.")
 @click.option("--conversion", metavar="ID", help="A conversion, instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def explain(database: Path | None, day: datetime | None, channel: str | None, conversion: str | None, as_json: bool) -> None:
+def explain(database: Path | None, day: str | None, channel: str | None, conversion: str | None, as_json: bool) -> None:
     """Show what is behind a number: the conversions credited to a channel's day, or the journey of a conversion.
 
     Where the number is older than what is behind it, the last line says so and the exit code is 1.
@@ -230,7 +245,7 @@ def explain(database: Path | None, day: datetime | None, channel: str | None, co
         from attribution_assets.explain import explain_cell, explain_conversion
 
         if day is not None and channel is not None and conversion is None:
-            explanation = explain_cell(settings, day.date().isoformat(), channel)
+            explanation = explain_cell(settings, day, channel)
         elif conversion is not None and day is None and channel is None:
             explanation = explain_conversion(settings, conversion)
         else:
