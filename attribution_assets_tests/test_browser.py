@@ -76,8 +76,9 @@ def test_a_person_sees_the_graph_and_materializes_a_day_by_clicking(
         expect(page.get_by_text("report_adds_up", exact=True).first).to_be_visible()
 
         if screenshot:
+            dagster.wait_for_backfill(dagster.backfill(TABLES, [f"2023-09-0{day}" for day in range(1, 6)]))
             page.goto(f"{dagster.url}/asset-groups")
-            expect(page.get_by_text("% filled")).to_have_count(len(TABLES))
+            expect(page.get_by_text("100% filled")).to_have_count(len(TABLES))
             page.screenshot(path=screenshot)
 
     assert shop.table("channel_reporting", "channel_name, date, cost, ihc_revenue") == [
