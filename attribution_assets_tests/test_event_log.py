@@ -1,0 +1,78 @@
+"""Dagster's history as dagster.yaml has it kept: the files of Dagster's default, opened once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from attribution_assets.event_log import KeptOpenEventLogStorage
+from attribution_assets.run import dagster_instance
+from attribution_assets_tests.support import wait_for
+
+ASSET = dg.AssetKey("journeys")
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """The history of a new DAGSTER_HOME."""
+    with dagster_instance(tmp_path / "home") as instance:
+        yield instance
+
+
+def report(instance: dg.DagsterInstance, day: str) -> None:
+    instance.report_runless_asset_event(dg.AssetMaterialization(ASSET, partition=day))
+
+
+def days(instance: dg.DagsterInstance) -> set[str]:
+    return instance.get_materialized_partitions(ASSET)
+
+
+def test_a_new_home_keeps_its_history_open(kept: dg.DagsterInstance) -> None:
+    storage = kept.event_log_storage
+    assert isinstance(storage, KeptOpenEventLogStorage)
+
+    connections = []
+    for _ in range(2):
+        with storage.index_connection() as connection:
+            connections.append(connection.connection.dbapi_connection)
+
+    assert connections[0] is connections[1]
+
+
+def test_the_history_is_the_one_that_dagster_keeps_by_default(kept: dg.DagsterInstance, tmp_path: Path) -> None:
+    report(kept, "2023-09-01")
+
+    (tmp_path / "home" / "dagster.yaml").unlink()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "home")) as default:
+        assert not isinstance(default.event_log_storage, KeptOpenEventLogStorage)
+        assert days(default) == {"2023-09-01"}
+        report(default, "2023-09-02")
+
+    assert days(kept) == {"2023-09-01", "2023-09-02"}
+
+
+def test_whoever_watches_a_run_sees_what_another_process_writes(kept: dg.DagsterInstance, tmp_path: Path) -> None:
+    @dg.job
+    def watched() -> None:
+        pass
+
+    run = kept.create_run_for_job(watched)
+    seen: list[str] = []
+
+    with dg.DagsterInstance.from_config(str(tmp_path / "home")) as other:
+        other.watch_event_logs(run.run_id, None, lambda entry, _: seen.append(entry.message))
+        kept.report_engine_event("first", run)
+        wait_for("the first event", lambda: "first" in seen)
+        kept.report_engine_event("second", run)
+        wait_for("the second event", lambda: "second" in seen)
+
+
+def test_a_history_that_was_wiped_begins_anew(kept: dg.DagsterInstance) -> None:
+    report(kept, "2023-09-01")
+
+    kept.wipe()
+    assert days(kept) == set()
+
+    report(kept, "2023-09-02")
+    assert days(kept) == {"2023-09-02"}
