@@ -34,7 +34,7 @@ warnings.filterwarnings("ignore", message=".*`use_user_code_server`", category=d
 
 
 class InputIsNewer(dg.AutomationCondition[dg.AssetKey]):
-    """True for a day if an input of it was materialized, and not refused by a blocking check, after the day's last attempt.
+    """True for a day if an input of it came after the day's last attempt, and a blocking check has refused none of them.
 
     An input of day D is a day of the asset before it from D to D + `lookahead_days`. It goes by the event log as it stands, so
     that nothing is missed while the daemon is off or several runs end between two ticks.
@@ -53,15 +53,15 @@ class InputIsNewer(dg.AutomationCondition[dg.AssetKey]):
         """The days of the candidates that are due."""
         graph, instance = context.asset_graph, context.asset_graph_view.instance
         attempts = attempted(instance, context.key)
-        due: set[str] = set()
+        due, held = set[str](), set[str]()
         for parent in graph.get(context.key).parent_keys & graph.materializable_asset_keys:
             inputs = materialized(instance, parent)
-            for day in refused(instance, graph.get(parent).check_keys, inputs):
-                del inputs[day]
             due |= due_days(attempts, inputs, self.lookahead_days)
+            for day in refused(instance, graph.get(parent).check_keys, inputs):
+                held |= {shift(day, -earlier) for earlier in range(self.lookahead_days + 1)}
         candidates = context.candidate_subset
         due &= candidates.expensively_compute_partition_keys()
-        return dg.AutomationResult(context, candidates.compute_intersection_with_partition_keys(due))
+        return dg.AutomationResult(context, candidates.compute_intersection_with_partition_keys(due - held))
 
 
 class CommandAtWork(dg.AutomationCondition[dg.AssetKey]):
@@ -138,9 +138,11 @@ def late_data_sensor(settings: Settings) -> dg.SensorDefinition:
             return dg.SensorResult(skip_reason=reason, cursor=context.cursor)
 
         instance = context.instance
-        if is_command_at_work(settings.dagster_home):
+        try:
+            with command_lock(settings.dagster_home).acquire(timeout=0):
+                end_killed_commands(instance)
+        except Timeout:
             return skip("An `attribution run` is at work; looking when it has ended.")
-        end_killed_commands(instance)
         if is_anything_at_work(instance):
             return skip("Runs are at work; looking when they have ended.")
         before = json.loads(context.cursor or "{}")
@@ -165,7 +167,9 @@ def late_data_sensor(settings: Settings) -> dg.SensorDefinition:
         requests += [_request(reporting_job.name, days, late) for days in unbroken_ranges(late.reports)]
         return dg.SensorResult(
             run_requests=requests,
-            skip_reason=None if requests else f"Looked at the days until {start or last}: every result is right.",
+            skip_reason=None
+            if requests
+            else f"Looked at the days until {start or last}: every result follows from the sources.",
             cursor=json.dumps({"state": state, "next": start}),
         )
 

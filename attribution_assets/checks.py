@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import dagster as dg
 
 from attribution_assets.errors import AttributionError
+from attribution_assets.history import WRONG_DAYS
 from attribution_assets.io_managers import SQLiteIOManager
 from attribution_assets.partitions import first_day
 from attribution_assets.queries import query_parameters
@@ -77,7 +78,8 @@ def check_days(settings: Settings, start: str | None, end: str | None) -> list[F
             findings += [run_check(warehouse, check, parameters) for check in CHECKS if check.asset == asset]
     if not findings:
         raise AttributionError(
-            f"{settings.database} has no results yet, so there is nothing to check: `attribution run` first."
+            f"{settings.database} has no results yet, so there is nothing to check: `attribution run` first. If it has run, "
+            "no conversion has a session in its window: give --start and --end."
         )
     return findings
 
@@ -109,6 +111,8 @@ def _results(
 
 def _result(finding: Finding) -> dg.AssetCheckResult:
     metadata: dict[str, dg.MetadataValue] = {"days": dg.MetadataValue.text(str(finding.days))}
+    if finding.wrong_days:
+        metadata[WRONG_DAYS] = dg.MetadataValue.json(finding.wrong_days)
     if finding.offending:
         metadata["offending rows"] = dg.MetadataValue.int(finding.offending)
         metadata["some of them"] = dg.MetadataValue.table(

@@ -82,17 +82,26 @@ def explain_conversion(settings: Settings, conv_id: str) -> Explanation:
     [conversion] = found
     sessions = _rows(warehouse, Query("explain_journey", {"conv_id": conv_id}))
     settled = [session.pop("settled") for session in sessions]
+    attributed = {_touchpoint(session, channel=session["channel"]) for session in sessions}
+    for session in sessions:
+        del session["holder_engagement"], session["closer_engagement"]
     day = conversion["conv_date"]
     journeys = _rows(warehouse, journeys_query(settings, Days(day, day)))
-    present = {(row["session_id"], row["timestamp"], row["channel_label"]) for row in journeys if row["conv_id"] == conv_id}
+    present = {_touchpoint(row, channel=row["channel_label"]) for row in journeys if str(row["conv_id"]) == conv_id}
     again = f"Run `attribution run --start {day} --end {day}`."
     if present and not sessions:
         raise AttributionError(f"The conversion {conv_id!r} of {day} has not been attributed yet. {again}")
-    up_to_date = all(settled) and {(row["session_id"], row["timestamp"], row["channel"]) for row in sessions} == present
+    up_to_date = all(settled) and attributed == present
     return Explanation(
         {**conversion, "sessions": sessions},
         None if up_to_date else f"The credits of {day} are older than what they are made of. {again}",
     )
+
+
+def _touchpoint(row: dict[str, Any], channel: Any) -> tuple[str, ...]:
+    """What the credit of a session follows from, whatever types the source gives it."""
+    model_reads = (row["session_id"], row["timestamp"], channel, row["holder_engagement"], row["closer_engagement"])
+    return tuple(map(str, model_reads))
 
 
 def _rows(warehouse: SQLiteWarehouse, query: Query) -> list[dict[str, Any]]:

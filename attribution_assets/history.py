@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from math import inf
+from typing import cast
 
 import dagster as dg
 import pandas as pd
@@ -19,6 +21,9 @@ UNFINISHED = set(dg.DagsterRunStatus) - {
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.CANCELED,
 }
+
+WRONG_DAYS = "wrong days"
+"""The metadata of a failed check of results: the days that it refuses, of those of the run."""
 
 FAILED_EVALUATIONS = 100
 """How many failed evaluations of a check are looked at, from the newest back."""
@@ -47,14 +52,10 @@ def refused(
         ):
             event = record.event and record.event.dagster_event
             evaluation = event.asset_check_evaluation_data if event else None
-            run = instance.get_run_by_id(record.run_id)
-            if run and evaluation and evaluation.blocking and evaluation.severity == dg.AssetCheckSeverity.ERROR:
-                seen = evaluation.target_materialization_data
-                days |= {
-                    day
-                    for day in run_days(run.tags)
-                    if seen and day in materializations and materializations[day] <= seen.storage_id
-                }
+            seen = evaluation and evaluation.target_materialization_data
+            if evaluation and seen and evaluation.blocking and WRONG_DAYS in evaluation.metadata:
+                wrong = cast("list[str]", evaluation.metadata[WRONG_DAYS].value)
+                days |= {day for day in wrong if materializations.get(day, inf) <= seen.storage_id}
     return days
 
 

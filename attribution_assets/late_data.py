@@ -17,6 +17,9 @@ from attribution_assets.warehouse.sources import columns_of
 PARTS = ("sessions", "costs", "conversions", "attribution", "report")
 """What may have changed of a day: its sources, and its results, which may have been computed from other sources since."""
 
+PATIENCE = 5.0
+"""For how many seconds another writer is waited for, to remember what was seen; the next search looks again."""
+
 OTHERWISE = "its rows are not what the sources give now"
 
 UNKNOWN = "unknown"
@@ -62,7 +65,7 @@ def seen(warehouse: SQLiteWarehouse, days: Days) -> States:
 
 def remember(warehouse: SQLiteWarehouse, days: Days, now: States) -> None:
     """Keeps these states of the days, of which every result was found right."""
-    with warehouse.write() as connection:
+    with replace(warehouse, patience=PATIENCE).write() as connection:
         connection.execute(read_sql("seen_days"))
         connection.execute("DELETE FROM seen_days WHERE date BETWEEN ? AND ?", (days.first, days.last))
         connection.executemany("INSERT INTO seen_days VALUES (?, ?, ?, ?, ?, ?)", ((day, *parts) for day, parts in now.items()))
@@ -153,6 +156,8 @@ def _reached_reports(changes: Changes, lookback_days: int) -> dict[str, str]:
     for day, parts in changes.items():
         if "conversions" in parts:
             reached |= {report: _because("revenue", day, parts) for report in reports_of(day, lookback_days)}
+        elif "attribution" in parts:
+            reached |= dict.fromkeys(reports_of(day, lookback_days) - reached.keys(), OTHERWISE)
     for day, parts in changes.items():
         if of_the_day := [part for part in ("sessions", "costs") if part in parts]:
             reached[day] = _because(of_the_day[0], day, parts)

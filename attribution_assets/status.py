@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from attribution_assets.definitions import build_defs
+from attribution_assets.errors import AttributionError
 from attribution_assets.history import due_days, materialized, refused, run_days
 from attribution_assets.late_data import search, unbroken_ranges
 from attribution_assets.partitions import first_day, last_day, today
@@ -25,8 +26,12 @@ def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | No
 
     Of each day: under `assets` each one's `state`, `missing`, `fresh` or `stale`, and `because`, why it is stale; `final_on`,
     the last day whose conversions can change its report, and `final`, whether it is over; `last_run`, the day's newest run.
+
+    Raises AttributionError where none of the days can run.
     """
     first, last = first_day(settings), last_day(settings)
+    if max(start or first, first) > min(end or last, last):
+        raise AttributionError(f"No day from {start or first} to {end or last} can run: the partitions are {first} to {last}.")
     days = Days(max(start or first, first), min(end or last, last))
     states = _states(settings, instance, days)
     runs = _last_runs(instance, days)

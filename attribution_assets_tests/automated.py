@@ -8,8 +8,9 @@ from typing import Any
 import dagster as dg
 
 from attribution_assets.definitions import build_assets, build_defs, build_resources
-from attribution_assets.history import run_days
+from attribution_assets.history import range_tags, run_days
 from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days
 from attribution_assets_tests.support import Shop
 
 
@@ -50,11 +51,11 @@ class Automated:
             raise_on_error=False,
         )
 
-    def rerun(self, asset: str, day: str) -> dg.ExecuteInProcessResult:
-        """A run of one asset with its checks, as automation and backfills start it."""
+    def rerun(self, asset: str, start: str, end: str | None = None) -> dg.ExecuteInProcessResult:
+        """A run of one asset with its checks, as automation and backfills start it, which may fail."""
         job = build_defs(self.settings).resolve_implicit_global_asset_job_def()
         return job.get_subset(asset_selection={dg.AssetKey(asset)}).execute_in_process(
-            instance=self.instance, partition_key=day, raise_on_error=False
+            instance=self.instance, tags=range_tags(Days(start, end or start)), raise_on_error=False
         )
 
     def conditions_request(self) -> dict[str, list[str]]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import dagster as dg
+import sqlite3
+from contextlib import closing
 
-from attribution_assets.automation import command_lock
+import dagster as dg
+import pytest
+
+from attribution_assets import automation, late_data
+from attribution_assets.automation import command_lock, is_command_at_work
 from attribution_assets.definitions import build_defs
 from attribution_assets.history import COMMAND_TAG, range_tags, run_days
 from attribution_assets.late_data import search
@@ -111,6 +116,38 @@ def test_a_day_that_a_blocking_check_refused_holds_its_reports_back_until_it_is_
 
     computed.attribute("2023-09-08")
     assert computed.conditions_request() == dict.fromkeys(REPORTS, september(5, 6, 7, 8))
+
+
+def test_a_refused_day_holds_back_no_other_day_of_its_run(computed: Automated) -> None:
+    computed.shop.execute("DELETE FROM ihc_results WHERE conv_id = 'buys5'")
+    assert not computed.rerun("attribution_customer_journey", "2023-09-05", "2023-09-10").success
+
+    assert computed.conditions_request() == dict.fromkeys(REPORTS, september(6, 7, 8, 9, 10))
+
+
+def test_a_report_is_held_back_by_every_refused_day_in_its_reach(computed: Automated) -> None:
+    computed.shop.execute("DELETE FROM ihc_results WHERE conv_id = 'buys5'")
+    assert not computed.rerun("attribution_customer_journey", "2023-09-05").success
+    computed.attribute("2023-09-06")
+
+    assert computed.conditions_request() == dict.fromkeys(REPORTS, september(6))
+
+
+def test_the_files_of_right_days_follow_a_report_that_was_refused_for_another_day(computed: Automated) -> None:
+    computed.shop.execute("DELETE FROM session_sources WHERE session_id = 'anna8'")
+    computed.shop.execute("UPDATE session_costs SET cost = 5 WHERE session_id = 'anna10'")
+    assert not computed.rerun("channel_reporting", "2023-09-08", "2023-09-10").success
+
+    assert computed.conditions_request() == {"channel_reporting_csv": september(9, 10)}
+
+
+def test_sources_that_were_broken_for_a_time_refuse_nothing_that_was_computed_before(computed: Automated) -> None:
+    computed.rerun("customer_journeys", "2023-09-08")
+    computed.shop.execute("UPDATE conversions SET conv_time = 'noon' WHERE conv_id = 'buys9'")
+    assert not computed.rerun("customer_journeys", "2023-09-08", "2023-09-09").success
+    computed.shop.execute("UPDATE conversions SET conv_time = '12:00:00' WHERE conv_id = 'buys9'")
+
+    assert computed.conditions_request()["ihc_results"] == ["2023-09-08"]
 
 
 def test_the_sensors_are_on_and_the_schedule_is_off_by_default(automated: Automated) -> None:
@@ -263,6 +300,48 @@ def test_a_day_attributed_while_its_sources_were_others_for_a_time_is_requested(
     assert computed.late_data_requests() == {"attribute_conversions": ["2023-09-05"]}
 
 
+def test_reports_that_broken_sources_stopped_are_requested_once_they_are_mended(computed: Automated) -> None:
+    computed.shop.session("anna11", "anna", "2023-09-11 10:00:00", cost=1.0)
+    computed.shop.conversion("buys11", "anna", "2023-09-11 12:00:00", 10.0)
+    computed.shop.execute("UPDATE session_costs SET cost = '1,5' WHERE session_id = 'anna10'")
+    computed.late_data()
+    computed.attribute("2023-09-11")
+    assert not computed.rerun("channel_reporting", "2023-09-08", "2023-09-11").success
+    assert "channel_reporting" not in computed.conditions_request()
+
+    computed.shop.execute("UPDATE session_costs SET cost = 1.0 WHERE session_id = 'anna10'")
+
+    assert computed.late_data_requests() == {"report_channels": september(8, 9, 10)}
+
+
+@pytest.mark.parametrize("column", ["session_id", "channel_name", "holder_engagement"])
+def test_a_source_of_other_types_is_not_late(automated: Automated, column: str) -> None:
+    automated.shop.execute("ALTER TABLE session_sources RENAME TO loaded")
+    automated.shop.execute("UPDATE loaded SET session_id = rowid, channel_name = 7")
+    automated.shop.execute("UPDATE session_costs SET session_id = rowid")
+    columns = ["session_id", "user_id", "event_date", "event_time", "channel_name", "holder_engagement", "closer_engagement"]
+    kind = "text" if column == "holder_engagement" else "integer"
+    typed = [f"CAST({name} AS {kind}) AS {name}" if name == column else name for name in [*columns, "impression_interaction"]]
+    automated.shop.execute(f"CREATE TABLE session_sources AS SELECT {', '.join(typed)} FROM loaded")
+    automated.attribute("2023-09-01", "2023-09-10")
+    automated.report("2023-09-01", "2023-09-10")
+
+    assert automated.late_data_requests() == {}
+
+
+def test_late_data_does_not_wait_for_another_writer(computed: Automated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(late_data, "PATIENCE", 0.05)
+    computed.shop.execute("UPDATE session_costs SET cost = 1.0 WHERE session_id = 'anna5'")
+    computed.attribute("2023-09-05")
+    computed.report("2023-09-02", "2023-09-05")
+
+    with closing(sqlite3.connect(computed.shop.database, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        assert "stayed locked" in computed.late_data_skips()
+
+    assert computed.late_data_skips().endswith("every result follows from the sources.")
+
+
 def test_late_data_waits_for_the_runs_at_work(computed: Automated) -> None:
     computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
     run = unfinished_run(computed)
@@ -296,6 +375,16 @@ def test_what_a_killed_command_left_under_way_does_not_hold_late_data_back(compu
     assert ended is not None
     assert ended.status == dg.DagsterRunStatus.FAILURE
     assert pool.get_concurrency_info("database").active_run_ids == set()
+
+
+def test_no_command_begins_while_what_killed_ones_left_is_ended(computed: Automated, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[bool] = []
+    home = computed.settings.dagster_home
+    monkeypatch.setattr(automation, "end_killed_commands", lambda _instance: held.append(is_command_at_work(home)))
+
+    computed.late_data()
+
+    assert held == [True]
 
 
 def unfinished_run(automated: Automated, job: str = "report_channels", tags: dict[str, str] | None = None) -> dg.DagsterRun:

@@ -213,7 +213,11 @@ def credit_missing(shop: Shop) -> None:
     shop.execute("DELETE FROM attribution_customer_journey WHERE session_id = 'a2'")
 
 
-@pytest.mark.parametrize("change", [session_came_late, channel_renamed, other_model, credit_missing])
+def engagement_changed(shop: Shop) -> None:
+    shop.execute("UPDATE session_sources SET holder_engagement = 1 WHERE session_id = 'a1'")
+
+
+@pytest.mark.parametrize("change", [session_came_late, channel_renamed, engagement_changed, other_model, credit_missing])
 def test_credits_that_do_not_follow_from_the_journey_are_shown_and_called_so(
     reported: Shop, change: Callable[[Shop], None]
 ) -> None:
@@ -227,6 +231,23 @@ def test_credits_that_do_not_follow_from_the_journey_are_shown_and_called_so(
         "Error: The credits of 2023-09-02 are older than what they are made of. "
         "Run `attribution run --start 2023-09-02 --end 2023-09-02`.\n"
     )
+
+
+def test_ids_that_are_numbers_in_the_sources_are_explained_alike(reported: Shop, instance: dg.DagsterInstance) -> None:
+    before = explained(reported, "--conversion", "second")
+    for source, numbers in {
+        "session_sources": "CAST(unicode(session_id) * 10 + substr(session_id, 2) AS integer) AS session_id, user_id, event_date, "
+        "event_time, channel_name, holder_engagement, closer_engagement, impression_interaction",
+        "conversions": "CAST(length(conv_id) AS integer) AS conv_id, user_id, conv_date, conv_time, revenue",
+    }.items():
+        reported.execute(f"ALTER TABLE {source} RENAME TO loaded_{source}")
+        reported.execute(f"CREATE TABLE {source} AS SELECT {numbers} FROM loaded_{source}")
+    run(reported, instance, "2023-09-01", "2023-09-04")
+
+    now = explained(reported, "--conversion", "6")  # "second" has six letters
+
+    assert now["conv_id"] == "6"
+    assert [session["ihc"] for session in now["sessions"]] == [session["ihc"] for session in before["sessions"]]
 
 
 # -- mistakes ---------------------------------------------------------------------------------------------------------

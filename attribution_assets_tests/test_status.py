@@ -126,6 +126,15 @@ def test_the_command_prints_a_line_for_days_that_are_alike(commanded: Automated)
     assert printed.output.rstrip().count("2023-09-0") == 2
 
 
+def test_a_range_in_which_no_day_can_run_is_answered_by_the_days_that_can(commanded: Automated) -> None:
+    printed = CliRunner().invoke(main, ["status", "--start", "2023-10-05"])
+
+    assert printed.exit_code == 1
+    assert printed.stderr == (
+        "Error: No day from 2023-10-05 to 2023-09-20 can run: the partitions are 2023-09-01 to 2023-09-20.\n"
+    )
+
+
 def test_the_command_gives_every_day_as_json(commanded: Automated) -> None:
     printed = CliRunner().invoke(main, ["status", "--start", "2023-09-05", "--end", "2023-09-07", "--json"])
 

@@ -6,6 +6,7 @@ WITH touchpoint AS (
         journey.session_id,
         journey.conv_date,
         journey.timestamp,
+        session.event_date || ' ' || session.event_time AS session_at,
         conversions.conv_date || ' ' || conversions.conv_time AS converted_at,
         date(conversions.conv_date, '-' || :lookback_days || ' days') AS window_start,
         session.session_id IS NULL AS is_gone,
@@ -25,11 +26,12 @@ judged AS (
             WHEN timestamp < window_start THEN 'the session is older than the lookback'
             WHEN timestamp > converted_at OR timestamp = converted_at AND NOT :include_converting_session
                 THEN 'the session is not before the conversion'
+            WHEN timestamp IS NOT session_at THEN 'the session is at another time'
         END AS problem
     FROM touchpoint
 )
 
-SELECT conv_id, session_id, timestamp, converted_at, problem
+SELECT conv_id, session_id, conv_date, timestamp, converted_at, problem
 FROM judged
 WHERE problem IS NOT NULL
 ORDER BY conv_date, conv_id, session_id

@@ -4,6 +4,8 @@ SELECT
     journey.session_id,
     journey.timestamp,
     journey.channel_label AS channel,
+    journey.holder_engagement,
+    journey.closer_engagement,
     result.initializer,
     result.holder,
     result.closer,

@@ -29,6 +29,7 @@ class Check:
 
     `broken` ends the sentence "3 <noun>s ..."; it may name parameters of the query, `days`, `conversion_days` and columns of
     the rows. `before`: a demand on the sources, looked at before the asset is written. `blocking`: if it fails, the run stops.
+    `days`: the rows' columns that name the days that the check refuses, if it does.
     """
 
     asset: str
@@ -39,17 +40,22 @@ class Check:
     demand: str
     noun: str
     broken: str
+    days: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found: how many rows offend, up to five of them, and one sentence for the person who reads it."""
+    """What a check found: how many rows offend, up to five of them, and one sentence for the person who reads it.
+
+    `wrong_days`: on results, the days of all rows that offend.
+    """
 
     check: Check
     days: Days
     offending: int
     rows: list[dict[str, Any]]
     sentence: str
+    wrong_days: tuple[str, ...] = ()
 
     @property
     def state(self) -> Literal["passed", "warning", "failed"]:
@@ -138,6 +144,7 @@ CHECKS = (
         demand="Every touchpoint is a session of the conversion's user, before it and within the lookback.",
         noun="touchpoint",
         broken="of {days} broke the rule: a session of the conversion's user, before it and within the lookback.",
+        days=("conv_date",),
     ),
     Check(
         "customer_journeys",
@@ -148,6 +155,7 @@ CHECKS = (
         demand="Every conversion stands under its own day alone, with each session once.",
         noun="conversion",
         broken="of {days} stood under a wrong day, or held a session twice.",
+        days=("first_stands_on", "last_stands_on"),
     ),
     Check(
         "customer_journeys",
@@ -171,6 +179,7 @@ CHECKS = (
         demand="The credit of every conversion sums to 1.",
         noun="conversion",
         broken="of {days} got credit that does not sum to 1.",
+        days=("conv_date",),
     ),
     Check(
         "attribution_customer_journey",
@@ -181,6 +190,7 @@ CHECKS = (
         demand="Exactly the sessions of each journey have credit.",
         noun="touchpoint",
         broken="of {days} lacked credit, or had credit without standing in the journey.",
+        days=("conv_date",),
     ),
     Check(
         "attribution_customer_journey",
@@ -199,9 +209,10 @@ CHECKS = (
         "check_report_adds_up",
         before=False,
         blocking=True,
-        demand="Cost, orders and revenue of every day equal those of the sources.",
+        demand="Cost, orders and revenue of every channel and day equal those of the sources.",
         noun="figure",
         broken="of the report of {days} differed from what the sources add up to.",
+        days=("date",),
     ),
 )
 """Every check, in the order in which a run comes to it."""
@@ -234,14 +245,18 @@ def run_check(warehouse: SQLiteWarehouse, check: Check, parameters: Mapping[str,
         cursor = connection.execute(query.text, query.parameters)
         columns = [column for column, *_ in cursor.description]
         rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchmany(SHOWN)]
-        offending = len(rows) + sum(1 for _ in cursor)
+        offending, wrong_days = len(rows), {str(row[column]) for row in rows for column in check.days}
+        of_days = [columns.index(column) for column in check.days]
+        for row in cursor:
+            offending += 1
+            wrong_days.update(str(row[at]) for at in of_days)
     days = Days(str(parameters["first_day"]), str(parameters["last_day"]))
     conversion_days = f"{days} and later" if parameters["last_conversion_day"] != days.last else str(days)
     sentence = check.demand
     if offending:
         broken = check.broken.format(**{**parameters, **rows[0], "days": days, "conversion_days": conversion_days})
         sentence = f"{offending:,} {check.noun}{'' if offending == 1 else 's'} {broken}"
-    return Finding(check, days, offending, rows, sentence)
+    return Finding(check, days, offending, rows, sentence, tuple(sorted(wrong_days)))
 
 
 def stop_if_failed(findings: Iterable[Finding]) -> None:

@@ -20,9 +20,6 @@ from attribution_assets.warehouse.query import Query, read_sql
 from attribution_assets.warehouse.schema import SOURCES, Table, schema
 from attribution_assets.warehouse.sources import broken_sources, check_ids, check_sources, columns_of
 
-BUSY_TIMEOUT_SECONDS = 300
-"""How long a writer waits for another one before it gives up."""
-
 ROWS_PER_FRAME = 100_000
 """About how many rows a streamed frame holds: the unit of memory of a run."""
 
@@ -57,6 +54,8 @@ class SQLiteWarehouse:
     """
 
     path: Path
+    patience: float = 300
+    """For how many seconds another writer is waited for."""
 
     @contextmanager
     def connect(self) -> Iterator[sqlite3.Connection]:
@@ -71,7 +70,7 @@ class SQLiteWarehouse:
                 sqlite3.connect(
                     f"{self.path.absolute().as_uri()}?mode=rw",
                     uri=True,
-                    timeout=BUSY_TIMEOUT_SECONDS,
+                    timeout=self.patience,
                     isolation_level=None,
                 )
             ) as connection:
@@ -92,7 +91,7 @@ class SQLiteWarehouse:
             return f"{self.path} is not an SQLite database. Point --database or ATTRIBUTION_DATABASE to one."
         if "locked" in text:
             return (
-                f"{self.path} stayed locked by another process for {BUSY_TIMEOUT_SECONDS} s. "
+                f"{self.path} stayed locked by another process for {self.patience:g} s. "
                 "End the process that writes to it, then run again."
             )
         if missing := re.fullmatch(r"no such table: (?:main\.)?(\w+)", text):
@@ -110,7 +109,7 @@ class SQLiteWarehouse:
         source that is a view cannot be, and a line in the result says so.
         """
         with self.connect() as connection:
-            _switch_to_wal(connection)
+            _switch_to_wal(connection, self.patience)
             if self._missing(connection):
                 with _transaction(connection):
                     for statement in self._missing(connection):
@@ -214,11 +213,12 @@ class SQLiteWarehouse:
     def differing_days(self, table: Table, day_column: str, days: Days, query: Query) -> set[str]:
         """Those of the days of which the table holds other rows than the query gives now."""
         columns = ", ".join(table.column_names)
+        as_stored = ", ".join(f"CAST({column.name} AS {column.type}) AS {column.name}" for column in table.columns)
         stored = f"SELECT {columns} FROM {table.name} WHERE {day_column} BETWEEN :first_day AND :last_day"
         with self.connect() as connection:
             check_sources(connection, self.path, query)
             rows = connection.execute(
-                f"WITH fresh AS MATERIALIZED (SELECT {columns} FROM ({query.text}\n)), stored AS ({stored}) "
+                f"WITH fresh AS MATERIALIZED (SELECT {as_stored} FROM ({query.text}\n)), stored AS ({stored}) "
                 f"SELECT {day_column} FROM (SELECT * FROM fresh EXCEPT SELECT * FROM stored) "
                 f"UNION SELECT {day_column} FROM (SELECT * FROM stored EXCEPT SELECT * FROM fresh)",
                 {**query.parameters, "first_day": days.first, "last_day": days.last},
@@ -269,9 +269,9 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
+def _switch_to_wal(connection: sqlite3.Connection, patience: float) -> None:
     """Waits for another writer itself: here SQLite does not."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    deadline = time.monotonic() + patience
     while True:
         try:
             connection.execute("PRAGMA journal_mode = wal")

@@ -118,6 +118,7 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             {
                 "conv_id": "c1",
                 "session_id": "s1",
+                "conv_date": "2023-09-02",
                 "timestamp": "2023-09-01 10:00:00",
                 "converted_at": "2023-09-02 12:00:00",
                 "problem": "the session is of another user",
@@ -171,9 +172,9 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
     ("channel_reporting", "report_adds_up"): (
         ["UPDATE channel_reporting SET cost = 1.99, ihc = 0.5, ihc_revenue = 26 WHERE date = '2023-09-01'"],
         [
-            {"date": "2023-09-01", "figure": "cost", "reported": 1.99, "of_sources": 2.0},
-            {"date": "2023-09-01", "figure": "orders", "reported": 0.5, "of_sources": 0.25},
-            {"date": "2023-09-01", "figure": "revenue", "reported": 26.0, "of_sources": 25.0},
+            {"channel_name": "Email", "date": "2023-09-01", "figure": "cost", "reported": 1.99, "of_sources": 2.0},
+            {"channel_name": "Email", "date": "2023-09-01", "figure": "orders", "reported": 0.5, "of_sources": 0.25},
+            {"channel_name": "Email", "date": "2023-09-01", "figure": "revenue", "reported": 26.0, "of_sources": 25.0},
         ],
         "3 figures of the report of {} differed from what the sources add up to.",
     ),
@@ -309,6 +310,7 @@ def test_each_stretch_of_days_without_sessions_is_a_gap(sound: Shop) -> None:
             "is older than the lookback",
         ),
         ("DELETE FROM session_sources WHERE session_id = 's1'", "is not in session_sources"),
+        ("UPDATE session_sources SET event_time = '10:00:01' WHERE session_id = 's1'", "is at another time"),
     ],
 )
 def test_a_touchpoint_out_of_reach_is_told_why(sound: Shop, statement: str, problem: str) -> None:
@@ -322,12 +324,20 @@ def test_a_touchpoint_out_of_reach_is_told_why(sound: Shop, statement: str, prob
 @pytest.mark.parametrize("timestamp", ["2023-09-01 00:00:00", "2023-09-02 11:59:59"])
 def test_both_ends_of_the_window_are_in_reach(sound: Shop, timestamp: str) -> None:
     sound.execute("UPDATE customer_journeys SET timestamp = ? WHERE session_id = 's1'", timestamp)
+    sound.execute(
+        "UPDATE session_sources SET event_date = substr(?1, 1, 10), event_time = substr(?1, 12) WHERE session_id = 's1'",
+        timestamp,
+    )
 
     assert find(sound, "customer_journeys", "touchpoints_are_in_reach").state == "passed"
 
 
 def test_the_converting_session_is_in_reach_where_the_setting_says_so(sound: Shop) -> None:
-    sound.execute("UPDATE customer_journeys SET timestamp = '2023-09-02 12:00:00' WHERE session_id = 's1'")
+    change(
+        sound,
+        "UPDATE customer_journeys SET timestamp = '2023-09-02 12:00:00' WHERE session_id = 's1'",
+        "UPDATE session_sources SET event_date = '2023-09-02', event_time = '12:00:00' WHERE session_id = 's1'",
+    )
 
     assert find(sound, "customer_journeys", "touchpoints_are_in_reach", include_converting_session=1).state == "passed"
 
@@ -417,7 +427,7 @@ ROW_LOST = "DELETE FROM channel_reporting WHERE date = '2023-09-01'"
         ),
         (
             (ROW_DOUBLED,),
-            [("2023-09-02", "cost", 6.0, 3.0), ("2023-09-02", "orders", 1.5, 0.75), ("2023-09-02", "revenue", 150.0, 75.0)],
+            [("2023-09-02", "cost", 3.0, 0.0), ("2023-09-02", "orders", 0.75, 0.0), ("2023-09-02", "revenue", 75.0, 0.0)],
         ),
         (
             ("UPDATE conversions SET revenue = 200 WHERE conv_id = 'c1'",),
@@ -432,7 +442,44 @@ def test_a_report_that_does_not_add_up_is_found(
 ) -> None:
     change(sound, *statements)
 
-    assert [tuple(row.values()) for row in find(sound, REPORT, "report_adds_up").rows] == figures
+    assert [tuple(row.values())[1:] for row in find(sound, REPORT, "report_adds_up").rows] == figures
+
+
+def test_what_stands_at_another_channel_is_found(sound: Shop) -> None:
+    sound.execute("UPDATE channel_reporting SET channel_name = 'X' WHERE date = '2023-09-01'")
+
+    finding = find(sound, REPORT, "report_adds_up")
+
+    assert {row["channel_name"] for row in finding.rows} == {"Email", "X"}
+
+
+def test_a_channel_that_was_renamed_after_the_attribution_is_the_sources(sound: Shop) -> None:
+    change(
+        sound,
+        "UPDATE session_sources SET channel_name = 'X' WHERE session_id = 's1'",
+        "UPDATE channel_reporting SET channel_name = 'X' WHERE date = '2023-09-01'",
+    )
+
+    assert find(sound, REPORT, "report_adds_up").state == "passed"
+
+
+def test_large_sums_may_differ_by_their_last_digits(sound: Shop) -> None:
+    change(
+        sound,
+        "UPDATE conversions SET revenue = 4e14 WHERE conv_id = 'c1'",
+        "UPDATE channel_reporting SET ihc_revenue = 1e14 + 1 WHERE date = '2023-09-01'",
+        "UPDATE channel_reporting SET ihc_revenue = 3e14 - 1 WHERE date = '2023-09-02'",
+    )
+
+    assert find(sound, REPORT, "report_adds_up").state == "passed"
+
+
+def test_every_wrong_day_is_named_also_of_rows_that_are_not_shown(sound: Shop) -> None:
+    for number in range(9):
+        sound.execute("INSERT INTO channel_reporting VALUES (?, '2023-09-02', 1, 0, 0)", f"X{number}")
+    sound.execute("INSERT INTO channel_reporting VALUES ('X', '2023-09-03', 1, 0, 0)")
+
+    assert find(sound, REPORT, "report_adds_up").wrong_days == ("2023-09-02", "2023-09-03")
 
 
 @pytest.mark.parametrize(

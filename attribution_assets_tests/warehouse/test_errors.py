@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, sqlite
+from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 
 if TYPE_CHECKING:
     from attribution_assets_tests.support import Shop
@@ -70,26 +70,22 @@ def test_a_file_that_is_not_sqlite_is_named_and_left_alone(tmp_path: Path, metho
 
 @every_method
 def test_a_file_that_another_process_keeps_to_itself_is_named(
-    attributed: Shop, monkeypatch: pytest.MonkeyPatch, method: Callable[[SQLiteWarehouse], object]
+    attributed: Shop, method: Callable[[SQLiteWarehouse], object]
 ) -> None:
     attributed.execute("PRAGMA journal_mode = delete")  # where a writer keeps readers out too
-    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_SECONDS", 0.05)
 
     with (
         locked(attributed.database, "EXCLUSIVE"),
         refused(f"{attributed.database} stayed locked by another process for 0.05 s", "End the process"),
     ):
-        method(attributed.warehouse)
+        method(SQLiteWarehouse(attributed.database, patience=0.05))
 
 
 @every_method
-def test_no_connection_is_left_open_after_an_error(
-    attributed: Shop, monkeypatch: pytest.MonkeyPatch, method: Callable[[SQLiteWarehouse], object]
-) -> None:
+def test_no_connection_is_left_open_after_an_error(attributed: Shop, method: Callable[[SQLiteWarehouse], object]) -> None:
     attributed.execute("PRAGMA journal_mode = delete")
-    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_SECONDS", 0.05)
     with locked(attributed.database, "EXCLUSIVE"), pytest.raises(AttributionError) as raised:
-        method(attributed.warehouse)
+        method(SQLiteWarehouse(attributed.database, patience=0.05))
 
     assert raised.tb is not None  # the frames of the failed call still live
     assert open_files(attributed.database) == []

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, sqlite
+from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
 
 if TYPE_CHECKING:  # the processes that tests start import this module, and do without Dagster
     from attribution_assets_tests.support import Shop
@@ -310,11 +310,13 @@ def test_a_query_that_is_no_sql_leaves_the_old_rows(attributed: Shop, add_sql: A
     assert attributed.table("attribution_customer_journey") == OLD
 
 
-def test_a_locked_file_leaves_the_old_rows(attributed: Shop, given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_SECONDS", 0.05)
+def test_a_locked_file_leaves_the_old_rows(attributed: Shop, given: Given) -> None:
+    rows = given(("n", "s", 1.0, "2023-09-01"))
 
     with locked(attributed.database), refused("stayed locked"):
-        replace(attributed, given(("n", "s", 1.0, "2023-09-01")), "2023-09-01")
+        SQLiteWarehouse(attributed.database, patience=0.05).replace_days(
+            schema()["attribution_customer_journey"], "conv_date", Days("2023-09-01", "2023-09-01"), rows
+        )
 
     assert attributed.table("attribution_customer_journey") == OLD
 
