@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import dagster as dg
+import hypothesis
 import pytest
 
 from attribution_assets import run
@@ -16,8 +17,16 @@ from attribution_assets_tests.support import OWN_VARIABLES, Shop
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="run the kill and fault series in full")
+    parser.addoption(
+        "--long", action="store_true", help="run the kill and fault series in full, and properties on more examples"
+    )
     parser.addoption("--screenshot", type=Path, metavar="FILE", help="where the test in a browser puts a picture of the graph")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Properties are tried on fewer examples in the short form."""
+    hypothesis.settings.register_profile("short", max_examples=40)
+    hypothesis.settings.load_profile("default" if config.getoption("--long") else "short")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -320,7 +320,7 @@ def test_check_gives_programs_what_it_found(computed: Shop) -> None:
         "result": "failed",
         "sentence": "1 figure of the report of 2023-09-01 to 2023-09-03 differed from what the sources add up to.",
         "offending": 1,
-        "rows": [{"date": "2023-09-03", "figure": "cost", "reported": 9.0, "of_sources": 1.0}],
+        "rows": [{"channel_name": "Ads", "date": "2023-09-03", "figure": "cost", "reported": 9.0, "of_sources": 1.0}],
     }
 
 
@@ -341,7 +341,8 @@ def test_check_of_a_database_without_results_says_so_in_one_line(small_shop: Sho
     assert (untouched.exit_code, prepared.exit_code) == (1, 1)
     assert re.fullmatch(rf"Error: {small_shop.database} has no table \w+ yet: materialize \w+ first\.\n", untouched.stderr)
     assert prepared.stderr == (
-        f"Error: {small_shop.database} has no results yet, so there is nothing to check: `attribution run` first.\n"
+        f"Error: {small_shop.database} has no results yet, so there is nothing to check: `attribution run` first. "
+        "If it has run, no conversion has a session in its window: give --start and --end.\n"
     )
 
 

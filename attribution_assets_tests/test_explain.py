@@ -236,8 +236,8 @@ def test_credits_that_do_not_follow_from_the_journey_are_shown_and_called_so(
 def test_ids_that_are_numbers_in_the_sources_are_explained_alike(reported: Shop, instance: dg.DagsterInstance) -> None:
     before = explained(reported, "--conversion", "second")
     for source, numbers in {
-        "session_sources": "CAST(unicode(session_id) * 10 + substr(session_id, 2) AS integer) AS session_id, user_id, event_date, "
-        "event_time, channel_name, holder_engagement, closer_engagement, impression_interaction",
+        "session_sources": "CAST(unicode(session_id) * 10 + substr(session_id, 2) AS integer) AS session_id, user_id, "
+        "event_date, event_time, channel_name, holder_engagement, closer_engagement, impression_interaction",
         "conversions": "CAST(length(conv_id) AS integer) AS conv_id, user_id, conv_date, conv_time, revenue",
     }.items():
         reported.execute(f"ALTER TABLE {source} RENAME TO loaded_{source}")
