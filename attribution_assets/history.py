@@ -16,6 +16,9 @@ from attribution_assets.warehouse import Days
 COMMAND_TAG = {"attribution/command": "run"}
 """The tag of the two runs of an `attribution run`."""
 
+POOL = "database"
+"""The pool of the assets that write to the database: one step at a time, whoever runs it."""
+
 UNFINISHED = set(dg.DagsterRunStatus) - {
     dg.DagsterRunStatus.SUCCESS,
     dg.DagsterRunStatus.FAILURE,
@@ -73,6 +76,16 @@ def end_killed_commands(instance: dg.DagsterInstance) -> None:
     for run in instance.get_runs(filters=dg.RunsFilter(tags=COMMAND_TAG, statuses=list(UNFINISHED))):
         instance.report_run_failed(run, "The `attribution run` that this run belonged to was killed.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def writing_runs(instance: dg.DagsterInstance) -> set[str]:
+    """The runs that hold the pool. What runs that have ended still hold is freed."""
+    holders = instance.event_log_storage.get_concurrency_info(POOL).active_run_ids
+    runs = {run_id: instance.get_run_by_id(run_id) for run_id in holders}
+    ended = {run_id for run_id, run in runs.items() if run is None or run.is_finished}
+    for run_id in ended:
+        instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+    return holders - ended
 
 
 def range_tags(days: Days) -> dict[str, str]:

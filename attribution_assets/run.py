@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from filelock import FileLock, Timeout
 from attribution_assets.automation import command_lock
 from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError
-from attribution_assets.history import COMMAND_TAG, end_killed_commands, range_tags
+from attribution_assets.history import COMMAND_TAG, end_killed_commands, range_tags, writing_runs
 from attribution_assets.ihc import Redistribution
 from attribution_assets.ihc.ledger import Account, Ledger
 from attribution_assets.ihc.service import Limits, estimate
@@ -114,6 +115,7 @@ def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> None:
     defs = build_defs(settings, loggers={"progress": _event_logger(on_event)})
     with dagster_instance(settings.dagster_home) as instance, _alone(settings.dagster_home, instance):
         for job, days in ((attribution_job, plan.conversion_days), (reporting_job, plan.report_days)):
+            _wait_for_other_runs(instance)
             try:
                 defs.resolve_job_def(job.name).execute_in_process(
                     instance=instance, tags={**COMMAND_TAG, **range_tags(days)}, run_config={"loggers": {"progress": {}}}
@@ -129,7 +131,7 @@ def _alone(home: Path, instance: dg.DagsterInstance) -> Iterator[None]:
     """Holds the command's lock, so that automation leaves the reports to this run; what a killed one left is ended first."""
     lock = command_lock(home)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=1)  # the sensor for late data holds it for a moment
     except Timeout:
         logger.info("Another `attribution run` is at work in %s; waiting for it to end.", home)
         lock.acquire()
@@ -138,6 +140,16 @@ def _alone(home: Path, instance: dg.DagsterInstance) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _wait_for_other_runs(instance: dg.DagsterInstance) -> None:
+    """Until no other run holds the pool. Dagster would wait too, but without a word, and deaf to Ctrl-C."""
+    told: set[str] = set()
+    while runs := writing_runs(instance):
+        for run_id in runs - told:
+            logger.info("Run %s of the UI or the daemon is at work; waiting for it to end, or end it there.", run_id)
+        told |= runs
+        time.sleep(0.5)
 
 
 def estimate_plan(settings: Settings, plan: Plan) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,8 +18,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from attribution_assets.cli import main
+from attribution_assets.definitions import build_defs
+from attribution_assets.history import POOL
+from attribution_assets.jobs import reporting_job
+from attribution_assets.run import dagster_instance
 from attribution_assets.warehouse.checks import CHECKS
-from attribution_assets_tests.support import PROJECT, Shop
+from attribution_assets_tests.support import PROJECT, Shop, wait_for
 
 pytestmark = pytest.mark.usefixtures("history")
 
@@ -217,6 +222,44 @@ def test_elsewhere_than_on_a_terminal_each_step_is_a_plain_line(small_shop: Shop
 
 def test_checks_of_a_step_of_their_own_are_counted(small_shop: Shop) -> None:
     assert "customer_journeys_checks: 3 checks in " in run(small_shop).stderr
+
+
+@pytest.mark.dagster_home
+def test_a_run_that_waits_for_another_one_says_so_and_ends_at_ctrl_c(
+    small_shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    with dagster_instance(tmp_path / "home") as instance:
+        other = instance.create_run_for_job(build_defs(small_shop.settings()).resolve_job_def(reporting_job.name))
+        instance.event_log_storage.initialize_concurrency_limit_to_default(POOL)
+        instance.event_log_storage.claim_concurrency_slot(POOL, other.run_id, "channel_reporting")
+
+    said = tmp_path / "said"
+    with (
+        said.open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-m", "attribution_assets.cli", "run", "--database", small_shop.database], stderr=stderr
+        ) as process,
+    ):
+        try:
+            wait_for(
+                "its word", lambda: f"Run {other.run_id} of the UI or the daemon is at work" in said.read_text(), seconds=60
+            )
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) != 0
+        finally:
+            process.kill()
+
+    assert small_shop.table("customer_journeys") == []
+
+
+def test_what_an_ended_run_still_holds_keeps_no_run_waiting(small_shop: Shop, history: dg.DagsterInstance) -> None:
+    ended = history.create_run_for_job(build_defs(small_shop.settings()).resolve_job_def(reporting_job.name))
+    history.event_log_storage.set_concurrency_slots(POOL, 1)
+    history.event_log_storage.claim_concurrency_slot(POOL, ended.run_id, "channel_reporting")
+    history.report_run_failed(ended)
+
+    assert run(small_shop).exit_code == 0
 
 
 def test_on_a_terminal_each_step_has_a_progress_bar(small_shop: Shop) -> None:

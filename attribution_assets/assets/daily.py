@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from attribution_assets.history import POOL
 from attribution_assets.io_managers.sqlite import DAY_COLUMN
 from attribution_assets.warehouse import Table, schema
 from attribution_assets.warehouse.query import sql_folder
@@ -41,7 +42,7 @@ def daily_asset(
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         owners=OWNERS,
-        pool="database",
+        pool=POOL,
         metadata=metadata,
         **options,
     )
