@@ -79,6 +79,15 @@ class Shop:
         shop.database, shop.exports = database, exports
         return shop
 
+    def copy_sources(self, folder: Path) -> Shop:
+        """Another shop in a new folder with the same sources, of which nothing is computed."""
+        folder.mkdir()
+        shop = Shop(folder / "shop.db", folder / "exports")
+        for source in SOURCES:
+            for row in self.table(source):
+                shop.execute(f"INSERT INTO {source} VALUES ({', '.join('?' * len(row))})", *row)
+        return shop
+
     def results(self) -> dict[str, list[tuple[Any, ...]]]:
         """All rows of the four tables that the pipeline fills."""
         return {name: self.table(name) for name in schema() if name not in SOURCES}

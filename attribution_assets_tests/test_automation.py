@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -12,7 +14,7 @@ from attribution_assets import automation, late_data
 from attribution_assets.automation import command_lock, is_command_at_work
 from attribution_assets.definitions import build_defs
 from attribution_assets.history import COMMAND_TAG, range_tags, run_days
-from attribution_assets.late_data import search
+from attribution_assets.late_data import search, unbroken_ranges
 from attribution_assets.warehouse import Days
 from attribution_assets_tests.automated import Automated, september
 
@@ -409,3 +411,61 @@ def test_late_data_without_a_database_says_what_is_missing(automated: Automated)
     automated.shop.database.unlink()
 
     assert "There is no database" in automated.late_data_skips()
+
+
+# -- both together ------------------------------------------------------------------------------------------------------
+
+CHANGES = (
+    "INSERT OR IGNORE INTO session_sources VALUES ('late{n}', '{user}', '{day}', '11:00:00', 'Ads', 1, 0, 0)",
+    "DELETE FROM session_sources WHERE session_id = 'anna{n}'",
+    "UPDATE session_sources SET event_date = '{day}' WHERE session_id = 'anna{n}'",
+    "UPDATE session_sources SET user_id = '{user}' WHERE session_id = 'anna{n}'",
+    "UPDATE session_sources SET channel_name = 'Renamed' WHERE session_id = 'anna{n}'",
+    "UPDATE session_sources SET holder_engagement = 0 WHERE session_id = 'anna{n}'",
+    "UPDATE session_sources SET session_id = 'renamed{n}' WHERE session_id = 'anna{n}'",
+    "INSERT OR REPLACE INTO session_costs VALUES ('anna{n}', 7.7)",
+    "DELETE FROM session_costs WHERE session_id = 'anna{n}'",
+    "INSERT OR IGNORE INTO conversions VALUES ('late{n}', '{user}', '{day}', '18:00:00', 50.05)",
+    "DELETE FROM conversions WHERE conv_id = 'buys{n}'",
+    "UPDATE conversions SET conv_date = '{day}' WHERE conv_id = 'buys{n}'",
+    "UPDATE conversions SET revenue = -3.3 WHERE conv_id = 'buys{n}'",
+    "UPDATE conversions SET user_id = '{user}' WHERE conv_id = 'buys{n}'",
+    "UPDATE conversions SET conv_time = '09:00:00' WHERE conv_id = 'buys{n}'",
+)
+
+
+def test_whatever_changed_automation_ends_with_the_tables_and_files_of_a_rebuild(tmp_path: Path, long: bool) -> None:
+    for seed in range(40 if long else 2):
+        chance = random.Random(seed)
+        with dg.DagsterInstance.ephemeral() as instance:
+            folder = tmp_path / str(seed)
+            folder.mkdir()
+            automated = Automated(folder, instance)
+            automated.choices["lookback_days"] = chance.choice([0, 1, 3])
+            automated.attribute("2023-09-01", "2023-09-20")
+            automated.report("2023-09-01", "2023-09-20")
+            automated.late_data()
+            for _ in range(2):
+                for statement in chance.sample(CHANGES, 3):
+                    n, user, day = chance.randint(1, 10), chance.choice(["anna", "ben"]), f"2023-09-{chance.randint(1, 20):02}"
+                    automated.shop.execute(statement.format(n=n, user=user, day=day))
+                run_what_is_requested(automated)
+            rebuilt = automated.shop.copy_sources(folder / "rebuilt")
+            rebuilt.attribute(instance, "2023-09-01", "2023-09-20", **automated.choices)
+            rebuilt.report(instance, "2023-09-01", "2023-09-20", **automated.choices)
+
+            assert automated.shop.results() == rebuilt.results(), seed
+            assert automated.shop.csv_bytes() == rebuilt.csv_bytes(), seed
+
+
+def run_what_is_requested(automated: Automated) -> None:
+    """Ticks, and the runs that they request, until there are no more."""
+    for _ in range(12):
+        late, due = automated.late_data_requests(), automated.conditions_request()
+        for days in unbroken_ranges(late.get("attribute_conversions", [])):
+            automated.attribute(days.first, days.last)
+        for days in unbroken_ranges([*late.get("report_channels", []), *due.get("channel_reporting", [])]):
+            automated.report(days.first, days.last)
+        if not late and not due:
+            return
+    pytest.fail("automation does not come to rest")

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from attribution_assets.warehouse import SOURCES
 from attribution_assets_tests.automated import september
 from attribution_assets_tests.live import ENDED, LiveDagster, Materialization
 from attribution_assets_tests.support import Shop, wait_for
@@ -92,11 +91,7 @@ def command(shop: Shop, home: Path, *options: str) -> None:
 
 def rebuilt(shop: Shop, folder: Path, end: str) -> Shop:
     """A copy of the shop's sources, computed anew until `end`."""
-    folder.mkdir()
-    copy = Shop(folder / "shop.db", folder / "exports")
-    for source in SOURCES:
-        for row in shop.table(source):
-            copy.execute(f"INSERT INTO {source} VALUES ({', '.join('?' * len(row))})", *row)
+    copy = shop.copy_sources(folder)
     command(copy, folder / "home", "--end", end)
     return copy
 
