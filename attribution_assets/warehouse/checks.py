@@ -244,12 +244,13 @@ def run_check(warehouse: SQLiteWarehouse, check: Check, parameters: Mapping[str,
         check_sources(connection, warehouse.path, query)
         cursor = connection.execute(query.text, query.parameters)
         columns = [column for column, *_ in cursor.description]
-        rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchmany(SHOWN)]
-        offending, wrong_days = len(rows), {str(row[column]) for row in rows for column in check.days}
-        of_days = [columns.index(column) for column in check.days]
-        for row in cursor:
+        rows, offending, wrong_days = [], 0, set[str]()
+        for values in cursor:
+            row = dict(zip(columns, values, strict=True))
             offending += 1
-            wrong_days.update(str(row[at]) for at in of_days)
+            wrong_days.update(str(row[column]) for column in check.days)
+            if offending <= SHOWN:
+                rows.append(row)
     days = Days(str(parameters["first_day"]), str(parameters["last_day"]))
     conversion_days = f"{days} and later" if parameters["last_conversion_day"] != days.last else str(days)
     sentence = check.demand
