@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -13,6 +14,7 @@ from filelock import FileLock, Timeout
 from attribution_assets.errors import AttributionError
 from attribution_assets.history import (
     attempted,
+    computed_days,
     due_days,
     end_killed_commands,
     is_anything_at_work,
@@ -20,12 +22,12 @@ from attribution_assets.history import (
     range_tags,
     refused,
 )
-from attribution_assets.jobs import attribution_job, reporting_job
-from attribution_assets.late_data import LateDays, search, unbroken_ranges
-from attribution_assets.partitions import first_day, last_day
+from attribution_assets.jobs import attribution_job, costs_job, reporting_job
+from attribution_assets.late_data import LateDays, search
+from attribution_assets.partitions import first_day, inputs, last_day
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
-from attribution_assets.warehouse.days import shift
+from attribution_assets.warehouse.days import shift, unbroken_ranges
 
 SECONDS_OF_A_TICK = 30
 """How long a tick searches for late data before it leaves the rest to the next one; Dagster ends a tick after 60 s."""
@@ -36,13 +38,13 @@ warnings.filterwarnings("ignore", message=".*`use_user_code_server`", category=d
 class InputIsNewer(dg.AutomationCondition[dg.AssetKey]):
     """True for a day if an input of it came after the day's last attempt, and a blocking check has refused none of them.
 
-    An input of day D is a day of the asset before it from D to D + `lookahead_days`. It goes by the event log as it stands, so
-    that nothing is missed while the daemon is off or several runs end between two ticks.
+    The inputs of day D are days D to D + n of the assets that it follows, n as `inputs` gives it. It goes by the event log as
+    it stands, so that nothing is missed while the daemon is off or several runs end between two ticks.
     """
 
-    def __init__(self, lookahead_days: int = 0) -> None:
-        """Of what reach the inputs are."""
-        self.lookahead_days = lookahead_days
+    def __init__(self, inputs: Mapping[str, int]) -> None:
+        """The assets that it follows, each with how many later days of it are read."""
+        self.inputs = inputs
 
     @property
     def description(self) -> str:
@@ -54,11 +56,12 @@ class InputIsNewer(dg.AutomationCondition[dg.AssetKey]):
         graph, instance = context.asset_graph, context.asset_graph_view.instance
         attempts = attempted(instance, context.key)
         due, held = set[str](), set[str]()
-        for parent in graph.get(context.key).parent_keys & graph.materializable_asset_keys:
+        for name, lookahead_days in self.inputs.items():
+            parent = dg.AssetKey(name)
             inputs = materialized(instance, parent)
-            due |= due_days(attempts, inputs, self.lookahead_days)
+            due |= due_days(attempts, inputs, lookahead_days)
             for day in refused(instance, graph.get(parent).check_keys, inputs):
-                held |= {shift(day, -earlier) for earlier in range(self.lookahead_days + 1)}
+                held |= {shift(day, -earlier) for earlier in range(lookahead_days + 1)}
         candidates = context.candidate_subset
         due &= candidates.expensively_compute_partition_keys()
         return dg.AutomationResult(context, candidates.compute_intersection_with_partition_keys(due - held))
@@ -98,11 +101,14 @@ def is_command_at_work(dagster_home: Path) -> bool:
         return True
 
 
-def restated(settings: Settings, lookahead_days: int = 0) -> dg.AutomationCondition[dg.AssetKey]:
-    """The condition of an asset that follows another: its days are requested as soon as new inputs of them are complete."""
+def restated(settings: Settings, asset: str) -> dg.AutomationCondition[dg.AssetKey]:
+    """The condition of an asset that follows others: its days are requested as soon as new inputs of them are complete."""
     in_progress = dg.AutomationCondition.in_progress() | dg.AutomationCondition.any_deps_in_progress()
     return (
-        (InputIsNewer(lookahead_days) | dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested()))
+        (
+            InputIsNewer(inputs(settings)[asset])
+            | dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested())
+        )
         & ~in_progress
         & ~CommandAtWork(settings.dagster_home)
     ).with_label("restated when its inputs are")
@@ -125,12 +131,12 @@ def late_data_sensor(settings: Settings) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="late_data",
-        jobs=[attribution_job, reporting_job],
+        jobs=[attribution_job, costs_job, reporting_job],
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
             "Looks for sessions, costs and conversions that came, changed, moved or went after their days were computed, and "
-            "requests the days that come out otherwise now. The reports of a conversion day follow it by themselves."
+            "requests the days that come out otherwise now. The reports that follow from them restate themselves."
         ),
     )
     def late_data(context: dg.SensorEvaluationContext) -> dg.SensorResult:
@@ -149,21 +155,20 @@ def late_data_sensor(settings: Settings) -> dg.SensorDefinition:
         state, start = (before["state"], before["next"]) if before.get("next") else (file_state(settings.database), None)
         if state == before.get("state") and start is None:
             return skip("The database is as it was.")
-        attributed = materialized(instance, dg.AssetKey("customer_journeys"))
-        reported = materialized(instance, dg.AssetKey("channel_reporting"))
+        computed = computed_days(instance)
         first, last = shift(first_day(settings), -settings.lookback_days), last_day(settings)
         try:
             late, start = search(
                 settings,
                 Days(start or first, last),
-                attributed,
-                reported,
+                computed,
                 seconds=SECONDS_OF_A_TICK,
                 keep=True,
             )
         except AttributionError as error:
             return skip(str(error))
         requests = [_request(attribution_job.name, days, late) for days in unbroken_ranges(late.conversions)]
+        requests += [_request(costs_job.name, days, late) for days in unbroken_ranges(late.costs)]
         requests += [_request(reporting_job.name, days, late) for days in unbroken_ranges(late.reports)]
         return dg.SensorResult(
             run_requests=requests,

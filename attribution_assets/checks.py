@@ -69,7 +69,7 @@ def check_days(settings: Settings, start: str | None, end: str | None) -> list[F
     Unset, from the first or to the last day with results; an asset without any is then left out. Raises AttributionError where
     no asset has results, or none has a table for them yet, and for a reversed range.
     """
-    warehouse = SQLiteWarehouse(settings.database)
+    warehouse = settings.warehouse
     findings = []
     for asset in ASSETS:
         days = _days_to_check(computed_days(warehouse, asset), start, end)

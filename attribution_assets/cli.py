@@ -112,6 +112,7 @@ def _print_states(states: list[dict[str, Any]]) -> None:
         "customer_journeys": "journeys",
         "ihc_results": "IHC",
         "attribution_customer_journey": "attribution",
+        "channel_costs": "costs",
         "channel_reporting": "reporting",
         "channel_reporting_csv": "CSV",
     }

@@ -16,14 +16,14 @@ from attribution_assets.assets.sources import source_assets
 from attribution_assets.automation import automation_sensor, daily_schedule, late_data_sensor
 from attribution_assets.checks import result_checks
 from attribution_assets.io_managers import CSVFilesIOManager, SQLiteIOManager
-from attribution_assets.jobs import attribution_job, reporting_job
+from attribution_assets.jobs import attribution_job, costs_job, reporting_job
 from attribution_assets.partitions import daily_partitions
 from attribution_assets.resources import EmbeddedIHCResource, IHCApiResource, IHCResource
 from attribution_assets.settings import Settings
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The sources, the five assets made of them, and the checks of these."""
+    """The sources, the six assets made of them, and the checks of these."""
     partitions = daily_partitions(settings)
     return [
         *source_assets(),
@@ -37,7 +37,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]
 def build_resources(settings: Settings) -> dict[str, Any]:
     """What the assets run with, by name: `io_manager`, `csv_io_manager`, `ihc`."""
     return {
-        "io_manager": SQLiteIOManager(database=str(settings.database)),
+        "io_manager": SQLiteIOManager(database=str(settings.database), compute=settings.compute),
         "csv_io_manager": CSVFilesIOManager(database=str(settings.database), exports=str(settings.exports)),
         "ihc": _ihc_resource(settings),
     }
@@ -88,7 +88,7 @@ def build_defs(
     checks = [asset for asset in assets if isinstance(asset, dg.AssetChecksDefinition)]
     return dg.Definitions(
         assets=[*dg.with_source_code_references([asset for asset in assets if asset not in checks]), *checks],
-        jobs=[attribution_job, reporting_job],
+        jobs=[attribution_job, costs_job, reporting_job],
         schedules=[daily_schedule],
         sensors=[automation_sensor(), late_data_sensor(settings)],
         resources={**build_resources(settings), **(resources or {})},

@@ -8,7 +8,7 @@ from typing import Any
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.partitions import first_day, last_day
-from attribution_assets.queries import journeys_query, reporting_query
+from attribution_assets.queries import costs_query, journeys_query, reporting_query
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
 
@@ -33,23 +33,24 @@ def explain_cell(settings: Settings, day: str, channel: str) -> Explanation:
 
     Raises AttributionError where the day or the channel has no report, and where a table does not exist yet.
     """
-    warehouse = SQLiteWarehouse(settings.database)
+    warehouse = settings.warehouse
     days = Days(day, day)
     report = warehouse.read(schema()["channel_reporting"], "date", days)
     query = reporting_query(settings, days)
     stored = {row["channel_name"]: row for row in report.to_dict("records")}
     present = {row["channel_name"]: row for row in _rows(warehouse, query)}
+    costs = {row["channel_name"]: row["cost"] for row in _rows(warehouse, costs_query(settings, days))}
     again = f"Run `attribution run --start {day} --end {day}`."
     if not stored:
-        raise AttributionError(_why_no_report(settings, day, again if present else None))
+        raise AttributionError(_why_no_report(settings, day, again if present or costs else None))
     if channel not in stored:
-        if channel in present:
+        if channel in present or channel in costs:
             raise AttributionError(f"The report of {day} is older than its sessions: it lacks {channel!r}. {again}")
         raise AttributionError(
             f"There is no channel {channel!r} in the report of {day}. Its channels: {', '.join(map(repr, stored))}."
         )
     cell = {name: stored[channel][name] for name in ("cost", "ihc", "ihc_revenue")}
-    now = {name: present.get(channel, {}).get(name, 0.0) for name in cell}
+    now = {name: present.get(channel, {}).get(name, 0.0) for name in cell} | {"cost": costs.get(channel, 0.0)}
     differences = [
         f"{name} {cell[name]:,.2f}, now {now[name]:,.2f}"
         for name in cell
@@ -75,7 +76,7 @@ def explain_conversion(settings: Settings, conv_id: str) -> Explanation:
 
     Raises AttributionError where there is no such conversion, where it is not attributed yet and where a table does not exist.
     """
-    warehouse = SQLiteWarehouse(settings.database)
+    warehouse = settings.warehouse
     found = _rows(warehouse, Query("explain_conversion", {"conv_id": conv_id}))
     if not found:
         raise AttributionError(f"There is no conversion {conv_id!r} in {settings.database}.")

@@ -11,10 +11,11 @@ import pandas as pd
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
+from attribution_assets.late_data import Computed
 from attribution_assets.warehouse import Days
 
 COMMAND_TAG = {"attribution/command": "run"}
-"""The tag of the two runs of an `attribution run`."""
+"""The tag of the runs of an `attribution run`."""
 
 POOL = "database"
 """The pool of the assets that write to the database: one step at a time, whoever runs it."""
@@ -35,6 +36,13 @@ FAILED_EVALUATIONS = 100
 def materialized(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:
     """The days of the asset that were materialized, with the number of the last such event; events count upwards."""
     return dict(instance.get_latest_storage_id_by_partition(asset, dg.DagsterEventType.ASSET_MATERIALIZATION))
+
+
+def computed_days(instance: dg.DagsterInstance) -> Computed:
+    """The days of which late data would make other results."""
+    return Computed(
+        *(materialized(instance, dg.AssetKey(name)) for name in ("customer_journeys", "channel_costs", "channel_reporting"))
+    )
 
 
 def attempted(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:

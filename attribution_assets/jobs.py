@@ -1,4 +1,4 @@
-"""The two jobs: what a run over conversion days materializes, and what a run over report days does."""
+"""The three jobs: what a run over conversion days materializes, over days of sessions, and over report days."""
 
 import dagster as dg
 
@@ -8,8 +8,14 @@ attribution_job = dg.define_asset_job(
     description="Attributes the conversions of the days: journeys, IHC results, shares.",
 )
 
+costs_job = dg.define_asset_job(
+    "sum_costs",
+    dg.AssetSelection.assets("channel_costs"),
+    description="Sums the costs of the days' sessions by channel.",
+)
+
 reporting_job = dg.define_asset_job(
     "report_channels",
-    dg.AssetSelection.groups("reporting"),
+    dg.AssetSelection.groups("reporting") - dg.AssetSelection.assets("channel_costs"),
     description="Rebuilds the channel report of the days, as table and CSV.",
 )

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from attribution_assets.queries import journeys_query, reporting_query
+from attribution_assets.queries import costs_query, journeys_query, reporting_query
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
-from attribution_assets.warehouse.days import shift
+from attribution_assets.warehouse.days import shift, unbroken_ranges
 from attribution_assets.warehouse.query import read_sql
 from attribution_assets.warehouse.sources import columns_of
 
@@ -28,6 +28,16 @@ UNKNOWN = "unknown"
 Events = Mapping[str, int]
 """By day, the number of the event with which the day was last materialized."""
 
+
+@dataclass(frozen=True)
+class Computed:
+    """The days that were materialized: journeys (`attributed`), channel_costs (`summed`) and reports (`reported`)."""
+
+    attributed: Events = field(default_factory=dict)
+    summed: Events = field(default_factory=dict)
+    reported: Events = field(default_factory=dict)
+
+
 States = Mapping[str, Sequence[str]]
 """By day, what identifies each of its parts: a digest of the rows of a source, the event of a result."""
 
@@ -37,21 +47,26 @@ Changes = Mapping[str, Set[str]]
 
 @dataclass(frozen=True)
 class LateDays:
-    """Conversion days to attribute again, and report days to rebuild beside those that these touch; each with the reason.
+    """Conversion days to attribute again, days whose costs to sum again, and report days to rebuild beside those that follow.
 
-    `sources` identifies the state of the days that makes them late.
+    Each with the reason; `sources` identifies the state of the days that makes them late.
     """
 
     conversions: Mapping[str, str] = field(default_factory=dict)
+    costs: Mapping[str, str] = field(default_factory=dict)
     reports: Mapping[str, str] = field(default_factory=dict)
     sources: str = ""
 
 
-def states(warehouse: SQLiteWarehouse, days: Days, attributed: Events, reported: Events) -> States:
+def states(warehouse: SQLiteWarehouse, days: Days, computed: Computed) -> States:
     """The days as they are now."""
     _, rows = warehouse.fetch(Query("source_digests", {"first_day": days.first, "last_day": days.last}))
     digests = {day: sources for day, *sources in rows}
-    return {day: (*digests.get(day, ("", "", "")), str(attributed.get(day, "")), str(reported.get(day, ""))) for day in days}
+
+    def results(day: str) -> tuple[str, str]:
+        return str(computed.attributed.get(day, "")), f"{computed.summed.get(day, '')} {computed.reported.get(day, '')}"
+
+    return {day: (*digests.get(day, ("", "", "")), *results(day)) for day in days}
 
 
 def seen(warehouse: SQLiteWarehouse, days: Days) -> States:
@@ -83,41 +98,51 @@ def changed(now: States, before: States) -> Changes:
 
 
 def search(
-    settings: Settings, days: Days, attributed: Events, reported: Events, *, seconds: float = inf, keep: bool = False
+    settings: Settings, days: Days, computed: Computed, *, seconds: float = inf, keep: bool = False
 ) -> tuple[LateDays, str | None]:
     """The late days that changes of the sources on these days make, and the day to go on from if the time is over.
 
     Looks at a lookback of days at a time, for about so many seconds. With `keep`, the next search passes over the days whose
     results were all found right, until their sources or results are others.
     """
-    warehouse, deadline = SQLiteWarehouse(settings.database), time.monotonic() + seconds
+    warehouse, deadline = settings.warehouse, time.monotonic() + seconds
     found, day = LateDays(), days.first
     while day <= days.last:
         window = Days(day, min(shift(day, max(settings.lookback_days, 30)), days.last))
-        now = states(warehouse, window, attributed, reported)
+        now = states(warehouse, window, computed)
         changes = changed(now, seen(warehouse, window))
-        late = late_days(settings, changes, attributed.keys(), reported.keys())
-        if late.conversions or late.reports:
+        late = late_days(settings, changes, computed)
+        if late.conversions or late.costs or late.reports:
             sources = f"{found.sources} {[(changed_day, now.get(changed_day)) for changed_day in changes]}"
-            found = LateDays({**late.conversions, **found.conversions}, {**late.reports, **found.reports}, sources)
+            found = LateDays(
+                {**late.conversions, **found.conversions},
+                {**late.costs, **found.costs},
+                {**late.reports, **found.reports},
+                sources,
+            )
         elif changes and keep:
             remember(warehouse, window, now)
         day = shift(window.last, 1)
         if time.monotonic() > deadline:
             break
-    following = {report for late in found.conversions for report in reports_of(late, settings.lookback_days)}
+    following = _following(found.conversions, found.costs, settings.lookback_days)
     reports = {report: why for report, why in found.reports.items() if report not in following}
     return replace(found, reports=reports), day if day <= days.last else None
 
 
-def late_days(settings: Settings, changes: Changes, attributed: Set[str], reported: Set[str]) -> LateDays:
+def _following(conversions: Iterable[str], costs: Iterable[str], lookback_days: int) -> set[str]:
+    """The report days that restate themselves after these."""
+    return {*costs, *(report for day in conversions for report in reports_of(day, lookback_days))}
+
+
+def late_days(settings: Settings, changes: Changes, computed: Computed) -> LateDays:
     """Of the days that these changes can reach, those whose stored rows are not what would be computed now.
 
-    `attributed` and `reported` are the days that were computed; others are not looked at. A conversion day is late if its
-    journeys differ; the reports that it touches follow it, and are not named. Else, where a conversion's revenue changed the
-    report, its day's whole lookback is late, and of the days whose sessions or costs changed, those whose report differs.
+    Days that were never computed are not looked at. A conversion day is late if its journeys differ, a day's costs if they do;
+    the reports that follow from these are not named. Else, where a conversion's revenue changed the report, its day's whole
+    lookback is late, and of the days whose report was made anew, those that differ.
     """
-    warehouse, lookback = SQLiteWarehouse(settings.database), settings.lookback_days
+    warehouse, lookback = settings.warehouse, settings.lookback_days
 
     def differing(table: str, day_column: str, days: Set[str], query: Callable[[Settings, Days], Query]) -> set[str]:
         found: set[str] = set()
@@ -126,16 +151,21 @@ def late_days(settings: Settings, changes: Changes, attributed: Set[str], report
         return found & days
 
     reach = _reached_conversions(changes, lookback)
-    conversions = differing("customer_journeys", "conv_date", reach.keys() & attributed, journeys_query)
-    following = {report for day in conversions for report in reports_of(day, lookback)}
+    conversions = differing("customer_journeys", "conv_date", reach.keys() & computed.attributed.keys(), journeys_query)
+    reach_of_costs = _reached_costs(changes)
+    costs = differing("channel_costs", "date", reach_of_costs.keys() & computed.summed.keys(), costs_query)
 
     reach_of_reports = _reached_reports(changes, lookback)
-    candidates = reach_of_reports.keys() & reported - following
+    candidates = (reach_of_reports.keys() & computed.reported.keys()) - _following(conversions, costs, lookback)
     reports = differing("channel_reporting", "date", candidates, reporting_query)
     for day in [day for day, parts in changes.items() if "conversions" in parts and UNKNOWN not in parts]:
         touched = reports_of(day, lookback) & candidates
         reports |= touched if touched & reports else set()
-    return LateDays({day: reach[day] for day in sorted(conversions)}, {day: reach_of_reports[day] for day in sorted(reports)})
+    return LateDays(
+        {day: reach[day] for day in sorted(conversions)},
+        {day: reach_of_costs[day] for day in sorted(costs)},
+        {day: reach_of_reports[day] for day in sorted(reports)},
+    )
 
 
 def _reached_conversions(changes: Changes, lookback_days: int) -> dict[str, str]:
@@ -150,20 +180,26 @@ def _reached_conversions(changes: Changes, lookback_days: int) -> dict[str, str]
     return reached | {day: _because("conversions", day, parts) for day, parts in changes.items() if "conversions" in parts}
 
 
+def _reached_costs(changes: Changes) -> dict[str, str]:
+    """The days whose costs the changes can touch, with the reason."""
+    reached: dict[str, str] = {}
+    for day, parts in changes.items():
+        if of_the_day := [part for part in ("sessions", "costs") if part in parts]:
+            reached[day] = _because(of_the_day[0], day, parts)
+        elif "report" in parts:
+            reached[day] = OTHERWISE
+    return reached
+
+
 def _reached_reports(changes: Changes, lookback_days: int) -> dict[str, str]:
-    """The report days that the changes can touch even where no journey changes, with the reason."""
+    """The report days that the changes can touch even where no journey and no cost changes, with the reason."""
     reached: dict[str, str] = {}
     for day, parts in changes.items():
         if "conversions" in parts:
             reached |= {report: _because("revenue", day, parts) for report in reports_of(day, lookback_days)}
         elif "attribution" in parts:
             reached |= dict.fromkeys(reports_of(day, lookback_days) - reached.keys(), OTHERWISE)
-    for day, parts in changes.items():
-        if of_the_day := [part for part in ("sessions", "costs") if part in parts]:
-            reached[day] = _because(of_the_day[0], day, parts)
-        elif "report" in parts:
-            reached.setdefault(day, OTHERWISE)
-    return reached
+    return dict.fromkeys((day for day, parts in changes.items() if "report" in parts), OTHERWISE) | reached
 
 
 def _because(what: str, day: str, parts: Set[str]) -> str:
@@ -173,14 +209,3 @@ def _because(what: str, day: str, parts: Set[str]) -> str:
 def reports_of(conversion_day: str, lookback_days: int) -> set[str]:
     """The report days that conversions of this day can touch."""
     return {shift(conversion_day, -earlier) for earlier in range(lookback_days + 1)}
-
-
-def unbroken_ranges(days: Iterable[str]) -> list[Days]:
-    """The days as unbroken ranges, in order."""
-    ranges: list[Days] = []
-    for day in sorted(days):
-        if ranges and shift(ranges[-1].last, 1) == day:
-            ranges[-1] = Days(ranges[-1].first, day)
-        else:
-            ranges.append(Days(day, day))
-    return ranges

@@ -8,7 +8,7 @@ import dagster as dg
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
+from attribution_assets.warehouse import Days, Query
 from attribution_assets.warehouse.days import shift
 
 DAYS_WITHOUT_A_DATABASE = 90
@@ -30,14 +30,14 @@ def first_day(settings: Settings) -> str:
     """
     if settings.start_date:
         return settings.start_date.isoformat()
-    warehouse = SQLiteWarehouse(settings.database)
+    warehouse = settings.warehouse
     days: list[str | None] = []
     for name in ("earliest_day", "result_span"):
         try:
             _, [row] = warehouse.fetch(Query(name))
         except AttributionError:  # the graph loads all the same; a run says what is wrong
             continue
-        days += row[:2]
+        days += row[:3]
     return min(filter(None, days), default=shift(today(), -DAYS_WITHOUT_A_DATABASE))
 
 
@@ -55,6 +55,21 @@ def today() -> str:
 def conversions_in_reach(lookback_days: int) -> dg.TimeWindowPartitionMapping:
     """A report of day D reads the attributions of conversion days D to D + lookback: those its sessions can belong to."""
     return dg.TimeWindowPartitionMapping(start_offset=0, end_offset=lookback_days)
+
+
+def inputs(settings: Settings) -> dict[str, dict[str, int]]:
+    """By asset in the order of the graph: those that it is restated after, with how many of their later days it reads.
+
+    Day D follows days D to D + that many. What else an asset reads is restated together with one of these.
+    """
+    return {
+        "customer_journeys": {},
+        "ihc_results": {"customer_journeys": 0},
+        "attribution_customer_journey": {"ihc_results": 0},
+        "channel_costs": {},
+        "channel_reporting": {"attribution_customer_journey": settings.lookback_days, "channel_costs": 0},
+        "channel_reporting_csv": {"channel_reporting": 0},
+    }
 
 
 def run_days(context: dg.AssetExecutionContext) -> Days:

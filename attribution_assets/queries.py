@@ -13,12 +13,28 @@ def journeys_query(settings: Settings, days: Days) -> Query:
         "customer_journeys",
         query_parameters(settings, "customer_journeys", days),
         guards=("broken_conversions", "broken_sessions"),
+        looks_up_for="conversions WHERE conv_date BETWEEN $first_day AND $last_day",
+        lookups=5,
     )
 
 
 def attribution_query(days: Days) -> Query:
     """The shares of the conversions of these days: the rows of `attribution_customer_journey`."""
-    return Query("attribution_customer_journey", {"first_day": days.first, "last_day": days.last})
+    return Query(
+        "attribution_customer_journey",
+        {"first_day": days.first, "last_day": days.last},
+        looks_up_for="ihc_results WHERE conv_date BETWEEN $first_day AND $last_day",
+    )
+
+
+def costs_query(settings: Settings, days: Days) -> Query:
+    """What the sessions of these days cost, by channel: the rows of `channel_costs`."""
+    return Query(
+        "channel_costs",
+        query_parameters(settings, "channel_costs", days),
+        guards=("broken_sessions",),
+        looks_up_for="session_sources WHERE event_date BETWEEN $first_day AND $last_day",
+    )
 
 
 def reporting_query(settings: Settings, days: Days) -> Query:
@@ -26,7 +42,8 @@ def reporting_query(settings: Settings, days: Days) -> Query:
     return Query(
         "channel_reporting",
         query_parameters(settings, "channel_reporting", days),
-        guards=("broken_conversions", "broken_sessions"),
+        guards=("broken_conversions",),
+        looks_up_for="attribution_customer_journey WHERE conv_date BETWEEN $first_day AND $last_conversion_day",
     )
 
 
@@ -38,5 +55,5 @@ def query_parameters(settings: Settings, asset: str, days: Days) -> dict[str, st
         "last_day": days.last,
         "last_conversion_day": shift(days.last, reach),
         "lookback_days": settings.lookback_days,
-        "include_converting_session": settings.include_converting_session,
+        "include_converting_session": int(settings.include_converting_session),
     }

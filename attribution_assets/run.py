@@ -1,4 +1,4 @@
-"""`attribution run` without its terminal: which days, what the IHC API would be sent, the two Dagster runs, the summary."""
+"""`attribution run` without its terminal: which days, what the IHC API would be sent, the Dagster runs, the summary."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from attribution_assets.history import COMMAND_TAG, end_killed_commands, range_t
 from attribution_assets.ihc import Redistribution
 from attribution_assets.ihc.ledger import Account, Ledger
 from attribution_assets.ihc.service import Limits, estimate
-from attribution_assets.jobs import attribution_job, reporting_job
+from attribution_assets.jobs import attribution_job, costs_job, reporting_job
 from attribution_assets.partitions import first_day, last_day
 from attribution_assets.queries import journeys_query
 from attribution_assets.settings import Settings
@@ -37,9 +37,10 @@ OnEvent = Callable[[dg.DagsterEvent], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """The conversion days to attribute, the report days they touch, and lines about rows that no day covers."""
+    """The conversion days to attribute, the days whose costs to sum, the report days that these touch, notes on other rows."""
 
     conversion_days: Days
+    cost_days: Days
     report_days: Days
     notes: tuple[str, ...]
 
@@ -52,7 +53,7 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
 
     Raises AttributionError for a database without conversions, for days outside the partitions, and for a reversed range.
     """
-    warehouse = SQLiteWarehouse(settings.database)
+    warehouse = settings.warehouse
     first, last = first_day(settings), last_day(settings)
     sources = _only_row(warehouse, "source_span", {"first_day": first, "last_day": last})
     if sources["first_conversion_day"] is None:
@@ -68,7 +69,8 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
     notes = warehouse.prepare()
     results = _only_row(warehouse, "result_span", {})
 
-    first_report_day = results["first_report_day"] if start is None else None
+    everything = start is None
+    first_result = [results["first_report_day"], results["first_cost_day"]] if everything else []
     if end is None:
         ends = [start or first, sources["last_day"] or first, results["last_day"] or first]
         end = max(day for day in ends if day <= last or day == start)
@@ -81,11 +83,11 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
                 "Choose days between them, or move them with ATTRIBUTION_START_DATE and ATTRIBUTION_END_DATE."
             )
     days = Days(start, end)
-    report_start = max(first, min(filter(None, [shift(start, -settings.lookback_days), first_report_day])))
-    return Plan(days, Days(report_start, end), (*notes, *_notes(sources, first, last)))
+    report_days = Days(max(first, min(filter(None, [shift(start, -settings.lookback_days), *first_result]))), end)
+    return Plan(days, report_days if everything else days, report_days, (*notes, *_notes(sources, first, last)))
 
 
-def _only_row(warehouse: SQLiteWarehouse, query: str, parameters: dict[str, str]) -> dict[str, Any]:
+def _only_row(warehouse: SQLiteWarehouse, query: str, parameters: Mapping[str, str | int]) -> dict[str, Any]:
     columns, [row] = warehouse.fetch(Query(query, parameters))
     return dict(zip(columns, row, strict=True))
 
@@ -106,15 +108,19 @@ def _notes(sources: Mapping[str, Any], first: str, last: str) -> list[str]:
 
 
 def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> None:
-    """Attributes the plan's conversions, then rebuilds its reports, as two runs in Dagster's history.
+    """Attributes the plan's conversions, sums its costs and rebuilds its reports, as three runs in Dagster's history.
 
     `on_event` sees every Dagster event as it happens. Raises AttributionError where a run fails for a reason the user can
-    mend; the second run starts only after the first has succeeded.
+    mend; a run starts only after the one before it has succeeded.
     """
     CSVFiles(settings.exports, "channel_reporting").prepare()
     defs = build_defs(settings, loggers={"progress": _event_logger(on_event)})
     with dagster_instance(settings.dagster_home) as instance, _alone(settings.dagster_home, instance):
-        for job, days in ((attribution_job, plan.conversion_days), (reporting_job, plan.report_days)):
+        for job, days in (
+            (attribution_job, plan.conversion_days),
+            (costs_job, plan.cost_days),
+            (reporting_job, plan.report_days),
+        ):
             _wait_for_other_runs(instance)
             try:
                 defs.resolve_job_def(job.name).execute_in_process(
@@ -158,9 +164,7 @@ def estimate_plan(settings: Settings, plan: Plan) -> dict[str, Any]:
     The counts are those of `attribution_assets.ihc.service.estimate`.
     """
     counts = estimate(
-        SQLiteWarehouse(settings.database).stream_query(
-            journeys_query(settings, plan.conversion_days), schema()["customer_journeys"]
-        ),
+        settings.warehouse.stream_query(journeys_query(settings, plan.conversion_days), schema()["customer_journeys"]),
         ihc_account(settings),
         Ledger(settings.ihc_ledger),
         Limits(settings.ihc_max_journeys, settings.ihc_max_sessions),
@@ -177,7 +181,7 @@ def ihc_account(settings: Settings) -> Account:
 
 def summary(settings: Settings, plan: Plan) -> dict[str, Any]:
     """The report days by channel, the conversions that no channel gets, and the CSV's path, ready for JSON."""
-    warehouse = SQLiteWarehouse(settings.database)
+    warehouse = settings.warehouse
     conversion_days = {"first_day": plan.conversion_days.first, "last_day": plan.conversion_days.last}
     report_days = {"first_day": plan.report_days.first, "last_day": plan.report_days.last}
     columns, channels = warehouse.fetch(Query("channel_totals", report_days))
@@ -189,7 +193,9 @@ def summary(settings: Settings, plan: Plan) -> dict[str, Any]:
         "channels": [dict(zip(columns, channel, strict=True)) for channel in channels],
         "conversions_without_session": _only_row(warehouse, "conversions_without_session", conversion_days),
         "credit_before_first_day": _only_row(
-            warehouse, "credit_before_first_day", {**conversion_days, "first_partition": first_day(settings)}
+            warehouse,
+            "credit_before_first_day",
+            {**conversion_days, "first_partition": first_day(settings), "lookback_days": settings.lookback_days},
         ),
         "csv": str(CSVFiles(settings.exports, "channel_reporting").whole),
         "notes": list(plan.notes),

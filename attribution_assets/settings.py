@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from attribution_assets.ihc import IHCParameters, Redistribution
 from attribution_assets.ihc.client import ENDPOINT, endpoint
+from attribution_assets.warehouse import SQLiteWarehouse
+from attribution_assets.warehouse.compute import Compute
 
 
 def _absolute(path: Path) -> Path:
@@ -59,6 +61,13 @@ class Settings(BaseSettings):
         None, description="The first day; unset, the earliest session or conversion in the database."
     )
     end_date: date | None = Field(None, description="The last day; unset, yesterday (UTC).")
+    compute: Compute = Field(
+        "auto",
+        description=(
+            "Who computes what reads many rows: `sqlite`, `duckdb`, or `auto`, DuckDB where it is installed and faster. Both "
+            "give the same results."
+        ),
+    )
     ihc_parameters: str = Field(
         "challenge",
         validation_alias="IHC_PARAMETERS",
@@ -131,6 +140,11 @@ class Settings(BaseSettings):
         validation_alias="DAGSTER_HOME",
         description="Where Dagster keeps its history of runs; made if it does not exist.",
     )
+
+    @property
+    def warehouse(self) -> SQLiteWarehouse:
+        """The database."""
+        return SQLiteWarehouse(self.database, compute=self.compute)
 
     @property
     def uses_api(self) -> bool:

@@ -10,12 +10,12 @@ import dagster as dg
 
 from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError
-from attribution_assets.history import due_days, materialized, refused, run_days
-from attribution_assets.late_data import search, unbroken_ranges
-from attribution_assets.partitions import first_day, last_day, today
+from attribution_assets.history import computed_days, due_days, materialized, refused, run_days
+from attribution_assets.late_data import search
+from attribution_assets.partitions import first_day, inputs, last_day, today
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
-from attribution_assets.warehouse.days import shift
+from attribution_assets.warehouse.days import shift, unbroken_ranges
 
 RUNS = 1_000
 """How many runs are looked through, from the newest back, for the last one of each day."""
@@ -59,30 +59,24 @@ def _states(
     """By asset, in the order of the graph: the days that were materialized, and those that are stale, with the reason."""
     lookback = settings.lookback_days
     graph = build_defs(settings).resolve_asset_graph()
-    chain = {
-        "customer_journeys": (None, 0),
-        "ihc_results": ("customer_journeys", 0),
-        "attribution_customer_journey": ("ihc_results", 0),
-        "channel_reporting": ("attribution_customer_journey", lookback),
-        "channel_reporting_csv": ("channel_reporting", 0),
-    }
+    chain = inputs(settings)
     done = {asset: materialized(instance, dg.AssetKey(asset)) for asset in chain}
     within_reach = Days(shift(days.first, -lookback), min(shift(days.last, lookback), last_day(settings)))
-    late, _ = search(settings, within_reach, done["customer_journeys"], done["channel_reporting"])
+    late, _ = search(settings, within_reach, computed_days(instance))
     stale: dict[str, dict[str, str]] = {
         asset: dict.fromkeys(refused(instance, graph.get(dg.AssetKey(asset)).check_keys, events), "refused by a check")
         for asset, events in done.items()
     }
     stale["customer_journeys"] |= late.conversions
+    stale["channel_costs"] |= late.costs
     stale["channel_reporting"] |= late.reports
-    for asset, (upstream, lookahead) in chain.items():
-        if upstream is None:
-            continue
-        for day in sorted(stale[upstream]):
-            for offset in range(lookahead + 1):
-                stale[asset].setdefault(shift(day, -offset), f"{upstream} of {day} is stale")
-        for day in due_days(done[asset], done[upstream], lookahead):
-            stale[asset].setdefault(day, f"{upstream} is newer")
+    for asset, upstreams in chain.items():
+        for upstream, lookahead in upstreams.items():
+            for day in sorted(stale[upstream]):
+                for offset in range(lookahead + 1):
+                    stale[asset].setdefault(shift(day, -offset), f"{upstream} of {day} is stale")
+            for day in due_days(done[asset], done[upstream], lookahead):
+                stale[asset].setdefault(day, f"{upstream} is newer")
     return {asset: (done[asset], stale[asset]) for asset in chain}
 
 

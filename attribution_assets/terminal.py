@@ -108,7 +108,7 @@ def progress() -> Iterator[Callable[[dg.DagsterEvent], None]]:
             data: Any = event.event_specific_data
             if event.is_step_start:
                 tasks[step] = bars.add_task(step, total=None, rows="")
-            elif event.is_step_materialization:
+            elif event.is_step_materialization and data.materialization.asset_key.path[-1] == step:
                 rows[step] += data.materialization.metadata["dagster/partition_row_count"].value
             elif event.event_type_value == "ASSET_CHECK_EVALUATION":
                 checks[step] += 1

@@ -37,6 +37,9 @@ class Automated:
     def attribute(self, start: str, end: str | None = None) -> None:
         self.shop.attribute(self.instance, start, end, **self.choices)
 
+    def sum_costs(self, start: str, end: str | None = None) -> None:
+        self.shop.sum_costs(self.instance, start, end, **self.choices)
+
     def report(self, start: str, end: str | None = None) -> None:
         self.shop.report(self.instance, start, end, **self.choices)
 

@@ -92,6 +92,7 @@ def automated(tmp_path: Path) -> Iterator[Automated]:
 def computed(automated: Automated) -> Automated:
     """Everything computed until 2023-09-10, and looked at once by the sensor."""
     automated.attribute("2023-09-01", "2023-09-10")
+    automated.sum_costs("2023-09-01", "2023-09-10")
     automated.report("2023-09-01", "2023-09-10")
     assert automated.late_data_requests() == {}
     return automated

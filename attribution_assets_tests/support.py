@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 import dagster as dg
 
 from attribution_assets.definitions import build_defs
-from attribution_assets.jobs import attribution_job, reporting_job
+from attribution_assets.jobs import attribution_job, costs_job, reporting_job
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
 
@@ -89,7 +89,7 @@ class Shop:
         return shop
 
     def results(self) -> dict[str, list[tuple[Any, ...]]]:
-        """All rows of the four tables that the pipeline fills."""
+        """All rows of the five tables that the pipeline fills."""
         return {name: self.table(name) for name in schema() if name not in SOURCES}
 
     def csv_bytes(self) -> dict[str, bytes]:
@@ -109,10 +109,19 @@ class Shop:
         """Runs the attribution assets for the conversion days `start` to `end`, both included."""
         return self._run(attribution_job.name, instance, start, end, settings)
 
+    def sum_costs(
+        self, instance: dg.DagsterInstance, start: str, end: str | None = None, **settings: Any
+    ) -> dg.ExecuteInProcessResult:
+        """Sums the costs of the session days `start` to `end`, both included."""
+        return self._run(costs_job.name, instance, start, end, settings)
+
     def report(
         self, instance: dg.DagsterInstance, start: str, end: str | None = None, **settings: Any
     ) -> dg.ExecuteInProcessResult:
-        """Runs the reporting assets for the session days `start` to `end`, both included."""
+        """Runs channel_reporting and its CSV for the session days `start` to `end`, both included.
+
+        Costs that were never summed are summed first; those that were stay as they are.
+        """
         return self._run(reporting_job.name, instance, start, end, settings)
 
     def _run(

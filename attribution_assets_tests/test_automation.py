@@ -14,8 +14,9 @@ from attribution_assets import automation, late_data
 from attribution_assets.automation import command_lock, is_command_at_work
 from attribution_assets.definitions import build_defs
 from attribution_assets.history import COMMAND_TAG, range_tags, run_days
-from attribution_assets.late_data import search, unbroken_ranges
+from attribution_assets.late_data import Computed, search
 from attribution_assets.warehouse import Days
+from attribution_assets.warehouse.days import unbroken_ranges
 from attribution_assets_tests.automated import Automated, september
 
 REPORTS = ("channel_reporting", "channel_reporting_csv")
@@ -62,6 +63,21 @@ def test_a_plain_run_of_all_assets_for_one_day_requests_the_report_days_that_it_
     assert computed.conditions_request() == dict.fromkeys(REPORTS, september(5, 6, 7))
 
 
+@pytest.mark.parametrize("state", ["automated", "computed"])
+def test_a_day_whose_costs_were_summed_requests_its_own_report(state: str, request: pytest.FixtureRequest) -> None:
+    automated: Automated = request.getfixturevalue(state)
+    automated.sum_costs("2023-09-05", "2023-09-06")
+
+    assert automated.conditions_request() == dict.fromkeys(REPORTS, september(5, 6))
+
+
+def test_a_report_that_summed_missing_costs_itself_requests_only_its_file(automated: Automated) -> None:
+    automated.attribute("2023-09-08")
+    automated.rerun("channel_reporting", "2023-09-05", "2023-09-08")
+
+    assert automated.conditions_request() == {"channel_reporting_csv": september(5, 6, 7, 8)}
+
+
 def test_new_journeys_request_all_that_follows_in_one_tick(computed: Automated) -> None:
     computed.materialize("2023-09-08", "customer_journeys")
 
@@ -79,7 +95,7 @@ def test_what_comes_after_a_report_within_one_tick_is_not_lost(computed: Automat
     assert computed.conditions_request() == dict.fromkeys(REPORTS, september(5, 6, 7, 8))
 
 
-def test_a_tick_between_the_two_runs_of_the_command_requests_nothing(automated: Automated) -> None:
+def test_a_tick_between_the_runs_of_the_command_requests_nothing(automated: Automated) -> None:
     automated.attribute("2023-09-08")
 
     with command_lock(automated.settings.dagster_home):
@@ -95,17 +111,27 @@ def test_reports_wait_until_the_conversion_days_at_work_are_attributed(computed:
     assert computed.conditions_request() == dict.fromkeys(REPORTS, september(5, 6, 7, 8))
 
 
+def test_a_report_waits_until_the_costs_at_work_are_summed(computed: Automated) -> None:
+    computed.sum_costs("2023-09-05", "2023-09-06")
+    run = unfinished_run(computed, "sum_costs", range_tags(Days("2023-09-06", "2023-09-06")))
+    assert computed.conditions_request() == dict.fromkeys(REPORTS, september(5))
+
+    computed.instance.report_run_failed(run)
+    assert computed.conditions_request() == dict.fromkeys(REPORTS, september(5, 6))
+
+
 def test_a_day_that_failed_is_not_requested_until_its_inputs_come_again(computed: Automated) -> None:
     computed.attribute("2023-09-08")
-    computed.shop.execute("UPDATE session_costs SET cost = 'much' WHERE session_id = 'anna6'")
-    failed = [computed.materialize(day, "channel_reporting").success for day in september(5, 6, 7, 8)]
-    assert failed == [True, False, True, True]
-    assert computed.conditions_request() == {"channel_reporting_csv": september(5, 7, 8)}
+    computed.shop.execute("UPDATE conversions SET revenue = 'much' WHERE conv_id = 'buys10'")  # read by reports from 07 on
+    succeeded = [computed.materialize(day, "channel_reporting").success for day in september(5, 6, 7, 8)]
+    assert succeeded == [True, True, False, False]
+    assert computed.conditions_request() == {"channel_reporting_csv": september(5, 6)}
 
-    computed.shop.execute("UPDATE session_costs SET cost = 2 WHERE session_id = 'anna6'")
-    computed.attribute("2023-09-09")
+    computed.shop.execute("UPDATE conversions SET revenue = 2 WHERE conv_id = 'buys10'")
+    assert computed.conditions_request() == {"channel_reporting_csv": september(5, 6)}
 
-    assert computed.conditions_request()["channel_reporting"] == september(6, 7, 8, 9)
+    computed.attribute("2023-09-10")
+    assert computed.conditions_request()["channel_reporting"] == september(7, 8, 9, 10)
 
 
 def test_a_day_that_a_blocking_check_refused_holds_its_reports_back_until_it_is_right(computed: Automated) -> None:
@@ -135,9 +161,21 @@ def test_a_report_is_held_back_by_every_refused_day_in_its_reach(computed: Autom
     assert computed.conditions_request() == dict.fromkeys(REPORTS, september(6))
 
 
+def test_costs_that_a_blocking_check_refused_hold_back_the_report_of_their_day_alone(computed: Automated) -> None:
+    computed.shop.execute(  # a writer that goes wrong
+        "CREATE TRIGGER wrong AFTER INSERT ON channel_costs WHEN new.date = '2023-09-08' BEGIN "
+        "UPDATE channel_costs SET cost = 9 WHERE date = new.date; END"
+    )
+    assert not computed.rerun("channel_costs", "2023-09-07", "2023-09-09").success
+    assert computed.conditions_request() == dict.fromkeys(REPORTS, september(7, 9))
+
+    computed.shop.execute("DROP TRIGGER wrong")
+    computed.sum_costs("2023-09-08")
+    assert computed.conditions_request() == dict.fromkeys(REPORTS, september(7, 8, 9))
+
+
 def test_the_files_of_right_days_follow_a_report_that_was_refused_for_another_day(computed: Automated) -> None:
-    computed.shop.execute("DELETE FROM session_sources WHERE session_id = 'anna8'")
-    computed.shop.execute("UPDATE session_costs SET cost = 5 WHERE session_id = 'anna10'")
+    computed.shop.execute("DELETE FROM customer_journeys WHERE session_id = 'anna8'")  # its credit is stored
     assert not computed.rerun("channel_reporting", "2023-09-08", "2023-09-10").success
 
     assert computed.conditions_request() == {"channel_reporting_csv": september(9, 10)}
@@ -167,22 +205,59 @@ def test_late_data_of_days_that_were_never_computed_requests_nothing(automated: 
     assert automated.late_data_requests() == {}
 
 
-def test_a_late_session_of_a_buyer_requests_the_conversion_days_whose_journeys_it_joins(computed: Automated) -> None:
+def test_a_late_session_of_a_buyer_requests_the_conversion_days_whose_journeys_it_joins_and_its_own_days_costs(
+    computed: Automated,
+) -> None:
     computed.shop.session("late", "anna", "2023-09-05 11:00:00", "Ads")
 
-    assert computed.late_data_requests() == {"attribute_conversions": september(5, 6, 7, 8)}
+    assert computed.late_data_requests() == {
+        "attribute_conversions": september(5, 6, 7, 8),
+        "sum_costs": ["2023-09-05"],
+    }
 
 
-def test_a_late_session_in_no_journey_requests_its_own_report_day(computed: Automated) -> None:
-    computed.shop.session("late", "ben", "2023-09-05 11:00:00", "Ads", cost=3.0)
+@pytest.mark.parametrize("cost", [3.0, 0.0, None, "missing"])
+def test_a_late_session_in_no_journey_requests_the_costs_of_its_own_day(computed: Automated, cost: object) -> None:
+    computed.shop.session("late", "ben", "2023-09-05 11:00:00", cost=cost)
 
-    assert computed.late_data_requests() == {"report_channels": ["2023-09-05"]}
+    assert computed.late_data_requests() == {"sum_costs": ["2023-09-05"]}
 
 
-def test_a_changed_cost_requests_its_own_report_day(computed: Automated) -> None:
+def test_a_changed_cost_requests_the_costs_of_its_own_day(computed: Automated) -> None:
     computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
 
-    assert computed.late_data_requests() == {"report_channels": ["2023-09-05"]}
+    assert computed.late_data_requests() == {"sum_costs": ["2023-09-05"]}
+
+
+def test_a_session_of_nobody_that_moved_requests_the_costs_of_both_days(computed: Automated) -> None:
+    computed.shop.session("late", "ben", "2023-09-05 11:00:00")
+    computed.late_data()
+    computed.sum_costs("2023-09-05")
+    computed.report("2023-09-05")
+    assert computed.late_data_requests() == {}
+
+    computed.shop.execute("UPDATE session_sources SET event_date = '2023-09-07' WHERE session_id = 'late'")
+
+    assert computed.late_data_requests() == {"sum_costs": september(5, 7)}
+
+
+def test_costs_that_were_summed_again_by_themselves_leave_nothing_late(computed: Automated) -> None:
+    computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
+    computed.late_data()
+    computed.sum_costs("2023-09-05")
+    assert computed.conditions_request() == dict.fromkeys(REPORTS, september(5))
+    computed.report("2023-09-05")
+
+    assert computed.late_data_requests() == {}
+    assert computed.conditions_request() == {}
+    assert computed.shop.table("channel_reporting", "date, cost")[4] == ("2023-09-05", 7.0)
+
+
+def test_a_report_from_before_its_costs_were_kept_is_requested_alone(computed: Automated) -> None:
+    computed.instance.wipe_assets([dg.AssetKey("channel_costs")])
+    computed.shop.execute("DELETE FROM channel_costs")
+
+    assert computed.late_data_requests() == {"report_channels": september(*range(1, 11))}
 
 
 def test_a_changed_revenue_requests_the_reports_of_its_days_lookback(computed: Automated) -> None:
@@ -207,7 +282,7 @@ def test_reports_that_follow_a_late_conversion_day_are_not_requested_beside_it(c
     computed.shop.conversion("late", "anna", "2023-09-08 23:00:00", 5.0)
     computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna6'")
 
-    assert computed.late_data_requests() == {"attribute_conversions": ["2023-09-08"]}
+    assert computed.late_data_requests() == {"attribute_conversions": ["2023-09-08"], "sum_costs": ["2023-09-06"]}
 
 
 def test_a_late_conversion_requests_its_day(computed: Automated) -> None:
@@ -228,10 +303,15 @@ def test_a_moved_conversion_requests_both_days(computed: Automated) -> None:
     assert computed.late_data_requests() == {"attribute_conversions": september(6, 8)}
 
 
-def test_a_session_of_another_channel_requests_the_conversion_days_that_it_belongs_to(computed: Automated) -> None:
+def test_a_session_of_another_channel_requests_the_conversion_days_that_it_belongs_to_and_its_own_days_costs(
+    computed: Automated,
+) -> None:
     computed.shop.execute("UPDATE session_sources SET channel_name = 'Ads' WHERE session_id = 'anna8'")
 
-    assert computed.late_data_requests() == {"attribute_conversions": september(8, 9, 10)}
+    assert computed.late_data_requests() == {
+        "attribute_conversions": september(8, 9, 10),
+        "sum_costs": ["2023-09-08"],
+    }
 
 
 def test_neighbouring_late_days_are_one_run_and_others_runs_of_their_own(computed: Automated) -> None:
@@ -263,7 +343,7 @@ def test_late_data_requests_a_run_once_also_where_it_fails(computed: Automated) 
     computed.shop.execute("UPDATE session_costs SET cost = 'much' WHERE session_id = 'anna5'")
 
     [first] = computed.late_data().run_requests or []
-    computed.materialize("2023-09-05", "channel_reporting")
+    assert not computed.materialize("2023-09-05", "channel_costs").success
     computed.cursor = None
     [second] = computed.late_data().run_requests or []
 
@@ -275,6 +355,7 @@ def test_late_data_that_returns_after_a_run_is_requested_anew(computed: Automate
     for cost in (7, 1, 7):
         computed.shop.execute("UPDATE session_costs SET cost = ? WHERE session_id = 'anna5'", cost)
         [request] = computed.late_data().run_requests or []
+        computed.sum_costs("2023-09-05")
         computed.report("2023-09-05")
         keys.append(request.run_key)
 
@@ -283,9 +364,9 @@ def test_late_data_that_returns_after_a_run_is_requested_anew(computed: Automate
 
 def test_after_its_run_late_data_is_found_right(computed: Automated) -> None:
     computed.shop.session("late", "anna", "2023-09-05 11:00:00", "Ads")
-    [request] = computed.late_data().run_requests or []
-    days = run_days(request.tags)
-    computed.attribute(days[0], days[-1])
+    days = computed.late_data_requests()
+    computed.attribute(days["attribute_conversions"][0], days["attribute_conversions"][-1])
+    computed.sum_costs(*days["sum_costs"])
     reports = computed.conditions_request()["channel_reporting"]
     computed.report(reports[0], reports[-1])
 
@@ -302,18 +383,36 @@ def test_a_day_attributed_while_its_sources_were_others_for_a_time_is_requested(
     assert computed.late_data_requests() == {"attribute_conversions": ["2023-09-05"]}
 
 
+def test_a_day_whose_costs_were_summed_while_they_were_others_for_a_time_is_requested(computed: Automated) -> None:
+    computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
+    computed.sum_costs("2023-09-05")
+    computed.shop.execute("UPDATE session_costs SET cost = 1 WHERE session_id = 'anna5'")
+
+    assert computed.late_data_requests() == {"sum_costs": ["2023-09-05"]}
+
+
 def test_reports_that_broken_sources_stopped_are_requested_once_they_are_mended(computed: Automated) -> None:
     computed.shop.session("anna11", "anna", "2023-09-11 10:00:00", cost=1.0)
     computed.shop.conversion("buys11", "anna", "2023-09-11 12:00:00", 10.0)
-    computed.shop.execute("UPDATE session_costs SET cost = '1,5' WHERE session_id = 'anna10'")
+    computed.shop.execute("UPDATE conversions SET revenue = '1,5' WHERE conv_id = 'buys10'")
     computed.late_data()
     computed.attribute("2023-09-11")
     assert not computed.rerun("channel_reporting", "2023-09-08", "2023-09-11").success
     assert "channel_reporting" not in computed.conditions_request()
 
-    computed.shop.execute("UPDATE session_costs SET cost = 1.0 WHERE session_id = 'anna10'")
+    computed.shop.execute("UPDATE conversions SET revenue = 10.0 WHERE conv_id = 'buys10'")
 
     assert computed.late_data_requests() == {"report_channels": september(8, 9, 10)}
+
+
+def test_costs_that_broken_sources_stopped_are_requested_once_they_are_mended(computed: Automated) -> None:
+    computed.shop.execute("UPDATE session_costs SET cost = '1,5' WHERE session_id = 'anna10'")
+    computed.late_data()
+    assert not computed.rerun("channel_costs", "2023-09-10").success
+
+    computed.shop.execute("UPDATE session_costs SET cost = 1.5 WHERE session_id = 'anna10'")
+
+    assert computed.late_data_requests() == {"sum_costs": ["2023-09-10"]}
 
 
 @pytest.mark.parametrize("column", ["session_id", "channel_name", "holder_engagement"])
@@ -351,7 +450,7 @@ def test_late_data_waits_for_the_runs_at_work(computed: Automated) -> None:
     assert "Runs are at work" in computed.late_data_skips()
 
     computed.instance.report_run_failed(run)
-    assert computed.late_data_requests() == {"report_channels": ["2023-09-05"]}
+    assert computed.late_data_requests() == {"sum_costs": ["2023-09-05"]}
 
 
 def test_late_data_waits_for_the_command(computed: Automated) -> None:
@@ -360,7 +459,7 @@ def test_late_data_waits_for_the_command(computed: Automated) -> None:
     with command_lock(computed.settings.dagster_home):
         assert "is at work" in computed.late_data_skips()
 
-    assert computed.late_data_requests() == {"report_channels": ["2023-09-05"]}
+    assert computed.late_data_requests() == {"sum_costs": ["2023-09-05"]}
 
 
 def test_what_a_killed_command_left_under_way_does_not_hold_late_data_back(computed: Automated) -> None:
@@ -371,7 +470,7 @@ def test_what_a_killed_command_left_under_way_does_not_hold_late_data_back(compu
     pool.claim_concurrency_slot("database", run.run_id, "channel_reporting")
     assert pool.get_concurrency_info("database").active_run_ids == {run.run_id}
 
-    assert computed.late_data_requests() == {"report_channels": ["2023-09-05"]}
+    assert computed.late_data_requests() == {"sum_costs": ["2023-09-05"]}
 
     ended = computed.instance.get_run_by_id(run.run_id)
     assert ended is not None
@@ -397,14 +496,12 @@ def unfinished_run(automated: Automated, job: str = "report_channels", tags: dic
 
 
 def test_a_search_that_runs_out_of_time_says_where_to_go_on(computed: Automated) -> None:
-    days = september(*range(1, 11))
+    days = dict.fromkeys(september(*range(1, 11)), 1)
     computed.choices["end_date"] = "2023-12-31"
 
-    late, next_day = search(
-        computed.settings, Days("2023-09-01", "2023-12-31"), dict.fromkeys(days, 1), dict.fromkeys(days, 1), seconds=0
-    )
+    late, next_day = search(computed.settings, Days("2023-09-01", "2023-12-31"), Computed(days, days, days), seconds=0)
 
-    assert (late.conversions, late.reports, next_day) == ({}, {}, "2023-10-02")
+    assert (late.conversions, late.costs, late.reports, next_day) == ({}, {}, {}, "2023-10-02")
 
 
 def test_late_data_without_a_database_says_what_is_missing(automated: Automated) -> None:
@@ -443,6 +540,7 @@ def test_whatever_changed_automation_ends_with_the_tables_and_files_of_a_rebuild
             automated = Automated(folder, instance)
             automated.choices["lookback_days"] = chance.choice([0, 1, 3])
             automated.attribute("2023-09-01", "2023-09-20")
+            automated.sum_costs("2023-09-01", "2023-09-20")
             automated.report("2023-09-01", "2023-09-20")
             automated.late_data()
             for _ in range(2):
@@ -452,6 +550,7 @@ def test_whatever_changed_automation_ends_with_the_tables_and_files_of_a_rebuild
                 run_what_is_requested(automated)
             rebuilt = automated.shop.copy_sources(folder / "rebuilt")
             rebuilt.attribute(instance, "2023-09-01", "2023-09-20", **automated.choices)
+            rebuilt.sum_costs(instance, "2023-09-01", "2023-09-20", **automated.choices)
             rebuilt.report(instance, "2023-09-01", "2023-09-20", **automated.choices)
 
             assert automated.shop.results() == rebuilt.results(), seed
@@ -464,6 +563,8 @@ def run_what_is_requested(automated: Automated) -> None:
         late, due = automated.late_data_requests(), automated.conditions_request()
         for days in unbroken_ranges(late.get("attribute_conversions", [])):
             automated.attribute(days.first, days.last)
+        for days in unbroken_ranges(late.get("sum_costs", [])):
+            automated.sum_costs(days.first, days.last)
         for days in unbroken_ranges([*late.get("report_channels", []), *due.get("channel_reporting", [])]):
             automated.report(days.first, days.last)
         if not late and not due:

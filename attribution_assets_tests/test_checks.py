@@ -12,7 +12,7 @@ import pytest
 
 from attribution_assets.definitions import build_assets, build_defs, build_resources
 from attribution_assets.errors import AttributionError
-from attribution_assets.jobs import attribution_job, reporting_job
+from attribution_assets.jobs import attribution_job, costs_job, reporting_job
 from attribution_assets.warehouse.checks import CHECKS, checks_of
 from attribution_assets_tests.support import Shop
 
@@ -68,7 +68,7 @@ def by_itself(shop: Shop, instance: dg.DagsterInstance, asset: str) -> dg.Execut
 
 
 def by_its_job(shop: Shop, instance: dg.DagsterInstance, asset: str) -> dg.ExecuteInProcessResult:
-    job = reporting_job.name if asset == "channel_reporting" else attribution_job.name
+    job = {"channel_costs": costs_job, "channel_reporting": reporting_job}.get(asset, attribution_job).name
     return (
         build_defs(shop.settings(lookback_days=1))
         .resolve_job_def(job)
@@ -86,6 +86,9 @@ def as_the_daemon_does(shop: Shop, instance: dg.DagsterInstance, asset: str) -> 
     )
 
 
+REVENUE = "UPDATE conversions SET revenue = 'ten' WHERE conv_id = 'c1'"
+FLAG = "UPDATE session_sources SET closer_engagement = 7 WHERE session_id = 's3'"
+COST = "UPDATE session_costs SET cost = '3 Euro' WHERE session_id = 's3'"
 each_way = pytest.mark.parametrize("run", [by_itself, by_its_job, as_the_daemon_does])
 Run = Callable[[Shop, dg.DagsterInstance, str], dg.ExecuteInProcessResult]
 
@@ -118,15 +121,26 @@ def failure(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
 
 
 @each_way
-@pytest.mark.parametrize("asset", ["customer_journeys", "channel_reporting"])
+@pytest.mark.parametrize(
+    ("asset", "broken", "check", "problem"),
+    [
+        ("customer_journeys", REVENUE, "conversions_are_sound", "conversions: 'c1' has revenue 'ten', not a number"),
+        ("customer_journeys", FLAG, "sessions_are_sound", "session_sources: 's3' has closer_engagement 7, not 0 or 1"),
+        ("channel_costs", COST, "sessions_are_sound", "session_costs: 's3' has cost '3 Euro', not a number"),
+        ("channel_reporting", REVENUE, "conversions_are_sound", "conversions: 'c1' has revenue 'ten', not a number"),
+    ],
+    ids=["journeys, of a revenue", "journeys, of a session", "costs", "report"],
+)
 def test_broken_sources_stop_every_run_before_it_writes_and_are_kept_as_a_failed_check(
-    sold: Shop, instance: dg.DagsterInstance, run: Run, asset: str
+    sold: Shop, instance: dg.DagsterInstance, run: Run, asset: str, broken: str, check: str, problem: str
 ) -> None:
     sold.warehouse.prepare()
     sold.execute("INSERT INTO customer_journeys VALUES ('old', 's0', ?, '2023-09-01 09:00:00', 'Email', 1, 1, 1, 0)", DAY)
+    sold.execute("INSERT INTO channel_costs VALUES (?, 'old', 1, 2)", DAY)
     sold.execute("INSERT INTO channel_reporting VALUES ('old', ?, 1, 2, 3)", DAY)
     before = sold.table(asset)
-    sold.execute("UPDATE conversions SET revenue = 'ten' WHERE conv_id = 'c1'")
+    sold.session("s3", "anna", f"{DAY} 10:00:00", "TV", cost=1)
+    sold.execute(broken)
 
     result = run(sold, instance, asset)
 
@@ -134,12 +148,10 @@ def test_broken_sources_stop_every_run_before_it_writes_and_are_kept_as_a_failed
     assert step == asset
     assert message == (
         f"attribution_assets.errors.AttributionError: {asset} was not written, because its sources are broken: "
-        "conversions: 'c1' has revenue 'ten', not a number. Mend these rows, then run again."
+        f"{problem}. Mend these rows, then run again."
     )
     found = stored(instance, result)
-    assert {name for (_, name), evaluation in found.items() if not evaluation.passed and evaluation.blocking} == {
-        "conversions_are_sound"
-    }
+    assert {name for (_, name), evaluation in found.items() if not evaluation.passed and evaluation.blocking} == {check}
     assert {name for _, name in found} == {check.name for check in checks_of(asset, before=True)}
     assert sold.table(asset) == before
 
@@ -173,7 +185,7 @@ def test_a_passed_check_says_what_holds(sold: Shop, instance: dg.DagsterInstance
 # -- after writing -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("job", [attribution_job.name, reporting_job.name])
+@pytest.mark.parametrize("job", [attribution_job.name, costs_job.name, reporting_job.name])
 def test_the_jobs_hold_all_checks_of_their_assets(sold: Shop, job: str) -> None:
     made = build_defs(sold.settings()).resolve_job_def(job)
 
@@ -269,20 +281,35 @@ def test_a_report_that_lost_credit_leaves_the_old_csv_files(sold: Shop, instance
     sold.attribute(instance, DAY, NEXT_DAY)
     sold.report(instance, "2023-09-01", NEXT_DAY)
     before = sold.csv_bytes()
-    sold.execute("DELETE FROM session_sources WHERE session_id = 's1'")  # its credit is stored
+    sold.execute("DELETE FROM customer_journeys WHERE session_id = 's1'")  # its credit is stored
 
     with pytest.raises(
         AttributionError, match=r"figure orders, reported 0, of_sources 1; .*revenue, reported 0, of_sources 100"
     ):
         sold.report(instance, "2023-09-01", NEXT_DAY)
 
-    assert sold.table("channel_reporting", "date, cost, ihc") == [("2023-09-01", 1.0, 0.0), (NEXT_DAY, 3.0, 1.0)]
+    assert sold.table("channel_reporting", "date, cost, ihc") == [("2023-09-01", 3.0, 0.0), (NEXT_DAY, 3.0, 1.0)]
     assert sold.csv_bytes() == before
 
     sold.attribute(instance, DAY, NEXT_DAY)  # what the message leads to
     sold.report(instance, "2023-09-01", NEXT_DAY)
 
-    assert sold.csv_bytes() != before
+    assert sold.csv_bytes() == before
+
+
+def test_wrong_costs_fail_their_check(sold: Shop, instance: dg.DagsterInstance) -> None:
+    sold.warehouse.prepare()
+    sold.execute(  # a writer that goes wrong
+        "CREATE TRIGGER wrong AFTER INSERT ON channel_costs BEGIN "
+        "UPDATE channel_costs SET cost = 9 WHERE channel_name = 'Ads'; END"
+    )
+
+    with pytest.raises(
+        AttributionError,
+        match=r"channel_costs was written, but it is wrong.*1 day of 2023-09-01 to 2023-09-03 had other sessions or costs than "
+        r"the sources add up to: date 2023-09-03, sessions 1, sessions_of_sources 1, cost 9, cost_of_sources 3\.",
+    ):
+        sold.sum_costs(instance, "2023-09-01", NEXT_DAY)
 
 
 # -- in the graph ------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 
 from attribution_assets.cli import main
 from attribution_assets.definitions import build_defs
-from attribution_assets.history import POOL
+from attribution_assets.history import POOL, run_days
 from attribution_assets.jobs import reporting_job
 from attribution_assets.run import dagster_instance
 from attribution_assets.warehouse.checks import CHECKS
@@ -98,7 +98,7 @@ def test_without_options_the_environment_and_then_the_default_paths_are_used(
 
 
 @pytest.mark.dagster_home
-def test_both_runs_show_in_the_history_of_the_dagster_home(
+def test_its_three_runs_show_in_the_history_of_the_dagster_home(
     small_shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
@@ -108,10 +108,17 @@ def test_both_runs_show_in_the_history_of_the_dagster_home(
     with dg.DagsterInstance.get() as instance:
         assert [(run.job_name, run.status) for run in reversed(instance.get_runs())] == [
             ("attribute_conversions", dg.DagsterRunStatus.SUCCESS),
+            ("sum_costs", dg.DagsterRunStatus.SUCCESS),
             ("report_channels", dg.DagsterRunStatus.SUCCESS),
         ]
         assert instance.get_materialized_partitions(dg.AssetKey("customer_journeys")) == {"2023-09-02"}
         assert instance.get_materialized_partitions(dg.AssetKey("channel_reporting_csv")) == {"2023-09-01", "2023-09-02"}
+        of_jobs = {run.job_name: run_days(run.tags) for run in instance.get_runs()}
+        assert of_jobs == {
+            "attribute_conversions": ["2023-09-02"],
+            "sum_costs": ["2023-09-02"],
+            "report_channels": ["2023-09-01", "2023-09-02"],
+        }
 
 
 def test_rows_after_the_last_day_are_counted_in_one_line(small_shop: Shop) -> None:
@@ -215,9 +222,17 @@ def test_elsewhere_than_on_a_terminal_each_step_is_a_plain_line(small_shop: Shop
         "customer_journeys",
         "ihc_results",
         "attribution_customer_journey",
+        "channel_costs",
         "channel_reporting",
         "channel_reporting_csv",
     ]
+
+
+def test_the_rows_of_a_report_are_counted_without_those_of_costs_that_it_had_to_sum_first(small_shop: Shop) -> None:
+    lines = run(small_shop, "--start", "2023-09-03", "--end", "2023-09-03").stderr  # 2023-09-01 was never summed
+
+    assert "channel_costs: 1 rows in " in lines
+    assert "channel_reporting: 2 rows in " in lines
 
 
 def test_checks_of_a_step_of_their_own_are_counted(small_shop: Shop) -> None:
@@ -361,7 +376,7 @@ def test_check_gives_programs_what_it_found(computed: Shop) -> None:
         "days": ["2023-09-01", "2023-09-03"],
         "blocking": True,
         "result": "failed",
-        "sentence": "1 figure of the report of 2023-09-01 to 2023-09-03 differed from what the sources add up to.",
+        "sentence": "1 figure of the report of 2023-09-01 to 2023-09-03 differed from what it is made of.",
         "offending": 1,
         "rows": [{"channel_name": "Ads", "date": "2023-09-03", "figure": "cost", "reported": 9.0, "of_sources": 1.0}],
     }
@@ -390,8 +405,7 @@ def test_check_of_a_database_without_results_says_so_in_one_line(small_shop: Sho
 
 
 def test_a_run_whose_result_is_wrong_says_so_in_one_line(computed: Shop) -> None:
-    computed.execute("DELETE FROM session_sources WHERE session_id = 's1'")
-    computed.execute("DELETE FROM conversions WHERE conv_id = 'c2'")
+    computed.execute("DELETE FROM customer_journeys WHERE session_id = 's1'")  # its credit is stored
 
     result = run(computed, "--start", "2023-09-03", "--end", "2023-09-03")
 

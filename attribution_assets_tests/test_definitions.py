@@ -14,7 +14,14 @@ from attribution_assets.definitions import build_defs
 from attribution_assets.settings import Settings
 from attribution_assets_tests.support import PROJECT, Shop
 
-TABLES = ["customer_journeys", "ihc_results", "attribution_customer_journey", "channel_reporting", "channel_reporting_csv"]
+TABLES = [
+    "customer_journeys",
+    "ihc_results",
+    "attribution_customer_journey",
+    "channel_costs",
+    "channel_reporting",
+    "channel_reporting_csv",
+]
 SOURCES = ["conversions", "session_costs", "session_sources"]
 
 
@@ -35,7 +42,7 @@ def test_the_workspace_file_and_the_dg_table_name_the_same_module() -> None:
     assert location["python_module"]["module_name"] == pyproject["tool"]["dg"]["project"]["code_location_target_module"]
 
 
-def test_five_assets_are_made_from_three_external_sources() -> None:
+def test_six_assets_are_made_from_three_external_sources() -> None:
     keys = graph()
 
     assert sorted(key.to_user_string() for key in keys.materializable_asset_keys) == sorted(TABLES)
@@ -49,19 +56,38 @@ def test_all_assets_share_one_daily_partition_and_one_backfill_policy() -> None:
     assert {node.backfill_policy for node in nodes} == {dg.BackfillPolicy.single_run()}
 
 
-def test_a_report_day_reads_the_conversion_days_up_to_the_lookback() -> None:
-    reporting = graph(Settings(start_date="2023-09-01", end_date="2023-12-31", lookback_days=3)).get(
-        dg.AssetKey("channel_reporting")
-    )
+@pytest.mark.parametrize("asset", ["attribution_customer_journey", "customer_journeys"])
+def test_a_report_day_reads_the_conversion_days_up_to_the_lookback(asset: str) -> None:
+    assert read_by_a_report("2023-09-10", asset) == ["2023-09-10", "2023-09-11", "2023-09-12", "2023-09-13"]
 
-    mapping = reporting.partition_mappings[dg.AssetKey("attribution_customer_journey")]
-    days = reporting.partitions_def
+
+def test_a_report_day_reads_the_costs_of_the_same_day() -> None:
+    assert read_by_a_report("2023-09-10", "channel_costs") == ["2023-09-10"]
+
+
+def read_by_a_report(day: str, asset: str) -> list[str]:
+    """The days of the asset that the report of the day reads, with a lookback of three days."""
+    made = graph(Settings(start_date="2023-09-01", end_date="2023-12-31", lookback_days=3))
+    days = made.get(dg.AssetKey("channel_reporting")).partitions_def
     assert days is not None
-    upstream = mapping.get_upstream_mapped_partitions_result_for_partitions(
-        days.subset_with_partition_keys(["2023-09-10"]), days, days
-    )
+    mapping = made.get_partition_mapping(dg.AssetKey("channel_reporting"), dg.AssetKey(asset))
+    upstream = mapping.get_upstream_mapped_partitions_result_for_partitions(days.subset_with_partition_keys([day]), days, days)
+    return list(upstream.partitions_subset.get_partition_keys())
 
-    assert list(upstream.partitions_subset.get_partition_keys()) == ["2023-09-10", "2023-09-11", "2023-09-12", "2023-09-13"]
+
+def test_a_report_reads_no_session_and_no_cost_of_one() -> None:
+    read = {key.to_user_string() for key in graph().get(dg.AssetKey("channel_reporting")).parent_keys}
+
+    assert read == {"attribution_customer_journey", "channel_costs", "conversions", "customer_journeys"}
+
+
+@pytest.mark.parametrize(
+    ("job", "assets"), [("attribute_conversions", TABLES[:3]), ("sum_costs", TABLES[3:4]), ("report_channels", TABLES[4:])]
+)
+def test_each_job_makes_the_assets_whose_days_are_of_one_kind(job: str, assets: list[str]) -> None:
+    keys = build_defs().resolve_job_def(job).asset_layer.executable_asset_keys
+
+    assert sorted(key.to_user_string() for key in keys) == sorted(assets)
 
 
 @pytest.mark.parametrize("asset", TABLES + SOURCES)

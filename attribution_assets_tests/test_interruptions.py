@@ -115,6 +115,7 @@ def test_a_run_killed_at_any_moment_leaves_old_or_new_tables_and_files_and_a_rer
     old, old_files = shop.results(), shop.csv_bytes()
     new_conversions = "SELECT 'new-' || session_id, user_id, event_date, '23:59:59', 7.5 FROM session_sources LIMIT 400"
     shop.execute(f"INSERT INTO conversions {new_conversions}")
+    shop.execute("UPDATE session_costs SET cost = cost + 1")
     finished = copy(shop, tmp_path / "finished")
     started = time.monotonic()
     assert exit_code(start_run(finished)) == 0

@@ -38,7 +38,8 @@ def test_a_backfill_of_ten_days_gives_the_tables_of_the_command_in_at_most_three
     assert {run.status for run in runs} == {"SUCCESS"}
     assert shop.results() == commanded.results()
     assert shop.csv_bytes() == commanded.csv_bytes()
-    assert shop.table("channel_reporting", "min(date), max(date)") == [("2023-09-07", "2023-09-19")]
+    for table in ("channel_costs", "channel_reporting"):
+        assert shop.table(table, "min(date), max(date)") == [("2023-09-07", "2023-09-19")]
 
 
 def test_new_and_late_data_restate_exactly_the_days_that_they_touch(shop: Shop, tmp_path: Path) -> None:
@@ -65,6 +66,7 @@ def test_new_and_late_data_restate_exactly_the_days_that_they_touch(shop: Shop, 
         restated = set(dagster.materializations(TABLES)) - computed
         assert days_by_asset(restated) == {
             **dict.fromkeys(ATTRIBUTION, september(2, 3, 4, 5, 13)),
+            "channel_costs": september(2),
             **dict.fromkeys(REPORTS, september(1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13)),
         }
 

@@ -117,10 +117,27 @@ def test_each_day_shows_the_lookback_and_the_hash_of_the_settings(small_shop: Sh
     expected = f"lookback 7 days, hash {small_shop.settings(**choices).fingerprint()}"
 
     attributed = small_shop.attribute(instance, "2023-09-02", "2023-09-03", **choices)
+    summed = small_shop.sum_costs(instance, "2023-09-02", "2023-09-03", **choices)
     reported = small_shop.report(instance, "2023-09-02", "2023-09-03", **choices)
 
-    for result, asset in [*((attributed, table) for table in TABLES[:3]), (reported, "channel_reporting")]:
+    made = [*((attributed, table) for table in TABLES[:3]), (summed, "channel_costs"), (reported, "channel_reporting")]
+    for result, asset in made:
         assert [of_day["settings"] for of_day in shown(result, asset).values()] == [expected] * 2
+
+
+# -- days of costs ----------------------------------------------------------------------------------------------------
+
+
+def test_each_day_shows_its_sessions_and_what_they_cost(small_shop: Shop, instance: dg.DagsterInstance) -> None:
+    small_shop.session("a3", "anna", "2023-09-02 11:00:00", "Ads", cost=0.123)
+
+    days = shown(small_shop.sum_costs(instance, "2023-09-01", "2023-09-03", **DATES), "channel_costs")
+
+    assert {day: list(of_day.items())[:3] for day, of_day in days.items()} == {
+        "2023-09-01": [("dagster/partition_row_count", 1), ("sessions", 1), ("cost", 2.0)],
+        "2023-09-02": [("dagster/partition_row_count", 2), ("sessions", 3), ("cost", 12.62)],
+        "2023-09-03": [("dagster/partition_row_count", 0), ("settings", days["2023-09-03"]["settings"])],
+    }
 
 
 # -- days of reports --------------------------------------------------------------------------------------------------
@@ -233,6 +250,7 @@ def test_whatever_its_channels_a_chart_is_short_enough_to_be_shown_at_once(many_
 def test_the_metadata_of_a_day_is_small(small_shop: Shop, instance: dg.DagsterInstance) -> None:
     results = [
         small_shop.attribute(instance, "2023-09-02", **DATES),
+        small_shop.sum_costs(instance, "2023-09-01", "2023-09-02", **DATES),
         small_shop.report(instance, "2023-09-01", "2023-09-02", **DATES),
     ]
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from attribution_assets.errors import AttributionError
 from attribution_assets.partitions import first_day
 from attribution_assets.run import plan_run
 from attribution_assets.warehouse.days import shift
@@ -22,8 +23,9 @@ def run(
 ) -> None:
     """What `attribution run --start START --end END` does, in process; without an end, of one day; without both, of all."""
     plan = plan_run(shop.settings(lookback_days=lookback_days), start, end or start)
-    days, report = plan.conversion_days, plan.report_days
+    days, costs, report = plan.conversion_days, plan.cost_days, plan.report_days
     shop.attribute(instance, days.first, days.last, lookback_days=lookback_days)
+    shop.sum_costs(instance, costs.first, costs.last, lookback_days=lookback_days)
     shop.report(instance, report.first, report.last, lookback_days=lookback_days)
 
 
@@ -174,6 +176,7 @@ def test_a_run_of_all_days_clears_the_days_whose_sources_are_gone(shop: Shop, in
     run(shop, instance, None, None)
 
     assert shop.table("attribution_customer_journey") == [("moves far", "moves", 1.0, "2023-10-10")]
+    assert shop.table("channel_costs", "date, sessions") == [("2023-10-09", 1)]
     assert shop.table("channel_reporting", "date, ihc_revenue") == [("2023-10-09", 20.0)]
 
 
@@ -202,6 +205,7 @@ def test_a_deleted_conversion_leaves_all_tables_when_its_day_runs_again(shop: Sh
         "customer_journeys": [],
         "ihc_results": [],
         "attribution_customer_journey": [],
+        "channel_costs": [("2023-09-01", "Email", 1, 1.0)],
         "channel_reporting": [("Email", "2023-09-01", 1.0, 0.0, 0.0)],
     }
 
@@ -217,12 +221,52 @@ def test_a_table_from_before_conv_date_existed_is_taken_over(shop: Shop, instanc
     )
     shop.execute("INSERT INTO attribution_customer_journey VALUES ('kept', 's1', 1), ('run again', 'gone', 1)")
 
-    run(shop, instance, "2023-09-02")
+    shop.attribute(instance, "2023-09-02")
 
     assert shop.table("attribution_customer_journey", "conv_id, session_id, ihc, conv_date") == [
         ("kept", "s1", 1.0, "2023-09-01"),
         ("run again", "s2", 1.0, "2023-09-02"),
     ]
+
+
+def test_credit_from_before_its_journey_was_kept_is_refused_by_its_report_until_it_is_attributed_again(
+    shop: Shop, instance: dg.DagsterInstance
+) -> None:
+    shop.session("s", "u", "2023-09-01 10:00:00")
+    shop.conversion("kept", "u", "2023-09-01 12:00:00", 10)
+    shop.conversion("other", "v", "2023-09-02 12:00:00", 20)
+    shop.warehouse.prepare()
+    shop.execute("INSERT INTO attribution_customer_journey VALUES ('kept', 's', 1, '2023-09-01')")
+
+    with pytest.raises(
+        AttributionError, match=r"channel_reporting was written, but it is wrong.*orders, reported 0, of_sources 1"
+    ):
+        run(shop, instance, "2023-09-02")
+    run(shop, instance, None)
+
+    assert shop.table("channel_reporting") == [("Email", "2023-09-01", 0.0, 1.0, 10.0)]
+
+
+def test_a_run_of_all_days_sums_the_costs_of_all_its_report_days_and_one_of_some_days_those_alone(shop: Shop) -> None:
+    for day in (1, 5):
+        shop.session(f"s{day}", "u", f"2023-09-0{day} 10:00:00")
+    shop.conversion("c", "u", "2023-09-05 12:00:00")
+    shop_settings = shop.settings(lookback_days=LOOKBACK)
+
+    everything, some = plan_run(shop_settings, None, None), plan_run(shop_settings, "2023-09-05", "2023-09-05")
+
+    assert str(everything.cost_days) == str(everything.report_days) == "2023-09-02 to 2023-09-05"
+    assert (str(some.cost_days), str(some.report_days)) == ("2023-09-05", "2023-09-02 to 2023-09-05")
+
+
+def test_a_run_of_all_days_reaches_costs_that_were_never_reported(shop: Shop) -> None:
+    shop.conversion("c", "u", "2023-09-05 12:00:00")
+    shop.warehouse.prepare()
+    shop.execute("INSERT INTO channel_costs VALUES ('2023-08-01', 'Email', 1, 2)")
+    shop_settings = shop.settings(lookback_days=LOOKBACK)
+
+    assert first_day(shop_settings) == "2023-08-01"
+    assert str(plan_run(shop_settings, None, None).cost_days) == "2023-08-01 to 2023-09-05"
 
 
 def test_report_days_are_clipped_to_the_first_partition(shop: Shop) -> None:

@@ -22,6 +22,7 @@ CHOICES: list[tuple[str, str, str, Any]] = [  # variable, text, field, value
     ("ATTRIBUTION_INCLUDE_CONVERTING_SESSION", "true", "include_converting_session", True),
     ("ATTRIBUTION_START_DATE", "2023-09-01", "start_date", date(2023, 9, 1)),
     ("ATTRIBUTION_END_DATE", "2023-09-30", "end_date", date(2023, 9, 30)),
+    ("ATTRIBUTION_COMPUTE", "duckdb", "compute", "duckdb"),
     ("IHC_PARAMETERS", "alternative", "ihc_parameters", "alternative"),
     ("IHC_BACKEND", "embedded", "ihc_backend", "embedded"),
     ("IHC_API_KEY", "some-key", "ihc_api_key", SecretStr("some-key")),
@@ -44,6 +45,7 @@ OTHER: dict[str, Any] = {  # of each field: neither the default nor the value ab
     "include_converting_session": False,
     "start_date": date(2022, 9, 1),
     "end_date": date(2022, 9, 30),
+    "compute": "sqlite",
     "ihc_parameters": "other.json",
     "ihc_backend": None,
     "ihc_api_key": SecretStr("other-key"),
@@ -73,6 +75,7 @@ def test_the_defaults(tmp_path: Path) -> None:
         "include_converting_session": False,
         "start_date": None,
         "end_date": None,
+        "compute": "auto",
         "ihc_parameters": "challenge",
         "ihc_backend": None,
         "ihc_api_key": None,
@@ -255,6 +258,7 @@ def test_a_choice_that_changes_results_changes_the_fingerprint(base: dict[str, A
     [
         ({}, {"database": "other.db", "exports": "elsewhere", "dagster_home": "home", "ihc_ledger": "other_ledger.db"}),
         ({}, {"start_date": "2023-09-01", "end_date": "2023-09-30"}),
+        ({}, {"compute": "duckdb"}),
         ({}, {"ihc_conv_type_id": "other", "ihc_max_sessions": 200, "ihc_long_journeys": "fail"}),  # of the API, not asked
         (API, {"ihc_api_key": "another"}),
         (API, {"ihc_concurrency": 1, "ihc_timeout": 5, "ihc_max_journeys": 1}),

@@ -13,8 +13,7 @@ from click.testing import CliRunner
 from attribution_assets.cli import main
 from attribution_assets.status import day_states, reasons
 from attribution_assets_tests.automated import Automated, september
-
-ASSETS = ["customer_journeys", "ihc_results", "attribution_customer_journey", "channel_reporting", "channel_reporting_csv"]
+from attribution_assets_tests.test_definitions import TABLES
 
 
 def states(automated: Automated, start: str = "2023-09-01", end: str = "2023-09-12") -> list[dict[str, Any]]:
@@ -52,12 +51,28 @@ def test_a_changed_revenue_makes_only_the_reports_stale(computed: Automated) -> 
     assert stale(computed, "channel_reporting") == dict.fromkeys(september(5, 6, 7, 8), "revenue of 2023-09-08 changed")
 
 
+def test_a_changed_cost_makes_the_costs_and_the_report_of_its_day_stale(computed: Automated) -> None:
+    computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
+
+    assert stale(computed, "customer_journeys") == {}
+    assert stale(computed, "channel_costs") == {"2023-09-05": "costs of 2023-09-05 changed"}
+    assert stale(computed, "channel_reporting") == {"2023-09-05": "channel_costs of 2023-09-05 is stale"}
+    assert stale(computed, "channel_reporting_csv") == {"2023-09-05": "channel_reporting of 2023-09-05 is stale"}
+
+
+def test_a_report_that_is_older_than_its_costs_is_stale(computed: Automated) -> None:
+    computed.sum_costs("2023-09-05")
+
+    assert stale(computed, "channel_costs") == {}
+    assert stale(computed, "channel_reporting") == {"2023-09-05": "channel_costs is newer"}
+
+
 def test_a_change_is_noticed_without_the_sensor_having_looked_before(automated: Automated) -> None:
     automated.attribute("2023-09-01", "2023-09-10")
     automated.report("2023-09-01", "2023-09-10")
     automated.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
 
-    assert stale(automated, "channel_reporting") == {"2023-09-05": "its rows are not what the sources give now"}
+    assert stale(automated, "channel_costs") == {"2023-09-05": "its rows are not what the sources give now"}
 
 
 def test_reports_that_are_older_than_their_attribution_are_stale(computed: Automated) -> None:
@@ -84,7 +99,7 @@ def test_a_report_is_final_when_the_last_day_of_its_lookback_is_over(automated: 
 
 def test_the_last_run_of_a_day_is_shown_with_what_became_of_it(computed: Automated) -> None:
     computed.shop.execute("UPDATE session_costs SET cost = 'much' WHERE session_id = 'anna5'")
-    computed.materialize("2023-09-05", "channel_reporting")
+    computed.materialize("2023-09-05", "channel_costs")
 
     fourth, fifth = states(computed, "2023-09-04", "2023-09-05")
 
@@ -140,5 +155,5 @@ def test_the_command_gives_every_day_as_json(commanded: Automated) -> None:
 
     days = json.loads(printed.stdout)
     assert [state["day"] for state in days] == september(5, 6, 7)
-    assert list(days[0]["assets"]) == ASSETS
+    assert list(days[0]["assets"]) == TABLES
     assert days[0]["assets"]["channel_reporting"] == {"state": "missing", "because": None}

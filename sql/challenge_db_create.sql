@@ -1,4 +1,4 @@
--- The whole schema: first the three source tables, which you fill, then the four tables that the pipeline fills, then the indexes.
+-- The whole schema: first the three source tables, which you fill, then the five tables that the pipeline fills, then the indexes.
 -- The schema step takes tables, types, keys and the comments beside the columns from here; it never creates or changes a source table.
 
 CREATE TABLE IF NOT EXISTS session_sources (
@@ -62,6 +62,14 @@ CREATE TABLE IF NOT EXISTS attribution_customer_journey (
     PRIMARY KEY (conv_id, session_id)
 );
 
+CREATE TABLE IF NOT EXISTS channel_costs (
+    date text NOT NULL,                      -- UTC date of the sessions: the partition
+    channel_name text NOT NULL,              -- traffic channel
+    sessions integer NOT NULL,               -- how many sessions the channel had on that day
+    cost real NOT NULL,                      -- marketing cost of these sessions in Euro
+    PRIMARY KEY (date, channel_name)
+);
+
 CREATE TABLE IF NOT EXISTS channel_reporting (
     channel_name text NOT NULL,              -- traffic channel
     date text NOT NULL,                      -- UTC date of the sessions: the partition
@@ -73,9 +81,27 @@ CREATE TABLE IF NOT EXISTS channel_reporting (
 
 CREATE INDEX IF NOT EXISTS session_sources_by_user ON session_sources (user_id, event_date, event_time);
 CREATE INDEX IF NOT EXISTS session_sources_by_date ON session_sources (event_date);
+CREATE INDEX IF NOT EXISTS session_sources_broken ON session_sources (event_date) -- the few that guards look for
+    WHERE session_id IS NULL OR session_id = '' OR channel_name IS NULL
+    OR CASE WHEN event_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' THEN date(event_date) IS NOT event_date ELSE 1 END
+    OR CASE
+        WHEN event_time GLOB '[0-2][0-9]:[0-5][0-9]:[0-5][0-9]*' AND event_time NOT GLOB '*[^0-9:.]*' AND event_time < '24' THEN time(event_time) IS NULL
+        ELSE 1
+    END
+    OR holder_engagement NOT IN (0, 1) OR holder_engagement IS NULL
+    OR closer_engagement NOT IN (0, 1) OR closer_engagement IS NULL
+    OR impression_interaction NOT IN (0, 1) OR impression_interaction IS NULL;
 CREATE INDEX IF NOT EXISTS session_costs_unusual ON session_costs (session_id) -- the few that checks look for
     WHERE cost < 0 OR (typeof(cost) NOT IN ('integer', 'real', 'null') OR abs(cost) > 1e15);
 CREATE INDEX IF NOT EXISTS conversions_by_date ON conversions (conv_date);
+CREATE INDEX IF NOT EXISTS conversions_broken ON conversions (conv_date) -- the few that guards look for
+    WHERE conv_id IS NULL OR conv_id = '' OR user_id IS NULL OR user_id = ''
+    OR CASE WHEN conv_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' THEN date(conv_date) IS NOT conv_date ELSE 1 END
+    OR CASE
+        WHEN conv_time GLOB '[0-2][0-9]:[0-5][0-9]:[0-5][0-9]*' AND conv_time NOT GLOB '*[^0-9:.]*' AND conv_time < '24' THEN time(conv_time) IS NULL
+        ELSE 1
+    END
+    OR typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15;
 CREATE INDEX IF NOT EXISTS customer_journeys_by_date ON customer_journeys (conv_date);
 CREATE INDEX IF NOT EXISTS ihc_results_by_date ON ihc_results (conv_date);
 CREATE INDEX IF NOT EXISTS attribution_customer_journey_by_date ON attribution_customer_journey (conv_date);

@@ -1,42 +1,34 @@
 -- One row per channel and session date of the days: what its sessions cost, and the orders and revenue credited to them.
--- Every session brings its cost once, credited or not; every credit of conversions up to :last_conversion_day brings its share.
-WITH session_cost AS (
+-- The costs are those of channel_costs; every credit of conversions up to $last_conversion_day brings its share, to the channel
+-- and the date that the session has in its journey. No session is read.
+WITH session_credit AS (
     SELECT
-        session.channel_name,
-        session.event_date AS date,
-        session.session_id,
-        '' AS conv_id,
-        coalesce((SELECT sum(cost) FROM session_costs WHERE session_costs.session_id = session.session_id), 0) AS cost,
-        0 AS ihc,
-        0 AS ihc_revenue
-    FROM session_sources AS session
-    WHERE session.event_date BETWEEN :first_day AND :last_day
-),
-
-session_credit AS (
-    SELECT
-        session.channel_name,
-        session.event_date AS date,
-        session.session_id,
-        credit.conv_id,
-        0 AS cost,
+        substr(journey.timestamp, 1, 10) AS date,
+        journey.channel_label AS channel_name,
         credit.ihc,
         credit.ihc * conversions.revenue AS ihc_revenue
     FROM attribution_customer_journey AS credit
+    JOIN customer_journeys AS journey ON journey.conv_id = credit.conv_id AND journey.session_id = credit.session_id
     JOIN conversions ON conversions.conv_id = credit.conv_id
-    JOIN session_sources AS session ON session.session_id = credit.session_id
-    WHERE credit.conv_date BETWEEN :first_day AND :last_conversion_day
-      AND session.event_date BETWEEN :first_day AND :last_day
+    WHERE credit.conv_date BETWEEN $first_day AND $last_conversion_day
 ),
 
-ledger AS ( -- in one order, so that the same rows always add up to the same bits
-    SELECT * FROM session_cost
+ledger AS (
+    SELECT date, channel_name, cost, 0.0 AS ihc, 0.0 AS ihc_revenue
+    FROM channel_costs
+    WHERE date BETWEEN $first_day AND $last_day
     UNION ALL
-    SELECT * FROM session_credit
-    ORDER BY channel_name, date, session_id, conv_id
+    SELECT date, channel_name, 0.0, ihc, ihc_revenue
+    FROM session_credit
+    WHERE date BETWEEN $first_day AND $last_day
 )
 
-SELECT channel_name, date, total(cost) AS cost, total(ihc) AS ihc, total(ihc_revenue) AS ihc_revenue
+SELECT
+    channel_name,
+    date,
+    exact_total(cost) AS cost,
+    exact_total(ihc) AS ihc,
+    exact_total(ihc_revenue) AS ihc_revenue
 FROM ledger
 GROUP BY channel_name, date
 ORDER BY date, channel_name

@@ -4,7 +4,7 @@ WITH total_of_channel AS (
     SELECT channel_name AS channel, total(cost) AS cost, total(ihc) AS orders, total(ihc_revenue) AS revenue
     FROM (
         SELECT * FROM channel_reporting
-        WHERE date BETWEEN :first_day AND :last_day
+        WHERE date BETWEEN $first_day AND $last_day
         ORDER BY channel_name, date
     )
     GROUP BY channel_name

@@ -1,6 +1,6 @@
--- One row per conversion from :first_day to :last_conversion_day whose user has no session at all, at any time.
+-- One row per conversion from $first_day to $last_conversion_day whose user has no session at all, at any time.
 SELECT conv_id, user_id, conv_date, revenue
 FROM conversions
-WHERE conv_date BETWEEN :first_day AND :last_conversion_day
+WHERE conv_date BETWEEN $first_day AND $last_conversion_day
   AND NOT EXISTS (SELECT 1 FROM session_sources WHERE session_sources.user_id = conversions.user_id)
 ORDER BY conv_date, conv_id

@@ -1,4 +1,4 @@
--- One row per conversion of the days without a session in its journey, if these are more than :most_without_session of all.
+-- One row per conversion of the days without a session in its journey, if these are more than $most_without_session of all.
 WITH conversion AS MATERIALIZED (
     SELECT
         conv_id,
@@ -11,11 +11,11 @@ WITH conversion AS MATERIALIZED (
               AND +customer_journeys.conv_date = conversions.conv_date -- +: the key serves, not the index of the day
         ) AS has_none
     FROM conversions
-    WHERE conv_date BETWEEN :first_day AND :last_day
+    WHERE conv_date BETWEEN $first_day AND $last_day
 )
 
 SELECT conv_id, user_id, conv_date, revenue, total(revenue) OVER () AS revenue_of_all
 FROM conversion
 WHERE has_none
-  AND (SELECT avg(has_none) FROM conversion) > :most_without_session
+  AND (SELECT avg(has_none) FROM conversion) > $most_without_session
 ORDER BY conv_date, conv_id

@@ -1,9 +1,9 @@
--- One row per unbroken stretch of days without any session, as far as a conversion from :first_day to :last_conversion_day
+-- One row per unbroken stretch of days without any session, as far as a conversion from $first_day to $last_conversion_day
 -- reaches back to them: its journey may lack its beginning.
 WITH RECURSIVE day (day) AS (
-    SELECT date(:first_day, '-' || :lookback_days || ' days')
+    SELECT date($first_day, '-' || $lookback_days || ' days')
     UNION ALL
-    SELECT date(day, '+1 day') FROM day WHERE day < :last_day
+    SELECT date(day, '+1 day') FROM day WHERE day < $last_day
 ),
 
 uncovered_day AS (
@@ -12,8 +12,8 @@ uncovered_day AS (
     WHERE NOT EXISTS (SELECT 1 FROM session_sources WHERE event_date = day)
       AND EXISTS (
           SELECT 1 FROM conversions
-          WHERE conv_date BETWEEN max(day, :first_day)
-            AND min(date(day, '+' || :lookback_days || ' days'), :last_conversion_day)
+          WHERE conv_date BETWEEN max(day, $first_day)
+            AND min(date(day, '+' || $lookback_days || ' days'), $last_conversion_day)
       )
 )
 

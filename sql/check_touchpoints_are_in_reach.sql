@@ -1,5 +1,5 @@
 -- One row per touchpoint of the days that breaks the rule of customer_journeys: a session of the conversion's user, before the
--- conversion (or at its very second, if :include_converting_session), at most :lookback_days days earlier by date.
+-- conversion (or at its very second, if $include_converting_session), at most $lookback_days days earlier by date; with its time and channel.
 WITH touchpoint AS (
     SELECT
         journey.conv_id,
@@ -8,13 +8,14 @@ WITH touchpoint AS (
         journey.timestamp,
         session.event_date || ' ' || session.event_time AS session_at,
         conversions.conv_date || ' ' || conversions.conv_time AS converted_at,
-        date(conversions.conv_date, '-' || :lookback_days || ' days') AS window_start,
+        days_before(conversions.conv_date, $lookback_days) AS window_start,
         session.session_id IS NULL AS is_gone,
-        session.user_id IS NOT conversions.user_id AS is_of_another_user
+        coalesce(session.user_id <> conversions.user_id, TRUE) AS is_of_another_user,
+        session.channel_name <> journey.channel_label AS is_of_another_channel
     FROM customer_journeys AS journey
     JOIN conversions ON conversions.conv_id = journey.conv_id
     LEFT JOIN session_sources AS session ON session.session_id = journey.session_id
-    WHERE journey.conv_date BETWEEN :first_day AND :last_day
+    WHERE journey.conv_date BETWEEN $first_day AND $last_day
 ),
 
 judged AS (
@@ -24,9 +25,10 @@ judged AS (
             WHEN is_gone THEN 'the session is not in session_sources'
             WHEN is_of_another_user THEN 'the session is of another user'
             WHEN timestamp < window_start THEN 'the session is older than the lookback'
-            WHEN timestamp > converted_at OR timestamp = converted_at AND NOT :include_converting_session
+            WHEN timestamp > converted_at OR timestamp = converted_at AND $include_converting_session = 0
                 THEN 'the session is not before the conversion'
-            WHEN timestamp IS NOT session_at THEN 'the session is at another time'
+            WHEN timestamp <> session_at THEN 'the session is at another time'
+            WHEN is_of_another_channel THEN 'the session is of another channel'
         END AS problem
     FROM touchpoint
 )

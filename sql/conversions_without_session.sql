@@ -3,7 +3,7 @@
 SELECT count(*) AS conversions, total(revenue) AS revenue
 FROM (
     SELECT revenue FROM conversions
-    WHERE conv_date BETWEEN :first_day AND :last_day
+    WHERE conv_date BETWEEN $first_day AND $last_day
       AND NOT EXISTS (
           SELECT 1 FROM customer_journeys
           WHERE customer_journeys.conv_id = conversions.conv_id

@@ -1,9 +1,9 @@
--- One row per conversion of the days and session of its user that came before it, at most :lookback_days days earlier by date.
--- :include_converting_session = 1 also admits a session at the conversion's very second. Dates and times are compared as text.
+-- One row per conversion of the days and session of its user that came before it, at most $lookback_days days earlier by date.
+-- $include_converting_session = 1 also admits a session at the conversion's very second. Dates and times are compared as text.
 WITH conversion AS (
-    SELECT conv_id, user_id, conv_date, conv_time, date(conv_date, '-' || :lookback_days || ' days') AS window_start
+    SELECT conv_id, user_id, conv_date, conv_time, days_before(conv_date, $lookback_days) AS window_start
     FROM conversions
-    WHERE conv_date BETWEEN :first_day AND :last_day
+    WHERE conv_date BETWEEN $first_day AND $last_day
 ),
 
 touchpoint AS (
@@ -22,7 +22,7 @@ touchpoint AS (
       AND session.event_date BETWEEN conversion.window_start AND conversion.conv_date
       AND (
           (session.event_date, session.event_time) < (conversion.conv_date, conversion.conv_time)
-          OR :include_converting_session
+          OR $include_converting_session = 1
           AND (session.event_date, session.event_time) = (conversion.conv_date, conversion.conv_time)
       )
 )
@@ -35,7 +35,7 @@ SELECT
     channel_name AS channel_label,
     holder_engagement,
     closer_engagement,
-    row_number() OVER (PARTITION BY conv_id ORDER BY timestamp DESC, session_id DESC) = 1 AS conversion,
+    CAST(row_number() OVER (PARTITION BY conv_id ORDER BY timestamp DESC, session_id DESC) = 1 AS integer) AS conversion,
     impression_interaction
 FROM touchpoint
-ORDER BY conv_date, conv_id, session_id
+ORDER BY conv_id, session_id

@@ -16,5 +16,5 @@ FROM conversions AS conversion
 JOIN customer_journeys AS journey USING (conv_id, conv_date)
 LEFT JOIN ihc_results AS result USING (conv_id, conv_date, session_id)
 LEFT JOIN attribution_customer_journey AS credit USING (conv_id, conv_date, session_id)
-WHERE conversion.conv_id = :conv_id
+WHERE conversion.conv_id = $conv_id
 ORDER BY journey.timestamp, journey.session_id

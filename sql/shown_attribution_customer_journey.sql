@@ -1,8 +1,8 @@
 -- One row per day: what is shown beside its credits: the conversions and revenue that channels got, and those that none got.
 WITH RECURSIVE calendar AS (
-    SELECT :first_day AS day
+    SELECT $first_day AS day
     UNION ALL
-    SELECT date(day, '+1 day') FROM calendar WHERE day < :last_day
+    SELECT date(day, '+1 day') FROM calendar WHERE day < $last_day
 ),
 
 conversion AS (
@@ -13,7 +13,7 @@ conversion AS (
             SELECT 1 FROM attribution_customer_journey AS credit WHERE credit.conv_id = conversions.conv_id
         ) AS attributed
     FROM conversions
-    WHERE conv_date BETWEEN :first_day AND :last_day
+    WHERE conv_date BETWEEN $first_day AND $last_day
     ORDER BY conv_date, conv_id
 )
 

@@ -9,5 +9,5 @@ SELECT
     cost / nullif(ihc, 0) AS CPO,
     ihc_revenue / nullif(cost, 0) AS ROAS
 FROM channel_reporting
-WHERE date BETWEEN :first_day AND :last_day
+WHERE date BETWEEN $first_day AND $last_day
 ORDER BY date, ihc_revenue DESC, cost DESC, channel_name

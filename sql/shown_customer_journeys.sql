@@ -1,8 +1,8 @@
 -- One row per day: what is shown beside its journeys: the conversions that have one, and those that have no session.
 WITH RECURSIVE calendar AS (
-    SELECT :first_day AS day
+    SELECT $first_day AS day
     UNION ALL
-    SELECT date(day, '+1 day') FROM calendar WHERE day < :last_day
+    SELECT date(day, '+1 day') FROM calendar WHERE day < $last_day
 ),
 
 conversion AS (
@@ -11,7 +11,7 @@ conversion AS (
         revenue,
         EXISTS (SELECT 1 FROM customer_journeys WHERE customer_journeys.conv_id = conversions.conv_id) AS has_session
     FROM conversions
-    WHERE conv_date BETWEEN :first_day AND :last_day
+    WHERE conv_date BETWEEN $first_day AND $last_day
     ORDER BY conv_date, conv_id
 )
 

@@ -4,6 +4,6 @@ SELECT
     group_concat(DISTINCT backend) AS model,
     group_concat(DISTINCT parameters) AS parameters
 FROM ihc_results
-WHERE conv_date BETWEEN :first_day AND :last_day
+WHERE conv_date BETWEEN $first_day AND $last_day
 GROUP BY conv_date
 ORDER BY conv_date

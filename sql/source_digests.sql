@@ -1,4 +1,4 @@
--- One row per day from :first_day to :last_day with a session or a conversion: a digest of each source's rows of that day.
+-- One row per day from $first_day to $last_day with a session or a conversion: a digest of each source's rows of that day.
 -- digest(text) is a hash that the connection brings. Rows in another order may give another digest: look whether it matters.
 WITH session_day AS (
     SELECT
@@ -13,14 +13,14 @@ WITH session_day AS (
         digest(group_concat(quote(session.session_id) || quote(costs.cost))) AS costs
     FROM session_sources AS session
     LEFT JOIN session_costs AS costs ON costs.session_id = session.session_id
-    WHERE session.event_date BETWEEN :first_day AND :last_day
+    WHERE session.event_date BETWEEN $first_day AND $last_day
     GROUP BY session.event_date
 ),
 
 conversion_day AS (
     SELECT conv_date AS date, digest(group_concat(quote(conv_id) || quote(user_id) || quote(conv_time) || quote(revenue))) AS conversions
     FROM conversions
-    WHERE conv_date BETWEEN :first_day AND :last_day
+    WHERE conv_date BETWEEN $first_day AND $last_day
     GROUP BY conv_date
 ),
 

@@ -34,7 +34,7 @@ def attribution_assets(settings: Settings, partitions: dg.DailyPartitionsDefinit
         partitions,
         column_schema("ihc_results"),
         "conv_date",
-        automation_condition=restated(settings),
+        automation_condition=restated(settings, "ihc_results"),
         group_name="attribution",
         kinds={"sqlite", "numpy"},
         lineage={
@@ -64,7 +64,7 @@ def attribution_assets(settings: Settings, partitions: dg.DailyPartitionsDefinit
         column_schema("attribution_customer_journey"),
         "conv_date",
         deps=["ihc_results"],
-        automation_condition=restated(settings),
+        automation_condition=restated(settings, "attribution_customer_journey"),
         group_name="attribution",
         kinds={"sqlite", "sql"},
         sql="attribution_customer_journey",

@@ -10,6 +10,7 @@ import pandas as pd
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import Days, Frames, Query, SQLiteWarehouse, Table, schema
+from attribution_assets.warehouse.compute import Compute
 from attribution_assets.warehouse.sqlite import RETURN_THIS
 
 DAY_COLUMN = "partition_expr"
@@ -36,11 +37,12 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
     """
 
     database: str
+    compute: Compute = "auto"
 
     @property
     def warehouse(self) -> SQLiteWarehouse:
         """The database."""
-        return SQLiteWarehouse(Path(self.database))
+        return SQLiteWarehouse(Path(self.database), compute=self.compute)
 
     def handle_output(
         self, context: dg.OutputContext, obj: Query | pd.DataFrame | Iterator[pd.DataFrame] | Frames | Described

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.query import Query
-from attribution_assets.warehouse.sources import broken_sources, check_sources
+from attribution_assets.warehouse.sources import broken_sources
 from attribution_assets.warehouse.sqlite import SQLiteWarehouse
 
 SHOWN = 5
@@ -29,7 +29,7 @@ class Check:
 
     `broken` ends the sentence "3 <noun>s ..."; it may name parameters of the query, `days`, `conversion_days` and columns of
     the rows. `before`: a demand on the sources, looked at before the asset is written. `blocking`: if it fails, the run stops.
-    `days`: the rows' columns that name the days that the check refuses, if it does.
+    `days`: the rows' columns that name the days that the check refuses, if it does. `looks_up_for` as in a Query.
     """
 
     asset: str
@@ -41,6 +41,7 @@ class Check:
     noun: str
     broken: str
     days: tuple[str, ...] = ()
+    looks_up_for: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,63 +79,71 @@ class Finding:
         }
 
 
-def _source_checks(asset: str) -> list[Check]:
-    return [
-        Check(
-            asset,
-            "conversions_are_sound",
-            "broken_conversions",
-            before=True,
-            blocking=True,
-            demand="Every conversion has an id, a user, a date, a time and a revenue that can be read.",
-            noun="conversion",
-            broken="of {conversion_days} cannot be attributed or valued.",
-        ),
-        Check(
-            asset,
-            "sessions_are_sound",
-            "broken_sessions",
-            before=True,
-            blocking=True,
-            demand="Every session has an id, a channel, a date, a time and flags of 0 or 1; its cost is a number.",
-            noun="row",
-            broken="of session_sources or session_costs, read for {days}, cannot be attributed or reported.",
-        ),
-        Check(
-            asset,
-            "buyers_have_sessions",
-            "check_buyers_have_sessions",
-            before=True,
-            blocking=False,
-            demand="Every conversion is of a user who has a session.",
-            noun="conversion",
-            broken="of {conversion_days} came from users without any session.",
-        ),
-        Check(
-            asset,
-            "lookback_is_covered",
-            "check_lookback_is_covered",
-            before=True,
-            blocking=False,
-            demand="Every day that a conversion reaches back to has a session.",
-            noun="gap",
-            broken="without any session lay in reach of conversions of {conversion_days}: journeys may lack their beginning.",
-        ),
-        Check(
-            asset,
-            "money_is_not_negative",
-            "check_money_is_not_negative",
-            before=True,
-            blocking=False,
-            demand="No revenue and no cost is negative.",
-            noun="negative amount",
-            broken="stood in the sources of {conversion_days}: refunds, or a mistake.",
-        ),
-    ]
+def _conversions_are_sound(asset: str) -> Check:
+    return Check(
+        asset,
+        "conversions_are_sound",
+        "broken_conversions",
+        before=True,
+        blocking=True,
+        demand="Every conversion has an id, a user, a date, a time and a revenue that can be read.",
+        noun="conversion",
+        broken="of {conversion_days} cannot be attributed or valued.",
+    )
 
+
+def _sessions_are_sound(asset: str) -> Check:
+    return Check(
+        asset,
+        "sessions_are_sound",
+        "broken_sessions",
+        before=True,
+        blocking=True,
+        demand="Every session has an id, a channel, a date, a time and flags of 0 or 1; its cost is a number.",
+        noun="row",
+        broken="of session_sources or session_costs, read for {days}, cannot be attributed or reported.",
+    )
+
+
+def _money_is_not_negative(asset: str) -> Check:
+    return Check(
+        asset,
+        "money_is_not_negative",
+        "check_money_is_not_negative",
+        before=True,
+        blocking=False,
+        demand="No revenue and no cost is negative.",
+        noun="negative amount",
+        broken="stood in the sources of {conversion_days}: refunds, or a mistake.",
+    )
+
+
+JOURNEYS = "customer_journeys WHERE conv_date BETWEEN $first_day AND $last_day"
 
 CHECKS = (
-    *_source_checks("customer_journeys"),
+    _conversions_are_sound("customer_journeys"),
+    _sessions_are_sound("customer_journeys"),
+    Check(
+        "customer_journeys",
+        "buyers_have_sessions",
+        "check_buyers_have_sessions",
+        before=True,
+        blocking=False,
+        demand="Every conversion is of a user who has a session.",
+        noun="conversion",
+        broken="of {conversion_days} came from users without any session.",
+    ),
+    Check(
+        "customer_journeys",
+        "lookback_is_covered",
+        "check_lookback_is_covered",
+        before=True,
+        blocking=False,
+        demand="Every day that a conversion reaches back to has a session.",
+        noun="gap",
+        broken="without any session lay in reach of conversions of {conversion_days}: journeys may lack their beginning.",
+    ),
+    _money_is_not_negative("customer_journeys"),
     Check(
         "customer_journeys",
         "touchpoints_are_in_reach",
@@ -145,6 +154,7 @@ CHECKS = (
         noun="touchpoint",
         broken="of {days} broke the rule: a session of the conversion's user, before it and within the lookback.",
         days=("conv_date",),
+        looks_up_for=JOURNEYS,
     ),
     Check(
         "customer_journeys",
@@ -156,6 +166,7 @@ CHECKS = (
         noun="conversion",
         broken="of {days} stood under a wrong day, or held a session twice.",
         days=("first_stands_on", "last_stands_on"),
+        looks_up_for=JOURNEYS,
     ),
     Check(
         "customer_journeys",
@@ -191,6 +202,7 @@ CHECKS = (
         noun="touchpoint",
         broken="of {days} lacked credit, or had credit without standing in the journey.",
         days=("conv_date",),
+        looks_up_for=JOURNEYS,
     ),
     Check(
         "attribution_customer_journey",
@@ -202,16 +214,30 @@ CHECKS = (
         noun="touchpoint",
         broken="of {days} got credit on a day before {first_partition}, the first day of the report: no channel shows it.",
     ),
-    *_source_checks("channel_reporting"),
+    _sessions_are_sound("channel_costs"),
+    _money_is_not_negative("channel_costs"),
+    Check(
+        "channel_costs",
+        "costs_add_up",
+        "check_costs_add_up",
+        before=False,
+        blocking=True,
+        demand="Sessions and costs of every day equal those of the sources.",
+        noun="day",
+        broken="of {days} had other sessions or costs than the sources add up to.",
+        days=("date",),
+        looks_up_for="session_sources WHERE event_date BETWEEN $first_day AND $last_day",
+    ),
+    _conversions_are_sound("channel_reporting"),
     Check(
         "channel_reporting",
         "report_adds_up",
         "check_report_adds_up",
         before=False,
         blocking=True,
-        demand="Cost, orders and revenue of every channel and day equal those of the sources.",
+        demand="Cost, orders and revenue of every channel and day equal those of channel_costs, credits and conversions.",
         noun="figure",
-        broken="of the report of {days} differed from what the sources add up to.",
+        broken="of the report of {days} differed from what it is made of.",
         days=("date",),
     ),
 )
@@ -229,7 +255,7 @@ def computed_days(warehouse: SQLiteWarehouse, asset: str) -> Days | None:
     Raises AttributionError where there are no tables for them yet.
     """
     columns, [row] = warehouse.fetch(Query("result_span"))
-    kind = "report" if asset == "channel_reporting" else "conversion"
+    kind = {"channel_costs": "cost", "channel_reporting": "report"}.get(asset, "conversion")
     first, last = (dict(zip(columns, row, strict=True))[f"{end}_{kind}_day"] for end in ("first", "last"))
     return Days(first, last) if first else None
 
@@ -239,10 +265,8 @@ def run_check(warehouse: SQLiteWarehouse, check: Check, parameters: Mapping[str,
 
     Raises AttributionError where a table or column is missing.
     """
-    query = Query(check.query, {**parameters, "most_without_session": MOST_WITHOUT_SESSION})
-    with warehouse.connect() as connection:
-        check_sources(connection, warehouse.path, query)
-        cursor = connection.execute(query.text, query.parameters)
+    parameters_of_check = {**parameters, "most_without_session": MOST_WITHOUT_SESSION}
+    with warehouse.rows_of(Query(check.query, parameters_of_check, looks_up_for=check.looks_up_for)) as cursor:
         columns = [column for column, *_ in cursor.description]
         rows, offending, wrong_days = [], 0, set[str]()
         for values in cursor:

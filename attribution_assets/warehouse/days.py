@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Self
@@ -60,3 +60,14 @@ def is_date(text: str) -> bool:
 def shift(day: str, days: int) -> str:
     """The date so many days later (earlier, if negative), as ISO text."""
     return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+
+
+def unbroken_ranges(days: Iterable[str]) -> list[Days]:
+    """The days as unbroken ranges, in order."""
+    ranges: list[Days] = []
+    for day in sorted(days):
+        if ranges and shift(ranges[-1].last, 1) == day:
+            ranges[-1] = Days(ranges[-1].first, day)
+        else:
+            ranges.append(Days(day, day))
+    return ranges

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import re
 import sqlite3
 import time
@@ -15,6 +15,8 @@ from typing import Any
 import pandas as pd
 
 from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse import functions
+from attribution_assets.warehouse.compute import Answer, Compute, DuckDBError, new_answer, takes_duckdb
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.query import Query, read_sql
 from attribution_assets.warehouse.schema import SOURCES, Table, schema
@@ -26,6 +28,9 @@ ROWS_PER_FRAME = 100_000
 DTYPES = {"text": "str", "integer": "int64", "real": "float64"}
 """Declared type -> dtype of a column that is read."""
 
+CACHE = 64 * 1024
+"""How much of the file a connection keeps in memory, in KiB."""
+
 RETURN_THIS = "Return a Query, a pandas frame, or Output(iterator of frames)."
 
 UNSTORABLE = (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError, UnicodeEncodeError)
@@ -33,6 +38,15 @@ UNSTORABLE = (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError, U
 
 STORED_AS = {"text": "('text')", "integer": "('integer')", "real": "('real', 'integer')"}
 """Declared type -> SQLite's storage classes of its values."""
+
+
+Parameters = Mapping[str, Any]
+"""The values of a statement's named parameters."""
+
+ANSWER = "SELECT * FROM computed.answer ORDER BY rowid"
+"""What DuckDB has computed, where its file is attached as `computed`."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -56,6 +70,8 @@ class SQLiteWarehouse:
     path: Path
     patience: float = 300
     """For how many seconds another writer is waited for."""
+    compute: Compute = "auto"
+    """Who computes what reads many rows: `sqlite`, `duckdb`, or `auto`, the faster one."""
 
     @contextmanager
     def connect(self) -> Iterator[sqlite3.Connection]:
@@ -74,7 +90,8 @@ class SQLiteWarehouse:
                     isolation_level=None,
                 )
             ) as connection:
-                connection.create_function("digest", 1, _digest, deterministic=True)
+                functions.add_to(connection)
+                connection.execute(f"PRAGMA cache_size = -{CACHE}")
                 yield connection
         except sqlite3.Error as error:
             raise AttributionError(self._explain(error)) from error
@@ -176,7 +193,10 @@ class SQLiteWarehouse:
     def read(self, table: Table, day_column: str | None = None, days: Days | None = None) -> pd.DataFrame:
         """The table's rows of the days (all, without days), ordered by day and key; dtypes as declared, also when empty."""
         frames = list(self.stream(table, day_column, days))
-        return pd.concat(frames, ignore_index=True) if frames else _frame([], table, table.column_names)
+        if not frames:
+            return _frame([], table, table.column_names)
+        order = dict.fromkeys([*([day_column] if day_column else []), *table.key])
+        return pd.concat(frames).sort_values(list(order), ignore_index=True)
 
     def stream(
         self,
@@ -185,15 +205,21 @@ class SQLiteWarehouse:
         days: Days | None = None,
         rows_per_frame: int = ROWS_PER_FRAME,
     ) -> Iterator[pd.DataFrame]:
-        """As `read`, in frames of about `rows_per_frame` rows; rows that share their leading key column stay together."""
-        where, parameters = (f"WHERE {day_column} BETWEEN ? AND ?", (days.first, days.last)) if days else ("", ())
-        order = dict.fromkeys([*([day_column] if day_column else []), *table.key])
+        """The table's rows of the days in frames of about `rows_per_frame` rows, ordered by key: so they are written fastest.
+
+        Rows that share their leading key column, as those of a conversion, stay together.
+        """
         with self.connect() as connection:
             if not columns_of(connection, table.name):
                 raise AttributionError(f"{self.path} has no table {table.name} yet: materialize {table.name} first.")
+            where, bounds = "", {}
+            if day_column and days:
+                bounds = {"first": days.first, "last": days.last}
+                if _has_rows_beside(connection, table, day_column, bounds):
+                    where = f"WHERE {day_column} BETWEEN :first AND :last"
             cursor = connection.execute(
-                f"SELECT {', '.join(table.column_names)} FROM {table.name} {where} ORDER BY {', '.join(order)}",
-                parameters,
+                f"SELECT {', '.join(table.column_names)} FROM {table.name} {where} ORDER BY {', '.join(table.key)}",
+                bounds if where else {},
             )
             yield from _in_frames(cursor, table, rows_per_frame)
 
@@ -206,24 +232,60 @@ class SQLiteWarehouse:
             check_sources(connection, self.path, query)
             check_ids(connection, self.path, query)
             _check_guards(connection, query)
-            cursor = connection.execute(query.text, query.parameters)
-            _check_columns(table, [column for column, *_ in cursor.description])
-            yield from _in_frames(cursor, table, rows_per_frame)
+            with self._select(connection, query) as (select, parameters):
+                cursor = connection.execute(select, parameters)
+                _check_columns(table, [column for column, *_ in cursor.description])
+                yield from _in_frames(cursor, table, rows_per_frame)
 
     def differing_days(self, table: Table, day_column: str, days: Days, query: Query) -> set[str]:
         """Those of the days of which the table holds other rows than the query gives now."""
         columns = ", ".join(table.column_names)
         as_stored = ", ".join(f"CAST({column.name} AS {column.type}) AS {column.name}" for column in table.columns)
-        stored = f"SELECT {columns} FROM {table.name} WHERE {day_column} BETWEEN :first_day AND :last_day"
+        stored = f"SELECT {columns} FROM {table.name} WHERE {day_column} BETWEEN $first_day AND $last_day"
         with self.connect() as connection:
             check_sources(connection, self.path, query)
-            rows = connection.execute(
-                f"WITH fresh AS MATERIALIZED (SELECT {as_stored} FROM ({query.text}\n)), stored AS ({stored}) "
-                f"SELECT {day_column} FROM (SELECT * FROM fresh EXCEPT SELECT * FROM stored) "
-                f"UNION SELECT {day_column} FROM (SELECT * FROM stored EXCEPT SELECT * FROM fresh)",
-                {**query.parameters, "first_day": days.first, "last_day": days.last},
-            )
-            return {day for (day,) in rows}
+            with self._select(connection, query) as (select, parameters):
+                rows = connection.execute(
+                    f"WITH fresh AS MATERIALIZED (SELECT {as_stored} FROM ({select}\n)), stored AS ({stored}) "
+                    f"SELECT {day_column} FROM (SELECT * FROM fresh EXCEPT SELECT * FROM stored) "
+                    f"UNION SELECT {day_column} FROM (SELECT * FROM stored EXCEPT SELECT * FROM fresh)",
+                    {**parameters, "first_day": days.first, "last_day": days.last},
+                )
+                return {day for (day,) in rows}
+
+    @contextmanager
+    def rows_of(self, query: Query) -> Iterator[sqlite3.Cursor]:
+        """The query's rows, computed by whoever is faster. Raises AttributionError where a source is missing."""
+        with self.connect() as connection:
+            check_sources(connection, self.path, query)
+            with self._select(connection, query) as (select, parameters):
+                yield connection.execute(select, parameters)
+
+    @contextmanager
+    def _select(self, connection: sqlite3.Connection, query: Query) -> Iterator[tuple[str, Parameters]]:
+        """The SELECT that gives the query's rows: its own text, or that of what DuckDB has computed."""
+        if takes_duckdb(connection, self.path, query, self.compute):
+            with new_answer() as answer:
+                with _transaction(connection):
+                    computed = self._computed(answer, query)
+                if computed:
+                    connection.execute("ATTACH ? AS computed", (str(answer.path),))
+                    yield ANSWER, {}
+                    return
+        yield query.text, query.parameters
+
+    def _computed(self, answer: Answer, query: Query) -> bool:
+        """Whether DuckDB has filled the answer. The caller holds the write lock, and has SQLite compute if not."""
+        try:
+            answer.compute(self.path, query)
+        except DuckDBError as error:
+            if self.compute == "duckdb":
+                raise AttributionError(
+                    f"DuckDB could not compute {query.name}: {error}. Mend that, or set ATTRIBUTION_COMPUTE=sqlite."
+                ) from error
+            logger.warning("DuckDB could not compute %s, so SQLite does: %s", query.name, error)
+            return False
+        return True
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -242,26 +304,38 @@ class SQLiteWarehouse:
             if isinstance(rows, Query):
                 check_sources(connection, self.path, rows)
                 check_ids(connection, self.path, rows)
-                select, parameters = rows.text, dict(rows.parameters)
+                counts = self._replace_by_query(connection, table, day_column, days, rows)
             else:
                 _stage(connection, table, rows)
-                select, parameters = "SELECT * FROM temp.staged ORDER BY rowid", {}
-            with _transaction(connection):
-                if isinstance(rows, Query):
-                    _check_guards(connection, rows)
-                counts = _replace(connection, table, day_column, days, select, parameters)
+                with _transaction(connection):
+                    counts = _replace(connection, table, day_column, days, "SELECT * FROM temp.staged ORDER BY rowid", {})
         return {day: counts.get(day, 0) for day in days}
 
-
-def _digest(text: str | None) -> str:
-    """For SQL: a hash of the text, 16 hexadecimal digits; nothing of nothing."""
-    return "" if text is None else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    def _replace_by_query(
+        self, connection: sqlite3.Connection, table: Table, day_column: str, days: Days, query: Query
+    ) -> dict[str, int]:
+        """Computes and replaces in one transaction; the guards, which find nothing in sound sources, are SQLite's."""
+        with new_answer() as answer:
+            by_duckdb = takes_duckdb(connection, self.path, query, self.compute)
+            if by_duckdb:
+                connection.execute("ATTACH ? AS computed", (str(answer.path),))
+            with _transaction(connection, locked_by=f"DELETE FROM {table.name} WHERE 0"):
+                _check_guards(connection, query)
+                if by_duckdb and self._computed(answer, query):
+                    return _replace(connection, table, day_column, days, ANSWER, {})
+                return _replace(connection, table, day_column, days, query.text, query.parameters)
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
+def _transaction(connection: sqlite3.Connection, locked_by: str | None = None) -> Iterator[None]:
+    """A transaction that holds the write lock from its start.
+
+    BEGIN IMMEDIATE takes it for every attached file; a statement that writes nothing takes it for the file of its table alone.
+    """
+    connection.execute("BEGIN" if locked_by else "BEGIN IMMEDIATE")
     try:
+        if locked_by:
+            connection.execute(locked_by)
         yield
         connection.execute("COMMIT")
     except BaseException:
@@ -376,14 +450,15 @@ def _check_guards(connection: sqlite3.Connection, query: Query) -> None:
 
 
 def _replace(
-    connection: sqlite3.Connection, table: Table, day_column: str, days: Days, select: str, parameters: dict[str, Any]
+    connection: sqlite3.Connection, table: Table, day_column: str, days: Days, select: str, parameters: Parameters
 ) -> dict[str, int]:
     """Deletes, inserts and verifies; the caller holds the transaction, so that a problem leaves the old rows."""
     columns = [name for name, *_ in connection.execute(f"SELECT * FROM ({select}\n) LIMIT 0", parameters).description]
     _check_columns(table, columns)
     bounds = {"first": days.first, "last": days.last}
     of_days = f"{day_column} BETWEEN :first AND :last"
-    connection.execute(f"DELETE FROM {table.name} WHERE {of_days}", bounds)
+    everything = not _has_rows_beside(connection, table, day_column, bounds)
+    connection.execute(f"DELETE FROM {table.name}" + ("" if everything else f" WHERE {of_days}"), bounds)
     try:
         inserted = connection.execute(
             f"INSERT OR REPLACE INTO {table.name} ({', '.join(columns)}) {select}", parameters
@@ -394,7 +469,8 @@ def _replace(
         ) from error
     mistyped = " OR ".join(f"typeof({column.name}) NOT IN {STORED_AS[column.type]}" for column in table.columns)
     written = connection.execute(
-        f"SELECT {day_column}, count(*), total({mistyped}) FROM {table.name} WHERE {of_days} GROUP BY {day_column}",
+        f"SELECT {day_column}, count(*), total({mistyped}) FROM {table.name} {'NOT INDEXED' if everything else ''} "
+        f"WHERE {of_days} GROUP BY {day_column}",
         bounds,
     ).fetchall()
     all_days = set(days)
@@ -403,7 +479,7 @@ def _replace(
     if bad := [day for day, _, wrong in written if wrong]:
         types = ", ".join(f"{column.name} {column.type}" for column in table.columns)
         raise AttributionError(f"The rows for {table.name} of {bad[0]} hold values of another type than declared ({types}).")
-    if day_column not in table.key:
+    if day_column not in table.key and not everything:
         unit = table.key[0]
         of_these_days = f"SELECT {unit} FROM {table.name} WHERE {of_days}"
         if (unit, day_column) == ("conv_id", "conv_date") and columns_of(connection, "conversions"):
@@ -416,8 +492,15 @@ def _replace(
     return {day: count for day, count, _ in written}
 
 
+def _has_rows_beside(connection: sqlite3.Connection, table: Table, day_column: str, bounds: Mapping[str, str]) -> bool:
+    """Whether the table has rows of other days. Where it has none, all of them can go at once, which is much faster."""
+    beside = (f"{day_column} < :first", f"{day_column} > :last", f"{day_column} IS NULL")
+    found = " OR ".join(f"EXISTS (SELECT 1 FROM {table.name} WHERE {condition})" for condition in beside)
+    return bool(connection.execute(f"SELECT {found}", bounds).fetchone()[0])
+
+
 def _why_rows_are_lost(
-    connection: sqlite3.Connection, table: Table, day_column: str, days: Days, select: str, parameters: dict[str, Any]
+    connection: sqlite3.Connection, table: Table, day_column: str, days: Days, select: str, parameters: Parameters
 ) -> str:
     """The new rows do not all stand under the days: some lie outside them, or two have one key."""
     all_days = set(days)

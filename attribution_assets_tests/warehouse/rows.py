@@ -20,8 +20,10 @@ if TYPE_CHECKING:  # the processes that tests start import this module, and do w
 
 ATTRIBUTION = schema()["attribution_customer_journey"]
 JOURNEYS = schema()["customer_journeys"]
+COSTS = schema()["channel_costs"]
 REPORTING = schema()["channel_reporting"]
-OURS = ("customer_journeys", "ihc_results", "attribution_customer_journey", "channel_reporting")
+OURS = ("customer_journeys", "ihc_results", "attribution_customer_journey", "channel_costs", "channel_reporting")
+DAY_COLUMNS = {name: "date" if name in ("channel_costs", "channel_reporting") else "conv_date" for name in OURS}
 
 CUSTOMER_JOURNEYS = Query(
     "customer_journeys",

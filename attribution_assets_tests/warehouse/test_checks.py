@@ -12,7 +12,7 @@ from attribution_assets.warehouse.checks import CHECKS, Finding, computed_days, 
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.warehouse.rows import refused
 
-REPORT = "channel_reporting"
+COSTS, REPORT = "channel_costs", "channel_reporting"
 
 CONVERSION_DAYS: dict[str, str | int] = {
     "first_day": "2023-09-02",
@@ -22,7 +22,11 @@ CONVERSION_DAYS: dict[str, str | int] = {
     "include_converting_session": 0,
     "first_partition": "2023-08-30",
 }
-REPORT_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01", "last_conversion_day": "2023-09-04"}
+COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01"}
+REPORT_DAYS = {**COST_DAYS, "last_conversion_day": "2023-09-04"}
+DAYS_OF = {COSTS: COST_DAYS, REPORT: REPORT_DAYS}
+BEFORE_THE_FIRST_REPORT: dict[str, str | int] = {"first_partition": "2023-09-01", "lookback_days": 2}
+"""The credit of 2023-09-02 can reach back to the day before this first partition."""
 OTHER_DAYS = {"first_day": "2023-11-02", "last_day": "2023-11-03", "last_conversion_day": "2023-11-04"}
 
 
@@ -45,6 +49,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shop.execute("INSERT INTO customer_journeys VALUES (?, ?, ?, ?, ?, 1, 1, 0, 0)", *row)
     for credit in (("c1", "s1", 0.25, "2023-09-02"), ("c1", "s2", 0.75, "2023-09-02"), ("c2", "s3", 1.0, "2023-09-03")):
         shop.execute("INSERT INTO attribution_customer_journey VALUES (?, ?, ?, ?)", *credit)
+    for costs in (("2023-09-01", "Email", 1, 2.0), ("2023-09-02", "Ads", 1, 3.0), ("2023-09-03", "Email", 1, 0.0)):
+        shop.execute("INSERT INTO channel_costs VALUES (?, ?, ?, ?)", *costs)
     for report in (
         ("Email", "2023-09-01", 2.0, 0.25, 25.0),
         ("Ads", "2023-09-02", 3.0, 0.75, 75.0),
@@ -63,7 +69,8 @@ def sound(template: Path, tmp_path: Path) -> Shop:
 def find(shop: Shop, asset: str, name: str, **parameters: str | int) -> Finding:
     """What the check of this name finds on the asset's days."""
     [check] = [check for check in CHECKS if (check.asset, check.name) == (asset, name)]
-    return run_check(shop.warehouse, check, {**(REPORT_DAYS if asset == REPORT else CONVERSION_DAYS), **parameters})
+    of_check = BEFORE_THE_FIRST_REPORT if name == "credit_has_a_report" else {}
+    return run_check(shop.warehouse, check, {**DAYS_OF.get(asset, CONVERSION_DAYS), **of_check, **parameters})
 
 
 def change(shop: Shop, *statements: str) -> None:
@@ -71,7 +78,7 @@ def change(shop: Shop, *statements: str) -> None:
         shop.execute(statement)
 
 
-# name: what breaks it, its rows, its sentence; of the sources, for both assets that read them
+# name: what breaks it, its rows, its sentence; of the sources, for each asset that reads them
 SOURCES_BROKEN: dict[str, tuple[list[str], list[dict[str, Any]], str]] = {
     "conversions_are_sound": (
         ["UPDATE conversions SET revenue = 'ten' WHERE conv_id = 'c1'"],
@@ -165,9 +172,20 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
         "2 touchpoints of {} lacked credit, or had credit without standing in the journey.",
     ),
     ("attribution_customer_journey", "credit_has_a_report"): (
-        ["UPDATE customer_journeys SET timestamp = '2023-08-29 23:59:59' WHERE session_id = 's1'"],
-        [{"conv_id": "c1", "session_id": "s1", "timestamp": "2023-08-29 23:59:59", "ihc": 0.25, "ihc_revenue": 25.0}],
-        "1 touchpoint of {} got credit on a day before 2023-08-30, the first day of the report: no channel shows it.",
+        ["UPDATE customer_journeys SET timestamp = '2023-08-31 23:59:59' WHERE session_id = 's1'"],
+        [{"conv_id": "c1", "session_id": "s1", "timestamp": "2023-08-31 23:59:59", "ihc": 0.25, "ihc_revenue": 25.0}],
+        "1 touchpoint of {} got credit on a day before 2023-09-01, the first day of the report: no channel shows it.",
+    ),
+    ("channel_costs", "costs_add_up"): (
+        [
+            "UPDATE channel_costs SET cost = 1.99 WHERE date = '2023-09-01'",
+            "UPDATE channel_costs SET sessions = 2 WHERE date = '2023-09-03'",
+        ],
+        [
+            {"date": "2023-09-01", "sessions": 1, "sessions_of_sources": 1, "cost": 1.99, "cost_of_sources": 2.0},
+            {"date": "2023-09-03", "sessions": 2, "sessions_of_sources": 1, "cost": 0.0, "cost_of_sources": 0.0},
+        ],
+        "2 days of {} had other sessions or costs than the sources add up to.",
     ),
     ("channel_reporting", "report_adds_up"): (
         ["UPDATE channel_reporting SET cost = 1.99, ihc = 0.5, ihc_revenue = 26 WHERE date = '2023-09-01'"],
@@ -176,11 +194,16 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             {"channel_name": "Email", "date": "2023-09-01", "figure": "orders", "reported": 0.5, "of_sources": 0.25},
             {"channel_name": "Email", "date": "2023-09-01", "figure": "revenue", "reported": 26.0, "of_sources": 25.0},
         ],
-        "3 figures of the report of {} differed from what the sources add up to.",
+        "3 figures of the report of {} differed from what it is made of.",
     ),
 }
+READ_BY = {
+    "customer_journeys": list(SOURCES_BROKEN),
+    COSTS: ["sessions_are_sound", "money_is_not_negative"],
+    REPORT: ["conversions_are_sound"],
+}
 BROKEN = {
-    **{(asset, name): broken for name, broken in SOURCES_BROKEN.items() for asset in ("customer_journeys", REPORT)},
+    **{(asset, name): SOURCES_BROKEN[name] for asset, names in READ_BY.items() for name in names},
     **RESULTS_BROKEN,
 }
 each_check = pytest.mark.parametrize(("asset", "name"), BROKEN, ids=lambda text: text)
@@ -210,9 +233,9 @@ def test_what_is_wrong_is_counted_shown_and_said_in_a_sentence(sound: Shop, asse
 
     assert finding.rows == rows
     assert finding.offending == len(rows)
-    days = "2023-09-02 to 2023-09-03"
-    if asset == REPORT:  # its sessions' conversions may come later
-        days = "2023-09-01 to 2023-09-03" + ("" if name in ("report_adds_up", "sessions_are_sound") else " and later")
+    days = "2023-09-01 to 2023-09-03" if asset in DAYS_OF else "2023-09-02 to 2023-09-03"
+    if (asset, name) == (REPORT, "conversions_are_sound"):  # its sessions' conversions may come later
+        days += " and later"
     assert finding.sentence == sentence.format(days)
 
 
@@ -259,18 +282,23 @@ def test_a_missing_source_is_named(sound: Shop) -> None:
     sound.execute("DROP TABLE session_costs")
 
     with refused(f"{sound.database} has no table session_costs"):
-        find(sound, REPORT, "sessions_are_sound")
+        find(sound, COSTS, "sessions_are_sound")
 
 
 # -- sources -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["conversions_are_sound", "buyers_have_sessions", "money_is_not_negative"])
-def test_a_report_looks_at_the_conversions_that_its_sessions_can_belong_to(sound: Shop, name: str) -> None:
-    sound.conversion("", "nobody", "2023-09-04 12:00:00", -5)
+def test_a_report_looks_at_the_conversions_that_its_sessions_can_belong_to(sound: Shop) -> None:
+    sound.conversion("", "nobody", "2023-09-04 12:00:00")
 
-    assert find(sound, REPORT, name).offending == 1
-    assert find(sound, "customer_journeys", name).state == "passed"
+    assert find(sound, REPORT, "conversions_are_sound").offending == 1
+    assert find(sound, "customer_journeys", "conversions_are_sound").state == "passed"
+
+
+def test_costs_look_at_no_conversion_of_a_later_day(sound: Shop) -> None:
+    sound.conversion("later", "anna", "2023-09-04 12:00:00", -5)
+
+    assert find(sound, COSTS, "money_is_not_negative").state == "passed"
 
 
 def test_a_gap_that_no_conversion_reaches_back_to_is_none(sound: Shop) -> None:
@@ -311,6 +339,7 @@ def test_each_stretch_of_days_without_sessions_is_a_gap(sound: Shop) -> None:
         ),
         ("DELETE FROM session_sources WHERE session_id = 's1'", "is not in session_sources"),
         ("UPDATE session_sources SET event_time = '10:00:01' WHERE session_id = 's1'", "is at another time"),
+        ("UPDATE session_sources SET channel_name = 'Ads' WHERE session_id = 's1'", "is of another channel"),
     ],
 )
 def test_a_touchpoint_out_of_reach_is_told_why(sound: Shop, statement: str, problem: str) -> None:
@@ -400,27 +429,103 @@ def test_credit_under_another_day_than_the_journey_does_not_follow_it(sound: Sho
 def test_a_session_before_the_first_report_without_credit_loses_none(sound: Shop) -> None:
     change(
         sound,
-        "UPDATE customer_journeys SET timestamp = '2023-08-29 23:59:59' WHERE session_id = 's1'",
+        "UPDATE customer_journeys SET timestamp = '2023-08-31 23:59:59' WHERE session_id = 's1'",
         "UPDATE attribution_customer_journey SET ihc = 0 WHERE session_id = 's1'",
     )
 
     assert find(sound, "attribution_customer_journey", "credit_has_a_report").state == "passed"
 
 
+# -- costs -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("statement", "wrong"),
+    [
+        ("DELETE FROM channel_costs WHERE date = '2023-09-01'", ("2023-09-01", 0, 1, 0.0, 2.0)),
+        ("DELETE FROM channel_costs WHERE date = '2023-09-03'", ("2023-09-03", 0, 1, 0.0, 0.0)),
+        (
+            "INSERT INTO channel_costs SELECT date, 'X', sessions, cost FROM channel_costs WHERE date = '2023-09-02'",
+            ("2023-09-02", 2, 1, 6.0, 3.0),
+        ),
+        ("INSERT INTO session_costs VALUES ('s3', 0.01)", ("2023-09-03", 1, 1, 0.0, 0.01)),
+        ("DELETE FROM session_sources WHERE session_id = 's1'", ("2023-09-01", 1, 0, 2.0, 0.0)),
+    ],
+    ids=["channel lost", "channel without a cost lost", "channel doubled", "cost added", "session deleted"],
+)
+def test_a_day_whose_costs_do_not_add_up_is_found(
+    sound: Shop, statement: str, wrong: tuple[str, int, int, float, float]
+) -> None:
+    sound.execute(statement)
+
+    finding = find(sound, COSTS, "costs_add_up")
+
+    assert [tuple(row.values()) for row in finding.rows] == [wrong]
+    assert finding.wrong_days == (wrong[0],)
+
+
+def test_a_session_that_moved_makes_both_its_days_wrong(sound: Shop) -> None:
+    sound.execute("UPDATE session_sources SET event_date = '2023-09-02' WHERE session_id = 's1'")
+
+    assert find(sound, COSTS, "costs_add_up").wrong_days == ("2023-09-01", "2023-09-02")
+
+
+def test_what_several_sessions_and_rows_of_costs_add_up_to_is_right(sound: Shop) -> None:
+    sound.session("s4", "zoe", "2023-09-01 10:00:00", "TV", cost=None)
+    change(
+        sound,
+        "ALTER TABLE session_costs RENAME TO invoices",
+        "CREATE VIEW session_costs AS SELECT * FROM invoices UNION ALL SELECT 's1', 5",
+        "UPDATE channel_costs SET cost = 7 WHERE date = '2023-09-01'",
+        "INSERT INTO channel_costs VALUES ('2023-09-01', 'TV', 1, 0)",
+    )
+
+    assert find(sound, COSTS, "costs_add_up").state == "passed"
+
+
+@pytest.mark.parametrize(("off", "state"), [(0.004, "passed"), (-0.004, "passed"), (0.006, "failed"), (-0.006, "failed")])
+def test_costs_add_up_to_half_a_cent(sound: Shop, off: float, state: str) -> None:
+    sound.execute("UPDATE channel_costs SET cost = cost + ? WHERE date = '2023-09-01'", off)
+
+    assert find(sound, COSTS, "costs_add_up").state == state
+
+
+def test_large_costs_may_differ_by_their_last_digits(sound: Shop) -> None:
+    change(
+        sound,
+        "UPDATE session_costs SET cost = 4e14 WHERE session_id = 's1'",
+        "UPDATE channel_costs SET cost = 4e14 + 1 WHERE date = '2023-09-01'",
+    )
+
+    assert find(sound, COSTS, "costs_add_up").state == "passed"
+
+
 # -- the report --------------------------------------------------------------------------------------------------------
 
 
-DELETED = "DELETE FROM session_sources WHERE session_id = 's1'"
-MOVED = "UPDATE session_sources SET event_date = '2023-08-31' WHERE session_id = 's1'"
+NO_JOURNEY = "DELETE FROM customer_journeys WHERE session_id = 's1'"
+JOURNEY_MOVED = "UPDATE customer_journeys SET timestamp = '2023-09-02 09:00:00' WHERE session_id = 's1'"
 ROW_DOUBLED = "INSERT INTO channel_reporting SELECT 'X', date, cost, ihc, ihc_revenue FROM channel_reporting WHERE cost = 3"
 ROW_LOST = "DELETE FROM channel_reporting WHERE date = '2023-09-01'"
+CREDIT_LOST = "UPDATE channel_reporting SET ihc = 0, ihc_revenue = 0 WHERE date = '2023-09-01'"
 
 
 @pytest.mark.parametrize(
     ("statements", "figures"),
     [
-        ((DELETED, ROW_LOST), [("2023-09-01", "orders", 0.0, 0.25), ("2023-09-01", "revenue", 0.0, 25.0)]),
-        ((MOVED, ROW_LOST), [("2023-09-01", "orders", 0.0, 0.25), ("2023-09-01", "revenue", 0.0, 25.0)]),
+        (
+            (NO_JOURNEY, CREDIT_LOST),
+            [("2023-09-01", "orders", 0.0, 0.25), ("2023-09-01", "revenue", 0.0, 25.0)],
+        ),
+        (
+            (JOURNEY_MOVED,),
+            [
+                ("2023-09-01", "orders", 0.25, 0.0),
+                ("2023-09-01", "revenue", 25.0, 0.0),
+                ("2023-09-02", "orders", 0.0, 0.25),
+                ("2023-09-02", "revenue", 0.0, 25.0),
+            ],
+        ),
         (
             (ROW_LOST,),
             [("2023-09-01", "cost", 0.0, 2.0), ("2023-09-01", "orders", 0.0, 0.25), ("2023-09-01", "revenue", 0.0, 25.0)],
@@ -433,9 +538,18 @@ ROW_LOST = "DELETE FROM channel_reporting WHERE date = '2023-09-01'"
             ("UPDATE conversions SET revenue = 200 WHERE conv_id = 'c1'",),
             [("2023-09-01", "revenue", 25.0, 50.0), ("2023-09-02", "revenue", 75.0, 150.0)],
         ),
-        (("INSERT INTO session_costs VALUES ('s3', 0.01)",), [("2023-09-03", "cost", 0.0, 0.01)]),
+        (("UPDATE channel_costs SET cost = 0.01 WHERE date = '2023-09-03'",), [("2023-09-03", "cost", 0.0, 0.01)]),
+        (("DELETE FROM channel_costs WHERE date = '2023-09-02'",), [("2023-09-02", "cost", 3.0, 0.0)]),
     ],
-    ids=["credited session deleted", "credited session moved", "row lost", "row doubled", "revenue changed", "cost added"],
+    ids=[
+        "journey of a credit lost",
+        "session moved in its journey",
+        "row lost",
+        "row doubled",
+        "revenue changed",
+        "cost added",
+        "costs lost",
+    ],
 )
 def test_a_report_that_does_not_add_up_is_found(
     sound: Shop, statements: tuple[str, ...], figures: list[tuple[str, str, float, float]]
@@ -453,10 +567,29 @@ def test_what_stands_at_another_channel_is_found(sound: Shop) -> None:
     assert {row["channel_name"] for row in finding.rows} == {"Email", "X"}
 
 
-def test_a_channel_that_was_renamed_after_the_attribution_is_the_sources(sound: Shop) -> None:
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE session_sources SET channel_name = 'X' WHERE session_id = 's1'",
+        "UPDATE session_sources SET event_date = '2023-08-31' WHERE session_id = 's1'",
+        "DELETE FROM session_sources WHERE session_id = 's1'",
+        "UPDATE session_costs SET cost = 7 WHERE session_id = 's1'",
+    ],
+    ids=["channel renamed", "session moved", "session deleted", "cost changed"],
+)
+def test_a_report_is_made_of_the_costs_and_journeys_that_were_computed_whatever_the_sources_are_now(
+    sound: Shop, statement: str
+) -> None:
+    sound.execute(statement)
+
+    assert find(sound, REPORT, "report_adds_up").state == "passed"
+
+
+def test_a_channel_is_named_in_a_report_as_in_the_journey_and_the_costs(sound: Shop) -> None:
     change(
         sound,
-        "UPDATE session_sources SET channel_name = 'X' WHERE session_id = 's1'",
+        "UPDATE customer_journeys SET channel_label = 'X' WHERE session_id = 's1'",
+        "UPDATE channel_costs SET channel_name = 'X' WHERE date = '2023-09-01'",
         "UPDATE channel_reporting SET channel_name = 'X' WHERE date = '2023-09-01'",
     )
 
@@ -520,10 +653,10 @@ def test_credit_from_before_the_journeys_were_kept_counts_on_its_sessions_day(so
 
 def test_broken_sources_are_told_as_the_writer_tells_them(sound: Shop) -> None:
     change(sound, *SOURCES_BROKEN["conversions_are_sound"][0], *SOURCES_BROKEN["sessions_are_sound"][0])
-    findings = [find(sound, REPORT, name) for name in SOURCES_BROKEN]
+    findings = [find(sound, "customer_journeys", name) for name in SOURCES_BROKEN]
 
     with refused(
-        "channel_reporting was not written, because its sources are broken: conversions: 'c1' has revenue 'ten', not a number; "
+        "customer_journeys was not written, because its sources are broken: conversions: 'c1' has revenue 'ten', not a number; "
         "session_costs: 's2' has cost '3 Euro', not a number; session_sources: 's3' has holder_engagement 2, not 0 or 1. "
         "Mend these rows, then run again."
     ):
@@ -551,8 +684,11 @@ def test_warnings_stop_nothing(sound: Shop) -> None:
 # -- computed days -----------------------------------------------------------------------------------------------------
 
 
-def test_the_computed_days_of_conversions_and_reports_are_those_of_their_tables(sound: Shop) -> None:
+def test_the_computed_days_of_conversions_costs_and_reports_are_those_of_their_tables(sound: Shop) -> None:
+    sound.execute("INSERT INTO channel_costs VALUES ('2023-08-30', 'Email', 1, 0)")
+
     assert str(computed_days(sound.warehouse, "attribution_customer_journey")) == "2023-09-02 to 2023-09-03"
+    assert str(computed_days(sound.warehouse, COSTS)) == "2023-08-30 to 2023-09-03"
     assert str(computed_days(sound.warehouse, REPORT)) == "2023-09-01 to 2023-09-03"
 
 

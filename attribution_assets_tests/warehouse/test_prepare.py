@@ -28,16 +28,18 @@ def test_prepare_switches_the_file_to_wal(shop: Shop) -> None:
     assert shop.execute("PRAGMA journal_mode") == [("wal",)]
 
 
-def test_prepare_creates_our_four_tables_and_all_indexes(shop: Shop) -> None:
+def test_prepare_creates_our_five_tables_and_all_indexes(shop: Shop) -> None:
     shop.warehouse.prepare()
 
     names = sorted(name for _, name, sql in everything(shop.database) if sql is not None)
     assert names == [
         "attribution_customer_journey",
         "attribution_customer_journey_by_date",
+        "channel_costs",
         "channel_reporting",
         "channel_reporting_by_date",
         "conversions",
+        "conversions_broken",
         "conversions_by_date",
         "customer_journeys",
         "customer_journeys_by_date",
@@ -46,6 +48,7 @@ def test_prepare_creates_our_four_tables_and_all_indexes(shop: Shop) -> None:
         "session_costs",
         "session_costs_unusual",
         "session_sources",
+        "session_sources_broken",
         "session_sources_by_date",
         "session_sources_by_user",
     ]
@@ -214,4 +217,4 @@ def test_two_processes_prepare_the_same_fresh_file_at_once(tmp_path: Path, long:
     codes = in_processes((prepare_all, databases), (prepare_all, databases))
 
     assert codes == [0, 0]
-    assert {len(everything(database)) for database in databases} == {22}  # 7 tables, 7 keys, 8 indexes
+    assert {len(everything(database)) for database in databases} == {26}  # 8 tables, 8 keys, 10 indexes

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from attribution_assets.warehouse import Query, query
+from attribution_assets.warehouse import Query, functions, query
 from attribution_assets.warehouse.query import read_sql, sql_folder
 from attribution_assets_tests.support import PROJECT
 
@@ -23,8 +23,8 @@ def described(name: str) -> list[str]:
     text = read_sql(name)
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(read_sql("challenge_db_create"))
-        connection.create_function("digest", 1, str)
-        cursor = connection.execute(text, dict.fromkeys(re.findall(r":(\w+)", text), "2023-09-01"))
+        functions.add_to(connection)
+        cursor = connection.execute(text, dict.fromkeys(re.findall(r"\$(\w+)", text), "2023-09-01"))
         return [column for column, *_ in cursor.description]
 
 

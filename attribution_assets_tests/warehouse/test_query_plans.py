@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,12 +14,12 @@ from attribution_assets.warehouse.query import read_sql
 if TYPE_CHECKING:
     from attribution_assets_tests.support import Shop
 
-from attribution_assets_tests.warehouse.rows import CUSTOMER_JOURNEYS, OURS, REPORTING
+from attribution_assets_tests.warehouse.rows import COSTS, CUSTOMER_JOURNEYS, DAY_COLUMNS, OURS
 
 
 def plan(shop: Shop, asked: Query) -> list[str]:
     """The steps by which SQLite reads tables: each a SEARCH with an index or a SCAN of everything."""
-    with closing(sqlite3.connect(shop.database)) as connection:
+    with shop.warehouse.connect() as connection:
         steps = connection.execute(f"EXPLAIN QUERY PLAN {asked.text}", asked.parameters).fetchall()
     return [step for *_, step in steps if step.startswith(("SEARCH", "SCAN"))]
 
@@ -35,18 +33,39 @@ def test_sessions_of_a_conversion_are_found_by_user_and_date(shop: Shop) -> None
     assert "SEARCH session USING INDEX session_sources_by_user (user_id=? AND event_date>? AND event_date<?)" in steps
 
 
-def test_the_report_finds_sessions_costs_credits_and_conversions_by_index(shop: Shop) -> None:
-    shop.warehouse.prepare()
-    days = {"first_day": "2023-09-01", "last_day": "2023-09-01", "last_conversion_day": "2023-11-30"}
+DAYS = {"first_day": "2023-09-01", "last_day": "2023-09-01", "last_conversion_day": "2023-11-30"}
 
-    steps = plan(shop, Query("channel_reporting", days))
+
+def test_costs_find_the_days_sessions_and_what_each_cost_by_index(shop: Shop) -> None:
+    shop.warehouse.prepare()
+
+    steps = plan(shop, Query("channel_costs", DAYS))
 
     searched = [step for step in steps if step.startswith("SEARCH")]
     assert [step for step in steps if step.startswith("SCAN")] == ["SCAN ledger"]
-    assert any("session USING INDEX session_sources_by_date" in step for step in searched)
-    assert any("credit USING INDEX attribution_customer_journey_by_date" in step for step in searched)
+    assert sum("USING INDEX session_sources_by_date (event_date>? AND event_date<?)" in step for step in searched) == 2
     assert any("session_costs USING" in step and "(session_id=?)" in step for step in searched)
+
+
+def test_the_report_finds_costs_credits_journeys_and_conversions_by_index(shop: Shop) -> None:
+    shop.warehouse.prepare()
+
+    steps = plan(shop, Query("channel_reporting", DAYS))
+
+    searched = [step for step in steps if step.startswith("SEARCH")]
+    assert [step for step in steps if step.startswith("SCAN")] == ["SCAN ledger"]
+    assert any("channel_costs USING" in step and "(date>? AND date<?)" in step for step in searched)
+    assert any("credit USING INDEX attribution_customer_journey_by_date" in step for step in searched)
+    assert any("journey USING" in step and "(conv_id=? AND session_id=?)" in step for step in searched)
     assert any("conversions USING" in step and "(conv_id=?)" in step for step in searched)
+
+
+def test_the_report_reads_no_session_and_no_session_cost(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    shop.execute("DROP TABLE session_sources")
+    shop.execute("DROP TABLE session_costs")
+
+    assert shop.warehouse.fetch(Query("channel_reporting", DAYS))[1] == []
 
 
 CHECKED: dict[str, str | int | float] = {
@@ -67,7 +86,11 @@ def test_a_check_finds_its_days_by_index(shop: Shop, check: str) -> None:
     steps = plan(shop, Query(check, CHECKED))
 
     of_the_query = re.findall(r"^(?:WITH (?:RECURSIVE )?)?(\w+)(?: \(\w+\))? AS ", read_sql(check), re.MULTILINE)
-    scanned = [name for step in steps for name in re.findall(r"^SCAN ([a-z]\w*)(?! USING INDEX session_costs_unusual)\b", step)]
+    scanned = [
+        name
+        for step in steps
+        for name in re.findall(r"^SCAN ([a-z]\w*)(?! USING INDEX (?:session_costs_unusual|session_sources_broken))\b", step)
+    ]
     assert [name for name in scanned if name not in of_the_query] == []
     assert any("USING" in step for step in steps)
     assert not [step for step in steps if "(conv_date=?)" in step]  # a whole day for each of its conversions
@@ -76,10 +99,20 @@ def test_a_check_finds_its_days_by_index(shop: Shop, check: str) -> None:
 @pytest.mark.parametrize("table", [schema()[name] for name in OURS], ids=OURS)
 def test_a_day_is_deleted_and_read_by_index(shop: Shop, table: Table) -> None:
     shop.warehouse.prepare()
-    day_column = "date" if table is REPORTING else "conv_date"
+    day, index = DAY_COLUMNS[table.name], "sqlite_autoindex_channel_costs_1" if table is COSTS else f"{table.name}_by_date"
 
-    [step] = [
-        step for *_, step in shop.execute(f"EXPLAIN QUERY PLAN DELETE FROM {table.name} WHERE {day_column} BETWEEN 'a' AND 'b'")
-    ]
+    [step] = [step for *_, step in shop.execute(f"EXPLAIN QUERY PLAN DELETE FROM {table.name} WHERE {day} BETWEEN 'a' AND 'b'")]
 
-    assert f"USING INDEX {table.name}_by_date" in step
+    assert f"USING INDEX {index} ({day}>? AND {day}<?)" in step
+
+
+@pytest.mark.parametrize("guard", ["broken_sessions", "broken_conversions", "source_span"])
+def test_broken_rows_are_found_in_the_index_that_keeps_them(shop: Shop, guard: str) -> None:
+    shop.warehouse.prepare()
+
+    steps = plan(shop, Query(guard, CHECKED))
+
+    tables = [name for name in ("session_sources", "conversions") if f"FROM {name}\n" in read_sql(guard)]
+    for table in tables:
+        assert any(f"{table} USING INDEX {table}_broken" in step for step in steps), table
+    assert not [step for step in steps if re.fullmatch(r"SCAN (session_sources|conversions)", step)]

@@ -7,10 +7,10 @@ import pytest
 from attribution_assets.warehouse import SOURCES, schema
 from attribution_assets.warehouse.sqlite import DTYPES, STORED_AS
 
-OURS = ("customer_journeys", "ihc_results", "attribution_customer_journey", "channel_reporting")
+OURS = ("customer_journeys", "ihc_results", "attribution_customer_journey", "channel_costs", "channel_reporting")
 
 
-def test_there_are_three_source_tables_and_four_of_ours() -> None:
+def test_there_are_three_source_tables_and_five_of_ours() -> None:
     assert sorted(schema()) == sorted(SOURCES + OURS)
 
 
@@ -24,6 +24,7 @@ def test_there_are_three_source_tables_and_four_of_ours() -> None:
         ("session_costs", "session_id cost"),
         ("conversions", "conv_id user_id conv_date conv_time revenue"),
         ("attribution_customer_journey", "conv_id session_id ihc conv_date"),
+        ("channel_costs", "date channel_name sessions cost"),
         ("channel_reporting", "channel_name date cost ihc ihc_revenue"),
     ],
 )
@@ -40,6 +41,7 @@ def test_columns_stand_in_the_order_of_the_file(table: str, columns: str) -> Non
         ("customer_journeys", ("conv_id", "session_id")),
         ("ihc_results", ("conv_id", "session_id")),
         ("attribution_customer_journey", ("conv_id", "session_id")),
+        ("channel_costs", ("date", "channel_name")),
         ("channel_reporting", ("channel_name", "date")),
     ],
 )
@@ -69,15 +71,20 @@ def test_every_column_has_a_description_and_a_type_that_can_be_read_and_checked(
         assert column.type in STORED_AS
 
 
-@pytest.mark.parametrize("table", OURS)
-def test_every_table_of_ours_has_an_index_on_its_day(table: str) -> None:
+@pytest.mark.parametrize("table", [table for table in OURS if table != "channel_costs"])
+def test_every_table_of_ours_whose_key_does_not_begin_with_its_day_has_an_index_on_it(table: str) -> None:
     day = "date" if table == "channel_reporting" else "conv_date"
 
     assert schema()[table].indexes[f"{table}_by_date"].endswith(f"ON {table} ({day})")
 
 
-def test_sessions_are_indexed_by_user_and_time_and_by_date() -> None:
+def test_the_key_of_channel_costs_is_its_index_on_the_day() -> None:
+    assert schema()["channel_costs"].key[0] == "date"
+    assert schema()["channel_costs"].indexes == {}
+
+
+def test_sessions_are_indexed_by_user_and_time_by_date_and_where_they_are_broken() -> None:
     indexes = schema()["session_sources"].indexes
 
-    assert sorted(indexes) == ["session_sources_by_date", "session_sources_by_user"]
+    assert sorted(indexes) == ["session_sources_broken", "session_sources_by_date", "session_sources_by_user"]
     assert indexes["session_sources_by_user"].endswith("(user_id, event_date, event_time)")

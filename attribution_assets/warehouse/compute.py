@@ -1,0 +1,154 @@
+"""Which engine computes a Query: SQLite where an index finds the rows, DuckDB where most of a large database has to be read."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse import functions
+from attribution_assets.warehouse.query import Query
+from attribution_assets.warehouse.schema import schema
+
+logger = logging.getLogger(__name__)
+
+Compute = Literal["auto", "sqlite", "duckdb"]
+
+PROCESS = Path(__file__).with_name("duckdb_process.py")
+
+MEMORY = "400MB"
+"""What DuckDB may use before it goes on in temporary files."""
+
+FEWEST_LOOKUPS = 50_000
+"""SQLite looks up so many rows in the time in which a process with DuckDB starts."""
+
+ROWS_PER_LOOKUP = 20
+"""How many rows DuckDB reads from an SQLite file in the time in which SQLite looks one up by an index."""
+
+READS_AS = {"text": r"char|clob|text", "integer": r"int", "real": r"real|floa|doub"}
+"""Declared type in our schema -> the types, as a user declares them, that DuckDB reads as the same."""
+
+
+class DuckDBError(Exception):
+    """DuckDB could not compute a Query, for the reason given."""
+
+
+@cache
+def is_installed() -> bool:
+    """Whether DuckDB and its extension for SQLite files are there."""
+    return bool(find_spec("duckdb") and find_spec("duckdb_extension_sqlite_scanner"))
+
+
+def takes_duckdb(connection: sqlite3.Connection, path: Path, query: Query, compute: Compute) -> bool:
+    """Whether DuckDB computes the query.
+
+    With `auto`, if it is installed, can read the tables as SQLite does, and would be faster. Raises AttributionError where
+    DuckDB is asked for and cannot.
+    """
+    if compute == "sqlite" or not query.looks_up_for:
+        return False
+    if compute == "auto" and not _reads_much(connection, query):
+        return False
+    obstacle = _obstacle(connection, path, query)
+    if obstacle and compute == "duckdb":
+        raise AttributionError(f"DuckDB cannot compute {query.name}: {obstacle}. Mend that, or set ATTRIBUTION_COMPUTE=sqlite.")
+    _say_once(f"SQLite computes, and not DuckDB, which would be faster: {obstacle}." if obstacle else "DuckDB computes.")
+    return not obstacle
+
+
+@cache
+def _say_once(message: str) -> None:
+    logger.info(message)
+
+
+def _obstacle(connection: sqlite3.Connection, path: Path, query: Query) -> str | None:
+    """Why DuckDB is not there, or might read the query's tables otherwise than SQLite does."""
+    if not is_installed():
+        return "it is not installed (pip install 'attribution_assets[duckdb]')"
+    if not os.access(path, os.W_OK):
+        return f"{path} cannot be written, so it cannot be kept from changing"
+    for name in _tables_of(query):
+        found = connection.execute("SELECT type, sql FROM sqlite_master WHERE lower(name) = ?", (name,)).fetchone()
+        if found and found[0] != "table":
+            return f"{name} is a {found[0]}"
+        if found and re.search(r"\bcollate\b|\bwithout\s+rowid\b", found[1], re.IGNORECASE):
+            return f"{name} is declared with COLLATE or WITHOUT ROWID"
+        declared = dict(connection.execute("SELECT lower(name), lower(type) FROM pragma_table_info(?)", (name,)))
+        for column in schema()[name].columns:
+            if not re.search(READS_AS[column.type], declared.get(column.name, "")):
+                return f"{name}.{column.name} is declared {declared.get(column.name) or 'without a type'}, not {column.type}"
+    return None
+
+
+def _tables_of(query: Query) -> list[str]:
+    return [name for name in schema() if re.search(rf"\b(?:FROM|JOIN) {name}\b", query.text)]
+
+
+def _reads_much(connection: sqlite3.Connection, query: Query) -> bool:
+    """Whether looking rows up one by one takes longer than reading all tables. Looks at no more rows than that takes."""
+    in_all = sum(_rows_at_most(connection, name) for name in _tables_of(query))
+    enough = max(FEWEST_LOOKUPS, in_all / ROWS_PER_LOOKUP)
+    rows = f"SELECT 1 FROM {query.looks_up_for} LIMIT {math.ceil(enough / query.lookups)}"
+    [(looked_up,)] = connection.execute(f"SELECT count(*) FROM ({rows})", query.parameters)
+    return bool(looked_up * query.lookups >= enough)
+
+
+def _rows_at_most(connection: sqlite3.Connection, table: str) -> int:
+    try:
+        [(highest,)] = connection.execute(f"SELECT max(rowid) FROM {table}")
+    except sqlite3.OperationalError:  # a view, or a table without rowid
+        return 0
+    return highest or 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The SQLite file in which DuckDB leaves the rows of one Query, as the table `answer`."""
+
+    path: Path
+
+    def compute(self, source: Path, query: Query) -> None:
+        """Fills the file, in a process of its own; whoever calls this holds the source's write lock, so that it stands still.
+
+        DuckDB carries an SQLite of its own. In this process, closing its file would release our locks on it.
+        Raises DuckDBError.
+        """
+        named = set(re.findall(r"\$(\w+)", query.text))
+        task = {
+            "source": str(source),
+            "answer": str(self.path),
+            "select": query.text,
+            "parameters": {name: value for name, value in query.parameters.items() if name in named},
+            "functions": functions.IN_DUCKDB,
+            "config": {"memory_limit": MEMORY, "temp_directory": str(self.path.with_suffix(".tmp"))},
+        }
+        command = [sys.executable, "-P", str(PROCESS)]  # -P: the modules beside it are not its own
+        reading, writing = os.pipe()  # closed with this process, whatever ends it, and that ends the other one
+        with os.fdopen(reading), os.fdopen(writing, "w") as stdin:
+            stdin.write(f"{json.dumps(task)}\n")
+            stdin.flush()
+            ended = subprocess.run(command, stdin=reading, capture_output=True, text=True, check=False)  # noqa: S603
+        if ended.returncode:
+            lines = ended.stderr.strip().splitlines()
+            raise DuckDBError(lines[0] if lines else f"its process ended with {ended.returncode}")
+
+
+@contextmanager
+def new_answer() -> Iterator[Answer]:
+    """A place for an answer, removed in the end."""
+    with tempfile.TemporaryDirectory(prefix="attribution-", ignore_cleanup_errors=True) as folder:
+        yield Answer(Path(folder) / "answer.db")

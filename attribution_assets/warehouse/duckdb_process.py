@@ -1,0 +1,47 @@
+"""The process in which DuckDB computes one SELECT. It alone opens the database there, and imports nothing of ours.
+
+Its task comes as one line of JSON on standard input, which stays open as long as whoever started it lives; its answer is a
+table in an SQLite file of its own. Fails with DuckDB's message on standard error.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from importlib.resources import files
+from typing import Any
+
+import duckdb
+
+
+def main() -> None:
+    """Computes the task's `select` over the SQLite file `source`, as the table `answer` of the new SQLite file `answer`."""
+    task: dict[str, Any] = json.loads(sys.stdin.readline())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever waits for the answer
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with duckdb.connect(config=task["config"]) as connection:
+        extension = files("duckdb_extension_sqlite_scanner").joinpath("extensions", f"v{duckdb.__version__}")
+        connection.execute(f"LOAD {_quoted(str(extension / 'sqlite_scanner.duckdb_extension'))}")
+        for statement in task["functions"]:
+            connection.execute(statement)
+        connection.execute(f"ATTACH {_quoted(task['source'])} AS source (TYPE sqlite, READ_ONLY)")
+        connection.execute(f"ATTACH {_quoted(task['answer'])} AS answer (TYPE sqlite)")
+        connection.execute("SET search_path = 'memory.main,source.main'")
+        connection.execute(f"CREATE TABLE answer.answer AS {task['select']}", task["parameters"])
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except duckdb.Error as error:
+        sys.exit(str(error))

@@ -1,0 +1,65 @@
+"""The two functions that the files of sql/ use beyond SQL's own, for SQLite and for DuckDB: the same answer to the last bit."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sqlite3
+from datetime import date, timedelta
+
+UNITS = 2**60
+"""The parts of 1 that `exact_total` counts: of a double of 0.01 or more it loses nothing, of a smaller one 1e-18 at most."""
+
+
+class ExactTotal:
+    """`exact_total(x)`: the sum of the numbers, NULL passed over; the same in whatever order they come.
+
+    Of rows that are all NULL it is 0.0. Of no row at all (only without GROUP BY) Python's sqlite3 answers NULL by itself.
+
+    A floating sum depends on the order of its terms, which two engines, or two threads, do not share. So each number is cut to
+    whole units of 2^-60, and these are added up exactly.
+    """
+
+    def __init__(self) -> None:
+        """Nothing added yet."""
+        self.units = 0
+
+    def step(self, number: object) -> None:
+        """Adds a number; what is none is the business of the guards, which say so."""
+        if isinstance(number, int | float) and math.isfinite(number):
+            self.units += math.floor(number * float(UNITS))
+
+    def finalize(self) -> float:
+        """The sum."""
+        whole, rest = divmod(abs(self.units), UNITS)
+        return math.copysign(1, self.units) * (float(whole) + float(rest) / UNITS)
+
+
+def days_before(day: str | None, days: int) -> str | None:
+    """`days_before(day, n)`: the date n days before the day, both as text; NULL where it is no date."""
+    try:
+        return (date.fromisoformat(day or "") - timedelta(days=days)).isoformat()
+    except (ValueError, OverflowError):
+        return None
+
+
+def digest(text: str | None) -> str:
+    """`digest(text)`: a hash of the text, 16 hexadecimal digits; nothing of nothing. SQLite only."""
+    return "" if text is None else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def add_to(connection: sqlite3.Connection) -> None:
+    """Makes the functions known to an SQLite connection."""
+    connection.create_aggregate("exact_total", 1, ExactTotal)  # type: ignore[arg-type]  # typeshed wants step(*args)
+    connection.create_function("days_before", 2, days_before, deterministic=True)
+    connection.create_function("digest", 1, digest, deterministic=True)
+
+
+_UNITS_OF_SUM = f"sum(CAST(floor(CAST(x AS double) * {float(UNITS)!r}::double) AS hugeint))"
+_WHOLE, _REST = (f"CAST(abs({_UNITS_OF_SUM}) {operator} {UNITS} AS double)" for operator in ("//", "%"))
+_EXACT_TOTAL = f"coalesce(sign({_UNITS_OF_SUM}) * ({_WHOLE} + {_REST} / {float(UNITS)!r}::double), 0::double)"
+IN_DUCKDB = (
+    f"CREATE MACRO exact_total(x) AS {_EXACT_TOTAL}",
+    "CREATE MACRO days_before(day, n) AS strftime(TRY_CAST(day AS date) - CAST(n AS integer), '%Y-%m-%d')",
+)
+"""The statements that make the same functions in DuckDB."""

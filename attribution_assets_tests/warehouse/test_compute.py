@@ -1,0 +1,419 @@
+"""DuckDB and SQLite: who computes what, with the same rows to the last bit, from one state of the file, whoever else writes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import multiprocessing
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from attribution_assets.ihc import IHCParameters
+from attribution_assets.ihc.service import embedded_results
+from attribution_assets.queries import attribution_query, costs_query, journeys_query, reporting_query
+from attribution_assets.sample_data import write_sample
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days, Frames, compute, functions, schema
+from attribution_assets.warehouse.checks import CHECKS, run_check
+from attribution_assets_tests.support import SHARED, Shop, wait_for
+from attribution_assets_tests.warehouse.rows import OURS, refused
+from attribution_assets_tests.warehouse.test_checks import BROKEN, CONVERSION_DAYS, DAYS_OF, change, sound, template  # noqa: F401
+
+CHALLENGE = SHARED / "real" / "challenge" / "challenge.db"
+SEPTEMBER = Days("2023-09-01", "2023-09-30")
+DAY = Days("2023-09-01", "2023-09-01")
+
+
+@pytest.fixture
+def of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes every database one of many rows."""
+    monkeypatch.setattr(compute, "FEWEST_LOOKUPS", 1)
+    compute._say_once.cache_clear()
+
+
+def compute_all(database: Path, days: Days, engine: compute.Compute, **settings: Any) -> None:
+    """All tables of the days, on one engine."""
+    chosen = Settings(database=database, compute=engine, **settings)
+    warehouse, tables = chosen.warehouse, schema()
+    warehouse.prepare()
+    warehouse.replace_days(tables["customer_journeys"], "conv_date", days, journeys_query(chosen, days))
+    journeys = warehouse.stream(tables["customer_journeys"], "conv_date", days)
+    results = (embedded_results(frame, IHCParameters.load("challenge"), None) for frame in journeys)
+    warehouse.replace_days(tables["ihc_results"], "conv_date", days, Frames(results))
+    warehouse.replace_days(tables["attribution_customer_journey"], "conv_date", days, attribution_query(days))
+    warehouse.replace_days(tables["channel_costs"], "date", days, costs_query(chosen, days))
+    warehouse.replace_days(tables["channel_reporting"], "date", days, reporting_query(chosen, days))
+
+
+def bits(database: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """All results; a number as its bits."""
+
+    def exactly(value: Any) -> Any:
+        return value.hex() if isinstance(value, float) else value
+
+    shop = Shop.at(database, database.parent)
+    return {name: [tuple(map(exactly, row)) for row in shop.table(name)] for name in OURS}
+
+
+def engines_agree(database: Path, days: Days, folder: Path, **settings: Any) -> dict[str, list[tuple[Any, ...]]]:
+    """Both engines' results are the same; returns them."""
+    copy = Path(shutil.copy(database, folder / "copy.db"))
+    compute_all(database, days, "sqlite", **settings)
+    compute_all(copy, days, "duckdb", **settings)
+    by_sqlite, by_duckdb = bits(database), bits(copy)
+    for name in OURS:
+        assert by_duckdb[name] == by_sqlite[name], name
+    return by_sqlite
+
+
+# -- the same results -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("including", [False, True])
+def test_both_engines_give_the_same_tables_to_the_last_bit(tmp_path: Path, including: bool) -> None:
+    database = tmp_path / "sample.db"
+    write_sample(database, days=30, end=date(2023, 9, 30), sessions=5_000, seed=3)
+
+    results = engines_agree(database, SEPTEMBER, tmp_path, lookback_days=10, include_converting_session=including)
+
+    assert all(results.values())
+
+
+@pytest.mark.skipif(not CHALLENGE.exists(), reason="shared/real/challenge/challenge.db is not there")
+def test_both_engines_give_the_same_tables_of_the_challenge(tmp_path: Path) -> None:
+    database = Path(shutil.copy(CHALLENGE, tmp_path / "challenge.db"))
+
+    results = engines_agree(database, Days("2023-08-01", "2023-09-07"), tmp_path)
+
+    assert len(results["attribution_customer_journey"]) == 3_703
+
+
+def test_both_engines_treat_awkward_rows_alike(shop: Shop, tmp_path: Path) -> None:
+    shop.session("é 'quoted'", "ännä", "2023-09-01 10:00:00", "Ads; DROP TABLE", cost=0.1)
+    shop.execute("CREATE TABLE several AS SELECT * FROM session_costs")
+    shop.execute("DROP TABLE session_costs")
+    shop.execute("ALTER TABLE several RENAME TO session_costs")
+    shop.execute("INSERT INTO session_costs VALUES (?, 0.2), (?, NULL), ('nobody', 5)", "é 'quoted'", "é 'quoted'")
+    shop.session("s2", "ännä", "2023-09-02 10:00:00", "ads", cost=-3)
+    shop.session("s3", "ännä", "2023-09-03 10:00:00", "", cost=7)
+    shop.session("s4", "", "2023-09-03 10:00:00", "😀", cost=1e-12)
+    shop.conversion("c", "ännä", "2023-09-03 10:00:00", 1e15)
+    shop.conversion("C", "ännä", "2023-09-03 09:59:59", -0.01)
+    shop.conversion("none", "stranger", "2023-09-03 09:59:59", 9)
+
+    results = engines_agree(shop.database, SEPTEMBER, tmp_path)
+
+    assert [row[:3] for row in results["channel_costs"]] == [
+        ("2023-09-01", "Ads; DROP TABLE", 1),
+        ("2023-09-02", "ads", 1),
+        ("2023-09-03", "", 1),
+        ("2023-09-03", "😀", 1),
+    ]
+
+
+@hypothesis.given(numbers=st.lists(st.floats(-1e15, 1e15, allow_nan=False), min_size=1, max_size=30))
+@hypothesis.settings(max_examples=25)
+def test_both_engines_add_up_to_the_same_bits(numbers: list[float]) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    with closing(sqlite3.connect(":memory:")) as ours, duckdb.connect() as theirs:
+        functions.add_to(ours)
+        for statement in functions.IN_DUCKDB:
+            theirs.execute(statement)
+        for connection, type_ in ((ours, "real"), (theirs, "double")):
+            connection.execute(f"CREATE TABLE t (x {type_})")
+            connection.executemany("INSERT INTO t VALUES (?)", [(number,) for number in numbers])
+        [(of_ours,)] = ours.execute("SELECT exact_total(x) FROM t").fetchall()
+        [(of_theirs,)] = theirs.execute("SELECT exact_total(x) FROM t").fetchall()
+
+    assert of_ours.hex() == of_theirs.hex()
+    assert math.isclose(of_ours, math.fsum(numbers), rel_tol=1e-9, abs_tol=1e-9)
+
+
+def test_both_engines_know_the_same_days_before() -> None:
+    duckdb = pytest.importorskip("duckdb")
+    with duckdb.connect() as theirs:
+        for statement in functions.IN_DUCKDB:
+            theirs.execute(statement)
+        for day, days in (("2024-03-01", 1), ("2023-09-01", 90), ("2023-09-01", 0), ("2023-09-01", -30), ("no day", 3)):
+            [(of_theirs,)] = theirs.execute("SELECT days_before(?, ?)", (day, days)).fetchall()
+            assert of_theirs == functions.days_before(day, days)
+
+
+BY_DUCKDB = [check for check in CHECKS if check.looks_up_for]
+
+
+@pytest.mark.parametrize("check", BY_DUCKDB, ids=[check.name for check in BY_DUCKDB])
+@pytest.mark.parametrize("state", ["right", "broken"])
+def test_both_engines_find_the_same(sound: Shop, check: Any, state: str) -> None:  # noqa: F811
+    if state == "broken":
+        change(sound, *BROKEN[check.asset, check.name][0])
+    sound.warehouse.prepare()
+    parameters = DAYS_OF.get(check.asset, CONVERSION_DAYS)
+
+    by_sqlite = run_check(replace(sound.warehouse, compute="sqlite"), check, parameters)
+    by_duckdb = run_check(replace(sound.warehouse, compute="duckdb"), check, parameters)
+
+    assert by_duckdb == by_sqlite
+    assert by_duckdb.offending == (0 if state == "right" else len(BROKEN[check.asset, check.name][1]))
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
+def test_days_that_differ_are_the_same_days(shop: Shop, engine: compute.Compute) -> None:
+    shop.session("s1", "anna", "2023-09-01 10:00:00", cost=1)
+    shop.session("s2", "anna", "2023-09-02 10:00:00", cost=2)
+    compute_all(shop.database, SEPTEMBER, "sqlite")
+    shop.execute("UPDATE session_costs SET cost = 3 WHERE session_id = 's2'")
+    settings = shop.settings(compute=engine)
+
+    differing = settings.warehouse.differing_days(
+        schema()["channel_costs"], "date", SEPTEMBER, costs_query(settings, SEPTEMBER)
+    )
+
+    assert differing == {"2023-09-02"}
+
+
+# -- who computes -----------------------------------------------------------------------------------------------------------
+
+
+def sum_costs(shop: Shop, engine: compute.Compute) -> dict[str, int]:
+    """Sums the costs of the first day."""
+    settings = shop.settings(compute=engine)
+    settings.warehouse.prepare()
+    return settings.warehouse.replace_days(schema()["channel_costs"], "date", DAY, costs_query(settings, DAY))
+
+
+@pytest.fixture
+def paid(shop: Shop) -> Shop:
+    """One paid session."""
+    shop.session("s1", "anna", "2023-09-01 10:00:00", "Ads", cost=1.5)
+    return shop
+
+
+PAID = [("2023-09-01", "Ads", 1, 1.5)]
+
+
+def test_few_rows_are_looked_up_by_sqlite(paid: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compute, "PROCESS", Path("there is no such program"))
+
+    sum_costs(paid, "auto")
+
+    assert paid.table("channel_costs") == PAID
+
+
+@pytest.mark.usefixtures("of_many_rows")
+def test_many_rows_are_read_by_duckdb_which_is_said_once(paid: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    sum_costs(paid, "auto")
+    sum_costs(paid, "auto")
+
+    assert paid.table("channel_costs") == PAID
+    assert caplog.messages == ["DuckDB computes."]
+
+
+@pytest.mark.usefixtures("of_many_rows")
+def test_one_day_of_many_is_looked_up_by_sqlite(paid: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    for i in range(compute.ROWS_PER_LOOKUP * 2):
+        paid.session(f"other{i}", "ben", "2023-09-02 10:00:00")
+    caplog.set_level(logging.INFO)
+
+    sum_costs(paid, "auto")
+
+    assert (paid.table("channel_costs"), caplog.messages) == (PAID, [])
+
+
+@pytest.mark.usefixtures("of_many_rows")
+def test_where_duckdb_is_not_installed_sqlite_computes_and_says_how_to_be_faster(
+    paid: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(compute, "is_installed", lambda: False)
+    caplog.set_level(logging.INFO)
+
+    sum_costs(paid, "auto")
+
+    assert paid.table("channel_costs") == PAID
+    assert caplog.messages == [f"SQLite computes, and not DuckDB, which would be faster: {NOT_INSTALLED}."]
+
+
+NOT_INSTALLED = "it is not installed (pip install 'attribution_assets[duckdb]')"
+
+OBSTACLES = {
+    "a view": (
+        ["ALTER TABLE session_costs RENAME TO kept", "CREATE VIEW session_costs AS SELECT session_id, cost FROM kept"],
+        "session_costs is a view",
+    ),
+    "another type": (
+        ["DROP TABLE session_costs", "CREATE TABLE session_costs (session_id text, cost decimal)"],
+        "session_costs.cost is declared decimal, not real",
+    ),
+    "no type": (
+        ["DROP TABLE session_costs", "CREATE TABLE session_costs (session_id text, cost)"],
+        "session_costs.cost is declared without a type, not real",
+    ),
+    "a collation": (
+        ["DROP TABLE session_costs", "CREATE TABLE session_costs (session_id text COLLATE nocase, cost real)"],
+        "session_costs is declared with COLLATE or WITHOUT ROWID",
+    ),
+}
+
+
+@pytest.mark.usefixtures("of_many_rows")
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_what_duckdb_would_read_otherwise_is_left_to_sqlite(
+    paid: Shop, obstacle: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    statements, reason = OBSTACLES[obstacle]
+    change(paid, *statements)
+    caplog.set_level(logging.INFO)
+
+    sum_costs(paid, "auto")
+
+    [(day, channel, sessions, _)] = paid.table("channel_costs")
+    assert (day, channel, sessions) == PAID[0][:3]
+    assert caplog.messages == [f"SQLite computes, and not DuckDB, which would be faster: {reason}."]
+    with refused(f"DuckDB cannot compute channel_costs: {reason}. Mend that, or set ATTRIBUTION_COMPUTE=sqlite."):
+        sum_costs(paid, "duckdb")
+
+
+OF_ANOTHER_DAY = "INSERT INTO session_costs VALUES ('of another day', 'not yet known')"
+"""A cost that SQLite need not read for the first day, and DuckDB cannot read."""
+
+
+@pytest.mark.usefixtures("of_many_rows")
+def test_where_duckdb_fails_sqlite_computes_in_the_same_transaction(paid: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    paid.execute(OF_ANOTHER_DAY)
+
+    sum_costs(paid, "auto")
+
+    assert [message.split(":")[0] for message in caplog.messages if "could not" in message] == [
+        "DuckDB could not compute channel_costs, so SQLite does"
+    ]
+    assert paid.table("channel_costs") == PAID
+
+
+def test_where_duckdb_was_asked_for_and_fails_the_old_rows_stay(paid: Shop) -> None:
+    sum_costs(paid, "duckdb")
+    paid.execute(OF_ANOTHER_DAY)
+
+    with refused("DuckDB could not compute channel_costs: ", " Mend that, or set ATTRIBUTION_COMPUTE=sqlite."):
+        sum_costs(paid, "duckdb")
+
+    assert paid.table("channel_costs") == PAID
+
+
+def test_nothing_is_left_of_an_answer(paid: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+
+    sum_costs(paid, "duckdb")
+
+    assert list(temporary.iterdir()) == []
+
+
+# -- one state of the file ----------------------------------------------------------------------------------------------------
+
+
+def move_costs(database: Path, stop: Any, moved: Any) -> None:
+    """In each transaction a session and its cost of 1 go, and others come: there are always as many. Counts what it commits."""
+    with closing(sqlite3.connect(database, timeout=60, isolation_level=None)) as connection:
+        while not stop.is_set():
+            connection.execute("BEGIN IMMEDIATE")
+            number = moved.value
+            connection.execute("DELETE FROM session_costs WHERE session_id = ?", (f"s{number}",))
+            connection.execute("DELETE FROM session_sources WHERE session_id = ?", (f"s{number}",))
+            new = f"s{number + 20_000}"
+            row = (new, "anna", "2023-09-01", "10:00:00", "Ads", 1, 1, 0)
+            connection.execute("INSERT INTO session_sources VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute("INSERT INTO session_costs VALUES (?, 1)", (new,))
+            connection.execute("COMMIT")
+            moved.value += 1
+            time.sleep(0.001)
+
+
+def test_duckdb_sees_one_state_of_the_file_and_loses_nothing_of_what_others_write(shop: Shop, request: Any) -> None:
+    with closing(sqlite3.connect(shop.database)) as connection, connection:
+        ids = [f"s{i}" for i in range(20_000)]
+        connection.executemany(
+            "INSERT INTO session_sources VALUES (?, 'anna', '2023-09-01', '10:00:00', 'Ads', 1, 1, 0)", zip(ids)
+        )
+        connection.executemany("INSERT INTO session_costs VALUES (?, 1)", zip(ids))
+    shop.warehouse.prepare()
+    context = multiprocessing.get_context("spawn")
+    stop, moved = context.Event(), context.Value("q", 0)
+    writer = context.Process(target=move_costs, args=(shop.database, stop, moved))
+    writer.start()
+    try:
+        wait_for("the writer", lambda: moved.value)
+        seen, scans = [], 100 if request.config.getoption("--long") else 12
+        for _ in range(scans):
+            sum_costs(shop, "duckdb")
+            seen += shop.table("channel_costs")
+            time.sleep(0.05)
+    finally:
+        stop.set()
+        writer.join(60)
+
+    assert seen == [("2023-09-01", "Ads", 20_000, 20_000.0)] * scans
+    assert sorted(shop.table("session_sources", "session_id")) == sorted((f"s{moved.value + i}",) for i in range(20_000))
+    assert shop.execute("PRAGMA integrity_check") == [("ok",)]
+
+
+def test_no_one_else_writes_while_duckdb_reads(paid: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = tmp_path / "duckdb_process.py"
+    slow.write_text(f"import time; time.sleep(1)\n{compute.PROCESS.read_text(encoding='utf-8')}", encoding="utf-8")
+    monkeypatch.setattr(compute, "PROCESS", slow)
+    paid.warehouse.prepare()
+    program = "import sys; from pathlib import Path; from attribution_assets_tests.warehouse.test_compute import *\n"
+    program += "compute.PROCESS = Path(sys.argv[2]); sum_costs(Shop.at(Path(sys.argv[1]), Path()), 'duckdb')"
+    with subprocess.Popen([sys.executable, "-c", program, str(paid.database), str(slow)]) as run:
+        wait_for("the lock", lambda: is_locked(paid.database) or run.poll() is not None, every=0.02)
+        assert is_locked(paid.database)
+        assert run.wait() == 0
+
+    assert paid.table("channel_costs") == PAID
+
+
+def is_locked(database: Path) -> bool:
+    with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+    return False
+
+
+def test_duckdb_ends_with_the_process_that_waits_for_it(paid: Shop, tmp_path: Path) -> None:
+    task = {
+        "source": str(paid.database),
+        "answer": str(tmp_path / "answer.db"),
+        "select": "SELECT sum(a.range * b.range) AS x FROM range(10000000) AS a, range(10000000) AS b",  # takes for ever
+        "parameters": {},
+        "functions": [],
+        "config": {},
+    }
+    command = [sys.executable, "-P", str(compute.PROCESS)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        process.stdin.write(f"{json.dumps(task)}\n")
+        process.stdin.flush()
+        wait_for("the answer's file", lambda: (tmp_path / "answer.db").exists())
+        assert process.poll() is None
+
+        process.stdin.close()  # as the system does it when the other process is killed
+
+        assert process.wait(20) == 1

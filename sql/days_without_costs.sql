@@ -1,0 +1,12 @@
+-- One row per day from $first_day to $last_day that has sessions, and none of their costs in channel_costs yet.
+WITH RECURSIVE calendar (day) AS (
+    SELECT $first_day
+    UNION ALL
+    SELECT date(day, '+1 day') FROM calendar WHERE day < $last_day
+)
+
+SELECT day
+FROM calendar
+WHERE EXISTS (SELECT 1 FROM session_sources WHERE event_date = day)
+  AND NOT EXISTS (SELECT 1 FROM channel_costs WHERE date = day)
+ORDER BY day
