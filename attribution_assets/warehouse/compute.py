@@ -33,7 +33,7 @@ PROCESS = Path(__file__).with_name("duckdb_process.py")
 MEMORY = "400MB"
 """What DuckDB may use before it goes on in temporary files."""
 
-FEWEST_LOOKUPS = 50_000
+FEWEST_LOOKUPS = 120_000
 """SQLite looks up so many rows in the time in which a process with DuckDB starts."""
 
 ROWS_PER_LOOKUP = 20

@@ -6,17 +6,18 @@ import logging
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_float_dtype, is_integer_dtype
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import functions
-from attribution_assets.warehouse.compute import Answer, Compute, DuckDBError, new_answer, takes_duckdb
+from attribution_assets.warehouse.compute import READS_AS, Answer, Compute, DuckDBError, new_answer, takes_duckdb
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.query import Query, read_sql
 from attribution_assets.warehouse.schema import SOURCES, Table, schema
@@ -39,6 +40,16 @@ UNSTORABLE = (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError, U
 STORED_AS = {"text": "('text')", "integer": "('integer')", "real": "('real', 'integer')"}
 """Declared type -> SQLite's storage classes of its values."""
 
+
+HAS_TYPE: Mapping[str, Callable[[pd.Series], bool]] = {
+    "text": lambda values: isinstance(values.dtype, pd.StringDtype),
+    "integer": is_integer_dtype,
+    "real": is_float_dtype,
+}
+"""Declared type -> whether a column of a frame holds nothing else."""
+
+STAGED = "SELECT * FROM temp.staged ORDER BY rowid"
+"""The frames' rows."""
 
 Parameters = Mapping[str, Any]
 """The values of a statement's named parameters."""
@@ -306,9 +317,9 @@ class SQLiteWarehouse:
                 check_ids(connection, self.path, rows)
                 counts = self._replace_by_query(connection, table, day_column, days, rows)
             else:
-                _stage(connection, table, rows)
+                typed = _stage(connection, table, rows)
                 with _transaction(connection):
-                    counts = _replace(connection, table, day_column, days, "SELECT * FROM temp.staged ORDER BY rowid", {})
+                    counts = _replace(connection, table, day_column, days, STAGED, {}, typed=typed)
         return {day: counts.get(day, 0) for day in days}
 
     def _replace_by_query(
@@ -322,7 +333,7 @@ class SQLiteWarehouse:
             with _transaction(connection, locked_by=f"DELETE FROM {table.name} WHERE 0"):
                 _check_guards(connection, query)
                 if by_duckdb and self._computed(answer, query):
-                    return _replace(connection, table, day_column, days, ANSWER, {})
+                    return _replace(connection, table, day_column, days, ANSWER, {}, typed=_is_typed(connection, table))
                 return _replace(connection, table, day_column, days, query.text, query.parameters)
 
 
@@ -403,14 +414,18 @@ def _check_columns(table: Table, columns: Sequence[str]) -> None:
         )
 
 
-def _stage(connection: sqlite3.Connection, table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame]) -> None:
-    """Puts the frames into a temporary table, which lies in a file of its own: nothing is locked while they arrive."""
+def _stage(connection: sqlite3.Connection, table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame]) -> bool:
+    """Puts the frames into a temporary table, which lies in a file of its own: nothing is locked while they arrive.
+
+    Returns whether their dtypes make it certain that all values are of the declared types.
+    """
+    typed = True
     columns = ", ".join(table.column_names)
     connection.execute(f"CREATE TEMP TABLE staged AS SELECT {columns} FROM main.{table.name} LIMIT 0")
     insert = f"INSERT INTO temp.staged ({columns}) VALUES ({', '.join('?' * len(table.columns))})"
     for frame in _frames(table, rows):
         _check_columns(table, [str(column) for column in frame.columns])
-        values = (frame[column].astype(object).where(frame[column].notna(), None) for column in table.column_names)
+        values = (_values(frame[column]) for column in table.column_names)
         connection.execute("BEGIN")
         try:
             connection.executemany(insert, zip(*values, strict=True))
@@ -420,6 +435,19 @@ def _stage(connection: sqlite3.Connection, table: Table, rows: pd.DataFrame | It
                 f"The rows for {table.name} hold a value in {column} that SQLite cannot store: {error}."
             ) from error
         connection.execute("COMMIT")
+        typed = typed and all(HAS_TYPE[column.type](frame[column.name]) for column in table.columns)
+    return typed
+
+
+def _is_typed(connection: sqlite3.Connection, table: Table) -> bool:
+    """Whether DuckDB's answer has the declared types; it gives every value of a column the same one."""
+    given = dict(connection.execute("SELECT name, lower(type) FROM computed.pragma_table_info('answer')").fetchall())
+    return all(re.search(READS_AS[column.type], given[column.name]) for column in table.columns)
+
+
+def _values(column: pd.Series) -> list[Any]:
+    """The column as SQLite takes it; what is missing is None."""
+    return (column.astype(object).where(column.notna(), None) if column.hasnans else column).tolist()
 
 
 def _frames(table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -450,9 +478,19 @@ def _check_guards(connection: sqlite3.Connection, query: Query) -> None:
 
 
 def _replace(
-    connection: sqlite3.Connection, table: Table, day_column: str, days: Days, select: str, parameters: Parameters
+    connection: sqlite3.Connection,
+    table: Table,
+    day_column: str,
+    days: Days,
+    select: str,
+    parameters: Parameters,
+    *,
+    typed: bool = False,
 ) -> dict[str, int]:
-    """Deletes, inserts and verifies; the caller holds the transaction, so that a problem leaves the old rows."""
+    """Deletes, inserts and verifies; the caller holds the transaction, so that a problem leaves the old rows.
+
+    `typed`: that all values are of the declared types is certain.
+    """
     columns = [name for name, *_ in connection.execute(f"SELECT * FROM ({select}\n) LIMIT 0", parameters).description]
     _check_columns(table, columns)
     bounds = {"first": days.first, "last": days.last}
@@ -467,18 +505,21 @@ def _replace(
         raise AttributionError(
             f"The rows for {table.name} of {days} were not written: {error}. Find out why the rows have no value there."
         ) from error
-    mistyped = " OR ".join(f"typeof({column.name}) NOT IN {STORED_AS[column.type]}" for column in table.columns)
-    written = connection.execute(
-        f"SELECT {day_column}, count(*), total({mistyped}) FROM {table.name} {'NOT INDEXED' if everything else ''} "
-        f"WHERE {of_days} GROUP BY {day_column}",
-        bounds,
-    ).fetchall()
+    counts = f"SELECT {day_column}, count(*) FROM {table.name} WHERE {of_days} GROUP BY {day_column}"
+    written: dict[str, int] = dict(connection.execute(counts, bounds).fetchall())
     all_days = set(days)
-    if sum(count for day, count, _ in written if day in all_days) != inserted:
+    if sum(count for day, count in written.items() if day in all_days) != inserted:
         raise AttributionError(_why_rows_are_lost(connection, table, day_column, days, select, parameters))
-    if bad := [day for day, _, wrong in written if wrong]:
-        types = ", ".join(f"{column.name} {column.type}" for column in table.columns)
-        raise AttributionError(f"The rows for {table.name} of {bad[0]} hold values of another type than declared ({types}).")
+    if not typed:
+        mistyped = " OR ".join(f"typeof({column.name}) NOT IN {STORED_AS[column.type]}" for column in table.columns)
+        bad = connection.execute(
+            f"SELECT {day_column} FROM {table.name} WHERE {of_days} AND ({mistyped}) ORDER BY {day_column} LIMIT 1", bounds
+        ).fetchone()
+        if bad:
+            types = ", ".join(f"{column.name} {column.type}" for column in table.columns)
+            raise AttributionError(
+                f"The rows for {table.name} of {bad[0]} hold values of another type than declared ({types})."
+            )
     if day_column not in table.key and not everything:
         unit = table.key[0]
         of_these_days = f"SELECT {unit} FROM {table.name} WHERE {of_days}"
@@ -489,7 +530,7 @@ def _replace(
             f"AND ({day_column} IS NULL OR {day_column} NOT BETWEEN :first AND :last)",
             bounds,
         )
-    return {day: count for day, count, _ in written}
+    return written
 
 
 def _has_rows_beside(connection: sqlite3.Connection, table: Table, day_column: str, bounds: Mapping[str, str]) -> bool:
