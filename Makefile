@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 
-.PHONY: run dev test test-long lint types
+.PHONY: run dev test test-long lint types bench bench-small
 
 run: $(VENV)/installed ## attribute a sample database (or yours: make run ATTRIBUTION_DATABASE=FILE)
 	@test -n "$$ATTRIBUTION_DATABASE" || grep -qs ATTRIBUTION_DATABASE .env || test -e data/attribution.db || \
@@ -27,6 +27,17 @@ lint: $(VENV)/installed
 
 types: $(VENV)/installed
 	$(BIN)/mypy
+
+bench: $(VENV)/installed .venv-bench/installed ## this project and its contenders, up to ten million sessions, into docs/benchmarks.md
+	.venv-bench/bin/python benchmarks/speed/bench.py --write
+
+bench-small: $(VENV)/installed .venv-bench/installed ## the same on 100,000 sessions, once, to see that it runs and that all agree
+	.venv-bench/bin/python benchmarks/speed/bench.py --sizes 100000 --rounds 1
+
+.venv-bench/installed: benchmarks/speed/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from dagster import StringSource
+from dagster import EventLogEntry, StringSource
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine
 
 RUNS = 16
 """Of how many runs the engine is kept."""
+
+BATCH = "200"
+"""How many events are written at once."""
 
 BUSY_TIMEOUT_SECONDS = 30
 """How long an event waits for another process's, as in Dagster."""
@@ -25,12 +30,15 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
 
     For each of an event's statements Dagster makes an engine, compiles the statement, opens the file and closes it. Here the
     engine is kept with the statements that it has compiled, and so is the connection to the index of all runs. A run's own
-    file is closed after each event: that is what the UI watches for.
+    file is closed after each event: that is what the UI watches for. The events of a step's many days come as batches, which
+    are one transaction each.
     """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         """In the folder that Dagster uses: history/runs in DAGSTER_HOME."""
         self._run_engine = lru_cache(RUNS)(self._make_run_engine)
+        self._held = _Held()
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", BATCH)  # Dagster has no other place to say so
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -50,6 +58,11 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
     def run_connection(self, run_id: str | None = None) -> AbstractContextManager[Connection]:
         """A transaction on the events of a run."""
         return self._transaction(self._run_engine(run_id))
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Stores events of one run, all of them or none."""
+        with self._hold(self._index_engine), self._hold(self._run_engine(events[0].run_id)):
+            super().store_event_batch(events)
 
     def wipe(self) -> None:
         """Deletes everything."""
@@ -78,5 +91,25 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
 
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Connection]:
+        if held := self._held.connections.get(engine):
+            yield held
+            return
         with engine.connect() as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def _hold(self, engine: Engine) -> Iterator[None]:
+        """One transaction for all that this thread does with the engine inside."""
+        with self._transaction(engine) as connection:
+            self._held.connections[engine] = connection
+            try:
+                yield
+            finally:
+                del self._held.connections[engine]
+
+
+class _Held(threading.local):
+    """The connections that a thread has under way, by their engines."""
+
+    def __init__(self) -> None:
+        self.connections: dict[Engine, Connection] = {}

@@ -1,6 +1,6 @@
 """Dagster's history as dagster.yaml has it kept: the files of Dagster's default, opened once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -76,3 +76,62 @@ def test_a_history_that_was_wiped_begins_anew(kept: dg.DagsterInstance) -> None:
 
     report(kept, "2023-09-02")
     assert days(kept) == {"2023-09-02"}
+
+
+DAYS = [f"2023-09-{day:02}" for day in range(1, 31)]
+
+
+@dg.asset(
+    partitions_def=dg.DailyPartitionsDefinition("2023-09-01", "2023-10-01"), backfill_policy=dg.BackfillPolicy.single_run()
+)
+def journeys() -> None:
+    """An asset of many days in one run."""
+
+
+def materialize(instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    tags = {"dagster/asset_partition_range_start": DAYS[0], "dagster/asset_partition_range_end": DAYS[-1]}
+    return dg.materialize([journeys], instance=instance, tags=tags)
+
+
+def test_the_days_of_a_run_are_written_in_few_transactions_and_each_has_its_events(
+    kept: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+    store = KeptOpenEventLogStorage.store_event_batch
+
+    def counted(storage: KeptOpenEventLogStorage, events: Sequence[dg.EventLogEntry]) -> None:
+        batches.append(len(events))
+        store(storage, events)
+
+    monkeypatch.setattr(KeptOpenEventLogStorage, "store_event_batch", counted)
+
+    run_id = materialize(kept).run_id
+
+    assert batches == [30, 30]  # planned, and done
+    assert days(kept) == set(DAYS)
+    seen = kept.event_log_storage.get_logs_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    assert [entry.get_dagster_event().partition for entry in seen] == DAYS
+    numbers = kept.get_latest_storage_id_by_partition(ASSET, dg.DagsterEventType.ASSET_MATERIALIZATION)
+    assert sorted(numbers, key=lambda day: numbers[day]) == DAYS
+
+
+def test_of_a_batch_that_fails_nothing_is_kept_and_dagster_writes_its_events_one_by_one(
+    kept: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, failed = KeptOpenEventLogStorage.store_event, list[str]()
+
+    def failing_once(storage: KeptOpenEventLogStorage, event: dg.EventLogEntry) -> None:
+        store(storage, event)
+        of_day = event.dagster_event and event.dagster_event.is_step_materialization and event.dagster_event.partition
+        if of_day == DAYS[20] and not failed:
+            failed.append(of_day)
+            raise OSError("the disk is full")
+
+    monkeypatch.setattr(KeptOpenEventLogStorage, "store_event", failing_once)
+
+    run_id = materialize(kept).run_id
+
+    assert failed
+    seen = kept.event_log_storage.get_logs_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    assert [entry.get_dagster_event().partition for entry in seen] == DAYS
+    assert days(kept) == set(DAYS)

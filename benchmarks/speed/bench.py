@@ -1,0 +1,205 @@
+"""Runs this project and its contenders on the same made-up databases, interleaved, as whole processes, and writes the figures.
+
+`python bench.py --sizes 100000 1000000 10000000 --rounds 3 --write` also puts them into docs/benchmarks.md, with the picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from datetime import date, timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PROJECT = HERE.parents[1]
+DATA = PROJECT / "data" / "benchmarks"
+DOCUMENT, PICTURE = PROJECT / "docs" / "benchmarks.md", PROJECT / "docs" / "benchmarks.svg"
+OURS = PROJECT / ".venv" / "bin"
+FIRST, DAYS, LOOKBACK_DAYS = date(2026, 1, 1), 90, 30
+LAST = FIRST + timedelta(days=DAYS - 1)
+
+LIMIT, LIMIT_ONE_DAY = "DuckDB, Parquet to Parquet", "DuckDB, one day, Parquet to Parquet"
+COMPUTE, ONE_DAY, RUN = "this project, compute", "this project, one day, compute", "`attribution run`, checks and Dagster included"
+CONTENDERS = {LIMIT: "duckdb", LIMIT_ONE_DAY: "duckdb_one_day", "Polars": "polars", "pandas merge": "pandas", "SQLite SQL": "sqlite"}
+AGREE_ON = {LIMIT_ONE_DAY: ("rows", "cost"), ONE_DAY: ("rows", "cost")}
+"""Linear credit and IHC give a single day's reports other orders; the whole has the same."""
+
+Measured = dict[str, list[tuple[float, float]]]
+"""By name, seconds and peak megabytes of each run."""
+
+
+def measure(command: list[str], **environment: str) -> tuple[float, float, str]:
+    """Seconds, peak memory in MB of the process and all that it starts (sampled every 20 ms), and what it printed."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ATTRIBUTION_", "IHC_", "DAGSTER_"))}
+    began, peak = time.perf_counter(), 0.0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**kept, **environment}, start_new_session=True) as process:
+        while process.poll() is None:
+            peak = max(peak, _memory(process.pid))
+            time.sleep(0.02)
+        seconds = time.perf_counter() - began
+        printed = process.stdout.read() if process.stdout else ""
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} failed.")
+    return seconds, peak, printed
+
+
+def _memory(session: int) -> float:
+    total = 0
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and os.getsid(int(entry.name)) == session:
+                total += int((entry / "statm").read_text().split()[1])
+        except (OSError, IndexError):  # it has just ended
+            continue
+    return total * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def database(sessions: int, days: int = DAYS) -> Path:
+    """The database of this size, made if it is not there yet."""
+    path = DATA / f"{sessions}_{days}.db"
+    if not path.with_suffix(".done").exists():
+        DATA.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+        print(f"making {path.name} ...", flush=True)
+        make = "import sys; from pathlib import Path; import databases; databases.make(Path(sys.argv[1]), *map(int, sys.argv[2:]))"
+        subprocess.run([OURS / "python", "-c", make, path, str(sessions), str(days)], check=True, cwd=HERE)
+        path.with_suffix(".done").touch()
+    return path
+
+
+def compare(sessions: int, rounds: int) -> Measured:
+    """All contenders, `rounds` times one after another; exits where their figures differ."""
+    source, work = database(sessions), DATA / "work.db"
+    measured: Measured = defaultdict(list)
+    for _ in range(rounds):
+        figures: dict[str, dict[str, float]] = {}
+
+        def run(name: str, command: list[str], figures: dict[str, dict[str, float]] = figures, **environment: str) -> None:
+            seconds, peak, printed = measure(command, **environment)
+            measured[name].append((seconds, peak))
+            if printed.startswith("{"):
+                figures[name] = json.loads(printed)
+            print(f"{sessions:>11,}  {name:<52}{seconds:8.2f} s {peak:7.0f} MB", flush=True)
+
+        pipeline = [str(OURS / "python"), str(HERE / "pipeline.py"), str(work)]
+        last, touched = LAST.isoformat(), (LAST - timedelta(days=LOOKBACK_DAYS)).isoformat()
+        _copy(source, work)
+        for name, contender in CONTENDERS.items():
+            run(name, [sys.executable, str(HERE / "contenders.py"), contender, str(source.with_suffix(""))])
+            if name == LIMIT:
+                run(COMPUTE, [*pipeline, FIRST.isoformat(), last, FIRST.isoformat()])
+            if name == LIMIT_ONE_DAY:
+                run(ONE_DAY, [*pipeline, last, last, touched])
+        _copy(source, work)
+        settings = {"START_DATE": FIRST.isoformat(), "END_DATE": last, "LOOKBACK_DAYS": str(LOOKBACK_DAYS)}
+        environment = {f"ATTRIBUTION_{name}": value for name, value in settings.items()}
+        environment |= {"ATTRIBUTION_EXPORTS": str(DATA / "exports"), "DAGSTER_HOME": str(DATA / "history")}
+        shutil.rmtree(DATA / "history", ignore_errors=True)
+        run(RUN, [str(OURS / "attribution"), "run", "--json", "--database", str(work)], **environment)
+        figures.pop(RUN, None)
+        _check_agreement(figures)
+    return measured
+
+
+def _copy(source: Path, work: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        work.with_name(work.name + suffix).unlink(missing_ok=True)
+    shutil.copyfile(source, work)
+
+
+def _check_agreement(figures: dict[str, dict[str, float]]) -> None:
+    for names in ([name for name in figures if name not in AGREE_ON], list(AGREE_ON)):
+        for name in names[1:]:
+            for what in AGREE_ON.get(name, ("rows", "cost", "orders", "revenue")):
+                theirs, reference = figures[name][what], figures[names[0]][what]
+                if abs(theirs - reference) > 1e-9 * abs(reference):
+                    sys.exit(f"{name} has {what} {theirs}, but {names[0]} has {reference}.")
+
+
+def compare_ranges(sessions_per_day: int, rounds: int) -> dict[int, float]:
+    """Peak memory of computing 30 and 360 days of one database, in MB."""
+    source, work = database(sessions_per_day * 360, 360), DATA / "work.db"
+    peaks: dict[int, list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        for days in (30, 360):
+            _copy(source, work)
+            last = (FIRST + timedelta(days=days - 1)).isoformat()
+            command = [str(OURS / "python"), str(HERE / "pipeline.py"), str(work), FIRST.isoformat(), last, FIRST.isoformat()]
+            seconds, peak, _ = measure(command)
+            print(f"{sessions_per_day * 360:>11,}  {days} days{seconds:50.2f} s {peak:7.0f} MB", flush=True)
+            peaks[days].append(peak)
+    return {days: statistics.median(of_days) for days, of_days in peaks.items()}
+
+
+def table(measured: dict[int, Measured], ranges: dict[int, float] | None, rounds: int) -> str:
+    """The figures as markdown: medians, and ratios to the limit of the same work."""
+    names = [COMPUTE, RUN, LIMIT, "Polars", "pandas merge", "SQLite SQL", ONE_DAY, LIMIT_ONE_DAY]
+    lines = [
+        f"Medians of {rounds} runs; seconds, in brackets as a multiple of DuckDB's for the same work, and peak memory.",
+        "",
+        "| | " + " | ".join(f"{sessions:,} sessions" for sessions in measured) + " |",
+        "|---|" + "---|" * len(measured),
+    ]
+    for name in names:
+        cells = []
+        for of_size in measured.values():
+            seconds, peak = (statistics.median(values) for values in zip(*of_size[name], strict=True))
+            limit = statistics.median(s for s, _ in of_size[LIMIT_ONE_DAY if "one day" in name else LIMIT])
+            cells.append(f"{seconds:.2f} s ({seconds / limit:.1f}), {peak:,.0f} MB")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    if ranges:
+        lines += ["", "Peak memory of this project's compute: " + ", ".join(f"{d} days {mb:,.0f} MB" for d, mb in ranges.items()) + "."]
+    with Path("/proc/cpuinfo").open() as info:
+        processor = next((line.split(":")[1].strip() for line in info if line.startswith("model name")), platform.machine())
+    packages = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "polars", "pandas", "pyarrow"))
+    lines += ["", f"{date.today()}, {os.cpu_count()} cores of {processor}, Python {platform.python_version()}, {packages}."]
+    return "\n".join(lines)
+
+
+def draw(measured: dict[int, Measured]) -> None:
+    """The picture: seconds by sessions, both logarithmic."""
+    import matplotlib.pyplot as plt
+
+    plt.rcParams.update({"svg.hashsalt": "benchmarks", "font.size": 9})
+    figure, axes = plt.subplots(figsize=(7, 4))
+    for name in (RUN, "SQLite SQL", COMPUTE, "pandas merge", "Polars", LIMIT):
+        seconds = [statistics.median(s for s, _ in of_size[name]) for of_size in measured.values()]
+        label = name.replace("`", "")
+        axes.plot(list(measured), seconds, marker="o", label=label, linewidth=2.5 if name in (COMPUTE, RUN) else 1.2)
+    axes.set(xscale="log", yscale="log", xlabel="sessions", ylabel="seconds, whole process")
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(frameon=False)
+    figure.savefig(PICTURE, bbox_inches="tight", metadata={"Date": None})
+
+
+def main() -> None:
+    """Measures, prints, and writes if told to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
+    options = parser.parse_args()
+    measured = {sessions: compare(sessions, options.rounds) for sessions in options.sizes}
+    ranges = compare_ranges(max(options.sizes) // 2_000, options.rounds) if options.write else None
+    figures = table(measured, ranges, options.rounds)
+    print(f"\n{figures}")
+    if options.write:
+        text = DOCUMENT.read_text(encoding="utf-8")
+        marked = f"<!-- figures -->\n{figures}\n<!-- /figures -->"
+        DOCUMENT.write_text(re.sub(r"<!-- figures -->.*<!-- /figures -->", lambda _: marked, text, flags=re.DOTALL), encoding="utf-8")
+        draw(measured)
+
+
+if __name__ == "__main__":
+    main()
