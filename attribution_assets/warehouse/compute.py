@@ -66,7 +66,11 @@ def takes_duckdb(connection: sqlite3.Connection, path: Path, query: Query, compu
     obstacle = _obstacle(connection, path, query)
     if obstacle and compute == "duckdb":
         raise AttributionError(f"DuckDB cannot compute {query.name}: {obstacle}. Mend that, or set ATTRIBUTION_COMPUTE=sqlite.")
-    _say_once(f"SQLite computes, and not DuckDB, which would be faster: {obstacle}." if obstacle else "DuckDB computes.")
+    _say_once(
+        f"SQLite computes, and not DuckDB, which would be faster: {obstacle}."
+        if obstacle
+        else "DuckDB computes what reads many rows."
+    )
     return not obstacle
 
 

@@ -277,13 +277,24 @@ class SQLiteWarehouse:
         """The SELECT that gives the query's rows: its own text, or that of what DuckDB has computed."""
         if takes_duckdb(connection, self.path, query, self.compute):
             with new_answer() as answer:
-                with _transaction(connection):
-                    computed = self._computed(answer, query)
-                if computed:
+                if self._computed_for_a_reader(connection, answer, query):
                     connection.execute("ATTACH ? AS computed", (str(answer.path),))
                     yield ANSWER, {}
                     return
         yield query.text, query.parameters
+
+    def _computed_for_a_reader(self, connection: sqlite3.Connection, answer: Answer, query: Query) -> bool:
+        """As `_computed`; a writer is not waited for, since SQLite can read beside it."""
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            with _transaction(connection):
+                return self._computed(answer, query)
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                return False
+            raise
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {int(self.patience * 1000)}")
 
     def _computed(self, answer: Answer, query: Query) -> bool:
         """Whether DuckDB has filled the answer. The caller holds the write lock, and has SQLite compute if not."""

@@ -30,7 +30,7 @@ from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Frames, compute, functions, schema
 from attribution_assets.warehouse.checks import CHECKS, run_check
 from attribution_assets_tests.support import SHARED, Shop, wait_for
-from attribution_assets_tests.warehouse.rows import OURS, refused
+from attribution_assets_tests.warehouse.rows import OURS, locked, refused
 from attribution_assets_tests.warehouse.test_checks import BROKEN, CONVERSION_DAYS, DAYS_OF, change, sound, template  # noqa: F401
 
 CHALLENGE = SHARED / "real" / "challenge" / "challenge.db"
@@ -222,7 +222,7 @@ def test_many_rows_are_read_by_duckdb_which_is_said_once(paid: Shop, caplog: pyt
     sum_costs(paid, "auto")
 
     assert paid.table("channel_costs") == PAID
-    assert caplog.messages == ["DuckDB computes."]
+    assert caplog.messages == ["DuckDB computes what reads many rows."]
 
 
 @pytest.mark.usefixtures("of_many_rows")
@@ -386,6 +386,15 @@ def test_no_one_else_writes_while_duckdb_reads(paid: Shop, tmp_path: Path, monke
         assert run.wait() == 0
 
     assert paid.table("channel_costs") == PAID
+
+
+def test_a_reader_does_not_wait_for_a_writer(sound: Shop) -> None:  # noqa: F811
+    sound.warehouse.prepare()
+    [check] = [check for check in CHECKS if check.name == "costs_add_up"]
+    with locked(sound.database):
+        finding = run_check(replace(sound.warehouse, compute="duckdb"), check, DAYS_OF["channel_costs"])
+
+    assert finding.state == "passed"
 
 
 def is_locked(database: Path) -> bool:

@@ -29,8 +29,15 @@ FIRST, DAYS, LOOKBACK_DAYS = date(2026, 1, 1), 90, 30
 LAST = FIRST + timedelta(days=DAYS - 1)
 
 LIMIT, LIMIT_ONE_DAY = "DuckDB, Parquet to Parquet", "DuckDB, one day, Parquet to Parquet"
-COMPUTE, ONE_DAY, RUN = "this project, compute", "this project, one day, compute", "`attribution run`, checks and Dagster included"
-CONTENDERS = {LIMIT: "duckdb", LIMIT_ONE_DAY: "duckdb_one_day", "Polars": "polars", "pandas merge": "pandas", "SQLite SQL": "sqlite"}
+COMPUTE, ONE_DAY = "this project, compute", "this project, one day, compute"
+RUN = "`attribution run`, checks and Dagster included"
+CONTENDERS = {
+    LIMIT: "duckdb",
+    LIMIT_ONE_DAY: "duckdb_one_day",
+    "Polars": "polars",
+    "pandas merge": "pandas",
+    "SQLite SQL": "sqlite",
+}
 AGREE_ON = {LIMIT_ONE_DAY: ("rows", "cost"), ONE_DAY: ("rows", "cost")}
 """Linear credit and IHC give a single day's reports other orders; the whole has the same."""
 
@@ -42,7 +49,8 @@ def measure(command: list[str], **environment: str) -> tuple[float, float, str]:
     """Seconds, peak memory in MB of the process and all that it starts (sampled every 20 ms), and what it printed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ATTRIBUTION_", "IHC_", "DAGSTER_"))}
     began, peak = time.perf_counter(), 0.0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**kept, **environment}, start_new_session=True) as process:
+    environment = {**kept, **environment}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True) as process:
         while process.poll() is None:
             peak = max(peak, _memory(process.pid))
             time.sleep(0.02)
@@ -72,8 +80,7 @@ def database(sessions: int, days: int = DAYS) -> Path:
         path.unlink(missing_ok=True)
         shutil.rmtree(path.with_suffix(""), ignore_errors=True)
         print(f"making {path.name} ...", flush=True)
-        make = "import sys; from pathlib import Path; import databases; databases.make(Path(sys.argv[1]), *map(int, sys.argv[2:]))"
-        subprocess.run([OURS / "python", "-c", make, path, str(sessions), str(days)], check=True, cwd=HERE)
+        subprocess.run([OURS / "python", HERE / "databases.py", path, str(sessions), str(days)], check=True)
         path.with_suffix(".done").touch()
     return path
 
@@ -159,7 +166,8 @@ def table(measured: dict[int, Measured], ranges: dict[int, float] | None, rounds
             cells.append(f"{seconds:.2f} s ({seconds / limit:.1f}), {peak:,.0f} MB")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     if ranges:
-        lines += ["", "Peak memory of this project's compute: " + ", ".join(f"{d} days {mb:,.0f} MB" for d, mb in ranges.items()) + "."]
+        peaks = ", ".join(f"{days} days {peak:,.0f} MB" for days, peak in ranges.items())
+        lines += ["", f"Peak memory of this project's compute, as many sessions per day: {peaks}."]
     with Path("/proc/cpuinfo").open() as info:
         processor = next((line.split(":")[1].strip() for line in info if line.startswith("model name")), platform.machine())
     packages = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "polars", "pandas", "pyarrow"))
@@ -172,14 +180,14 @@ def draw(measured: dict[int, Measured]) -> None:
     import matplotlib.pyplot as plt
 
     plt.rcParams.update({"svg.hashsalt": "benchmarks", "font.size": 9})
-    figure, axes = plt.subplots(figsize=(7, 4))
+    figure, axes = plt.subplots(figsize=(8, 3.6))
     for name in (RUN, "SQLite SQL", COMPUTE, "pandas merge", "Polars", LIMIT):
         seconds = [statistics.median(s for s, _ in of_size[name]) for of_size in measured.values()]
         label = name.replace("`", "")
         axes.plot(list(measured), seconds, marker="o", label=label, linewidth=2.5 if name in (COMPUTE, RUN) else 1.2)
     axes.set(xscale="log", yscale="log", xlabel="sessions", ylabel="seconds, whole process")
     axes.grid(visible=True, alpha=0.3)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     figure.savefig(PICTURE, bbox_inches="tight", metadata={"Date": None})
 
 
@@ -197,7 +205,8 @@ def main() -> None:
     if options.write:
         text = DOCUMENT.read_text(encoding="utf-8")
         marked = f"<!-- figures -->\n{figures}\n<!-- /figures -->"
-        DOCUMENT.write_text(re.sub(r"<!-- figures -->.*<!-- /figures -->", lambda _: marked, text, flags=re.DOTALL), encoding="utf-8")
+        text = re.sub(r"<!-- figures -->.*<!-- /figures -->", lambda _: marked, text, flags=re.DOTALL)
+        DOCUMENT.write_text(text, encoding="utf-8")
         draw(measured)
 
 

@@ -1,7 +1,7 @@
-"""What others do for the same report: each a whole process, `python contenders.py NAME FOLDER`, that prints its figures as JSON.
+"""What others do for the same report: whole processes, `python contenders.py NAME FOLDER`, that print their figures as JSON.
 
 All credit linearly, with a lookback of 30 days, and read the Parquet files in FOLDER, but `sqlite`, which reads the database
-beside it. `duckdb` and `duckdb_one_day` also write every table that the pipeline writes, as Parquet; the others the report alone.
+beside it. `duckdb` and `duckdb_one_day` also write every table that the pipeline writes, as Parquet; the others none.
 """
 
 from __future__ import annotations

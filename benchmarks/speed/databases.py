@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +20,7 @@ SESSIONS_PER_USER = 8
 CONVERSIONS_PER_SESSION = 0.03
 SEED = 5
 ROWS_AT_ONCE = 200_000
-EXTENSION = files("duckdb_extension_sqlite_scanner") / "extensions" / f"v{duckdb.__version__}" / "sqlite_scanner.duckdb_extension"
+EXTENSIONS = files("duckdb_extension_sqlite_scanner") / "extensions" / f"v{duckdb.__version__}"
 
 
 def make(path: Path, sessions: int, days: int) -> None:
@@ -73,7 +74,7 @@ def make(path: Path, sessions: int, days: int) -> None:
     folder = path.with_suffix("")
     folder.mkdir()
     with duckdb.connect() as connection:
-        connection.execute(f"LOAD '{EXTENSION}'")
+        connection.execute(f"LOAD '{EXTENSIONS / 'sqlite_scanner.duckdb_extension'}'")
         connection.execute(f"ATTACH '{path}' AS source (TYPE sqlite, READ_ONLY)")
         for name in SOURCES:
             connection.execute(f"COPY source.{name} TO '{folder / name}.parquet' (FORMAT parquet)")
@@ -90,3 +91,7 @@ def _ids(digits: str, numbers: Any) -> list[str]:
 def _dates_and_times(seconds: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[list[str], list[str]]:
     texts = np.datetime_as_string(np.datetime64(FIRST_DAY, "s") + seconds).tolist()
     return [text[:10] for text in texts], [text[11:] for text in texts]
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]), sessions=int(sys.argv[2]), days=int(sys.argv[3]))

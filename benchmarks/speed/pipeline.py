@@ -1,4 +1,4 @@
-"""This project's compute without Dagster: `python pipeline.py DATABASE FIRST LAST REPORTS_FROM`, which prints its figures as JSON."""
+"""This project's compute without Dagster: `python pipeline.py DATABASE FIRST LAST REPORTS_FROM` prints its figures as JSON."""
 
 from __future__ import annotations
 
