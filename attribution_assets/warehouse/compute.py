@@ -145,7 +145,7 @@ class Answer:
         with os.fdopen(reading), os.fdopen(writing, "w") as stdin:
             stdin.write(f"{json.dumps(task)}\n")
             stdin.flush()
-            ended = subprocess.run(command, stdin=reading, capture_output=True, text=True, check=False)  # noqa: S603
+            ended = subprocess.run(command, stdin=reading, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
         if ended.returncode:
             lines = ended.stderr.strip().splitlines()
             raise DuckDBError(lines[0] if lines else f"its process ended with {ended.returncode}")

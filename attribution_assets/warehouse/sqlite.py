@@ -226,6 +226,7 @@ class SQLiteWarehouse:
             where, bounds = "", {}
             if day_column and days:
                 bounds = {"first": days.first, "last": days.last}
+                connection.execute("BEGIN")  # so that what is found now is still so when the rows are read
                 if _has_rows_beside(connection, table, day_column, bounds):
                     where = f"WHERE {day_column} BETWEEN :first AND :last"
             cursor = connection.execute(
@@ -453,7 +454,7 @@ def _stage(connection: sqlite3.Connection, table: Table, rows: pd.DataFrame | It
 def _is_typed(connection: sqlite3.Connection, table: Table) -> bool:
     """Whether DuckDB's answer has the declared types; it gives every value of a column the same one."""
     given = dict(connection.execute("SELECT name, lower(type) FROM computed.pragma_table_info('answer')").fetchall())
-    return all(re.search(READS_AS[column.type], given[column.name]) for column in table.columns)
+    return all(re.search(READS_AS[column.type], given.get(column.name, "")) for column in table.columns)
 
 
 def _values(column: pd.Series) -> list[Any]:

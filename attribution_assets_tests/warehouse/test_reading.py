@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from attribution_assets.warehouse import Days, Query, Table, schema
+from attribution_assets.warehouse import Days, Query, Table, schema, sqlite
 
 if TYPE_CHECKING:
     from attribution_assets_tests.support import Shop
@@ -128,3 +128,20 @@ def test_a_stream_is_not_disturbed_by_a_writer(attributed: Shop) -> None:
     seen += stream
 
     assert [row for piece in seen for row in piece.itertuples(index=False, name=None)] == OLD
+
+
+def test_a_day_that_another_writes_meanwhile_is_not_in_the_stream(attributed: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = sqlite._has_rows_beside
+
+    def looking_as_another_writes(*arguments: Any) -> bool:
+        found = look(*arguments)
+        attributed.execute("INSERT INTO attribution_customer_journey VALUES ('late', 's9', 1.0, '2023-09-09')")
+        return found
+
+    days = Days("2023-09-01", "2023-09-03")
+    monkeypatch.setattr(sqlite, "_has_rows_beside", looking_as_another_writes)
+    stream = attributed.warehouse.stream(ATTRIBUTION, "conv_date", days)
+    first = next(stream)
+    monkeypatch.undo()
+
+    assert [row for piece in (first, *stream) for row in piece.itertuples(index=False, name=None)] == OLD
