@@ -18,6 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import hypothesis
 import pytest
 from hypothesis import strategies as st
@@ -128,7 +129,6 @@ def test_both_engines_treat_awkward_rows_alike(shop: Shop, tmp_path: Path) -> No
 @hypothesis.given(numbers=st.lists(st.floats(-1e15, 1e15, allow_nan=False), min_size=1, max_size=30))
 @hypothesis.settings(max_examples=25)
 def test_both_engines_add_up_to_the_same_bits(numbers: list[float]) -> None:
-    duckdb = pytest.importorskip("duckdb")
     with closing(sqlite3.connect(":memory:")) as ours, duckdb.connect() as theirs:
         functions.add_to(ours)
         for statement in functions.IN_DUCKDB:
@@ -144,7 +144,6 @@ def test_both_engines_add_up_to_the_same_bits(numbers: list[float]) -> None:
 
 
 def test_both_engines_know_the_same_days_before() -> None:
-    duckdb = pytest.importorskip("duckdb")
     with duckdb.connect() as theirs:
         for statement in functions.IN_DUCKDB:
             theirs.execute(statement)
