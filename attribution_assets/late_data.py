@@ -153,7 +153,8 @@ def late_days(settings: Settings, changes: Changes, computed: Computed) -> LateD
     reach = _reached_conversions(changes, lookback)
     conversions = differing("customer_journeys", "conv_date", reach.keys() & computed.attributed.keys(), journeys_query)
     reach_of_costs = _reached_costs(changes)
-    costs = differing("channel_costs", "date", reach_of_costs.keys() & computed.summed.keys(), costs_query)
+    summed = computed.summed.keys() | computed.reported.keys()  # a report sums none on a day without sessions
+    costs = differing("channel_costs", "date", reach_of_costs.keys() & summed, costs_query)
 
     reach_of_reports = _reached_reports(changes, lookback)
     candidates = (reach_of_reports.keys() & computed.reported.keys()) - _following(conversions, costs, lookback)

@@ -54,6 +54,6 @@ def query_parameters(settings: Settings, asset: str, days: Days) -> dict[str, st
         "first_day": days.first,
         "last_day": days.last,
         "last_conversion_day": shift(days.last, reach),
-        "lookback_days": settings.lookback_days,
+        "lookback_days": 0 if asset == "channel_costs" else settings.lookback_days,
         "include_converting_session": int(settings.include_converting_session),
     }

@@ -229,6 +229,16 @@ def test_a_changed_cost_requests_the_costs_of_its_own_day(computed: Automated) -
     assert computed.late_data_requests() == {"sum_costs": ["2023-09-05"]}
 
 
+def test_a_late_session_requests_the_costs_of_a_reported_day_that_had_none_to_sum(automated: Automated) -> None:
+    automated.attribute("2023-09-10")
+    automated.report("2023-09-07", "2023-09-12")  # sums the costs of the days that have sessions, to the 10th
+    assert automated.late_data_requests() == {}
+
+    automated.shop.session("late", "ben", "2023-09-12 11:00:00", cost=3.0)
+
+    assert automated.late_data_requests() == {"sum_costs": ["2023-09-12"]}
+
+
 def test_a_session_of_nobody_that_moved_requests_the_costs_of_both_days(computed: Automated) -> None:
     computed.shop.session("late", "ben", "2023-09-05 11:00:00")
     computed.late_data()
@@ -253,11 +263,14 @@ def test_costs_that_were_summed_again_by_themselves_leave_nothing_late(computed:
     assert computed.shop.table("channel_reporting", "date, cost")[4] == ("2023-09-05", 7.0)
 
 
-def test_a_report_from_before_its_costs_were_kept_is_requested_alone(computed: Automated) -> None:
+def test_a_report_from_before_its_costs_were_kept_follows_them_once_they_are_summed(computed: Automated) -> None:
     computed.instance.wipe_assets([dg.AssetKey("channel_costs")])
     computed.shop.execute("DELETE FROM channel_costs")
 
-    assert computed.late_data_requests() == {"report_channels": september(*range(1, 11))}
+    assert computed.late_data_requests() == {"sum_costs": september(*range(1, 11))}
+
+    computed.sum_costs("2023-09-01", "2023-09-10")
+    assert computed.conditions_request() == dict.fromkeys(REPORTS, september(*range(1, 11)))
 
 
 def test_a_changed_revenue_requests_the_reports_of_its_days_lookback(computed: Automated) -> None:

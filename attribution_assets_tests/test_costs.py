@@ -96,6 +96,41 @@ def test_a_report_whose_costs_were_never_summed_sums_them_first_and_records_them
     assert materialized(result, "channel_reporting") == {"2023-09-01": 1, DAY: 1, "2023-09-03": 0}
 
 
+def test_costs_that_a_report_sums_show_what_a_run_of_their_own_would_show(sold: Shop, instance: dg.DagsterInstance) -> None:
+    def shown(result: dg.ExecuteInProcessResult) -> dict[str, dg.MetadataValue]:
+        [event] = [
+            event.materialization
+            for event in result.all_events
+            if event.is_step_materialization and (event.asset_key, event.partition) == (dg.AssetKey("channel_costs"), DAY)
+        ]
+        return {name: value for name, value in event.metadata.items() if name in {"sessions", "cost", "settings"}}
+
+    by_the_report = shown(sold.report(instance, *REPORTED))
+
+    assert (by_the_report["sessions"].value, by_the_report["cost"].value) == (1, 3.0)
+    assert by_the_report == shown(sold.sum_costs(instance, DAY))
+
+
+def test_costs_that_a_report_sums_are_proved_like_others(sold: Shop, instance: dg.DagsterInstance) -> None:
+    sold.warehouse.prepare()
+    sold.execute(
+        "CREATE TRIGGER lost AFTER INSERT ON channel_costs BEGIN UPDATE channel_costs SET cost = 0 WHERE rowid = NEW.rowid; END"
+    )
+
+    with pytest.raises(AttributionError, match=r"channel_costs was written, but it is wrong.* 2 days of 2023-09-01 to"):
+        sold.report(instance, *REPORTED)
+
+    assert sold.table("channel_reporting") == []
+
+
+def test_a_broken_session_of_another_day_does_not_stop_the_costs(sold: Shop, instance: dg.DagsterInstance) -> None:
+    sold.execute("UPDATE session_sources SET holder_engagement = 'no' WHERE event_date = '2023-09-01'")
+
+    sold.sum_costs(instance, DAY)
+
+    assert sold.table("channel_costs") == [(DAY, "Ads", 1, 3.0)]
+
+
 def test_a_report_sums_no_costs_that_were_summed_before(sold: Shop, instance: dg.DagsterInstance) -> None:
     sold.sum_costs(instance, DAY)
     sold.execute("UPDATE session_costs SET cost = 50")

@@ -15,6 +15,7 @@ from attribution_assets.partitions import conversions_in_reach, run_days
 from attribution_assets.queries import costs_query, reporting_query
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
+from attribution_assets.warehouse.checks import checks_of, run_check, stop_if_failed
 from attribution_assets.warehouse.days import unbroken_ranges
 
 
@@ -120,14 +121,17 @@ def reporting_assets(settings: Settings, partitions: dg.DailyPartitionsDefinitio
 
 
 def sum_missing_costs(context: dg.AssetExecutionContext, settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> None:
-    """Materializes channel_costs of those of the days that have sessions and no costs yet.
+    """Materializes channel_costs of those of the days that have sessions and no costs yet, checked and shown as in a run.
 
     A backfill of conversion days reaches back to reports whose costs nobody has asked for; without them, spend would be lost.
+    Raises AttributionError where the costs do not add up.
     """
     _, rows = warehouse.fetch(Query("days_without_costs", {"first_day": days.first, "last_day": days.last}))
     for missing in unbroken_ranges(day for (day,) in rows):
         context.log.info(f"channel_costs of {missing} were missing: summing them first.")
-        counts = warehouse.replace_days(schema()["channel_costs"], "date", missing, costs_query(settings, missing))
-        for day, count in counts.items():
-            shown = {"dagster/partition_row_count": count}
-            context.log_event(dg.AssetMaterialization("channel_costs", partition=day, metadata=shown))
+        query = costs_query(settings, missing)
+        counts = warehouse.replace_days(schema()["channel_costs"], "date", missing, query)
+        stop_if_failed(run_check(warehouse, check, query.parameters) for check in checks_of("channel_costs", before=False))
+        for day, shown in facts("shown_channel_costs", settings, warehouse, missing).items():
+            metadata = {"dagster/partition_row_count": counts[day], **shown}
+            context.log_event(dg.AssetMaterialization("channel_costs", partition=day, metadata=metadata))
