@@ -10,7 +10,7 @@ from attribution_assets.assets.shown import facts, report_facts
 from attribution_assets.automation import restated
 from attribution_assets.checks import source_check_specs, source_checks
 from attribution_assets.io_managers import SQLiteIOManager
-from attribution_assets.io_managers.sqlite import Described
+from attribution_assets.io_managers.sqlite import Described, shown_if_known
 from attribution_assets.partitions import conversions_in_reach, run_days
 from attribution_assets.queries import costs_query, reporting_query
 from attribution_assets.settings import Settings
@@ -132,6 +132,9 @@ def sum_missing_costs(context: dg.AssetExecutionContext, settings: Settings, war
         query = costs_query(settings, missing)
         counts = warehouse.replace_days(schema()["channel_costs"], "date", missing, query)
         stop_if_failed(run_check(warehouse, check, query.parameters) for check in checks_of("channel_costs", before=False))
-        for day, shown in facts("shown_channel_costs", settings, warehouse, missing).items():
-            metadata = {"dagster/partition_row_count": counts[day], **shown}
+        shown = shown_if_known(
+            partial(facts, "shown_channel_costs", settings), warehouse, "channel_costs", missing, context.log
+        )
+        for day, count in counts.items():
+            metadata = {"dagster/partition_row_count": count, **shown.get(day, {})}
             context.log_event(dg.AssetMaterialization("channel_costs", partition=day, metadata=metadata))

@@ -58,10 +58,7 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
         rows = self.warehouse.replace_days(table, day_column(context.asset_key, context.definition_metadata), days, obj)
         describe_days({day: {"dagster/partition_row_count": count} for day, count in rows.items()})
         if shown:
-            try:
-                describe_days(shown(self.warehouse, days))
-            except Exception:
-                context.log.exception(f"{table.name} of {days} is written, but what the UI shows of it could not be found out.")
+            describe_days(shown_if_known(shown, self.warehouse, table.name, days, context.log))
 
     def load_input(self, context: dg.InputContext) -> pd.DataFrame | Frames:
         """The rows of the upstream days that the partition mapping gives; of all partitions for an unpartitioned reader."""
@@ -88,6 +85,21 @@ def day_column(key: dg.AssetKey, metadata: Mapping[str, Any]) -> str:
 def read_days(context: dg.InputContext) -> Days | None:
     """The days that a reader gets: its partitions' (every one, for an unpartitioned reader); None of an unpartitioned asset."""
     return Days.of(context.asset_partition_keys) if context.has_asset_partitions else None
+
+
+def shown_if_known(
+    shown: Callable[[SQLiteWarehouse, Days], OfDays],
+    warehouse: SQLiteWarehouse,
+    name: str,
+    days: Days,
+    log: dg.DagsterLogManager,
+) -> OfDays:
+    """What is to be shown of the days; nothing where that fails, since the rows are written: the log has the error."""
+    try:
+        return shown(warehouse, days)
+    except Exception:
+        log.exception(f"{name} of {days} is written, but what the UI shows of it could not be found out.")
+        return {}
 
 
 def describe_days(metadata: OfDays) -> None:
