@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.ihc.model import OUTPUTS, Credit, Floats, Ints, ihc, nanoseconds
+from attribution_assets.ihc.model import OUTPUTS, Credit, ihc
 from attribution_assets.ihc.parameters import IHCParameters
 from attribution_assets.ihc.redistribution import Redistribution
+from attribution_assets.models.journeys import Floats, Ints, nanoseconds
 
 FLAGS = ("holder_engagement", "closer_engagement")
 COLUMNS = ("request", "conversion_id", "session_id", "timestamp", "channel_label", *FLAGS, *OUTPUTS)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc.parameters import IHCParameters, Knot
 from attribution_assets.ihc.redistribution import PhaseRedistribution, Redistribution, move
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
-HOUR = 3_600_000_000_000
-"""In nanoseconds."""
+from attribution_assets.models.journeys import HOUR, Floats, Ints, Journeys
 
 JOURNEY_COLUMNS = ("conv_id", "session_id", "timestamp", "channel_label", "holder_engagement", "closer_engagement")
 
@@ -56,16 +51,12 @@ def attribute(
     parameters = IHCParameters.load(parameters)
     redistribution = Redistribution.load(redistribution) if redistribution is not None else None
     _check(journeys)
-    time = nanoseconds(journeys["timestamp"])
-    conversion, _ = _numbered(journeys["conv_id"])
-    channel, labels = _numbered(journeys["channel_label"])
-    order = _journey_order(conversion, time, journeys["session_id"])
-    in_order = conversion[order]
+    flat, order = Journeys.of(journeys)
     credit = ihc(
-        offsets=np.flatnonzero(np.diff(in_order, prepend=-1)),
-        time=time[order],
-        channel=channel[order],
-        labels=labels,
+        offsets=flat.offsets,
+        time=flat.time,
+        channel=flat.channel,
+        labels=flat.labels,
         holder_engagement=journeys["holder_engagement"].to_numpy(np.float64)[order],
         closer_engagement=journeys["closer_engagement"].to_numpy(np.float64)[order],
         parameters=parameters,
@@ -84,7 +75,7 @@ def ihc(
     offsets: Ints,
     time: Ints,
     channel: Ints,
-    labels: list[str],
+    labels: Sequence[str],
     holder_engagement: Floats,
     closer_engagement: Floats,
     parameters: IHCParameters,
@@ -146,42 +137,6 @@ def _divide(numerator: Floats, denominator: Floats) -> Floats:
     """The quotient, 0 where the denominator is 0."""
     quotient: Floats = np.divide(numerator, denominator, out=np.zeros_like(denominator), where=denominator != 0)
     return quotient
-
-
-def _numbered(column: pd.Series) -> tuple[Ints, list[str]]:
-    """The number of each row's value, in order of appearance, and the values."""
-    numbers, values = pd.factorize(column.to_numpy())
-    if (numbers < 0).any():
-        raise AttributionError(f"The journeys have a row without {column.name}.")
-    return numbers, [str(value) for value in values]
-
-
-def _journey_order(conversion: Ints, time: Ints, session_id: pd.Series) -> Ints:
-    """The positions that sort the rows by journey, time and, where times are equal, session_id."""
-    n = len(time)
-    rank = np.empty(n, dtype=np.int64)
-    rank[np.argsort(time)] = np.arange(n)
-    order = np.argsort(conversion * n + rank)
-    same = (np.diff(conversion[order]) == 0) & (np.diff(time[order]) == 0)
-    tied = np.append(same, False) | np.append(False, same)
-    if tied.any():
-        rows = np.sort(order[tied])
-        ids = session_id.to_numpy(dtype=object)[rows].astype(str)
-        order[tied] = rows[np.lexsort((ids, time[rows], conversion[rows]))]
-    return order
-
-
-def nanoseconds(timestamp: pd.Series) -> Ints:
-    """The times as whole nanoseconds, whose differences are exact: a jump of a membership lies at an exact hour."""
-    wanted = "Write YYYY-MM-DD HH:MM:SS, in UTC."
-    try:
-        parsed = pd.to_datetime(timestamp.to_numpy(), format="ISO8601", utc=True).as_unit("ns")
-    except (TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise AttributionError(f"A timestamp of the journeys cannot be read: {reason} {wanted}") from error
-    if parsed.isna().any():
-        raise AttributionError(f"The timestamp {timestamp[parsed.isna()].iloc[0]!r} of the journeys is no time. {wanted}")
-    return parsed.asi8
 
 
 def _check(journeys: pd.DataFrame) -> None:

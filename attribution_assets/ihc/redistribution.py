@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc.parameters import Share, is_file, read_json
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from attribution_assets.models.journeys import Floats, Ints
 
 
 class PhaseRedistribution(BaseModel):
@@ -68,7 +66,7 @@ def with_redistribution(name: str, redistribution: Redistribution | None) -> str
     return f"{name} + {redistribution.name}" if redistribution else name
 
 
-def move(shares: Floats, rule: PhaseRedistribution, *, offsets: Ints, channel: Ints, labels: list[str]) -> Floats:
+def move(shares: Floats, rule: PhaseRedistribution, *, offsets: Ints, channel: Ints, labels: Sequence[str]) -> Floats:
     """The shares of one phase after the named channels gave theirs away, shape (sessions,); a journey's sum stays.
 
     `shares`: 0 to 1, for sessions grouped by journey and sorted by time; `offsets`, shape (journeys,): where each

@@ -1,0 +1,129 @@
+"""Journeys as flat arrays, one after another, each starting at an offset: what every model computes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from attribution_assets.errors import AttributionError
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+HOUR = 3_600_000_000_000
+"""In nanoseconds."""
+
+MINUTE = HOUR // 60
+"""In nanoseconds."""
+
+
+@dataclass(frozen=True)
+class Journeys:
+    """The sessions of all journeys, those of a journey in order of time, equal times in the order of their session_id.
+
+    `offsets`, shape (journeys,): where each journey starts, the first at 0; none is empty. `time`, shape (sessions,), in
+    nanoseconds. `channel`, shape (sessions,): index into `labels`.
+    """
+
+    offsets: Ints
+    time: Ints
+    channel: Ints
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> tuple[Self, Ints]:
+        """The journeys of rows in any order, and which row each session is, shape (sessions,).
+
+        `rows`: conv_id, session_id, timestamp (text `YYYY-MM-DD HH:MM:SS` or datetime64, UTC) and channel_label. The rows of
+        one conv_id are one journey. Raises AttributionError for an unreadable timestamp and a missing value.
+        """
+        time = nanoseconds(rows["timestamp"])
+        conversion, _ = _numbered(rows["conv_id"])
+        channel, labels = _numbered(rows["channel_label"])
+        order = _journey_order(conversion, time, rows["session_id"])
+        offsets = np.flatnonzero(np.diff(conversion[order], prepend=-1))
+        return cls(offsets, time[order], channel[order], labels), order
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    @cached_property
+    def sizes(self) -> Ints:
+        """How many sessions each journey has, shape (journeys,)."""
+        return np.diff(self.offsets, append=len(self.time))
+
+    @cached_property
+    def last(self) -> Ints:
+        """Where the last session of each journey stands, shape (journeys,)."""
+        return self.offsets + self.sizes - 1
+
+    @cached_property
+    def journey(self) -> Ints:
+        """The number of each session's journey, shape (sessions,)."""
+        return np.repeat(np.arange(len(self)), self.sizes)
+
+    @cached_property
+    def position(self) -> Ints:
+        """Each session's place in its journey, from 0, shape (sessions,)."""
+        return np.arange(len(self.time)) - self.offsets[self.journey]
+
+    def has(self, sessions: Bools) -> Bools:
+        """Which journeys have one of these sessions, shape (journeys,)."""
+        return np.logical_or.reduceat(sessions, self.offsets) if len(self) else np.zeros(0, dtype=bool)
+
+    def normed(self, weights: Floats) -> Floats:
+        """The weights, 0 or more each, as shares of their journey's sum; equal shares where that is 0."""
+        if not len(self):
+            return weights
+        total = np.add.reduceat(weights, self.offsets)
+        weights = np.where((total > 0)[self.journey], weights, 1.0)
+        return weights / np.where(total > 0, total, self.sizes)[self.journey]
+
+    def only(self, sessions: Bools) -> Journeys:
+        """The journeys with these sessions alone; one that has none of them is gone."""
+        of_journey = self.journey[sessions]
+        return Journeys(
+            np.flatnonzero(np.diff(of_journey, prepend=-1)), self.time[sessions], self.channel[sessions], self.labels
+        )
+
+
+def nanoseconds(timestamp: pd.Series) -> Ints:
+    """The times as whole nanoseconds, whose differences are exact: a jump of a membership lies at an exact hour."""
+    wanted = "Write YYYY-MM-DD HH:MM:SS, in UTC."
+    try:
+        parsed = pd.to_datetime(timestamp.to_numpy(), format="ISO8601", utc=True).as_unit("ns")
+    except (TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise AttributionError(f"A timestamp of the journeys cannot be read: {reason} {wanted}") from error
+    if parsed.isna().any():
+        raise AttributionError(f"The timestamp {timestamp[parsed.isna()].iloc[0]!r} of the journeys is no time. {wanted}")
+    return parsed.asi8
+
+
+def _numbered(column: pd.Series) -> tuple[Ints, tuple[str, ...]]:
+    """The number of each row's value, in order of appearance, and the values."""
+    numbers, values = pd.factorize(column.to_numpy())
+    if (numbers < 0).any():
+        raise AttributionError(f"The journeys have a row without {column.name}.")
+    return numbers, tuple(str(value) for value in values)
+
+
+def _journey_order(conversion: Ints, time: Ints, session_id: pd.Series) -> Ints:
+    """The positions that sort the rows by journey, time and, where times are equal, session_id."""
+    n = len(time)
+    rank = np.empty(n, dtype=np.int64)
+    rank[np.argsort(time)] = np.arange(n)
+    order = np.argsort(conversion * n + rank)
+    same = (np.diff(conversion[order]) == 0) & (np.diff(time[order]) == 0)
+    tied = np.append(same, False) | np.append(False, same)
+    if tied.any():
+        rows = np.sort(order[tied])
+        ids = session_id.to_numpy(dtype=object)[rows].astype(str)
+        order[tied] = rows[np.lexsort((ids, time[rows], conversion[rows]))]
+    return order

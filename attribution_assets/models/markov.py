@@ -1,0 +1,94 @@
+"""The Markov model: what share of the conversions would be lost without a channel, exactly, as a linear solve."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from attribution_assets.errors import AttributionError
+from attribution_assets.models.journeys import Bools, Floats, Ints, Journeys
+
+START = 0
+"""The state of a journey that has no session yet: first in the order of states."""
+
+
+class Chain(NamedTuple):
+    """An absorbing Markov chain over the states that occur, START the first.
+
+    `states`, shape (states,): the last channels of a journey as digits, the latest the lowest, 0 for none, else index + 1;
+    `probability`, shape (moves,): that of each move that occurs, between the states numbered `source` and `target`;
+    `converts`, shape (states,): the probability of a conversion. What is missing to 1 ends without one.
+    """
+
+    states: Ints
+    source: Ints
+    target: Ints
+    probability: Floats
+    converts: Floats
+
+
+def markov(journeys: Journeys, converted: Bools, *, order: int = 1, non_converting: bool = True) -> Floats:
+    """The removal effect of every channel, shape (labels,): 1 - P(conversion without it) / P(conversion), 0 to 1.
+
+    A journey is a walk from START over states, the last `order` channels, to a conversion or to none; the probability of each
+    step is its share of the steps from its state, and P the probability to end in a conversion. Without a channel, a walk
+    that comes to it ends without a conversion. P solves (1 - moves) P = converts, so the result is exact. A channel that does
+    not occur, and every channel where nothing converted, has 0.
+
+    `converted`, shape (journeys,): whether the journey ends in a conversion; the others count unless `non_converting` is false.
+    Raises AttributionError for more states than can be numbered.
+    Source: Anderl, Becker, von Wangenheim, Schumann, "Mapping the customer journey", IJRM 33 (2016).
+    """
+    effects = np.zeros(len(journeys.labels))
+    if not non_converting:
+        journeys, converted = journeys.only(converted[journeys.journey]), converted[converted]
+    if not converted.any():
+        return effects
+    chain = _chain(journeys, converted, order)
+    base = len(journeys.labels) + 1
+    digits = chain.states // base ** np.arange(order)[:, None] % base
+    whole = _conversion_probability(chain, np.ones(len(chain.states), dtype=bool))
+    for channel in np.unique(journeys.channel):
+        effects[channel] = 1 - _conversion_probability(chain, (digits != channel + 1).all(axis=0)) / whole
+    return effects.clip(0, 1)
+
+
+def _conversion_probability(chain: Chain, left: Bools) -> float:
+    """From START, if only the states in `left` are left: a walk that comes to another one does not convert."""
+    from scipy.sparse import csc_array, eye_array
+    from scipy.sparse.linalg import spsolve
+
+    stays = left[chain.source] & left[chain.target]
+    number = np.cumsum(left) - 1
+    at = number[chain.source[stays]], number[chain.target[stays]]
+    size = int(np.count_nonzero(left))
+    moves = csc_array((chain.probability[stays], at), shape=(size, size))
+    return float(np.atleast_1d(spsolve(eye_array(size, format="csc") - moves, chain.converts[left]))[START])
+
+
+def _chain(journeys: Journeys, converted: Bools, order: int) -> Chain:
+    base = len(journeys.labels) + 1
+    followers = base + 1  # every channel, a conversion, none
+    if base**order * followers >= 2**63:
+        raise AttributionError(
+            f"A Markov chain of order {order} over {len(journeys.labels)} channels has more states than can be numbered: "
+            "lower ATTRIBUTION_MARKOV_ORDER, or group channels with ATTRIBUTION_CHANNEL_GROUPS."
+        )
+    state = journeys.channel + 1
+    for back in range(1, order):
+        earlier = np.zeros_like(state)
+        earlier[back:] = journeys.channel[:-back] + 1
+        state = state + np.where(journeys.position >= back, earlier, 0) * base**back
+    before = np.roll(state, 1)
+    before[journeys.offsets] = START
+    steps = before * followers + journeys.channel
+    ends = state[journeys.last] * followers + np.where(converted, base - 1, base)
+    step, count = np.unique_counts(np.concatenate([steps, ends]))
+    source, follower = np.divmod(step, followers)
+    states, at = np.unique_inverse(source)
+    probability = count / np.bincount(at, weights=count)[at]
+    goes_on = follower < base - 1
+    target = source % base ** (order - 1) * base + follower + 1
+    converts = np.bincount(at, weights=probability * (follower == base - 1), minlength=len(states)).astype(np.float64)
+    return Chain(states, at[goes_on], np.searchsorted(states, target[goes_on]), probability[goes_on], converts)

@@ -1,0 +1,149 @@
+"""ModelRules: what the models are told, and the path rules by which journeys are simplified before they see them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from attribution_assets.errors import AttributionError
+from attribution_assets.models.heuristics import U_SHAPED, PositionShares
+from attribution_assets.models.journeys import MINUTE, Bools, Journeys
+
+MODELS = (
+    "first_touch",
+    "last_touch",
+    "last_non_direct_touch",
+    "linear",
+    "position_based",
+    "time_decay",
+    "markov",
+    "shapley",
+    "ihc",
+)
+"""Every model, in the order in which they are shown."""
+
+LEARNED = ("markov", "shapley")
+"""The models that learn what a channel is worth from the journeys of a training window."""
+
+
+@dataclass(frozen=True)
+class PathRules:
+    """How a journey is simplified, in this order; each rule sees what the one before left, and none empties a journey.
+
+    `channel_groups`: the channel that stands for some others. `exclude_channels`: their sessions are left out. `drop_direct`:
+    so are those of direct channels. `collapse_minutes`: of consecutive sessions of one channel, each at most so many minutes
+    after the one before, the first stands for all. `last_sessions`: only so many of the latest stay. A rule that would leave
+    no session of a journey leaves all that it found. Sessions that are left out get no credit.
+    """
+
+    channel_groups: Mapping[str, str] = field(default_factory=dict)
+    exclude_channels: frozenset[str] = frozenset()
+    drop_direct: bool = False
+    collapse_minutes: float | None = None
+    last_sessions: int | None = None
+
+    def __str__(self) -> str:
+        """In a few words, as on every row."""
+        parts = [
+            "grouped channels" if self.channel_groups else "",
+            f"without {', '.join(sorted(self.exclude_channels))}" if self.exclude_channels else "",
+            "without direct" if self.drop_direct else "",
+            f"repeats within {self.collapse_minutes:g} minutes collapsed" if self.collapse_minutes is not None else "",
+            f"last {self.last_sessions} sessions" if self.last_sessions is not None else "",
+        ]
+        return "; ".join(filter(None, parts)) or "whole journeys"
+
+
+@dataclass(frozen=True)
+class ModelRules:
+    """The models that are wanted and what they are told. `direct_channels` are named as they are after grouping.
+
+    `markov_order`: how many channels a state is. `markov_non_converting`: whether journeys without a conversion count.
+    `training_days`: how long the window is from which channels' values are learned; it ends with the day. `seed`: of all that
+    is drawn.
+    """
+
+    models: tuple[str, ...] = MODELS
+    position_shares: PositionShares = U_SHAPED
+    half_life_hours: float = 168
+    direct_channels: frozenset[str] = frozenset({"Direct", "Direct Traffic"})
+    markov_order: int = 1
+    markov_non_converting: bool = True
+    training_days: int = 90
+    seed: int = 0
+    path: PathRules = field(default_factory=PathRules)
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """Those of the models that learn."""
+        return tuple(model for model in self.models if model in LEARNED)
+
+    def told(self) -> dict[str, object]:
+        """All of it but the choice of models, as JSON takes it: what identifies how a model computed."""
+        told = {name: value for name, value in asdict(self).items() if name != "models"}
+        path = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in told["path"].items()}
+        return {**told, "direct_channels": sorted(self.direct_channels), "path": path}
+
+    def is_direct(self, labels: tuple[str, ...]) -> Bools:
+        """Which of the channels are direct, shape (labels,)."""
+        return np.array([label in self.direct_channels for label in labels], dtype=bool)
+
+    def simplify(self, journeys: Journeys) -> tuple[Journeys, Bools]:
+        """The journeys by the path rules, and which of the sessions given are left, shape (sessions,). No journey is gone."""
+        path = self.path
+        journeys = _grouped(journeys, path.channel_groups)
+        left = np.ones(len(journeys.time), dtype=bool)
+
+        def leave(dropped: Bools) -> None:
+            nonlocal journeys
+            kept = ~dropped
+            kept |= ~journeys.has(kept)[journeys.journey]
+            left[left] = kept
+            journeys = journeys.only(kept)
+
+        if path.exclude_channels:
+            leave(np.array([label in path.exclude_channels for label in journeys.labels], dtype=bool)[journeys.channel])
+        if path.drop_direct:
+            leave(self.is_direct(journeys.labels)[journeys.channel])
+        if path.collapse_minutes is not None:
+            repeats = np.diff(journeys.channel, prepend=-1) == 0
+            soon = np.diff(journeys.time, prepend=0) <= path.collapse_minutes * MINUTE
+            leave(repeats & soon & (journeys.position > 0))
+        if path.last_sessions is not None:
+            leave(journeys.position < journeys.sizes[journeys.journey] - path.last_sessions)
+        return journeys, left
+
+
+def _grouped(journeys: Journeys, channel_groups: Mapping[str, str]) -> Journeys:
+    names = [channel_groups.get(label, label) for label in journeys.labels]
+    labels = tuple(dict.fromkeys(names))
+    number = np.array([labels.index(name) for name in names], dtype=np.int64)
+    return Journeys(journeys.offsets, journeys.time, number[journeys.channel] if len(journeys) else journeys.channel, labels)
+
+
+def read_channel_groups(path: Path) -> dict[str, str]:
+    """The groups of a CSV file with the columns `channel_name` and `channel_group`: for a channel, what stands for it.
+
+    A channel that is not named stands for itself. Raises AttributionError for a file that cannot be read, other columns, an
+    empty name, and a channel that is named twice.
+    """
+    groups: dict[str, str] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            if rows.fieldnames != ["channel_name", "channel_group"]:
+                raise AttributionError(f"{path} must begin with the line channel_name,channel_group.")
+            for row in rows:
+                channel, group = row["channel_name"], row["channel_group"]
+                if not channel or not group or None in row:
+                    raise AttributionError(f"{path}, line {rows.line_num}: write a channel, a comma and its group.")
+                if channel in groups:
+                    raise AttributionError(f"{path}, line {rows.line_num}: {channel} has a group already. Name it once.")
+                groups[channel] = group
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise AttributionError(f"The channel groups in {path} cannot be read: {error}.") from error
+    return groups
