@@ -114,6 +114,11 @@ def restated(settings: Settings, asset: str) -> dg.AutomationCondition[dg.AssetK
     ).with_label("restated when its inputs are")
 
 
+def learned_once(settings: Settings) -> dg.AutomationCondition[dg.AssetKey]:
+    """The condition of channel_values: a day is requested when its journeys are there, and never again."""
+    return (restated(settings, "channel_values") & dg.AutomationCondition.missing()).with_label("learned once")
+
+
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:
     """Evaluates the conditions of all assets; on by default."""
     return dg.AutomationConditionSensorDefinition(

@@ -291,20 +291,9 @@ def _plain_errors() -> Iterator[None]:
 
 def _settings(**options: Any) -> Settings:
     """Settings from the environment, with the options given on the command line before it."""
-    from pydantic import ValidationError
+    from attribution_assets.settings import read_settings
 
-    from attribution_assets.settings import Settings
-
-    try:
-        return Settings(**{name: value for name, value in options.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = "".join(
-            f"ATTRIBUTION_{str(part).upper()}: " if part in Settings.model_fields else f"{part}: " for part in first["loc"][:1]
-        )
-        raise AttributionError(
-            f"{where}{first['msg'].removeprefix('Value error, ')}. Mend it in the environment or in .env."
-        ) from error
+    return read_settings(**{name: value for name, value in options.items() if value is not None})
 
 
 def _yesterday() -> date:

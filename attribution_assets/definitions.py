@@ -11,6 +11,7 @@ import dagster as dg
 
 from attribution_assets.assets.attribution import attribution_assets
 from attribution_assets.assets.journeys import journey_assets
+from attribution_assets.assets.models import model_assets
 from attribution_assets.assets.reporting import reporting_assets
 from attribution_assets.assets.sources import source_assets
 from attribution_assets.automation import automation_sensor, daily_schedule, late_data_sensor
@@ -19,17 +20,18 @@ from attribution_assets.io_managers import CSVFilesIOManager, SQLiteIOManager
 from attribution_assets.jobs import attribution_job, costs_job, reporting_job
 from attribution_assets.partitions import daily_partitions
 from attribution_assets.resources import EmbeddedIHCResource, IHCApiResource, IHCResource
-from attribution_assets.settings import Settings
+from attribution_assets.settings import Settings, read_settings
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The sources, the six assets made of them, and the checks of these."""
+    """The sources, the assets made of them, and the checks of these."""
     partitions = daily_partitions(settings)
     return [
         *source_assets(),
         *journey_assets(settings, partitions),
         *attribution_assets(settings, partitions),
         *reporting_assets(settings, partitions),
+        *model_assets(settings, partitions),
         *result_checks(settings),
     ]
 
@@ -83,7 +85,7 @@ def build_defs(
 
     Loads without a database; a run says what is missing.
     """
-    settings = settings or Settings()
+    settings = settings or read_settings()
     assets = build_assets(settings)
     checks = [asset for asset in assets if isinstance(asset, dg.AssetChecksDefinition)]
     return dg.Definitions(

@@ -62,6 +62,11 @@ def inputs(settings: Settings) -> dict[str, dict[str, int]]:
 
     Day D follows days D to D + that many. What else an asset reads is restated together with one of these.
     """
+    of_models = {
+        "channel_values": {"customer_journeys": 0},
+        "model_attribution": {"attribution_customer_journey": 0, "channel_values": 0},
+        "model_reporting": {"model_attribution": settings.lookback_days, "channel_costs": 0},
+    }
     return {
         "customer_journeys": {},
         "ihc_results": {"customer_journeys": 0},
@@ -69,6 +74,7 @@ def inputs(settings: Settings) -> dict[str, dict[str, int]]:
         "channel_costs": {},
         "channel_reporting": {"attribution_customer_journey": settings.lookback_days, "channel_costs": 0},
         "channel_reporting_csv": {"channel_reporting": 0},
+        **(of_models if settings.models else {}),
     }
 
 

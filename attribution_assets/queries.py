@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
 from attribution_assets.warehouse.days import shift
@@ -47,9 +49,35 @@ def reporting_query(settings: Settings, days: Days) -> Query:
     )
 
 
+def training_query(settings: Settings, days: Days) -> Query:
+    """The sessions of these days with the next conversion of their user, for the journeys that did not convert."""
+    return Query(
+        "training_sessions",
+        query_parameters(settings, "training_sessions", days),
+        looks_up_for="session_sources WHERE event_date BETWEEN $first_day AND $last_day",
+    )
+
+
+def model_reporting_query(settings: Settings, days: Days) -> Query:
+    """What the channels cost and earned on these days under every model: the rows of `model_reporting`."""
+    rules = settings.model_rules
+    return Query(
+        "model_reporting",
+        {
+            **query_parameters(settings, "model_reporting", days),
+            "models": f",{','.join(rules.models)},",
+            "channel_groups": json.dumps(rules.path.channel_groups),
+            "rules": str(rules.path),
+            "settings": settings.models_fingerprint(),
+        },
+        guards=("broken_conversions",),
+        looks_up_for="model_attribution WHERE conv_date BETWEEN $first_day AND $last_conversion_day",
+    )
+
+
 def query_parameters(settings: Settings, asset: str, days: Days) -> dict[str, str | int]:
     """What the asset's query, its guards and its checks are asked with, for these days of it."""
-    reach = settings.lookback_days if asset == "channel_reporting" else 0
+    reach = settings.lookback_days if asset in ("channel_reporting", "model_reporting") else 0
     return {
         "first_day": days.first,
         "last_day": days.last,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import IHCParameters, Redistribution
 from attribution_assets.ihc.client import ENDPOINT, endpoint
+from attribution_assets.models import MODELS, ModelRules, PathRules, PositionShares, read_channel_groups
 from attribution_assets.warehouse import SQLiteWarehouse
 from attribution_assets.warehouse.compute import Compute
 
@@ -25,6 +28,34 @@ def _absolute(path: Path) -> Path:
 
 
 FolderOrFile = Annotated[Path, AfterValidator(_absolute)]
+
+
+def _listed(value: object) -> object:
+    """Names between commas; names that have commas themselves, as a JSON array."""
+    if not isinstance(value, str):
+        return value
+    return json.loads(value) if value.startswith("[") else [name.strip() for name in value.split(",")]
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+
+
+def _known_models(names: tuple[str, ...]) -> tuple[str, ...]:
+    if names == ("all",):
+        return MODELS
+    unknown = [name for name in names if name not in MODELS]
+    if unknown:
+        raise ValueError(f"there is no model {unknown[0]!r}: choose from {', '.join(MODELS)}, or all")
+    return tuple(model for model in MODELS if model in names)
+
+
+def _summing_to_one(shares: tuple[float, ...]) -> tuple[float, ...]:
+    if len(shares) not in (3, 4) or min(shares) < 0 or abs(sum(shares) - 1) > 1e-9:
+        raise ValueError(
+            "write three shares that sum to 1, of the first session, the others and the last (0.4,0.2,0.4), "
+            "or four, of the first, the middle, the last and the others (0.3,0.3,0.3,0.1)"
+        )
+    return shares
 
 
 def _sendable(key: SecretStr) -> SecretStr:
@@ -135,6 +166,43 @@ class Settings(BaseSettings):
         validation_alias="IHC_LEDGER",
         description="The SQLite file that keeps every answer of the API, so that none is paid for twice.",
     )
+    models: Annotated[Names, AfterValidator(_known_models)] = Field(
+        (), description="The attribution models to report beside channel_reporting, between commas, or `all`; unset, none."
+    )
+    training_days: int = Field(
+        90,
+        ge=1,
+        le=3650,
+        description="From how many days, the last being the day itself, Markov and Shapley learn what channels are worth.",
+    )
+    position_shares: Annotated[tuple[float, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_summing_to_one)] = Field(
+        (0.4, 0.2, 0.4),
+        description=(
+            "Position-based credit: of the first session, the others and the last; or, with four shares, of the first, the "
+            "middle one, the last and the others."
+        ),
+    )
+    half_life_hours: float = Field(
+        168, gt=0, allow_inf_nan=False, description="Time decay: after how many hours a session's credit halves."
+    )
+    markov_order: int = Field(1, ge=1, le=10, description="Markov: how many of the last channels decide what comes next.")
+    markov_non_converting: bool = Field(True, description="Markov: whether journeys without a conversion count.")
+    direct_channels: Names = Field(
+        ("Direct", "Direct Traffic"), description="The channels that are direct traffic, for last non-direct touch."
+    )
+    channel_groups: FolderOrFile | None = Field(
+        None, description="A CSV file (channel_name,channel_group): for the models, what stands for some channels."
+    )
+    exclude_channels: Names = Field((), description="Channels whose sessions the models pass over, unless there are no others.")
+    drop_direct: bool = Field(False, description="Whether the models pass over direct sessions, unless there are no others.")
+    collapse_minutes: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="Sessions of one channel within so many minutes of each other are one to the models, the first.",
+    )
+    last_sessions: int | None = Field(None, ge=1, description="How many of a journey's latest sessions the models look at.")
+    seed: int = Field(0, ge=0, description="Of all that is drawn at random: another seed, other draws.")
     dagster_home: FolderOrFile = Field(
         Path(".dagster_home"),
         validation_alias="DAGSTER_HOME",
@@ -172,10 +240,72 @@ class Settings(BaseSettings):
             }
         if not self.uses_api or self.ihc_on_partial == "embedded":
             rules["parameters"] = IHCParameters.load(self.ihc_parameters).name
-        return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:8]
+        return _hash(rules)
+
+    @cached_property
+    def model_rules(self) -> ModelRules:
+        """The models that are chosen, and what they are told."""
+        *shares, last = self.position_shares
+        return ModelRules(
+            models=self.models,
+            position_shares=(
+                PositionShares(self.position_shares[0], 0, last, self.position_shares[1])
+                if len(shares) == 2
+                else PositionShares(*self.position_shares)
+            ),
+            half_life_hours=self.half_life_hours,
+            direct_channels=frozenset(self.direct_channels),
+            markov_order=self.markov_order,
+            markov_non_converting=self.markov_non_converting,
+            training_days=self.training_days,
+            seed=self.seed,
+            path=PathRules(
+                channel_groups=read_channel_groups(self.channel_groups) if self.channel_groups else {},
+                exclude_channels=frozenset(self.exclude_channels),
+                drop_direct=self.drop_direct,
+                collapse_minutes=self.collapse_minutes,
+                last_sessions=self.last_sessions,
+            ),
+        )
+
+    def models_fingerprint(self) -> str:
+        """A short hash of all that determines a model's credit, as `fingerprint` is of IHC's."""
+        return _hash({"results": self.fingerprint(), "rules": self.model_rules.told()})
+
+    def learning_fingerprint(self) -> str:
+        """A short hash of all that determines what Markov and Shapley learn."""
+        told = self.model_rules.told()
+        journeys = {"lookback_days": self.lookback_days, "include_converting_session": self.include_converting_session}
+        return _hash({**journeys, **{name: told[name] for name in told.keys() - {"position_shares", "half_life_hours"}}})
+
+    @model_validator(mode="after")
+    def _readable_groups(self) -> Self:
+        try:
+            _ = self.model_rules
+        except AttributionError as error:
+            raise ValueError(str(error)) from error
+        return self
 
     @model_validator(mode="after")
     def _start_before_end(self) -> Self:
         if self.start_date and self.end_date and self.start_date > self.end_date:
             raise ValueError(f"ATTRIBUTION_START_DATE {self.start_date} is later than ATTRIBUTION_END_DATE {self.end_date}")
         return self
+
+
+def read_settings(**options: Any) -> Settings:
+    """The settings, with these before the environment's. Raises AttributionError, in one line, where one of them is wrong."""
+    try:
+        return Settings(**options)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = "".join(
+            f"ATTRIBUTION_{str(part).upper()}: " if part in Settings.model_fields else f"{part}: " for part in first["loc"][:1]
+        )
+        raise AttributionError(
+            f"{where}{first['msg'].removeprefix('Value error, ')}. Mend it in the environment or in .env."
+        ) from error
+
+
+def _hash(rules: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:8]

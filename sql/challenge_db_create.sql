@@ -1,4 +1,4 @@
--- The whole schema: first the three source tables, which you fill, then the five tables that the pipeline fills, then the indexes.
+-- The whole schema: first the three source tables, which you fill, then the tables that the pipeline fills, then the indexes.
 -- The schema step takes tables, types, keys and the comments beside the columns from here; it never creates or changes a source table.
 
 CREATE TABLE IF NOT EXISTS session_sources (
@@ -79,6 +79,44 @@ CREATE TABLE IF NOT EXISTS channel_reporting (
     PRIMARY KEY (channel_name, date)
 );
 
+CREATE TABLE IF NOT EXISTS channel_values (
+    date text NOT NULL,                      -- UTC date for which it was learned, the last of its window: the partition
+    model text NOT NULL,                     -- markov or shapley
+    channel_name text NOT NULL,              -- traffic channel, as grouped
+    value real NOT NULL,                     -- what the model learned: a removal effect, or a contribution to the conversion rate
+    rules text NOT NULL,                     -- the path rules by which journeys were simplified before
+    settings text NOT NULL,                  -- a hash of all that determines the value
+    PRIMARY KEY (date, model, channel_name)
+);
+
+CREATE TABLE IF NOT EXISTS model_attribution (
+    conv_id text NOT NULL,                   -- the conversion
+    session_id text NOT NULL,                -- a session of its journey
+    model text NOT NULL,                     -- which model gave the credit
+    credit real NOT NULL,                    -- the session's share of the conversion; sums to 1 per conversion and model
+    conv_date text NOT NULL,                 -- UTC date of the conversion: the partition
+    date text NOT NULL,                      -- UTC date of the session
+    channel_name text NOT NULL,              -- traffic channel of the session, as grouped
+    rules text NOT NULL,                     -- the path rules by which the journey was simplified before
+    settings text NOT NULL,                  -- a hash of all that determines the credit
+    PRIMARY KEY (conv_id, session_id, model)
+);
+
+CREATE TABLE IF NOT EXISTS model_reporting (
+    date text NOT NULL,                      -- UTC date of the sessions or of the conversions, by date_basis: the partition
+    model text NOT NULL,                     -- which model gave the credit
+    date_basis text NOT NULL,                -- session or conversion: whose date orders and revenue stand on
+    channel_name text NOT NULL,              -- traffic channel, as grouped
+    cost real NOT NULL,                      -- marketing cost of the day's sessions in Euro, on either basis
+    orders real NOT NULL,                    -- orders credited to the channel
+    revenue real NOT NULL,                   -- revenue credited to the channel in Euro
+    CPO real,                                -- cost / orders; empty without an order
+    ROAS real,                               -- revenue / cost; empty without a cost
+    rules text NOT NULL,                     -- the path rules by which journeys were simplified before
+    settings text NOT NULL,                  -- a hash of all that determines the credit
+    PRIMARY KEY (date, model, date_basis, channel_name)
+);
+
 CREATE INDEX IF NOT EXISTS session_sources_by_user ON session_sources (user_id, event_date, event_time);
 CREATE INDEX IF NOT EXISTS session_sources_by_date ON session_sources (event_date);
 CREATE INDEX IF NOT EXISTS session_sources_broken ON session_sources (event_date) -- the few that guards look for
@@ -106,3 +144,4 @@ CREATE INDEX IF NOT EXISTS customer_journeys_by_date ON customer_journeys (conv_
 CREATE INDEX IF NOT EXISTS ihc_results_by_date ON ihc_results (conv_date);
 CREATE INDEX IF NOT EXISTS attribution_customer_journey_by_date ON attribution_customer_journey (conv_date);
 CREATE INDEX IF NOT EXISTS channel_reporting_by_date ON channel_reporting (date);
+CREATE INDEX IF NOT EXISTS model_attribution_by_date ON model_attribution (conv_date);

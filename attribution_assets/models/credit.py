@@ -1,8 +1,10 @@
-"""The credit that each model gives to the sessions of conversions: `attribute(journeys, model, rules)`."""
+"""The credit that each model gives to the sessions of conversions: `attribute(journeys, rules, values)`."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.models import heuristics
@@ -10,6 +12,60 @@ from attribution_assets.models.journeys import Bools, Floats, Journeys
 from attribution_assets.models.markov import markov
 from attribution_assets.models.rules import LEARNED, ModelRules
 from attribution_assets.models.shapley import shapley
+
+
+def attribute(journeys: pd.DataFrame, rules: ModelRules, values: pd.DataFrame) -> pd.DataFrame:
+    """The credit of every session under every model of the rules.
+
+    `journeys`: whole conversions, one row per conversion and session, with the columns of `customer_journeys` and `ihc`, the
+    session's share under the IHC model. `values`: what the models that learn have learned, with the columns date, model,
+    channel_name and value, for every conversion date; a channel without a value there has 0.
+
+    Returns conv_id, session_id, model, credit (float64), conv_date, date (of the session) and channel_name (as grouped): one
+    row per row given and model, models by name. Sessions that the path rules leave out have credit 0. IHC, which has rules of
+    its own, sees whole journeys. Raises AttributionError where a day has no values.
+    """
+    whole, order = Journeys.of(journeys)
+    simplified, left = rules.simplify(whole)
+    row = order[left]
+    grouped = pd.Series(whole.channel).map(dict(enumerate(rules.path.grouped(whole.labels)))).to_numpy(dtype=object)
+    channel_name = np.empty(len(order), dtype=object)
+    channel_name[order] = grouped
+    conv_date = journeys["conv_date"].to_numpy()
+    models = sorted(rules.models)
+    shares = np.zeros((len(journeys), len(models)))
+    for column, model in enumerate(models):
+        if model == "ihc":
+            shares[:, column] = journeys["ihc"]
+            continue
+        worth = _worth(values, model, conv_date[row], channel_name[row]) if model in LEARNED else None
+        shares[row, column] = credit(simplified, model, rules, worth)
+
+    def repeated(column: object) -> pd.Series:
+        return pd.Series(column).repeat(len(models)).reset_index(drop=True)
+
+    return pd.DataFrame(
+        {
+            "conv_id": repeated(journeys["conv_id"]),
+            "session_id": repeated(journeys["session_id"]),
+            "model": models * len(journeys),
+            "credit": shares.ravel(),
+            "conv_date": repeated(journeys["conv_date"]),
+            "date": repeated(journeys["timestamp"].str.slice(0, 10)),
+            "channel_name": repeated(channel_name).astype("str"),
+        }
+    )
+
+
+def _worth(values: pd.DataFrame, model: str, day: npt.NDArray[np.object_], channel: npt.NDArray[np.object_]) -> Floats:
+    """The value of each session's channel on its conversion's day."""
+    learned = values[values["model"] == model].set_index(["date", "channel_name"])["value"]
+    lacking = sorted(set(day) - set(learned.index.get_level_values(0)))
+    if lacking:
+        raise AttributionError(
+            f"There are no {model} values of {lacking[0]} yet: materialize channel_values of that day first."
+        )
+    return learned.reindex(pd.MultiIndex.from_arrays([day, channel])).fillna(0).to_numpy()
 
 
 def learn(journeys: Journeys, converted: Bools, model: str, rules: ModelRules) -> Floats:

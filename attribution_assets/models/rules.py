@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -45,6 +45,10 @@ class PathRules:
     drop_direct: bool = False
     collapse_minutes: float | None = None
     last_sessions: int | None = None
+
+    def grouped(self, labels: Iterable[str]) -> list[str]:
+        """For each channel the one that stands for it."""
+        return [self.channel_groups.get(label, label) for label in labels]
 
     def __str__(self) -> str:
         """In a few words, as on every row."""
@@ -95,7 +99,7 @@ class ModelRules:
     def simplify(self, journeys: Journeys) -> tuple[Journeys, Bools]:
         """The journeys by the path rules, and which of the sessions given are left, shape (sessions,). No journey is gone."""
         path = self.path
-        journeys = _grouped(journeys, path.channel_groups)
+        journeys = _relabelled(journeys, path.grouped(journeys.labels))
         left = np.ones(len(journeys.time), dtype=bool)
 
         def leave(dropped: Bools) -> None:
@@ -118,11 +122,11 @@ class ModelRules:
         return journeys, left
 
 
-def _grouped(journeys: Journeys, channel_groups: Mapping[str, str]) -> Journeys:
-    names = [channel_groups.get(label, label) for label in journeys.labels]
+def _relabelled(journeys: Journeys, names: list[str]) -> Journeys:
+    """The journeys with other names for their labels, equal ones as one."""
     labels = tuple(dict.fromkeys(names))
     number = np.array([labels.index(name) for name in names], dtype=np.int64)
-    return Journeys(journeys.offsets, journeys.time, number[journeys.channel] if len(journeys) else journeys.channel, labels)
+    return Journeys(journeys.offsets, journeys.time, number[journeys.channel], labels)
 
 
 def read_channel_groups(path: Path) -> dict[str, str]:

@@ -93,8 +93,9 @@ def _obstacle(connection: sqlite3.Connection, path: Path, query: Query) -> str |
             return f"{name} is declared with COLLATE or WITHOUT ROWID"
         declared = dict(connection.execute("SELECT lower(name), lower(type) FROM pragma_table_info(?)", (name,)))
         for column in schema()[name].columns:
-            if not re.search(READS_AS[column.type], declared.get(column.name, "")):
-                return f"{name}.{column.name} is declared {declared.get(column.name) or 'without a type'}, not {column.type}"
+            type_ = declared.get(column.name.lower(), "")
+            if not re.search(READS_AS[column.type], type_):
+                return f"{name}.{column.name} is declared {type_ or 'without a type'}, not {column.type}"
     return None
 
 

@@ -1,11 +1,13 @@
-"""The two functions that the files of sql/ use beyond SQL's own, for SQLite and for DuckDB: the same answer to the last bit."""
+"""The functions that the files of sql/ use beyond SQL's own, for SQLite and for DuckDB: the same answer to the last bit."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import sqlite3
 from datetime import date, timedelta
+from functools import cache
 
 UNITS = 2**60
 """The parts of 1 that `exact_total` counts: of a double of 0.01 or more it loses nothing, of a smaller one 1e-18 at most."""
@@ -43,6 +45,17 @@ def days_before(day: str | None, days: int) -> str | None:
         return None
 
 
+def group_of(channel: str | None, groups: str) -> str | None:
+    """`group_of(channel, groups)`: the channel that stands for it by the JSON object `groups`; without an entry, itself."""
+    return _groups(groups).get(channel or "", channel)
+
+
+@cache
+def _groups(text: str) -> dict[str, str]:
+    groups: dict[str, str] = json.loads(text)
+    return groups
+
+
 def digest(text: str | None) -> str:
     """`digest(text)`: a hash of the text, 16 hexadecimal digits; nothing of nothing. SQLite only."""
     return "" if text is None else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -52,6 +65,7 @@ def add_to(connection: sqlite3.Connection) -> None:
     """Makes the functions known to an SQLite connection."""
     connection.create_aggregate("exact_total", 1, ExactTotal)  # type: ignore[arg-type]  # typeshed wants step(*args)
     connection.create_function("days_before", 2, days_before, deterministic=True)
+    connection.create_function("group_of", 2, group_of, deterministic=True)
     connection.create_function("digest", 1, digest, deterministic=True)
 
 
@@ -60,6 +74,7 @@ _WHOLE, _REST = (f"CAST(abs({_UNITS_OF_SUM}) {operator} {UNITS} AS double)" for 
 _EXACT_TOTAL = f"coalesce(sign({_UNITS_OF_SUM}) * ({_WHOLE} + {_REST} / {float(UNITS)!r}::double), 0::double)"
 IN_DUCKDB = (
     f"CREATE MACRO exact_total(x) AS {_EXACT_TOTAL}",
+    "CREATE MACRO group_of(channel, groups) AS coalesce(CAST(CAST(groups AS json) AS map(varchar, varchar))[channel], channel)",
     "CREATE MACRO days_before(day, n) AS strftime(TRY_CAST(day AS date) - CAST(n AS integer), '%Y-%m-%d')",
 )
 """The statements that make the same functions in DuckDB."""

@@ -150,7 +150,7 @@ class SQLiteWarehouse:
         objects = _objects(connection)
         statements = []
         for table in schema().values():
-            missing = [column for column in table.column_names if column not in columns_of(connection, table.name)]
+            missing = [column for column in table.column_names if column.lower() not in columns_of(connection, table.name)]
             if table.name in SOURCES:
                 indexable = objects.get(table.name) == "table" and not missing
             else:
@@ -523,7 +523,10 @@ def _replace(
     if sum(count for day, count in written.items() if day in all_days) != inserted:
         raise AttributionError(_why_rows_are_lost(connection, table, day_column, days, select, parameters))
     if not typed:
-        mistyped = " OR ".join(f"typeof({column.name}) NOT IN {STORED_AS[column.type]}" for column in table.columns)
+        mistyped = " OR ".join(
+            f"(typeof({column.name}) NOT IN {STORED_AS[column.type]} AND ({column.name} IS NOT NULL OR {int(column.required)}))"
+            for column in table.columns
+        )
         bad = connection.execute(
             f"SELECT {day_column} FROM {table.name} WHERE {of_days} AND ({mistyped}) ORDER BY {day_column} LIMIT 1", bounds
         ).fetchone()

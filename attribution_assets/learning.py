@@ -1,0 +1,152 @@
+"""What Markov and Shapley learn: for a day, the value of every channel, from the journeys of the window that ends with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from attribution_assets.models import Journeys, ModelRules, learn
+from attribution_assets.models.journeys import Ints, nanoseconds
+from attribution_assets.queries import journeys_query, training_query
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days, SQLiteWarehouse, schema
+from attribution_assets.warehouse.days import shift, unbroken_ranges
+from attribution_assets.warehouse.sqlite import ROWS_PER_FRAME
+
+NEVER = np.iinfo(np.int64).max
+"""The number of the day of a conversion that does not come."""
+
+COLUMNS = ("date", "model", "channel_name", "value", "rules", "settings")
+
+
+def channel_values(settings: Settings, days: Days, *, relearn: bool = False) -> pd.DataFrame:
+    """The rows of `channel_values` for these days: those that are there by the same settings, and what is learned for others.
+
+    So a value is learned once, and stays: a session that comes late changes no day's values (with `relearn`, all are learned
+    anew). Writes nothing. Raises AttributionError for broken sources.
+    """
+    rules = settings.model_rules
+    kept = settings.warehouse.read(schema()["channel_values"], "date", days)
+    kept = kept[(kept["settings"] == settings.learning_fingerprint()) & kept["model"].isin(rules.learned) & (not relearn)]
+    found = set(zip(kept["date"], kept["model"], strict=True))
+    lacking = [day for day in days if any((day, model) not in found for model in rules.learned)]
+    learned = [row for unbroken in unbroken_ranges(lacking) for row in _learned(settings, unbroken) if row[:2] not in found]
+    new = pd.DataFrame(learned, columns=["date", "model", "channel_name", "value"])
+    new = new.assign(rules=str(rules.path), settings=settings.learning_fingerprint())
+    both = pd.concat([kept, new[list(COLUMNS)].astype(kept.dtypes)])
+    return both.sort_values(["date", "model", "channel_name"], ignore_index=True)
+
+
+def _learned(settings: Settings, days: Days) -> Iterator[tuple[str, str, str, float]]:
+    """For each day, each model that learns and each channel of the day's window: what the channel is worth."""
+    rules, warehouse = settings.model_rules, settings.warehouse
+    window = Days(shift(days.first, 1 - rules.training_days), days.last)
+    channels = Channels()
+    converting, converted_on = _converting(settings, warehouse, window, channels)
+    others = _Sessions.read(settings, warehouse, window, channels)
+    for day in days:
+        last = _number(day)
+        first = last - rules.training_days + 1
+        in_window = (first <= converted_on) & (converted_on <= last)
+        journeys = converting.only(in_window[converting.journey])
+        tails = others.not_converting(first, last)
+        for model, labels, values in _values(_together(journeys, tails, channels.labels), len(journeys), rules):
+            yield from ((day, model, label, value) for label, value in zip(labels, values, strict=True))
+
+
+def _values(journeys: Journeys, converting: int, rules: ModelRules) -> Iterator[tuple[str, list[str], list[float]]]:
+    """By model, the channels that occur and their values; the first `converting` of the journeys end in a conversion."""
+    simplified, _ = rules.simplify(journeys)
+    converted = np.arange(len(simplified)) < converting
+    occurring = np.unique(simplified.channel)
+    for model in rules.learned:
+        values = learn(simplified, converted, model, rules)
+        yield model, [simplified.labels[channel] for channel in occurring], values[occurring].tolist()
+
+
+@dataclass
+class Channels:
+    """The channels that were met, each with its number."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The channels in the order of their numbers."""
+        return tuple(self.numbers)
+
+    def number(self, names: pd.Series) -> Ints:
+        """The number of each row's channel."""
+        codes, met = pd.factorize(names.to_numpy())
+        return np.array([self.numbers.setdefault(str(name), len(self.numbers)) for name in met], dtype=np.int64)[codes]
+
+
+def _converting(settings: Settings, warehouse: SQLiteWarehouse, window: Days, channels: Channels) -> tuple[Journeys, Ints]:
+    """The journeys of the window's conversions, from the sources, and the number of each one's conversion day."""
+    offsets, times, numbers, days = [], [], [], []
+    sessions = 0
+    for rows in warehouse.stream_query(journeys_query(settings, window), schema()["customer_journeys"]):
+        journeys, order = Journeys.of(rows)
+        offsets.append(journeys.offsets + sessions)
+        times.append(journeys.time)
+        numbers.append(channels.number(rows["channel_label"])[order])
+        days.append(_numbers(rows["conv_date"].iloc[order[journeys.offsets]]))
+        sessions += len(rows)
+    return Journeys(_joined(offsets), _joined(times), _joined(numbers), channels.labels), _joined(days)
+
+
+@dataclass(frozen=True)
+class _Sessions:
+    """The window's sessions, users one after another: user, day and day of the next conversion by number, time, channel."""
+
+    user: Ints
+    day: Ints
+    next_conversion: Ints
+    time: Ints
+    channel: Ints
+
+    @classmethod
+    def read(cls, settings: Settings, warehouse: SQLiteWarehouse, window: Days, channels: Channels) -> _Sessions:
+        users, days, conversions, times, numbers = [], [], [], [], []
+        with warehouse.rows_of(training_query(settings, window)) as cursor:
+            while rows := cursor.fetchmany(ROWS_PER_FRAME):
+                frame = pd.DataFrame(rows, columns=["user", "day", "timestamp", "channel", "next_conversion"])
+                users.append(frame["user"].to_numpy(np.int64))
+                days.append(_numbers(frame["day"]))
+                conversions.append(_numbers(frame["next_conversion"]))
+                times.append(nanoseconds(frame["timestamp"]))
+                numbers.append(channels.number(frame["channel"]))
+        return cls(*map(_joined, (users, days, conversions, times, numbers)))
+
+    def not_converting(self, first: int, last: int) -> tuple[Ints, Ints, Ints]:
+        """Of each user the sessions of these days after the last conversion until then: their offsets, times and channels."""
+        left = (first <= self.day) & (self.day <= last) & (self.next_conversion > last)
+        return np.flatnonzero(np.diff(self.user[left], prepend=-1)), self.time[left], self.channel[left]
+
+
+def _together(converting: Journeys, tails: tuple[Ints, Ints, Ints], labels: tuple[str, ...]) -> Journeys:
+    offsets, time, channel = tails
+    return Journeys(
+        np.concatenate([converting.offsets, offsets + len(converting.time)]),
+        np.concatenate([converting.time, time]),
+        np.concatenate([converting.channel, channel]),
+        labels,
+    )
+
+
+def _joined(parts: list[Ints]) -> Ints:
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+def _numbers(days: pd.Series) -> Ints:
+    """The number of each row's day; NEVER where there is none."""
+    codes, met = pd.factorize(days.to_numpy())
+    return np.array([*(_number(str(day)) for day in met), NEVER], dtype=np.int64)[codes]
+
+
+def _number(day: str) -> int:
+    return date.fromisoformat(day).toordinal()

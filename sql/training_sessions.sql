@@ -1,0 +1,29 @@
+-- One row per session from $first_day to $last_day, users one after another, each one's sessions in order of time: its user's number,
+-- its date and channel, and the date of the user's next conversion until $last_day, empty if there is none.
+-- A conversion at the session's very second is the next one if its journey has the session ($include_converting_session = 1).
+WITH event AS (
+    SELECT user_id, event_date || ' ' || event_time AS timestamp, 1 AS is_session, session_id, event_date, channel_name, NULL AS conv_date
+    FROM session_sources
+    WHERE event_date BETWEEN $first_day AND $last_day
+    UNION ALL
+    SELECT user_id, conv_date || ' ' || conv_time, 0, conv_id, NULL, NULL, conv_date
+    FROM conversions
+    WHERE conv_date BETWEEN $first_day AND $last_day
+),
+
+followed AS (
+    SELECT
+        *,
+        dense_rank() OVER (ORDER BY user_id) AS user_number,
+        min(conv_date) OVER (
+            PARTITION BY user_id
+            ORDER BY timestamp DESC, CASE $include_converting_session WHEN 1 THEN is_session ELSE 1 - is_session END
+            ROWS UNBOUNDED PRECEDING
+        ) AS next_conv_date
+    FROM event
+)
+
+SELECT user_number, event_date, timestamp, channel_name, next_conv_date
+FROM followed
+WHERE is_session = 1
+ORDER BY user_number, timestamp, session_id
