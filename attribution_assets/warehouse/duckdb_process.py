@@ -29,6 +29,9 @@ def main() -> None:
         connection.execute(f"ATTACH {_quoted(task['answer'])} AS answer (TYPE sqlite)")
         connection.execute("SET search_path = 'memory.main,source.main'")
         connection.execute(f"CREATE TABLE answer.answer AS {task['select']}", task["parameters"])
+        for column, *_ in connection.execute("DESCRIBE answer.answer").fetchall():
+            if column != column.lower():  # as the user's table has it; SQLite answers as the SELECT has it
+                connection.execute(f"ALTER TABLE answer.answer RENAME COLUMN {column} TO {column.lower()}")
 
 
 def _quoted(text: str) -> str:

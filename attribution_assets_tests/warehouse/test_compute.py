@@ -28,7 +28,7 @@ from attribution_assets.ihc.service import embedded_results
 from attribution_assets.queries import attribution_query, costs_query, journeys_query, reporting_query
 from attribution_assets.sample_data import write_sample
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, Frames, compute, functions, schema
+from attribution_assets.warehouse import SOURCES, Days, Frames, compute, functions, schema
 from attribution_assets.warehouse.checks import CHECKS, run_check
 from attribution_assets_tests.support import SHARED, Shop, wait_for
 from attribution_assets_tests.warehouse.rows import OURS, locked, refused
@@ -124,6 +124,18 @@ def test_both_engines_treat_awkward_rows_alike(shop: Shop, tmp_path: Path) -> No
         ("2023-09-03", "", 1),
         ("2023-09-03", "😀", 1),
     ]
+
+
+def test_both_engines_read_columns_in_names_of_another_case(shop: Shop, tmp_path: Path) -> None:
+    shop.session("s", "anna", "2023-09-01 10:00:00", "Ads", cost=1)
+    shop.conversion("c", "anna", "2023-09-03 10:00:00", 9)
+    for source in SOURCES:
+        for column in schema()[source].column_names:
+            shop.execute(f"ALTER TABLE {source} RENAME COLUMN {column} TO {column.title()}")
+
+    results = engines_agree(shop.database, SEPTEMBER, tmp_path)
+
+    assert all(results.values())
 
 
 @hypothesis.given(numbers=st.lists(st.floats(-1e15, 1e15, allow_nan=False), min_size=1, max_size=30))
