@@ -85,6 +85,9 @@ def _obstacle(connection: sqlite3.Connection, path: Path, query: Query) -> str |
         return "it is not installed (pip install 'attribution_assets[duckdb]')"
     if not os.access(path, os.W_OK):
         return f"{path} cannot be written, so it cannot be kept from changing"
+    [(encoding,)] = connection.execute("PRAGMA encoding")
+    if encoding != "UTF-8":
+        return f"{path} holds its text as {encoding}, and a file of DuckDB, in UTF-8, cannot be attached to it"
     for name in _tables_of(query):
         found = connection.execute("SELECT type, sql FROM sqlite_master WHERE lower(name) = ?", (name,)).fetchone()
         if found and found[0] != "table":

@@ -300,6 +300,24 @@ def test_what_duckdb_would_read_otherwise_is_left_to_sqlite(
         sum_costs(paid, "duckdb")
 
 
+@pytest.mark.usefixtures("of_many_rows")
+def test_a_file_of_another_encoding_is_left_to_sqlite(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    database = tmp_path / "utf16.db"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("PRAGMA encoding = 'UTF-16le'")
+        connection.execute("CREATE TABLE other (x)")
+    shop = Shop(database, tmp_path)
+    shop.session("s1", "anna", "2023-09-01 10:00:00", "Ads", cost=1.5)
+    caplog.set_level(logging.INFO)
+
+    sum_costs(shop, "auto")
+
+    assert shop.table("channel_costs") == PAID
+    assert [message.split(f"{database} ")[1] for message in caplog.messages] == [
+        "holds its text as UTF-16le, and a file of DuckDB, in UTF-8, cannot be attached to it."
+    ]
+
+
 OF_ANOTHER_DAY = "INSERT INTO session_costs VALUES ('of another day', 'not yet known')"
 """A cost that SQLite need not read for the first day, and DuckDB cannot read."""
 
