@@ -117,7 +117,7 @@ def _reads_much(connection: sqlite3.Connection, query: Query) -> bool:
 
 def _rows_at_most(connection: sqlite3.Connection, table: str) -> int:
     try:
-        [(highest,)] = connection.execute(f"SELECT max(rowid) FROM {table}")
+        [(highest,)] = connection.execute(f"SELECT max(_rowid_) FROM {table}")  # rowid may be a column of the user's
     except sqlite3.OperationalError:  # a view, or a table without rowid
         return 0
     return highest or 0

@@ -248,6 +248,15 @@ def test_one_day_of_many_is_looked_up_by_sqlite(paid: Shop, caplog: pytest.LogCa
 
 
 @pytest.mark.usefixtures("of_many_rows")
+def test_a_source_may_have_a_column_called_rowid(paid: Shop) -> None:
+    paid.execute("ALTER TABLE session_sources ADD COLUMN rowid text DEFAULT 'AAAB'")
+
+    sum_costs(paid, "auto")
+
+    assert paid.table("channel_costs") == PAID
+
+
+@pytest.mark.usefixtures("of_many_rows")
 def test_where_duckdb_is_not_installed_sqlite_computes_and_says_how_to_be_faster(
     paid: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
