@@ -263,6 +263,24 @@ def test_costs_that_were_summed_again_by_themselves_leave_nothing_late(computed:
     assert computed.shop.table("channel_reporting", "date, cost")[4] == ("2023-09-05", 7.0)
 
 
+def test_costs_that_a_report_summed_wrong_are_late_until_they_are_right(automated: Automated) -> None:
+    automated.attribute("2023-09-05")
+    automated.shop.execute(  # a cost that comes between the sum and its proof
+        "CREATE TRIGGER meanwhile AFTER INSERT ON channel_costs BEGIN "
+        "UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'; END"
+    )
+    assert not automated.rerun("channel_reporting", "2023-09-05").success
+    automated.shop.execute("DROP TRIGGER meanwhile")
+
+    assert automated.late_data_requests() == {"sum_costs": september(5)}
+
+    automated.sum_costs("2023-09-05")
+    assert "2023-09-05" in automated.conditions_request()["channel_reporting"]
+    automated.report("2023-09-05")
+    assert automated.shop.table("channel_reporting", "date, cost") == [("2023-09-05", 7.0)]
+    assert automated.late_data_requests() == {}
+
+
 def test_a_report_from_before_its_costs_were_kept_follows_them_once_they_are_summed(computed: Automated) -> None:
     computed.instance.wipe_assets([dg.AssetKey("channel_costs")])
     computed.shop.execute("DELETE FROM channel_costs")

@@ -124,6 +124,7 @@ def sum_missing_costs(context: dg.AssetExecutionContext, settings: Settings, war
     """Materializes channel_costs of those of the days that have sessions and no costs yet, checked and shown as in a run.
 
     A backfill of conversion days reaches back to reports whose costs nobody has asked for; without them, spend would be lost.
+    What was written is recorded also where it is wrong, so that the search for late data finds it.
     Raises AttributionError where the costs do not add up.
     """
     _, rows = warehouse.fetch(Query("days_without_costs", {"first_day": days.first, "last_day": days.last}))
@@ -131,10 +132,10 @@ def sum_missing_costs(context: dg.AssetExecutionContext, settings: Settings, war
         context.log.info(f"channel_costs of {missing} were missing: summing them first.")
         query = costs_query(settings, missing)
         counts = warehouse.replace_days(schema()["channel_costs"], "date", missing, query)
-        stop_if_failed(run_check(warehouse, check, query.parameters) for check in checks_of("channel_costs", before=False))
         shown = shown_if_known(
             partial(facts, "shown_channel_costs", settings), warehouse, "channel_costs", missing, context.log
         )
         for day, count in counts.items():
             metadata = {"dagster/partition_row_count": count, **shown.get(day, {})}
             context.log_event(dg.AssetMaterialization("channel_costs", partition=day, metadata=metadata))
+        stop_if_failed(run_check(warehouse, check, query.parameters) for check in checks_of("channel_costs", before=False))
