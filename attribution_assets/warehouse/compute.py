@@ -151,8 +151,8 @@ class Answer:
             stdin.flush()
             ended = subprocess.run(command, stdin=reading, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
         if ended.returncode:
-            lines = ended.stderr.strip().splitlines()
-            raise DuckDBError(lines[0] if lines else f"its process ended with {ended.returncode}")
+            lines = ended.stderr.strip().splitlines() or [f"its process ended with {ended.returncode}"]
+            raise DuckDBError(lines[-1 if lines[0].startswith("Traceback") else 0])
 
 
 @contextmanager

@@ -353,6 +353,17 @@ def test_where_duckdb_was_asked_for_and_fails_the_old_rows_stay(paid: Shop) -> N
     assert paid.table("channel_costs") == PAID
 
 
+def test_a_duckdb_that_cannot_be_loaded_is_told_by_its_error(
+    paid: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "duckdb_process.py"
+    broken.write_text("raise ImportError('libstdc++.so.6: version GLIBCXX_3.4.29 not found')", encoding="utf-8")
+    monkeypatch.setattr(compute, "PROCESS", broken)
+
+    with refused("DuckDB could not compute channel_costs: ImportError: libstdc++.so.6: version GLIBCXX_3.4.29 not found."):
+        sum_costs(paid, "duckdb")
+
+
 def test_nothing_is_left_of_an_answer(paid: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
