@@ -107,6 +107,8 @@ def search(
     """
     warehouse, deadline = settings.warehouse, time.monotonic() + seconds
     found, day = LateDays(), days.first
+    if keep and computed.reported:
+        _add_channel_costs(warehouse)
     while day <= days.last:
         window = Days(day, min(shift(day, max(settings.lookback_days, 30)), days.last))
         now = states(warehouse, window, computed)
@@ -128,6 +130,13 @@ def search(
     following = _following(found.conversions, found.costs, settings.lookback_days)
     reports = {report: why for report, why in found.reports.items() if report not in following}
     return replace(found, reports=reports), day if day <= days.last else None
+
+
+def _add_channel_costs(warehouse: SQLiteWarehouse) -> None:
+    """Gives the table to a file that was last written before it existed: all its reports follow from costs to be summed."""
+    with replace(warehouse, patience=PATIENCE).connect() as connection:
+        if not columns_of(connection, "channel_costs"):
+            connection.execute(schema()["channel_costs"].create)
 
 
 def _following(conversions: Iterable[str], costs: Iterable[str], lookback_days: int) -> set[str]:
