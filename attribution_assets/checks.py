@@ -11,10 +11,26 @@ from attribution_assets.partitions import first_day
 from attribution_assets.queries import query_parameters
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
-from attribution_assets.warehouse.checks import CHECKS, Check, Finding, checks_of, computed_days, run_check, stop_if_failed
+from attribution_assets.warehouse.checks import (
+    CHECKS,
+    MODEL_CHECKS,
+    Check,
+    Finding,
+    checks_of,
+    computed_days,
+    run_check,
+    stop_if_failed,
+)
 
-ASSETS = tuple(dict.fromkeys(check.asset for check in CHECKS))
-"""The assets that have checks, in the order of a run."""
+
+def _checks(settings: Settings) -> tuple[Check, ...]:
+    """Every check of the assets that there are."""
+    return CHECKS + MODEL_CHECKS if settings.models else CHECKS
+
+
+def _assets(settings: Settings) -> tuple[str, ...]:
+    """The assets that have checks, in the order of a run."""
+    return tuple(dict.fromkeys(check.asset for check in _checks(settings)))
 
 
 def source_check_specs(asset: str) -> list[dg.AssetCheckSpec]:
@@ -33,7 +49,7 @@ def source_checks(query: Query, warehouse: SQLiteWarehouse) -> Iterator[dg.Asset
 
 def result_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """The checks of what each asset has written, a step per asset, on the run's days; started alone, on all computed days."""
-    return [_result_checks(settings, asset) for asset in ASSETS]
+    return [_result_checks(settings, asset) for asset in _assets(settings)]
 
 
 def _result_checks(settings: Settings, asset: str) -> dg.AssetChecksDefinition:
@@ -60,7 +76,11 @@ def _result_checks(settings: Settings, asset: str) -> dg.AssetChecksDefinition:
 
 def check_parameters(settings: Settings, asset: str, days: Days) -> dict[str, str | int]:
     """What the asset's checks are asked with, for these days of it."""
-    return {**query_parameters(settings, asset, days), "first_partition": first_day(settings)}
+    return {
+        **query_parameters(settings, asset, days),
+        "first_partition": first_day(settings),
+        "model_count": len(settings.models),
+    }
 
 
 def check_days(settings: Settings, start: str | None, end: str | None) -> list[Finding]:
@@ -71,11 +91,11 @@ def check_days(settings: Settings, start: str | None, end: str | None) -> list[F
     """
     warehouse = settings.warehouse
     findings = []
-    for asset in ASSETS:
+    for asset in _assets(settings):
         days = _days_to_check(computed_days(warehouse, asset), start, end)
         if days:
             parameters = check_parameters(settings, asset, days)
-            findings += [run_check(warehouse, check, parameters) for check in CHECKS if check.asset == asset]
+            findings += [run_check(warehouse, check, parameters) for check in _checks(settings) if check.asset == asset]
     if not findings:
         raise AttributionError(
             f"{settings.database} has no results yet, so there is nothing to check: `attribution run` first. If it has run, "

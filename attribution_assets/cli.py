@@ -115,7 +115,11 @@ def _print_states(states: list[dict[str, Any]]) -> None:
         "channel_costs": "costs",
         "channel_reporting": "reporting",
         "channel_reporting_csv": "CSV",
+        "channel_values": "values",
+        "model_attribution": "models",
+        "model_reporting": "by model",
     }
+    assets = {asset: heading for asset, heading in assets.items() if asset in states[0]["assets"]}
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("days", *assets.values(), "provisional", "last run"):
         table.add_column(heading, no_wrap=True)

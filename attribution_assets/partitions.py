@@ -13,6 +13,9 @@ from attribution_assets.warehouse.days import shift
 
 DAYS_WITHOUT_A_DATABASE = 90
 
+LEARNED_ONCE = ("channel_values",)
+"""The assets whose days stay as they were computed, whatever becomes of their inputs."""
+
 
 def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
     """UTC days from the first one (see `first_day`) to yesterday, or to ATTRIBUTION_END_DATE if that is earlier."""

@@ -12,7 +12,7 @@ from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError
 from attribution_assets.history import computed_days, due_days, materialized, refused, run_days
 from attribution_assets.late_data import search
-from attribution_assets.partitions import first_day, inputs, last_day, today
+from attribution_assets.partitions import LEARNED_ONCE, first_day, inputs, last_day, today
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.days import shift, unbroken_ranges
@@ -77,6 +77,8 @@ def _states(
                     stale[asset].setdefault(shift(day, -offset), f"{upstream} of {day} is stale")
             for day in due_days(done[asset], done[upstream], lookahead):
                 stale[asset].setdefault(day, f"{upstream} is newer")
+        if asset in LEARNED_ONCE:
+            stale[asset] = {}
     return {asset: (done[asset], stale[asset]) for asset in chain}
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from pydantic import Field
 
 from attribution_assets.assets.daily import column_schema, daily_asset
+from attribution_assets.assets.reporting import sum_missing_costs
 from attribution_assets.assets.shown import facts
 from attribution_assets.automation import learned_once, restated
 from attribution_assets.checks import source_check_specs, source_checks
@@ -134,8 +135,10 @@ def model_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition) -
     def model_reporting(
         context: dg.AssetExecutionContext, io_manager: dg.ResourceParam[SQLiteIOManager]
     ) -> Iterator[dg.AssetCheckResult | dg.Output[Described]]:
-        query = model_reporting_query(settings, run_days(context))
+        days = run_days(context)
+        query = model_reporting_query(settings, days)
         yield from source_checks(query, io_manager.warehouse)
+        sum_missing_costs(context, settings, io_manager.warehouse, days)
         yield dg.Output(Described(query, partial(facts, "shown_model_reporting", settings)))
 
     return [channel_values, model_attribution, model_reporting]

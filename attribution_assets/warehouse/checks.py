@@ -241,12 +241,44 @@ CHECKS = (
         days=("date",),
     ),
 )
-"""Every check, in the order in which a run comes to it."""
+"""Every check of the report and of what leads to it, in the order in which a run comes to it."""
+
+MODEL_CHECKS = (
+    Check(
+        "model_attribution",
+        "model_credit_adds_up",
+        "check_model_credit_adds_up",
+        before=False,
+        blocking=True,
+        demand="Under every model the credit of every conversion sums to 1, over exactly the sessions of its journey.",
+        noun="credit",
+        broken="of a conversion of {days} did not sum to 1 under a model, or were not those of its journey.",
+        days=("conv_date",),
+        looks_up_for="model_attribution WHERE conv_date BETWEEN $first_day AND $last_day",
+    ),
+    _conversions_are_sound("model_reporting"),
+    Check(
+        "model_reporting",
+        "model_report_adds_up",
+        "check_model_report_adds_up",
+        before=False,
+        blocking=True,
+        demand=(
+            "Under every model and on both date bases, orders and revenue are those of the attributed conversions, and cost is "
+            "the sessions'."
+        ),
+        noun="figure",
+        broken="of the report by models of {days} differed from what it is made of.",
+        days=("date",),
+        looks_up_for="model_attribution WHERE conv_date BETWEEN $first_day AND $last_conversion_day",
+    ),
+)
+"""The checks of what other models say, where there are any."""
 
 
 def checks_of(asset: str, *, before: bool) -> list[Check]:
     """The asset's checks that are looked at before it is written, or those after."""
-    return [check for check in CHECKS if check.asset == asset and check.before == before]
+    return [check for check in CHECKS + MODEL_CHECKS if check.asset == asset and check.before == before]
 
 
 def computed_days(warehouse: SQLiteWarehouse, asset: str) -> Days | None:
@@ -254,8 +286,8 @@ def computed_days(warehouse: SQLiteWarehouse, asset: str) -> Days | None:
 
     Raises AttributionError where there are no tables for them yet.
     """
-    columns, [row] = warehouse.fetch(Query("result_span"))
-    kind = {"channel_costs": "cost", "channel_reporting": "report"}.get(asset, "conversion")
+    columns, [row] = warehouse.fetch(Query("model_span" if asset.startswith("model_") else "result_span"))
+    kind = {"channel_costs": "cost", "channel_reporting": "report", "model_reporting": "report"}.get(asset, "conversion")
     first, last = (dict(zip(columns, row, strict=True))[f"{end}_{kind}_day"] for end in ("first", "last"))
     return Days(first, last) if first else None
 
