@@ -39,6 +39,31 @@ def channel_chart(title: str, channels: Sequence[Mapping[str, Any]]) -> str:
     return f"![Cost, revenue and ROAS by channel](<data:image/svg+xml,{quote(svg, safe=UNQUOTED)}>)"
 
 
+def range_chart(title: str, channels: Sequence[Mapping[str, Any]]) -> str:
+    """One line per channel, in the order given: its name, a number, from its lowest to its highest a bar, the number a mark.
+
+    Of each channel: `channel`, `low`, `value` and `high`, 0 or more.
+    """
+    scale = BARS / max([1e-9, *(row["high"] for row in channels)])
+    labels = "\n".join([title, *(_label(row["channel"], row["value"]) for row in channels)])
+    height = LINE * (len(channels) + 1)
+    left = LABELS + 6
+    middles = [LINE * (i + 1) + 10 for i in range(len(channels))]
+    bars = "".join(
+        f"M{left + round(scale * row['low'])} {y}h{max(1, round(scale * (row['high'] - row['low'])))}"
+        for y, row in zip(middles, channels, strict=True)
+    )
+    marks = "".join(f"M{left + round(scale * row['value'])} {y - 6}v12" for y, row in zip(middles, channels, strict=True))
+    svg = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{LABELS + BARS + 10}' height='{height}' "
+        f"style='background:white;font:12px/{LINE}px sans-serif'><foreignObject width='{LABELS}' height='{height}'>"
+        "<div xmlns='http://www.w3.org/1999/xhtml' style='white-space:pre;text-align:right'>"
+        f"{escape(labels, quote=False)}</div></foreignObject>"
+        f"<path stroke='{COST}' stroke-width='7' d='{bars}'/><path stroke='{REVENUE}' stroke-width='2' d='{marks}'/></svg>"
+    )
+    return f"![{escape(title)}](<data:image/svg+xml,{quote(svg, safe=UNQUOTED)}>)"
+
+
 def _label(channel: str, roas: float | None) -> str:
     """Name and number, numbers below each other: a space is half as wide as a digit."""
     name = channel if len(channel) <= LETTERS else f"{channel[: LETTERS - 1]}…"

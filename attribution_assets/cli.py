@@ -18,6 +18,7 @@ from attribution_assets.terminal import console, number, print_findings, print_f
 if TYPE_CHECKING:
     import pandas as pd
 
+    from attribution_assets.comparison import Comparison
     from attribution_assets.ihc import Redistribution
     from attribution_assets.settings import Settings
 
@@ -39,6 +40,10 @@ DAY = Day()
 DATABASE = click.option(
     "--database", type=click.Path(path_type=Path), help="SQLite file [ATTRIBUTION_DATABASE, data/attribution.db]."
 )
+
+
+PATHS_SHOWN = 20
+"""How many rows of each section of the path report the terminal shows."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -154,6 +159,57 @@ def check(database: Path | None, start: str | None, end: str | None, as_json: bo
     else:
         print_findings(findings)
     sys.exit(1 if any(finding.state == "failed" for finding in findings) else 0)
+
+
+@main.command("compare")
+@DATABASE
+@click.option("--start", type=DAY, help="First conversion day; unset, the first with results.")
+@click.option("--end", type=DAY, help="Last conversion day, included; unset, the last with results.")
+@click.option("--base", metavar="MODEL", help="The model that the others are compared with; unset, ihc.")
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="CSV file to write, with every figure and interval.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def compare_(
+    database: Path | None, start: str | None, end: str | None, base: str | None, csv_file: Path | None, as_json: bool
+) -> None:
+    """Show what every attribution model says of the same journeys, and which differences are noise; write nothing else.
+
+    The models are those of ATTRIBUTION_MODELS; unset, all.
+    """
+    with _plain_errors():
+        settings = _settings(database=database)
+        from attribution_assets.comparison import compare_models, compared_days
+
+        comparison = compare_models(settings, compared_days(settings, start, end), base)
+        if csv_file:
+            _write_csv(comparison.channels, csv_file)
+    if as_json:
+        told = {"start": comparison.days.first, "end": comparison.days.last, "base": comparison.base}
+        tables = {"channels": comparison.channels, "lookbacks": comparison.lookbacks}
+        _print_json(told | {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()})
+    else:
+        _print_comparison(comparison)
+
+
+@main.command("paths")
+@DATABASE
+@click.option("--start", type=DAY, help="First conversion day; unset, the first with results.")
+@click.option("--end", type=DAY, help="Last conversion day, included; unset, the last with results.")
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="CSV file to write, with the hundred top paths.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
+def paths(database: Path | None, start: str | None, end: str | None, csv_file: Path | None, as_json: bool) -> None:
+    """Show the paths that lead to conversions, how long they are and take, and which channels assist."""
+    with _plain_errors():
+        settings = _settings(database=database)
+        from attribution_assets.comparison import compared_days, report_paths
+
+        days = compared_days(settings, start, end)
+        report = report_paths(settings, days)
+        if csv_file:
+            _write_csv(report, csv_file)
+    if as_json:
+        _print_json(json.loads(report.to_json(orient="records")))
+    else:
+        _print_paths(report, f"conversions of {days}")
 
 
 @main.group()
@@ -330,6 +386,56 @@ def _print_summary(result: dict[str, Any]) -> None:
             "ATTRIBUTION_START_DATE, which have no report."
         )
     click.echo(result["csv"])
+
+
+def _write_csv(frame: pd.DataFrame, file: Path) -> None:
+    try:
+        frame.to_csv(file, index=False, lineterminator="\n")
+    except OSError as error:
+        raise AttributionError(f"{file} cannot be written: {error.strerror}. Name another --csv.") from error
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2))
+
+
+def _print_comparison(comparison: Comparison) -> None:
+    def print_table(title: str, table: pd.DataFrame) -> None:
+        print_frame(title, table.rename_axis("channel").reset_index(), {}, "{:,.2f}")
+
+    def print_figure(title: str, figure: str) -> None:
+        print_table(title, comparison.by_model(figure))
+
+    days, base = comparison.days, comparison.base
+    print_figure(f"Orders, conversions of {days}", "orders")
+    print_figure("Revenue", "revenue")
+    print_figure("ROAS", "ROAS")
+    rank, change = comparison.by_model("rank"), comparison.by_model("rank_change")
+    print_table(
+        f"Rank by revenue, and places gained against {base}",
+        rank.astype("str") + change.map(lambda places: f" ({places:+})" if places else ""),
+    )
+    shift, noise = comparison.by_model("orders_shift"), comparison.by_model("is_noise")
+    print_table(
+        f"Orders more than by {base}; in brackets where the 90 % interval includes 0: noise",
+        shift.map("{:+z,.2f}".format).where(~noise, shift.map("({:+z,.2f})".format)).drop(columns=base),
+    )
+    moved = comparison.lookbacks.pivot(index="model", columns="lookback_days", values="moved")
+    moved = moved.reindex(comparison.lookbacks["model"].drop_duplicates())
+    moved.columns = [f"{lookback} days" for lookback in moved.columns]
+    print_frame("Credit that another lookback moves to other channels", moved.reset_index(), {}, "{:.1%}")
+
+
+def _print_paths(report: pd.DataFrame, title: str) -> None:
+    headings = {"path": "path", "length": "sessions", "lag": "days to conversion", "channel": "channel"}
+    further = {"path": ["rate"], "length": ["rate"], "lag": [], "channel": ["rate", "assisted"]}
+    formats = dict.fromkeys(("journeys", "conversions", "closed", "assisted"), "{:,.0f}") | {"rate": "{:.1%}"}
+    for section, heading in headings.items():
+        rows = report[report["section"] == section].head(PATHS_SHOWN)
+        table = rows[["item", "journeys", "conversions", "revenue", *further[section]]].rename(columns={"item": heading})
+        if section == "channel":
+            table = table.rename(columns={"conversions": "closed"})
+        print_frame(f"By {heading}, {title}", table, formats, "{:,.2f}")
 
 
 def _print_cell(cell: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from attribution_assets.assets.attribution import attribution_assets
+from attribution_assets.assets.comparison import comparison_assets
 from attribution_assets.assets.journeys import journey_assets
 from attribution_assets.assets.models import model_assets
 from attribution_assets.assets.reporting import reporting_assets
@@ -32,6 +33,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]
         *attribution_assets(settings, partitions),
         *reporting_assets(settings, partitions),
         *model_assets(settings, partitions),
+        *comparison_assets(settings),
         *result_checks(settings),
     ]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from attribution_assets.models import Journeys, ModelRules, learn
 from attribution_assets.models.journeys import Ints, nanoseconds
 from attribution_assets.queries import journeys_query, training_query
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, SQLiteWarehouse, schema
+from attribution_assets.warehouse import Days, schema
 from attribution_assets.warehouse.days import shift, unbroken_ranges
 from attribution_assets.warehouse.sqlite import ROWS_PER_FRAME
 
@@ -46,15 +47,16 @@ def _learned(settings: Settings, days: Days) -> Iterator[tuple[str, str, str, fl
     rules, warehouse = settings.model_rules, settings.warehouse
     window = Days(shift(days.first, 1 - rules.training_days), days.last)
     channels = Channels()
-    converting, converted_on = _converting(settings, warehouse, window, channels)
-    others = _Sessions.read(settings, warehouse, window, channels)
+    found = warehouse.stream_query(journeys_query(settings, window), schema()["customer_journeys"])
+    converting, conversions = pooled(found, channels)
+    converted_on = _numbers(conversions["conv_date"])
+    sessions = Sessions.read(settings, window, channels)
     for day in days:
-        last = _number(day)
-        first = last - rules.training_days + 1
-        in_window = (first <= converted_on) & (converted_on <= last)
+        since, until = shift(day, 1 - rules.training_days), day
+        in_window = (_number(since) <= converted_on) & (converted_on <= _number(until))
         journeys = converting.only(in_window[converting.journey])
-        tails = others.not_converting(first, last)
-        for model, labels, values in _values(_together(journeys, tails, channels.labels), len(journeys), rules):
+        together = sessions.after(journeys, Days(since, until), channels.labels)
+        for model, labels, values in _values(together, len(journeys), rules):
             yield from ((day, model, label, value) for label, value in zip(labels, values, strict=True))
 
 
@@ -85,23 +87,24 @@ class Channels:
         return np.array([self.numbers.setdefault(str(name), len(self.numbers)) for name in met], dtype=np.int64)[codes]
 
 
-def _converting(settings: Settings, warehouse: SQLiteWarehouse, window: Days, channels: Channels) -> tuple[Journeys, Ints]:
-    """The journeys of the window's conversions, from the sources, and the number of each one's conversion day."""
-    offsets, times, numbers, days = [], [], [], []
+def pooled(frames: Iterable[pd.DataFrame], channels: Channels) -> tuple[Journeys, pd.DataFrame]:
+    """The journeys of all frames of `customer_journeys`, and conv_id and conv_date of each, one row per journey."""
+    offsets, times, numbers, conversions = [], [], [], [pd.DataFrame(columns=["conv_id", "conv_date"])]
     sessions = 0
-    for rows in warehouse.stream_query(journeys_query(settings, window), schema()["customer_journeys"]):
+    for rows in frames:
         journeys, order = Journeys.of(rows)
         offsets.append(journeys.offsets + sessions)
         times.append(journeys.time)
         numbers.append(channels.number(rows["channel_label"])[order])
-        days.append(_numbers(rows["conv_date"].iloc[order[journeys.offsets]]))
+        conversions.append(rows[["conv_id", "conv_date"]].iloc[order[journeys.offsets]])
         sessions += len(rows)
-    return Journeys(_joined(offsets), _joined(times), _joined(numbers), channels.labels), _joined(days)
+    journeys = Journeys(_joined(offsets), _joined(times), _joined(numbers), channels.labels)
+    return journeys, pd.concat(conversions, ignore_index=True)
 
 
 @dataclass(frozen=True)
-class _Sessions:
-    """The window's sessions, users one after another: user, day and day of the next conversion by number, time, channel."""
+class Sessions:
+    """Sessions, users one after another: user, day and day of the user's next conversion by number, time, channel."""
 
     user: Ints
     day: Ints
@@ -110,32 +113,30 @@ class _Sessions:
     channel: Ints
 
     @classmethod
-    def read(cls, settings: Settings, warehouse: SQLiteWarehouse, window: Days, channels: Channels) -> _Sessions:
-        users, days, conversions, times, numbers = [], [], [], [], []
-        with warehouse.rows_of(training_query(settings, window)) as cursor:
+    def read(cls, settings: Settings, days: Days, channels: Channels) -> Self:
+        """All sessions of these days."""
+        users, numbers, conversions, times, of_channels = [], [], [], [], []
+        with settings.warehouse.rows_of(training_query(settings, days)) as cursor:
             while rows := cursor.fetchmany(ROWS_PER_FRAME):
                 frame = pd.DataFrame(rows, columns=["user", "day", "timestamp", "channel", "next_conversion"])
                 users.append(frame["user"].to_numpy(np.int64))
-                days.append(_numbers(frame["day"]))
+                numbers.append(_numbers(frame["day"]))
                 conversions.append(_numbers(frame["next_conversion"]))
                 times.append(nanoseconds(frame["timestamp"]))
-                numbers.append(channels.number(frame["channel"]))
-        return cls(*map(_joined, (users, days, conversions, times, numbers)))
+                of_channels.append(channels.number(frame["channel"]))
+        return cls(*map(_joined, (users, numbers, conversions, times, of_channels)))
 
-    def not_converting(self, first: int, last: int) -> tuple[Ints, Ints, Ints]:
-        """Of each user the sessions of these days after the last conversion until then: their offsets, times and channels."""
+    def after(self, converting: Journeys, days: Days, labels: tuple[str, ...]) -> Journeys:
+        """These journeys, then those that did not convert: a user's sessions of the days after the last conversion."""
+        first, last = _number(days.first), _number(days.last)
         left = (first <= self.day) & (self.day <= last) & (self.next_conversion > last)
-        return np.flatnonzero(np.diff(self.user[left], prepend=-1)), self.time[left], self.channel[left]
-
-
-def _together(converting: Journeys, tails: tuple[Ints, Ints, Ints], labels: tuple[str, ...]) -> Journeys:
-    offsets, time, channel = tails
-    return Journeys(
-        np.concatenate([converting.offsets, offsets + len(converting.time)]),
-        np.concatenate([converting.time, time]),
-        np.concatenate([converting.channel, channel]),
-        labels,
-    )
+        offsets = np.flatnonzero(np.diff(self.user[left], prepend=-1))
+        return Journeys(
+            np.concatenate([converting.offsets, offsets + len(converting.time)]),
+            np.concatenate([converting.time, self.time[left]]),
+            np.concatenate([converting.channel, self.channel[left]]),
+            labels,
+        )
 
 
 def _joined(parts: list[Ints]) -> Ints:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import date
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -242,7 +241,7 @@ class Settings(BaseSettings):
             rules["parameters"] = IHCParameters.load(self.ihc_parameters).name
         return _hash(rules)
 
-    @cached_property
+    @property
     def model_rules(self) -> ModelRules:
         """The models that are chosen, and what they are told."""
         *shares, last = self.position_shares

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def print_frame(title: str, frame: pd.DataFrame, formats: dict[str, str], otherwise: str) -> None:
-    """A table of the frame: its first column as text, the others as numbers; nothing where a value is undefined."""
+    """A table of the frame: its first column and what else is text as it is, numbers; nothing where a value is undefined."""
     from rich import box
     from rich.table import Table
 
@@ -29,11 +29,12 @@ def print_frame(title: str, frame: pd.DataFrame, formats: dict[str, str], otherw
     table = Table(title=title, box=box.SIMPLE_HEAD)
     table.add_column(label)
     for name in numbers:
-        table.add_column(name, justify="right")
+        table.add_column(str(name), justify="right")
     for row in frame.to_dict("records"):
         cells = (row[name] for name in numbers)
         shown = [
-            "" if cell != cell else formats.get(name, otherwise).format(cell) for name, cell in zip(numbers, cells, strict=True)
+            cell if isinstance(cell, str) else "" if cell != cell else formats.get(name, otherwise).format(cell)
+            for name, cell in zip(numbers, cells, strict=True)
         ]
         table.add_row(row[label], *shown)
     console().print(table)

@@ -117,6 +117,46 @@ CREATE TABLE IF NOT EXISTS model_reporting (
     PRIMARY KEY (date, model, date_basis, channel_name)
 );
 
+CREATE TABLE IF NOT EXISTS model_comparison (
+    model text NOT NULL,                     -- which model gave the credit
+    channel_name text NOT NULL,              -- traffic channel, as grouped
+    cost real NOT NULL,                      -- marketing cost of the channel's sessions of the days in Euro
+    orders real NOT NULL,                    -- orders of the days credited to the channel
+    revenue real NOT NULL,                   -- revenue of the days credited to the channel in Euro
+    CPO real,                                -- cost / orders; empty without an order
+    ROAS real,                               -- revenue / cost; empty without a cost
+    rank integer NOT NULL,                   -- place by revenue under the model, 1 the highest
+    rank_change integer NOT NULL,            -- how many places higher than under the base
+    orders_shift real NOT NULL,              -- how many orders more than under the base
+    orders_shift_low real NOT NULL,          -- lower end of its 90 % interval
+    orders_shift_high real NOT NULL,         -- upper end of its 90 % interval
+    revenue_shift real NOT NULL,             -- how much more revenue than under the base in Euro
+    revenue_shift_low real NOT NULL,         -- lower end of its 90 % interval
+    revenue_shift_high real NOT NULL,        -- upper end of its 90 % interval
+    is_noise integer NOT NULL,               -- 1 if the interval of the orders includes 0, else 0
+    base text NOT NULL,                      -- the model that the others are compared with
+    first_day text NOT NULL,                 -- UTC date of the first conversions that are compared
+    last_day text NOT NULL,                  -- UTC date of the last ones
+    rules text NOT NULL,                     -- the path rules by which journeys were simplified before
+    settings text NOT NULL,                  -- a hash of all that determines the credit
+    PRIMARY KEY (model, channel_name)
+);
+
+CREATE TABLE IF NOT EXISTS path_report (
+    section text NOT NULL,                   -- what the item is: path, length (sessions), lag (days) or channel
+    item text NOT NULL,                      -- the path, the number of sessions or days, the channel
+    place integer NOT NULL,                  -- 1, 2, ... within the section
+    journeys integer NOT NULL,               -- how many journeys are or have the item, converting and not; of lag, converting
+    conversions integer NOT NULL,            -- how many of them convert; of a channel, those that end with it
+    revenue real NOT NULL,                   -- revenue of these conversions in Euro
+    rate real,                               -- the share of the journeys that converts; empty for lag
+    assisted integer,                        -- conversions that have the channel and end with another; empty but for channels
+    first_day text NOT NULL,                 -- UTC date of the first conversions and sessions that are reported
+    last_day text NOT NULL,                  -- UTC date of the last ones
+    rules text NOT NULL,                     -- the path rules by which journeys were simplified before
+    PRIMARY KEY (section, item)
+);
+
 CREATE INDEX IF NOT EXISTS session_sources_by_user ON session_sources (user_id, event_date, event_time);
 CREATE INDEX IF NOT EXISTS session_sources_by_date ON session_sources (event_date);
 CREATE INDEX IF NOT EXISTS session_sources_broken ON session_sources (event_date) -- the few that guards look for

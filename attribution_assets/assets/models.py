@@ -12,11 +12,10 @@ from attribution_assets.assets.reporting import sum_missing_costs
 from attribution_assets.assets.shown import facts
 from attribution_assets.automation import learned_once, restated
 from attribution_assets.checks import source_check_specs, source_checks
-from attribution_assets.errors import AttributionError
+from attribution_assets.crediting import model_rows, with_ihc
 from attribution_assets.io_managers import SQLiteIOManager
 from attribution_assets.io_managers.sqlite import Described
 from attribution_assets.learning import channel_values as values_of
-from attribution_assets.models import attribute
 from attribution_assets.partitions import conversions_in_reach, run_days
 from attribution_assets.queries import model_reporting_query
 from attribution_assets.settings import Settings
@@ -142,19 +141,3 @@ def model_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition) -
         yield dg.Output(Described(query, partial(facts, "shown_model_reporting", settings)))
 
     return [channel_values, model_attribution, model_reporting]
-
-
-def with_ihc(journeys: pd.DataFrame, shares: pd.DataFrame) -> pd.DataFrame:
-    """The journeys with the IHC share of each session. Raises AttributionError where the two do not have the same rows."""
-    key = ["conv_id", "session_id"]
-    if not journeys[key].equals(shares[key]):
-        raise AttributionError(
-            "attribution_customer_journey does not follow customer_journeys: attribute these days again, then run this."
-        )
-    return journeys.assign(ihc=shares["ihc"])
-
-
-def model_rows(settings: Settings, journeys: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `model_attribution` for these journeys."""
-    rows = attribute(journeys, settings.model_rules, values)
-    return rows.assign(rules=str(settings.model_rules.path), settings=settings.models_fingerprint())

@@ -32,8 +32,8 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
     """Writes a Query, a pandas frame or frames of bounded size as exactly the run's days of the asset's table.
 
     The table is the one that sql/challenge_db_create.sql declares under the asset's name; its day column stands in the
-    asset's metadata as `partition_expr`. Rows may come Described. An input annotated `Frames` is read piece by piece, any
-    other as one frame.
+    asset's metadata as `partition_expr`. Rows may come Described. Of an asset without partitions, one frame is the whole
+    table. An input annotated `Frames` is read piece by piece, any other as one frame.
     """
 
     database: str
@@ -54,6 +54,11 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
             raise AttributionError(f"{table.name} returned {type(obj).__name__}. {RETURN_THIS}")
         for line in self.warehouse.prepare():
             context.log.info(line)
+        if not context.has_asset_partitions:
+            if not isinstance(obj, pd.DataFrame):
+                raise AttributionError(f"{table.name} has no days: return it as one pandas frame.")
+            context.add_output_metadata({"dagster/row_count": self.warehouse.replace_table(table, obj)})
+            return
         days = Days.of(context.asset_partition_keys)
         rows = self.warehouse.replace_days(table, day_column(context.asset_key, context.definition_metadata), days, obj)
         describe_days({day: {"dagster/partition_row_count": count} for day, count in rows.items()})

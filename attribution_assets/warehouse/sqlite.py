@@ -334,6 +334,18 @@ class SQLiteWarehouse:
                     counts = _replace(connection, table, day_column, days, STAGED, {}, typed=typed)
         return {day: counts.get(day, 0) for day in days}
 
+    def replace_table(self, table: Table, rows: pd.DataFrame) -> int:
+        """Replaces all rows of a table that has no days, in one transaction, and returns their number.
+
+        Raises AttributionError, with the old rows in place, as `replace_days` does.
+        """
+        with self.connect() as connection:
+            _stage(connection, table, rows)
+            with _transaction(connection):
+                connection.execute(f"DELETE FROM {table.name}")
+                columns = ", ".join(table.column_names)
+                return connection.execute(f"INSERT INTO {table.name} ({columns}) {STAGED}").rowcount
+
     def _replace_by_query(
         self, connection: sqlite3.Connection, table: Table, day_column: str, days: Days, query: Query
     ) -> dict[str, int]:

@@ -1,0 +1,111 @@
+"""model_comparison and path_report: the models side by side, and the paths that they judge, over a range of days."""
+
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+from pydantic import Field
+
+from attribution_assets.assets.daily import OWNERS, column_schema
+from attribution_assets.chart import range_chart
+from attribution_assets.comparison import Comparison, compare_models, compared_days, report_paths
+from attribution_assets.history import POOL
+from attribution_assets.settings import Settings
+
+TOP_OF_CHART = 12
+
+
+class DaysConfig(dg.Config):
+    """Over which days a run reports."""
+
+    start: str | None = Field(None, description="First conversion day, YYYY-MM-DD; unset, the first with results.")
+    end: str | None = Field(None, description="Last conversion day, included; unset, the last with results.")
+
+
+class ComparisonConfig(DaysConfig):
+    """What a run of model_comparison may be told."""
+
+    base: str | None = Field(None, description="The model that the others are compared with; unset, ihc, or the first one.")
+
+
+def comparison_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """model_comparison and path_report; none, where no models are chosen."""
+    if not settings.models:
+        return []
+
+    @_whole_table(
+        "model_comparison",
+        deps=["customer_journeys", "attribution_customer_journey", "channel_values", "channel_costs", "conversions"],
+        description=(
+            "One row per model and channel: cost, orders, revenue and ROAS of a range of days, the rank, and how far that is "
+            "from a base model, with a 90 % interval that shows which differences are noise.\n\n"
+            "No partitions: a run makes the whole table anew, of all days with results or of those in its config."
+        ),
+    )
+    def model_comparison(context: dg.AssetExecutionContext, config: ComparisonConfig) -> pd.DataFrame:
+        comparison = compare_models(settings, compared_days(settings, config.start, config.end), config.base)
+        context.add_output_metadata(_shown(comparison))
+        return comparison.channels.assign(
+            is_noise=comparison.channels["is_noise"].astype(int),
+            base=comparison.base,
+            first_day=comparison.days.first,
+            last_day=comparison.days.last,
+            rules=str(settings.model_rules.path),
+            settings=settings.models_fingerprint(),
+        )
+
+    @_whole_table(
+        "path_report",
+        deps=["customer_journeys", "conversions", "session_sources"],
+        description=(
+            "One row per path (the hundred with the most conversions), length, time lag and channel: journeys, conversions, "
+            "revenue and rate; of a channel also the conversions that it assisted.\n\n"
+            "No partitions: a run makes the whole table anew, of all days with results or of those in its config."
+        ),
+    )
+    def path_report(config: DaysConfig) -> pd.DataFrame:
+        days = compared_days(settings, config.start, config.end)
+        return report_paths(settings, days).assign(
+            first_day=days.first, last_day=days.last, rules=str(settings.model_rules.path)
+        )
+
+    return [model_comparison, path_report]
+
+
+def _whole_table(table: str, **options: Any) -> Callable[..., dg.AssetsDefinition]:
+    """`dg.asset` without partitions: a run replaces all rows of the table."""
+    decorate: Callable[..., dg.AssetsDefinition] = dg.asset(
+        group_name="comparison",
+        kinds={"sqlite", "numpy"},
+        owners=OWNERS,
+        pool=POOL,
+        metadata={"dagster/column_schema": column_schema(table)},
+        **options,
+    )
+    return decorate
+
+
+def _shown(comparison: Comparison) -> dict[str, Any]:
+    orders = comparison.by_model("orders")
+    channels = [
+        {"channel": channel, "low": of_models.min(), "value": of_models[comparison.base], "high": of_models.max()}
+        for channel, of_models in orders.clip(lower=0).head(TOP_OF_CHART).iterrows()
+    ]
+    moved = comparison.lookbacks.pivot(index="model", columns="lookback_days", values="moved")
+    return {
+        "days": str(comparison.days),
+        "base": comparison.base,
+        "chart": dg.MetadataValue.md(range_chart(f"orders by {comparison.base}, and from lowest to highest model", channels)),
+        "orders": dg.MetadataValue.md(_markdown(orders, "{:,.2f}")),
+        "ROAS": dg.MetadataValue.md(_markdown(comparison.by_model("ROAS"), "{:,.2f}")),
+        "credit moved by another lookback (days)": dg.MetadataValue.md(_markdown(moved, "{:.1%}")),
+    }
+
+
+def _markdown(frame: pd.DataFrame, format_: str) -> str:
+    """The frame as a table; nothing where a value is undefined."""
+    lines = ["|".join(["", *map(str, frame.columns)]), "|".join(["-", *["-:"] * len(frame.columns)])]
+    for name, values in frame.iterrows():
+        lines.append("|".join([str(name), *("" if value != value else format_.format(value) for value in values)]))
+    return "\n".join(lines)

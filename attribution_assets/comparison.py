@@ -1,0 +1,178 @@
+"""`attribution compare` and `attribution paths` without their terminal: the models, and the paths, of some days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from attribution_assets.crediting import with_ihc
+from attribution_assets.errors import AttributionError
+from attribution_assets.ihc import IHCParameters, Redistribution
+from attribution_assets.ihc import attribute as attribute_ihc
+from attribution_assets.learning import Channels, Sessions, channel_values, pooled
+from attribution_assets.models import MODELS, attribute
+from attribution_assets.models.comparison import compare, moved_share
+from attribution_assets.models.journeys import nanoseconds
+from attribution_assets.models.path_report import path_report
+from attribution_assets.queries import journeys_query
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days, Query, schema
+from attribution_assets.warehouse.checks import computed_days
+
+LOOKBACKS = (7, 14, 30, 90)
+"""In days: how far back sessions count, where the comparison varies it."""
+
+CREDITED = ["conv_id", "model", "channel_name", "credit"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The models on the conversions of some days, against the model `base`.
+
+    `channels`: what `models.comparison.compare` gives. `lookbacks`: one row per model and lookback, with the columns model,
+    lookback_days, conversions (attributed), and moved, the share of the credit (0 to 1) that lies with other channels than
+    under the lookback of the settings.
+    """
+
+    days: Days
+    base: str
+    channels: pd.DataFrame
+    lookbacks: pd.DataFrame
+
+    def by_model(self, figure: str) -> pd.DataFrame:
+        """A figure of `channels`, a column per model; channels in the order of the base's ranks."""
+        order = self.channels.loc[self.channels["model"] == self.base, "channel_name"]
+        models = self.channels["model"].drop_duplicates()
+        return self.channels.pivot(index="channel_name", columns="model", values=figure).reindex(index=order, columns=models)
+
+
+def compared_days(settings: Settings, start: str | None, end: str | None) -> Days:
+    """The days from `start` to `end`; unset, from the first or to the last conversion day with results.
+
+    Raises AttributionError where there are none, and for a reversed range.
+    """
+    computed = computed_days(settings.warehouse, "customer_journeys")
+    if not computed:
+        raise AttributionError(f"{settings.database} has no attributed conversions yet: `attribution run` first.")
+    return Days(start or computed.first, end or computed.last)
+
+
+def compare_models(settings: Settings, days: Days, base: str | None = None) -> Comparison:
+    """Every model of the settings (without any, all) on the conversions of these days and the costs of their sessions.
+
+    `base`: the model that the others are compared with; unset, `ihc`, or the first one.
+
+    Channel values that channel_values does not hold are learned, and not kept. Writes nothing. Raises AttributionError where
+    the days have no journeys, and for a base that is not among the models.
+    """
+    settings = settings if settings.models else settings.model_copy(update={"models": MODELS})
+    base = base or ("ihc" if "ihc" in settings.models else settings.models[0])
+    if base not in settings.models:
+        raise AttributionError(f"{base} is not among the models that are compared: {', '.join(settings.models)}.")
+    warehouse, rules = settings.warehouse, settings.model_rules
+    values = channel_values(settings, days)
+    shares = warehouse.stream(schema()["attribution_customer_journey"], "conv_date", days)
+    journeys = warehouse.stream(schema()["customer_journeys"], "conv_date", days)
+    parts = [
+        attribute(with_ihc(rows, of_rows), rules, values)[CREDITED] for rows, of_rows in zip(journeys, shares, strict=True)
+    ]
+    if not parts:
+        raise AttributionError(f"There are no journeys of {days}: `attribution run` of these days first.")
+    credit = pd.concat(parts, ignore_index=True)
+    credit["model"] = pd.Categorical(credit["model"], settings.models, ordered=True)
+    credit = credit.sort_values("model", kind="stable").astype({"model": "str"})
+    revenue = _conversions(settings, days).set_index("conv_id")["revenue"].astype(np.float64)
+    costs = _frame(settings, "costs_of_channels", days)
+    cost = costs["cost"].astype(np.float64).groupby(np.array(rules.path.grouped(costs["channel_name"]), dtype=object)).sum()
+    attributed = revenue[revenue.index.isin(credit["conv_id"].unique())]
+    channels = compare(credit, attributed, cost, base, settings.seed)
+    return Comparison(days, base, channels, _by_lookback(settings, days))
+
+
+def _by_lookback(settings: Settings, days: Days) -> pd.DataFrame:
+    """What each lookback makes of the models; with values learned for the last of the days, and IHC by the model here."""
+    lookbacks = sorted({*LOOKBACKS, settings.lookback_days})
+    models = tuple(model for model in settings.models if model != "ihc" or not settings.uses_api)
+    settings = settings.model_copy(update={"models": models})
+    longest = settings.model_copy(update={"lookback_days": lookbacks[-1]})
+    values = {lookback: _values_of_last_day(settings, days, lookback) for lookback in lookbacks}
+    sums: dict[int, list[pd.DataFrame]] = {lookback: [] for lookback in lookbacks}
+    for rows in settings.warehouse.stream_query(journeys_query(longest, days), schema()["customer_journeys"]):
+        reach = pd.to_datetime(rows["conv_date"]) - pd.to_datetime(rows["timestamp"].str.slice(0, 10))
+        for lookback in lookbacks:
+            within = rows[reach <= pd.Timedelta(days=lookback)].reset_index(drop=True)
+            if len(within):
+                credit = attribute(within.assign(ihc=_ihc(settings, within)), settings.model_rules, values[lookback])
+                sums[lookback].append(credit.groupby(["model", "channel_name"])[["credit"]].sum().reset_index())
+    orders = {
+        lookback: pd.concat(parts or [pd.DataFrame(columns=["model", "channel_name", "credit"])]).rename(
+            columns={"credit": "orders"}
+        )
+        for lookback, parts in sums.items()
+    }
+
+    def of_model(lookback: int, model: str) -> pd.DataFrame:
+        return orders[lookback][orders[lookback]["model"] == model]
+
+    return pd.DataFrame(
+        [
+            (
+                model,
+                lookback,
+                of_model(lookback, model)["orders"].sum(),
+                moved_share(of_model(lookback, model), of_model(settings.lookback_days, model)),
+            )
+            for model in models
+            for lookback in lookbacks
+        ],
+        columns=["model", "lookback_days", "conversions", "moved"],
+    )
+
+
+def _values_of_last_day(settings: Settings, days: Days, lookback: int) -> pd.DataFrame:
+    """The values of the last day, learned with this lookback, for every one of the days."""
+    values = channel_values(settings.model_copy(update={"lookback_days": lookback}), Days(days.last, days.last))
+    return pd.concat([values.assign(date=day) for day in days], ignore_index=True)
+
+
+def _ihc(settings: Settings, journeys: pd.DataFrame) -> pd.Series:
+    """The share of each session under the IHC model here; nothing where the API would have to be asked."""
+    if "ihc" not in settings.models:
+        return pd.Series(0.0, index=journeys.index)
+    redistribution = Redistribution.load(settings.ihc_redistribution) if settings.ihc_redistribution else None
+    credit = attribute_ihc(journeys, IHCParameters.load(settings.ihc_parameters), redistribution=redistribution)
+    return credit["ihc"] / credit.groupby("conv_id")["ihc"].transform("sum")
+
+
+def report_paths(settings: Settings, days: Days) -> pd.DataFrame:
+    """The path report on the conversions of these days, and on the users' sessions of these days after their last one.
+
+    The columns are those of `models.path_report.path_report`; paths are simplified by the path rules first. Writes nothing.
+    Raises AttributionError where there is neither.
+    """
+    channels = Channels()
+    stored = settings.warehouse.stream(schema()["customer_journeys"], "conv_date", days)
+    converting, conversions = pooled(stored, channels)
+    journeys = Sessions.read(settings, days, channels).after(converting, days, channels.labels)
+    if not len(journeys):
+        raise AttributionError(f"There are no sessions of {days}, so there is no path to report.")
+    simplified, _ = settings.model_rules.simplify(journeys)
+    told = conversions.merge(_conversions(settings, days), on="conv_id", how="left")
+    others = len(journeys) - len(told)
+    return path_report(
+        simplified,
+        np.arange(len(journeys)) < len(told),
+        np.append(nanoseconds(told["converted_at"]), np.zeros(others, dtype=np.int64)),
+        np.append(told["revenue"].to_numpy(np.float64), np.zeros(others)),
+    )
+
+
+def _conversions(settings: Settings, days: Days) -> pd.DataFrame:
+    return _frame(settings, "conversion_revenues", days)
+
+
+def _frame(settings: Settings, query: str, days: Days) -> pd.DataFrame:
+    columns, rows = settings.warehouse.fetch(Query(query, {"first_day": days.first, "last_day": days.last}))
+    return pd.DataFrame(rows, columns=columns)
