@@ -8,12 +8,13 @@ import pandas as pd
 from pydantic import Field
 
 from attribution_assets.assets.daily import OWNERS, column_schema
+from attribution_assets.assets.shown import SHOWN_AT_ONCE, TOP_OF_CHART, as_text
 from attribution_assets.chart import range_chart
 from attribution_assets.comparison import Comparison, compare_models, compared_days, report_paths
 from attribution_assets.history import POOL
 from attribution_assets.settings import Settings
 
-TOP_OF_CHART = 12
+TOP_PATHS = 10
 
 
 class DaysConfig(dg.Config):
@@ -64,11 +65,13 @@ def comparison_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             "No partitions: a run makes the whole table anew, of all days with results or of those in its config."
         ),
     )
-    def path_report(config: DaysConfig) -> pd.DataFrame:
+    def path_report(context: dg.AssetExecutionContext, config: DaysConfig) -> pd.DataFrame:
         days = compared_days(settings, config.start, config.end)
-        return report_paths(settings, days).assign(
-            first_day=days.first, last_day=days.last, rules=str(settings.model_rules.path)
-        )
+        report = report_paths(settings, days)
+        paths = report[report["section"] == "path"].head(TOP_PATHS).set_index("item")
+        top = _table(paths[["journeys", "conversions", "revenue", "rate"]].rename_axis("path"), "{:,.2f}")
+        context.add_output_metadata({"days": str(days), "top paths": top})
+        return report.assign(first_day=days.first, last_day=days.last, rules=str(settings.model_rules.path))
 
     return [model_comparison, path_report]
 
@@ -88,24 +91,31 @@ def _whole_table(table: str, **options: Any) -> Callable[..., dg.AssetsDefinitio
 
 def _shown(comparison: Comparison) -> dict[str, Any]:
     orders = comparison.by_model("orders")
-    channels = [
-        {"channel": channel, "low": of_models.min(), "value": of_models[comparison.base], "high": of_models.max()}
-        for channel, of_models in orders.clip(lower=0).head(TOP_OF_CHART).iterrows()
-    ]
     moved = comparison.lookbacks.pivot(index="model", columns="lookback_days", values="moved")
     return {
         "days": str(comparison.days),
         "base": comparison.base,
-        "chart": dg.MetadataValue.md(range_chart(f"orders by {comparison.base}, and from lowest to highest model", channels)),
-        "orders": dg.MetadataValue.md(_markdown(orders, "{:,.2f}")),
-        "ROAS": dg.MetadataValue.md(_markdown(comparison.by_model("ROAS"), "{:,.2f}")),
-        "credit moved by another lookback (days)": dg.MetadataValue.md(_markdown(moved, "{:.1%}")),
+        "chart": _chart(orders, comparison.base),
+        "orders": _table(orders, "{:,.2f}"),
+        "ROAS": _table(comparison.by_model("ROAS"), "{:,.2f}"),
+        "credit that another lookback (days) moves": _table(moved, "{:.1%}"),
     }
 
 
-def _markdown(frame: pd.DataFrame, format_: str) -> str:
-    """The frame as a table; nothing where a value is undefined."""
-    lines = ["|".join(["", *map(str, frame.columns)]), "|".join(["-", *["-:"] * len(frame.columns)])]
-    for name, values in frame.iterrows():
-        lines.append("|".join([str(name), *("" if value != value else format_.format(value) for value in values)]))
-    return "\n".join(lines)
+def _chart(orders: pd.DataFrame, base: str) -> dg.MarkdownMetadataValue:
+    """For as many of the first channels as can be shown at once, the lowest, the base's and the highest number of orders."""
+    channels = [
+        {"channel": channel, "low": of_models.min(), "value": of_models[base], "high": of_models.max()}
+        for channel, of_models in orders.iterrows()
+    ]
+    charts = (range_chart(f"orders by {base}, of all models", channels[:count]) for count in range(TOP_OF_CHART, 1, -1))
+    return dg.MetadataValue.md(next((chart for chart in charts if len(chart) < SHOWN_AT_ONCE), range_chart(base, channels[:1])))
+
+
+def _table(frame: pd.DataFrame, format_: str) -> dg.MarkdownMetadataValue:
+    """The frame as markdown; nothing where a value is undefined."""
+    name = "channel" if frame.index.name == "channel_name" else str(frame.index.name)
+    lines = ["|".join([name, *map(str, frame.columns)]), "|".join(["-", *["-:"] * len(frame.columns)])]
+    for label, values in frame.iterrows():
+        lines.append("|".join([as_text(str(label)), *("" if value != value else format_.format(value) for value in values)]))
+    return dg.MetadataValue.md("\n".join(lines))

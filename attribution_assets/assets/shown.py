@@ -103,11 +103,11 @@ def _table(channels: Sequence[Channel]) -> dg.MarkdownMetadataValue:
     lines = [
         f"channel|{'|'.join(amounts)}",
         "-|" + "|".join(["-:"] * len(amounts)),
-        *("|".join([_as_text(row["channel"]), *(number(row[amount]) for amount in amounts)]) for row in rows),
+        *("|".join([as_text(row["channel"]), *(number(row[amount]) for amount in amounts)]) for row in rows),
     ]
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def _as_text(name: str) -> str:
+def as_text(name: str) -> str:
     """The name as markdown that shows it as it is, in one line of a table."""
     return re.sub(r"([\\`*_\[\]<>|~&#])", r"\\\1", " ".join(name.split()))
