@@ -143,8 +143,6 @@ def _check(journeys: pd.DataFrame) -> None:
     missing = [column for column in JOURNEY_COLUMNS if column not in journeys.columns]
     if missing:
         raise AttributionError(f"The journeys lack the column {missing[0]}: attribute() needs {', '.join(JOURNEY_COLUMNS)}.")
-    if journeys["session_id"].isna().any():
-        raise AttributionError("The journeys have a row without session_id.")
     for column in ("holder_engagement", "closer_engagement"):
         other = journeys.loc[~journeys[column].isin([0, 1]), column]
         if len(other):

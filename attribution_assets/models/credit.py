@@ -13,6 +13,9 @@ from attribution_assets.models.markov import markov
 from attribution_assets.models.rules import LEARNED, ModelRules
 from attribution_assets.models.shapley import shapley
 
+ROUNDING = 1e-12
+"""Up to so far from 0 a value of a channel may be rounding alone."""
+
 
 def attribute(journeys: pd.DataFrame, rules: ModelRules, values: pd.DataFrame) -> pd.DataFrame:
     """The credit of every session under every model of the rules.
@@ -69,10 +72,15 @@ def _worth(values: pd.DataFrame, model: str, day: npt.NDArray[np.object_], chann
 
 
 def learn(journeys: Journeys, converted: Bools, model: str, rules: ModelRules) -> Floats:
-    """What every channel is worth to a model that learns, shape (labels,), from journeys that are simplified already."""
+    """What every channel is worth to a model that learns, shape (labels,), from journeys that are simplified already.
+
+    What lies within rounding of 0 is 0: else it would decide how a journey of such channels is shared.
+    """
     if model == "markov":
-        return markov(journeys, converted, order=rules.markov_order, non_converting=rules.markov_non_converting)
-    return shapley(journeys, converted, seed=rules.seed)
+        worth = markov(journeys, converted, order=rules.markov_order, non_converting=rules.markov_non_converting)
+    else:
+        worth = shapley(journeys, converted, seed=rules.seed)
+    return np.where(np.abs(worth) < ROUNDING, 0, worth)
 
 
 def credit(journeys: Journeys, model: str, rules: ModelRules, worth: Floats | None = None) -> Floats:

@@ -43,6 +43,8 @@ class Journeys:
         `rows`: conv_id, session_id, timestamp (text `YYYY-MM-DD HH:MM:SS` or datetime64, UTC) and channel_label. The rows of
         one conv_id are one journey. Raises AttributionError for an unreadable timestamp and a missing value.
         """
+        if rows["session_id"].isna().any():
+            raise AttributionError("The journeys have a row without session_id.")
         time = nanoseconds(rows["timestamp"])
         conversion, _ = _numbered(rows["conv_id"])
         channel, labels = _numbered(rows["channel_label"])

@@ -138,7 +138,7 @@ def read_channel_groups(path: Path) -> dict[str, str]:
     groups: dict[str, str] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
+            rows = csv.DictReader(file, strict=True)
             if rows.fieldnames != ["channel_name", "channel_group"]:
                 raise AttributionError(f"{path} must begin with the line channel_name,channel_group.")
             for row in rows:

@@ -30,8 +30,11 @@ def shapley(journeys: Journeys, converted: Bools, *, seed: int = 0) -> Floats:
     attribution modeling in online advertising" (2018), with rates, so that a frequent channel has no advantage as such.
     """
     values = np.zeros(len(journeys.labels))
-    occurring, channel = np.unique_inverse(journeys.channel)
+    occurring = np.array(sorted(np.unique(journeys.channel), key=journeys.labels.__getitem__), dtype=np.int64)
     if len(occurring):
+        number = np.zeros(len(journeys.labels), dtype=np.int64)
+        number[occurring] = np.arange(len(occurring))
+        channel = number[journeys.channel]
         value = _exact if len(occurring) <= EXACT_CHANNELS else _sampled
         values[occurring] = value(journeys, channel, converted, len(occurring), seed)
     return values
