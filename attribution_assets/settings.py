@@ -243,7 +243,7 @@ class Settings(BaseSettings):
 
     @property
     def model_rules(self) -> ModelRules:
-        """The models that are chosen, and what they are told."""
+        """The models that are chosen, and what they are told. Raises AttributionError for groups that cannot be read."""
         *shares, last = self.position_shares
         return ModelRules(
             models=self.models,
@@ -276,14 +276,6 @@ class Settings(BaseSettings):
         told = self.model_rules.told()
         journeys = {"lookback_days": self.lookback_days, "include_converting_session": self.include_converting_session}
         return _hash({**journeys, **{name: told[name] for name in told.keys() - {"position_shares", "half_life_hours"}}})
-
-    @model_validator(mode="after")
-    def _readable_groups(self) -> Self:
-        try:
-            _ = self.model_rules
-        except AttributionError as error:
-            raise ValueError(str(error)) from error
-        return self
 
     @model_validator(mode="after")
     def _start_before_end(self) -> Self:

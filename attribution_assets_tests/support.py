@@ -19,6 +19,9 @@ from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
 PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
 OWN_VARIABLES = ("ATTRIBUTION_", "IHC_", "DAGSTER_")
+OF_MODELS = ("channel_values", "model_attribution", "model_reporting", "model_comparison", "path_report")
+"""The tables that are filled where models are chosen."""
+
 T = TypeVar("T")
 
 
@@ -89,8 +92,9 @@ class Shop:
         return shop
 
     def results(self) -> dict[str, list[tuple[Any, ...]]]:
-        """All rows of the five tables that the pipeline fills."""
-        return {name: self.table(name) for name in schema() if name not in SOURCES}
+        """All rows of the five tables that the pipeline fills, and of those of models that it has filled."""
+        tables = {name: self.table(name) for name in schema() if name not in SOURCES}
+        return {name: rows for name, rows in tables.items() if rows or name not in OF_MODELS}
 
     def csv_bytes(self) -> dict[str, bytes]:
         """The content of all CSV files, by their path in the exports folder."""

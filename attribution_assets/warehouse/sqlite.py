@@ -515,7 +515,9 @@ def _replace(
 
     `typed`: that all values are of the declared types is certain.
     """
-    columns = [name for name, *_ in connection.execute(f"SELECT * FROM ({select}\n) LIMIT 0", parameters).description]
+    in_any_case = {column.lower(): column for column in table.column_names}
+    given = connection.execute(f"SELECT * FROM ({select}\n) LIMIT 0", parameters).description
+    columns = [in_any_case.get(name.lower(), name) for name, *_ in given]
     _check_columns(table, columns)
     bounds = {"first": days.first, "last": days.last}
     of_days = f"{day_column} BETWEEN :first AND :last"

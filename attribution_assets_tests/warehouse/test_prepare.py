@@ -17,7 +17,7 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
 
 if TYPE_CHECKING:
-    from attribution_assets_tests.support import Shop
+    from attribution_assets_tests.support import OF_MODELS, Shop
 
 from attribution_assets_tests.warehouse.rows import OLD, OURS, everything, in_processes, made, refused
 
@@ -28,7 +28,7 @@ def test_prepare_switches_the_file_to_wal(shop: Shop) -> None:
     assert shop.execute("PRAGMA journal_mode") == [("wal",)]
 
 
-def test_prepare_creates_our_five_tables_and_all_indexes(shop: Shop) -> None:
+def test_prepare_creates_our_tables_and_all_indexes(shop: Shop) -> None:
     shop.warehouse.prepare()
 
     names = sorted(name for _, name, sql in everything(shop.database) if sql is not None)
@@ -38,6 +38,7 @@ def test_prepare_creates_our_five_tables_and_all_indexes(shop: Shop) -> None:
         "channel_costs",
         "channel_reporting",
         "channel_reporting_by_date",
+        "channel_values",
         "conversions",
         "conversions_broken",
         "conversions_by_date",
@@ -45,6 +46,11 @@ def test_prepare_creates_our_five_tables_and_all_indexes(shop: Shop) -> None:
         "customer_journeys_by_date",
         "ihc_results",
         "ihc_results_by_date",
+        "model_attribution",
+        "model_attribution_by_date",
+        "model_comparison",
+        "model_reporting",
+        "path_report",
         "session_costs",
         "session_costs_unusual",
         "session_sources",
@@ -85,7 +91,7 @@ def test_prepare_never_creates_a_source_table(tmp_path: Path) -> None:
     warehouse.prepare()
 
     tables = [name for type_, name, _ in everything(warehouse.path) if type_ == "table"]
-    assert tables == sorted(OURS)
+    assert tables == sorted((*OURS, *OF_MODELS))
 
 
 def test_prepare_never_changes_a_source_table(tmp_path: Path) -> None:
@@ -217,4 +223,4 @@ def test_two_processes_prepare_the_same_fresh_file_at_once(tmp_path: Path, long:
     codes = in_processes((prepare_all, databases), (prepare_all, databases))
 
     assert codes == [0, 0]
-    assert {len(everything(database)) for database in databases} == {26}  # 8 tables, 8 keys, 10 indexes
+    assert {len(everything(database)) for database in databases} == {37}  # 13 tables, 13 keys, 11 indexes

@@ -6,11 +6,12 @@ import pytest
 
 from attribution_assets.warehouse import SOURCES, schema
 from attribution_assets.warehouse.sqlite import DTYPES, STORED_AS
+from attribution_assets_tests.support import OF_MODELS
 
-OURS = ("customer_journeys", "ihc_results", "attribution_customer_journey", "channel_costs", "channel_reporting")
+OURS = ("customer_journeys", "ihc_results", "attribution_customer_journey", "channel_costs", "channel_reporting", *OF_MODELS)
 
 
-def test_there_are_three_source_tables_and_five_of_ours() -> None:
+def test_there_are_three_source_tables_five_of_ours_and_five_of_models() -> None:
     assert sorted(schema()) == sorted(SOURCES + OURS)
 
 
@@ -43,6 +44,11 @@ def test_columns_stand_in_the_order_of_the_file(table: str, columns: str) -> Non
         ("attribution_customer_journey", ("conv_id", "session_id")),
         ("channel_costs", ("date", "channel_name")),
         ("channel_reporting", ("channel_name", "date")),
+        ("channel_values", ("date", "model", "channel_name")),
+        ("model_attribution", ("conv_id", "session_id", "model")),
+        ("model_reporting", ("date", "model", "date_basis", "channel_name")),
+        ("model_comparison", ("model", "channel_name")),
+        ("path_report", ("section", "item")),
     ],
 )
 def test_the_key_is_the_primary_key(table: str, key: tuple[str, ...]) -> None:
@@ -57,10 +63,11 @@ def test_a_column_knows_its_type() -> None:
     assert {column.type for column in schema()["channel_reporting"].columns} == {"text", "real"}
 
 
-def test_only_the_cost_of_a_session_may_be_null() -> None:
+def test_only_the_cost_of_a_session_and_what_can_be_undefined_may_be_null() -> None:
     optional = [(table.name, column.name) for table in schema().values() for column in table.columns if not column.required]
 
-    assert optional == [("session_costs", "cost")]
+    undefined = [(name, ratio) for name in ("model_reporting", "model_comparison") for ratio in ("CPO", "ROAS")]
+    assert optional == [("session_costs", "cost"), *undefined, ("path_report", "rate"), ("path_report", "assisted")]
 
 
 @pytest.mark.parametrize("table", SOURCES + OURS)
@@ -71,7 +78,7 @@ def test_every_column_has_a_description_and_a_type_that_can_be_read_and_checked(
         assert column.type in STORED_AS
 
 
-@pytest.mark.parametrize("table", [table for table in OURS if table != "channel_costs"])
+@pytest.mark.parametrize("table", [*(table for table in OURS[:5] if table != "channel_costs"), "model_attribution"])
 def test_every_table_of_ours_whose_key_does_not_begin_with_its_day_has_an_index_on_it(table: str) -> None:
     day = "date" if table == "channel_reporting" else "conv_date"
 

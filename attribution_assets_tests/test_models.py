@@ -1,0 +1,439 @@
+"""What other models say, as assets: credit and reports that add up, restated like the rest; nothing where none is chosen."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections import defaultdict
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner
+
+from attribution_assets.cli import main
+from attribution_assets.definitions import build_assets, build_defs, build_resources
+from attribution_assets.errors import AttributionError
+from attribution_assets.models import MODELS
+from attribution_assets.warehouse.checks import MODEL_CHECKS
+from attribution_assets_tests.automated import Automated, september
+from attribution_assets_tests.support import SHARED, Shop
+
+ALL: dict[str, Any] = {"models": MODELS, "lookback_days": 3, "start_date": "2023-08-30", "end_date": "2023-09-10"}
+TABLES = ("channel_values", "model_attribution", "model_reporting")
+CHALLENGE = SHARED / "real" / "challenge" / "challenge.db"
+
+
+@pytest.fixture
+def sold(shop: Shop) -> Shop:
+    """Anna buys on 2023-09-02 after Email and Ads, ben on the 3rd after Email; carl comes by Ads on the 2nd and never buys."""
+    shop.session("s1", "anna", "2023-09-01 10:00:00", "Email", cost=2)
+    shop.session("s2", "anna", "2023-09-02 10:00:00", "Ads", cost=3)
+    shop.conversion("c1", "anna", "2023-09-02 12:00:00", 100)
+    shop.session("s3", "ben", "2023-09-03 10:00:00", "Email", cost="missing")
+    shop.conversion("c2", "ben", "2023-09-03 12:00:00", 50)
+    shop.session("s4", "carl", "2023-09-02 09:00:00", "Ads", cost=5)
+    return shop
+
+
+def run(shop: Shop, instance: dg.DagsterInstance, start: str = "2023-09-01", end: str = "2023-09-05", **choices: Any) -> None:
+    """What `attribution run` does, in process."""
+    choices = {**ALL, **choices}
+    shop.attribute(instance, start, end, **choices)
+    shop.sum_costs(instance, start, end, **choices)
+    shop.report(instance, "2023-08-30", end, **choices)
+
+
+def credit(shop: Shop, model: str) -> dict[str, float]:
+    """Of each session that has some, rounded to what a reader checks by head."""
+    rows = shop.execute("SELECT session_id, credit FROM model_attribution WHERE model = ? AND credit <> 0", model)
+    return {session: round(share, 9) for session, share in sorted(rows)}
+
+
+def report(shop: Shop, model: str, basis: str) -> list[tuple[Any, ...]]:
+    columns = "date, channel_name, cost, round(orders, 9), round(revenue, 6), round(CPO, 6), round(ROAS, 6)"
+    where = "model = ? AND date_basis = ? ORDER BY date, channel_name"
+    return shop.execute(f"SELECT {columns} FROM model_reporting WHERE {where}", model, basis)
+
+
+def totals(database: Path) -> dict[tuple[str, str], tuple[float, float, float]]:
+    """Orders, revenue and cost of every model on each date basis."""
+    with closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute(
+            "SELECT model, date_basis, total(orders), total(revenue), total(cost) FROM model_reporting GROUP BY 1, 2"
+        )
+        return {(model, basis): tuple(figures) for model, basis, *figures in rows}
+
+
+# -- credit ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_model_credits_the_same_journeys_by_its_own_rule(sold: Shop, instance: dg.DagsterInstance) -> None:
+    run(sold, instance)
+
+    assert {model: credit(sold, model) for model in MODELS if model != "ihc"} == {
+        "first_touch": {"s1": 1, "s3": 1},
+        "last_touch": {"s2": 1, "s3": 1},
+        "last_non_direct_touch": {"s2": 1, "s3": 1},
+        "linear": {"s1": 0.5, "s2": 0.5, "s3": 1},
+        "position_based": {"s1": 0.5, "s2": 0.5, "s3": 1},
+        "time_decay": {"s1": round(1 / (1 + 2 ** (24 / 168)), 9), "s2": round(1 / (1 + 2 ** (-24 / 168)), 9), "s3": 1},
+        "markov": {"s1": round(1 / 3, 9), "s2": round(2 / 3, 9), "s3": 1},  # worth 1/2 and 1 on the 2nd: see test_learning
+        "shapley": {"s1": 0.5, "s2": 0.5, "s3": 1},
+    }
+
+
+def test_ihc_is_the_credit_of_attribution_customer_journey(sold: Shop, instance: dg.DagsterInstance) -> None:
+    run(sold, instance)
+
+    ihc = sold.execute("SELECT conv_id, session_id, credit FROM model_attribution WHERE model = 'ihc'")
+    assert sorted(ihc) == sold.table("attribution_customer_journey", "conv_id, session_id, ihc")
+
+
+def test_every_row_says_by_which_rules_it_was_computed(sold: Shop, instance: dg.DagsterInstance) -> None:
+    run(sold, instance, drop_direct=True, last_sessions=3)
+
+    settings = sold.settings(**{**ALL, "drop_direct": True, "last_sessions": 3})
+    by_rules = {("without direct; last 3 sessions", settings.models_fingerprint())}
+    learned = {("without direct; last 3 sessions", settings.learning_fingerprint())}
+    assert {name: set(sold.table(name, "rules, settings")) for name in TABLES} == {
+        "channel_values": learned,
+        "model_attribution": by_rules,
+        "model_reporting": by_rules,
+    }
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"position_shares": (0.5, 0.0, 0.5)},
+        {"half_life_hours": 24},
+        {"direct_channels": ("Ads",)},
+        {"markov_order": 2},
+        {"markov_non_converting": False},
+        {"training_days": 30},
+        {"seed": 1},
+        {"exclude_channels": ("Ads",)},
+        {"drop_direct": True},
+        {"collapse_minutes": 30},
+        {"last_sessions": 2},
+        {"lookback_days": 7},
+        {"ihc_parameters": "alternative"},
+    ],
+    ids=str,
+)
+def test_the_hash_tells_apart_whatever_determines_credit(shop: Shop, other: dict[str, Any]) -> None:
+    assert shop.settings(**other).models_fingerprint() != shop.settings().models_fingerprint()
+
+
+def test_the_choice_of_models_does_not_change_the_hash(shop: Shop) -> None:
+    assert shop.settings(models=["linear"]).models_fingerprint() == shop.settings(models=["all"]).models_fingerprint()
+
+
+# -- reports -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_report_stands_on_the_date_of_the_session_or_of_the_conversion_and_cost_on_that_of_the_session(
+    sold: Shop, instance: dg.DagsterInstance
+) -> None:
+    run(sold, instance)
+
+    assert report(sold, "linear", "session") == [
+        ("2023-09-01", "Email", 2, 0.5, 50, 4, 25),
+        ("2023-09-02", "Ads", 8, 0.5, 50, 16, 6.25),
+        ("2023-09-03", "Email", 0, 1, 50, 0, None),
+    ]
+    assert report(sold, "linear", "conversion") == [
+        ("2023-09-01", "Email", 2, 0, 0, None, 0),
+        ("2023-09-02", "Ads", 8, 0.5, 50, 16, 6.25),
+        ("2023-09-02", "Email", 0, 0.5, 50, 0, None),
+        ("2023-09-03", "Email", 0, 1, 50, 0, None),
+    ]
+
+
+def test_every_model_adds_up_to_the_attributed_conversions_on_both_dates(sold: Shop, instance: dg.DagsterInstance) -> None:
+    run(sold, instance)
+
+    assert totals(sold.database) == {
+        (model, basis): pytest.approx((2, 150, 10), abs=1e-9) for model in MODELS for basis in ("session", "conversion")
+    }
+
+
+def test_ihc_by_sessions_is_channel_reporting_to_the_last_bit(sold: Shop, instance: dg.DagsterInstance) -> None:
+    run(sold, instance)
+
+    figures = "channel_name, date, cost, orders, revenue"
+    ihc = sold.execute(f"SELECT {figures} FROM model_reporting WHERE model = 'ihc' AND date_basis = 'session'")
+    assert sorted(ihc) == sold.table("channel_reporting")
+
+
+@pytest.mark.skipif(not CHALLENGE.exists(), reason="../shared/real/challenge/challenge.db is not there")
+def test_on_real_data_every_model_adds_up_on_both_dates(tmp_path: Path) -> None:
+    database = Path(shutil.copy(CHALLENGE, tmp_path))
+    environment = {"ATTRIBUTION_MODELS": "all", "ATTRIBUTION_DATABASE": str(database)}
+
+    result = CliRunner().invoke(main, ["run"], env=environment)
+
+    assert result.exit_code == 0, result.output
+    assert totals(database) == {
+        (model, basis): pytest.approx((1940, 111_721.66, 293_876.849), abs=1e-6)
+        for model in MODELS
+        for basis in ("session", "conversion")
+    }
+
+
+def test_a_report_alone_sums_the_costs_that_nobody_has_summed(sold: Shop, instance: dg.DagsterInstance) -> None:
+    sold.attribute(instance, "2023-09-01", "2023-09-05", **ALL)
+
+    settings = sold.settings(**ALL)
+    dg.materialize(
+        build_assets(settings),
+        selection=["model_reporting"],
+        partition_key="2023-09-02",
+        resources=build_resources(settings),
+        instance=instance,
+    )
+
+    assert report(sold, "linear", "session") == [("2023-09-02", "Ads", 8, 0.5, 50, 16, 6.25)]
+
+
+# -- path rules --------------------------------------------------------------------------------------------------------
+
+
+def test_grouped_channels_share_credit_orders_and_cost(sold: Shop, instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    groups = tmp_path / "groups.csv"
+    groups.write_text("channel_name,channel_group\nAds,Paid\nEmail,Paid\n")
+
+    run(sold, instance, channel_groups=groups)
+
+    assert report(sold, "markov", "conversion") == [
+        ("2023-09-01", "Paid", 2, 0, 0, None, 0),
+        ("2023-09-02", "Paid", 8, 1, 100, 8, 12.5),
+        ("2023-09-03", "Paid", 0, 1, 50, 0, None),
+    ]
+    assert set(sold.table("model_attribution", "channel_name")) == {("Paid",)}
+
+
+def test_sessions_that_a_rule_leaves_out_get_no_credit_and_nothing_is_lost(sold: Shop, instance: dg.DagsterInstance) -> None:
+    run(sold, instance, exclude_channels=["Ads"])
+
+    assert credit(sold, "last_touch") == {"s1": 1, "s3": 1}
+    assert sold.execute("SELECT credit FROM model_attribution WHERE model = 'linear' AND session_id = 's2'") == [(0.0,)]
+    assert totals(sold.database)["last_touch", "session"] == pytest.approx((2, 150, 10), abs=1e-9)
+
+
+# -- restatement -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        "INSERT INTO session_sources VALUES ('late', 'ben', '2023-09-02', '08:00:00', 'Ads', 1, 1, 0)",
+        "UPDATE conversions SET revenue = 70 WHERE conv_id = 'c2'",
+        "DELETE FROM conversions WHERE conv_id = 'c2'",
+        "UPDATE conversions SET conv_date = '2023-09-04' WHERE conv_id = 'c2'",
+        "UPDATE session_sources SET channel_name = 'Mail' WHERE session_id = 's3'",
+    ],
+    ids=["late session", "refund", "cancelled", "moved", "renamed"],
+)
+def test_after_late_data_a_run_gives_what_a_rebuild_gives_with_the_values_that_were_learned(
+    sold: Shop, instance: dg.DagsterInstance, tmp_path: Path, late: str
+) -> None:
+    run(sold, instance)
+    learned = sold.table("channel_values")
+    sold.execute(late)
+    run(sold, instance, "2023-09-03", "2023-09-04")
+
+    rebuilt = sold.copy_sources(tmp_path / "rebuilt")
+    rebuilt.warehouse.prepare()
+    for row in learned:
+        rebuilt.execute("INSERT INTO channel_values VALUES (?, ?, ?, ?, ?, ?)", *row)
+    run(rebuilt, instance)
+
+    assert sold.table("channel_values") == learned
+    for name in ("model_attribution", "model_reporting"):
+        assert sorted(sold.table(name), key=str) == sorted(rebuilt.table(name), key=str)
+
+
+def test_a_range_equals_its_single_days(sold: Shop, instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    single = sold.copy_sources(tmp_path / "single")
+    run(sold, instance)
+    for day in (3, 1, 5, 2, 4):
+        single.attribute(instance, f"2023-09-0{day}", **ALL)
+    single.sum_costs(instance, "2023-09-01", "2023-09-05", **ALL)
+    single.report(instance, "2023-08-30", "2023-09-05", **ALL)
+
+    for name in TABLES:
+        assert single.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3, 4") == sold.execute(
+            f"SELECT * FROM {name} ORDER BY 1, 2, 3, 4"
+        )
+
+
+def test_both_engines_give_the_same_bits(sold: Shop, instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    other = sold.copy_sources(tmp_path / "duckdb")
+    groups = tmp_path / "groups.csv"
+    groups.write_text('channel_name,channel_group\nAds,"Paid ""A"", Ünö"\n')
+    run(sold, instance, compute="sqlite", channel_groups=groups)
+    run(other, instance, compute="duckdb", channel_groups=groups)
+
+    for name in TABLES:
+        rows = [shop.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3, 4") for shop in (sold, other)]
+        assert rows[0] == rows[1]
+        assert rows[0]
+
+
+def test_credit_without_learned_values_is_refused_in_one_line(sold: Shop, instance: dg.DagsterInstance) -> None:
+    run(sold, instance)
+    sold.execute("DELETE FROM channel_values WHERE date = '2023-09-02'")
+    settings = sold.settings(**ALL)
+
+    with pytest.raises(AttributionError, match=r"^There are no markov values of 2023-09-02 yet: materialize .*$"):
+        dg.materialize(
+            build_assets(settings),
+            selection=["model_attribution"],
+            partition_key="2023-09-02",
+            resources=build_resources(settings),
+            instance=instance,
+        )
+
+
+def test_what_a_config_tells_to_relearn_is_learned_anew(sold: Shop, instance: dg.DagsterInstance) -> None:
+    run(sold, instance)
+    before = sold.table("channel_values")
+    sold.session("late", "dora", "2023-09-01 10:00:00", "Email")
+    settings = sold.settings(**ALL)
+
+    def learn(**config: Any) -> None:
+        dg.materialize(
+            build_assets(settings),
+            selection=["channel_values"],
+            partition_key="2023-09-02",
+            resources=build_resources(settings),
+            instance=instance,
+            run_config={"ops": {"channel_values": {"config": config}}},
+        )
+
+    learn()
+    assert sold.table("channel_values") == before
+    learn(relearn=True)
+    changed = {row[0] for row in set(sold.table("channel_values")) ^ set(before)}
+    assert changed == {"2023-09-02"}
+
+
+# -- automation --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def automated(tmp_path: Path) -> Any:
+    with dg.DagsterInstance.ephemeral() as instance:
+        automated = Automated(tmp_path, instance)
+        automated.choices["models"] = ("linear", "markov")
+        yield automated
+
+
+def test_models_follow_the_attribution_and_their_reports_follow_them(automated: Automated) -> None:
+    for asset in ("customer_journeys", "ihc_results", "attribution_customer_journey"):
+        automated.rerun(asset, "2023-09-08")
+
+    requested = automated.conditions_request()
+
+    assert requested["channel_values"] == requested["model_attribution"] == september(8)
+    assert requested["model_reporting"] == requested["channel_reporting"] == september(5, 6, 7, 8)
+
+
+def test_values_are_requested_once_and_the_models_every_time(automated: Automated) -> None:
+    automated.attribute("2023-09-08")
+    for asset in ("customer_journeys", "ihc_results", "attribution_customer_journey"):
+        automated.rerun(asset, "2023-09-08")
+
+    requested = automated.conditions_request()
+
+    assert "channel_values" not in requested
+    assert requested["model_attribution"] == september(8)
+
+
+# -- without models, and the commands ----------------------------------------------------------------------------------
+
+
+def test_without_models_the_graph_has_none_of_this(shop: Shop) -> None:
+    with_models, without = (
+        {key.to_user_string() for key in build_defs(shop.settings(models=models)).resolve_asset_graph().get_all_asset_keys()}
+        for models in (MODELS, ())
+    )
+
+    assert with_models - without == {*TABLES, "model_comparison", "path_report"}
+    assert not any(check.asset in without for check in MODEL_CHECKS)
+
+
+def test_run_check_and_status_know_the_models(sold: Shop) -> None:
+    environment = {
+        "ATTRIBUTION_MODELS": "linear,shapley",
+        "ATTRIBUTION_DATABASE": str(sold.database),
+        "ATTRIBUTION_LOOKBACK_DAYS": "3",
+        "ATTRIBUTION_END_DATE": "2023-09-05",
+    }
+
+    def told(*command: str) -> Any:
+        result = CliRunner().invoke(main, [*command, "--json"], env=environment)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    told("run")
+    found = {(finding["asset"], finding["check"]) for finding in told("check") if finding["result"] == "passed"}
+    assert {(check.asset, check.name) for check in MODEL_CHECKS} <= found
+
+    states: dict[str, set[str]] = defaultdict(set)
+    sold.session("late", "dora", "2023-09-01 10:00:00", "Email")
+    for day in told("status", "--start", "2023-09-01", "--end", "2023-09-03"):
+        for asset, state in day["assets"].items():
+            states[asset].add(state["state"])
+
+    assert states["channel_values"] == states["model_attribution"] == {"missing", "fresh"}  # no conversion on the 1st
+    assert states["model_reporting"] == {"fresh", "stale"}  # as the costs of the 1st are, which have a session more
+
+
+def test_models_that_were_never_computed_are_not_checked(sold: Shop) -> None:
+    environment = {"ATTRIBUTION_DATABASE": str(sold.database), "ATTRIBUTION_END_DATE": "2023-09-05"}
+    CliRunner().invoke(main, ["run"], env=environment)
+
+    result = CliRunner().invoke(main, ["check"], env={**environment, "ATTRIBUTION_MODELS": "all"})
+
+    assert result.exit_code == 0, result.output
+    assert "model_" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ATTRIBUTION_MODELS", "linear,guess", "there is no model 'guess'"),
+        ("ATTRIBUTION_POSITION_SHARES", "0.5,0.4,0.2", "write three shares that sum to 1"),
+        ("ATTRIBUTION_POSITION_SHARES", "0.5,0.5", "write three shares that sum to 1"),
+        ("ATTRIBUTION_POSITION_SHARES", "0.5,x,0.5", "Input should be a valid number"),
+        ("ATTRIBUTION_HALF_LIFE_HOURS", "0", "Input should be greater than 0"),
+        ("ATTRIBUTION_MARKOV_ORDER", "0", "Input should be greater than or equal to 1"),
+        ("ATTRIBUTION_TRAINING_DAYS", "0", "Input should be greater than or equal to 1"),
+        ("ATTRIBUTION_LAST_SESSIONS", "0", "Input should be greater than or equal to 1"),
+        ("ATTRIBUTION_COLLAPSE_MINUTES", "-1", "Input should be greater than or equal to 0"),
+        ("ATTRIBUTION_CHANNEL_GROUPS", "groups.csv", "line 3: Ads has a group already"),
+    ],
+)
+def test_a_bad_setting_stops_the_definitions_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    (tmp_path / "groups.csv").write_text("channel_name,channel_group\nAds,Paid\nAds,Other\n")
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(AttributionError) as raised:
+        build_defs()
+
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_channel_with_a_comma_is_named_in_a_json_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTRIBUTION_EXCLUDE_CHANNELS", '["Ads, paid", "Email"]')
+
+    assert build_defs() is not None
