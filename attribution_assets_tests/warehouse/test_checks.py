@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from attribution_assets.warehouse.checks import CHECKS, Finding, computed_days, run_check, stop_if_failed
+from attribution_assets.warehouse.checks import CHECKS, MODEL_CHECKS, Finding, computed_days, run_check, stop_if_failed
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.warehouse.rows import refused
 
@@ -21,10 +21,11 @@ CONVERSION_DAYS: dict[str, str | int] = {
     "lookback_days": 1,
     "include_converting_session": 0,
     "first_partition": "2023-08-30",
+    "model_count": 1,
 }
 COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01"}
 REPORT_DAYS = {**COST_DAYS, "last_conversion_day": "2023-09-04"}
-DAYS_OF = {COSTS: COST_DAYS, REPORT: REPORT_DAYS}
+DAYS_OF = {COSTS: COST_DAYS, REPORT: REPORT_DAYS, "model_reporting": REPORT_DAYS}
 BEFORE_THE_FIRST_REPORT: dict[str, str | int] = {"first_partition": "2023-09-01", "lookback_days": 2}
 """The credit of 2023-09-02 can reach back to the day before this first partition."""
 OTHER_DAYS = {"first_day": "2023-11-02", "last_day": "2023-11-03", "last_conversion_day": "2023-11-04"}
@@ -57,6 +58,22 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("Email", "2023-09-03", 0.0, 1.0, 50.0),
     ):
         shop.execute("INSERT INTO channel_reporting VALUES (?, ?, ?, ?, ?)", *report)
+    for linear in (
+        ("c1", "s1", 0.5, "2023-09-02", "2023-09-01", "Email"),
+        ("c1", "s2", 0.5, "2023-09-02", "2023-09-02", "Ads"),
+        ("c2", "s3", 1.0, "2023-09-03", "2023-09-03", "Email"),
+    ):
+        shop.execute("INSERT INTO model_attribution VALUES (?, ?, 'linear', ?, ?, ?, ?, '', '')", *linear)
+    for by_model in (
+        ("2023-09-01", "session", "Email", 2.0, 0.5, 50.0),
+        ("2023-09-02", "session", "Ads", 3.0, 0.5, 50.0),
+        ("2023-09-03", "session", "Email", 0.0, 1.0, 50.0),
+        ("2023-09-01", "conversion", "Email", 2.0, 0.0, 0.0),
+        ("2023-09-02", "conversion", "Ads", 3.0, 0.5, 50.0),
+        ("2023-09-02", "conversion", "Email", 0.0, 0.5, 50.0),
+        ("2023-09-03", "conversion", "Email", 0.0, 1.0, 50.0),
+    ):
+        shop.execute("INSERT INTO model_reporting VALUES (?, 'linear', ?, ?, ?, ?, ?, NULL, NULL, '', '')", *by_model)
     return shop.database
 
 
@@ -68,7 +85,7 @@ def sound(template: Path, tmp_path: Path) -> Shop:
 
 def find(shop: Shop, asset: str, name: str, **parameters: str | int) -> Finding:
     """What the check of this name finds on the asset's days."""
-    [check] = [check for check in CHECKS if (check.asset, check.name) == (asset, name)]
+    [check] = [check for check in CHECKS + MODEL_CHECKS if (check.asset, check.name) == (asset, name)]
     of_check = BEFORE_THE_FIRST_REPORT if name == "credit_has_a_report" else {}
     return run_check(shop.warehouse, check, {**DAYS_OF.get(asset, CONVERSION_DAYS), **of_check, **parameters})
 
@@ -196,11 +213,40 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
         ],
         "3 figures of the report of {} differed from what it is made of.",
     ),
+    ("model_attribution", "model_credit_adds_up"): (
+        [
+            "UPDATE model_attribution SET credit = 0.75 WHERE session_id = 's1'",
+            "DELETE FROM model_attribution WHERE session_id = 's3'",
+        ],
+        [
+            {"conv_id": "c1", "conv_date": "2023-09-02", "model": "linear"}
+            | {"sessions": 2, "sessions_of_journey": 2, "credit": 1.25},
+            {"conv_id": "c2", "conv_date": "2023-09-03", "model": "only 0 of the models"}
+            | {"sessions": 0, "sessions_of_journey": 1, "credit": 0.0},
+        ],
+        "2 credits of a conversion of {} did not sum to 1 under a model, or were not those of its journey.",
+    ),
+    ("model_reporting", "model_report_adds_up"): (
+        [
+            "UPDATE model_reporting SET cost = 1.99 WHERE date = '2023-09-01' AND date_basis = 'session'",
+            "DELETE FROM model_reporting WHERE date = '2023-09-02' AND date_basis = 'conversion' AND channel_name = 'Email'",
+        ],
+        [
+            {"date": "2023-09-01", "model": "linear", "date_basis": "session"}
+            | {"figure": "cost", "reported": 1.99, "of_sources": 2.0},
+            {"date": "2023-09-02", "model": "linear", "date_basis": "conversion"}
+            | {"figure": "orders", "reported": 0.5, "of_sources": 1.0},
+            {"date": "2023-09-02", "model": "linear", "date_basis": "conversion"}
+            | {"figure": "revenue", "reported": 50.0, "of_sources": 100.0},
+        ],
+        "3 figures of the report by models of {} differed from what it is made of.",
+    ),
 }
 READ_BY = {
     "customer_journeys": list(SOURCES_BROKEN),
     COSTS: ["sessions_are_sound", "money_is_not_negative"],
     REPORT: ["conversions_are_sound"],
+    "model_reporting": ["conversions_are_sound"],
 }
 BROKEN = {
     **{(asset, name): SOURCES_BROKEN[name] for asset, names in READ_BY.items() for name in names},
@@ -213,7 +259,7 @@ each_check = pytest.mark.parametrize(("asset", "name"), BROKEN, ids=lambda text:
 
 
 def test_every_check_is_tried_here() -> None:
-    assert set(BROKEN) == {(check.asset, check.name) for check in CHECKS}
+    assert set(BROKEN) == {(check.asset, check.name) for check in CHECKS + MODEL_CHECKS}
 
 
 @each_check
@@ -234,7 +280,7 @@ def test_what_is_wrong_is_counted_shown_and_said_in_a_sentence(sound: Shop, asse
     assert finding.rows == rows
     assert finding.offending == len(rows)
     days = "2023-09-01 to 2023-09-03" if asset in DAYS_OF else "2023-09-02 to 2023-09-03"
-    if (asset, name) == (REPORT, "conversions_are_sound"):  # its sessions' conversions may come later
+    if asset in (REPORT, "model_reporting") and name == "conversions_are_sound":  # its sessions' conversions may come later
         days += " and later"
     assert finding.sentence == sentence.format(days)
 

@@ -29,7 +29,7 @@ from attribution_assets.queries import attribution_query, costs_query, journeys_
 from attribution_assets.sample_data import write_sample
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, Days, Frames, compute, functions, schema
-from attribution_assets.warehouse.checks import CHECKS, run_check
+from attribution_assets.warehouse.checks import CHECKS, MODEL_CHECKS, run_check
 from attribution_assets_tests.support import SHARED, Shop, wait_for
 from attribution_assets_tests.warehouse.rows import OURS, locked, refused
 from attribution_assets_tests.warehouse.test_checks import BROKEN, CONVERSION_DAYS, DAYS_OF, change, sound, template  # noqa: F401
@@ -164,7 +164,7 @@ def test_both_engines_know_the_same_days_before() -> None:
             assert of_theirs == functions.days_before(day, days)
 
 
-BY_DUCKDB = [check for check in CHECKS if check.looks_up_for]
+BY_DUCKDB = [check for check in CHECKS + MODEL_CHECKS if check.looks_up_for]
 
 
 @pytest.mark.parametrize("check", BY_DUCKDB, ids=[check.name for check in BY_DUCKDB])

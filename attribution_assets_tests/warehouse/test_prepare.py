@@ -17,8 +17,9 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
 
 if TYPE_CHECKING:
-    from attribution_assets_tests.support import OF_MODELS, Shop
+    from attribution_assets_tests.support import Shop
 
+from attribution_assets_tests.support import OF_MODELS
 from attribution_assets_tests.warehouse.rows import OLD, OURS, everything, in_processes, made, refused
 
 

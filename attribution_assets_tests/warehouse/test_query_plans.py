@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from attribution_assets.warehouse import Query, Table, schema
-from attribution_assets.warehouse.checks import CHECKS
+from attribution_assets.warehouse.checks import CHECKS, MODEL_CHECKS
 from attribution_assets.warehouse.query import read_sql
 
 if TYPE_CHECKING:
@@ -76,10 +76,11 @@ CHECKED: dict[str, str | int | float] = {
     "include_converting_session": 0,
     "first_partition": "2023-01-01",
     "most_without_session": 0.1,
+    "model_count": 1,
 }
 
 
-@pytest.mark.parametrize("check", sorted({check.query for check in CHECKS}))
+@pytest.mark.parametrize("check", sorted({check.query for check in CHECKS + MODEL_CHECKS}))
 def test_a_check_finds_its_days_by_index(shop: Shop, check: str) -> None:
     shop.warehouse.prepare()
 
