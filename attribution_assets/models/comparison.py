@@ -92,4 +92,6 @@ def moved_share(orders: pd.DataFrame, base: pd.DataFrame) -> float:
     Both have the columns channel_name and orders; NaN where one has no orders.
     """
     shares = [frame.groupby("channel_name")["orders"].sum() / frame["orders"].sum() for frame in (orders, base)]
-    return float(shares[0].sub(shares[1], fill_value=0).abs().sum(min_count=1) / 2)
+    if any(share.empty for share in shares):
+        return np.nan
+    return float(shares[0].sub(shares[1], fill_value=0).abs().sum() / 2)

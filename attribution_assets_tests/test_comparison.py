@@ -1,0 +1,241 @@
+"""`attribution compare` and `paths`, and the assets model_comparison and path_report: the same numbers as the tables have."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from attribution_assets.cli import main
+from attribution_assets.comparison import LOOKBACKS, compare_models, compared_days, report_paths
+from attribution_assets.definitions import build_assets, build_resources
+from attribution_assets.errors import AttributionError
+from attribution_assets.models import MODELS
+from attribution_assets.sample_data import write_sample
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days
+from attribution_assets_tests.support import Shop
+
+WHOLE = Days("2023-09-01", "2023-09-09")
+
+FIGURES = ["cost", "orders", "revenue"]
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """Ten days of the sample, attributed and reported by every model; the last has no conversion."""
+    folder = tmp_path_factory.mktemp("sample")
+    write_sample(folder / "shop.db", days=10, end=pd.Timestamp("2023-09-10").date(), sessions=2_000, seed=0)
+    result = CliRunner().invoke(main, ["run"], env=environment(folder / "shop.db", MODELS="all"))
+    assert result.exit_code == 0, result.output
+    return Shop.at(folder / "shop.db", folder / "exports")
+
+
+def environment(database: Path, **settings: str) -> dict[str, str]:
+    of_test = {"DATABASE": str(database), "END_DATE": "2023-09-10", "LOOKBACK_DAYS": "14", **settings}
+    home = {"DAGSTER_HOME": str(database.parent / "home"), "ATTRIBUTION_EXPORTS": str(database.parent / "exports")}
+    return {f"ATTRIBUTION_{name}": value for name, value in of_test.items()} | home
+
+
+def attribution(shop: Shop, *command: str, **settings: str) -> Result:
+    return CliRunner().invoke(main, command, env=environment(shop.database, **settings))
+
+
+def settings(shop: Shop, **choices: Any) -> Settings:
+    return shop.settings(**{"models": MODELS, "lookback_days": 14, "end_date": "2023-09-10", **choices})
+
+
+def test_the_comparison_has_the_sums_of_model_reporting_by_conversion(sample: Shop) -> None:
+    days = Days("2023-09-03", "2023-09-07")
+    stored = sample.execute(
+        "SELECT model, channel_name, sum(cost), sum(orders), sum(revenue) FROM model_reporting "
+        "WHERE date_basis = 'conversion' AND date BETWEEN ? AND ? GROUP BY model, channel_name ORDER BY 1, 2",
+        days.first,
+        days.last,
+    )
+
+    channels = compare_models(settings(sample), days).channels.sort_values(["model", "channel_name"])
+
+    assert list(zip(channels["model"], channels["channel_name"], strict=True)) == [row[:2] for row in stored]
+    for row, expected in zip(channels[FIGURES].to_numpy(), stored, strict=True):
+        assert list(row) == pytest.approx(expected[2:], abs=1e-9)
+
+
+def test_every_model_is_compared_where_none_is_chosen_and_nothing_is_written(sample: Shop) -> None:
+    before = sample.results()
+
+    comparison = compare_models(settings(sample, models=()), Days("2023-09-03", "2023-09-07"))
+
+    assert list(comparison.channels["model"].unique()) == list(MODELS)
+    assert comparison.base == "ihc"
+    assert sample.results() == before
+
+
+def test_values_that_were_never_learned_are_learned_for_the_comparison(sample: Shop, tmp_path: Path) -> None:
+    copied = sample.copy_sources(tmp_path / "other")
+    attribution(copied, "run")
+    days = Days("2023-09-03", "2023-09-07")
+
+    pd.testing.assert_frame_equal(
+        compare_models(settings(copied, models=()), days).channels, compare_models(settings(sample), days).channels
+    )
+
+
+def test_other_lookbacks_attribute_other_conversions(sample: Shop) -> None:
+    lookbacks = compare_models(settings(sample), WHOLE).lookbacks
+
+    assert set(lookbacks["model"]) == set(MODELS)
+    assert sorted(lookbacks["lookback_days"].unique()) == sorted(LOOKBACKS)
+    assert set(lookbacks.loc[lookbacks["lookback_days"] == 14, "moved"]) == {0.0}
+    assert (lookbacks["moved"] <= 1).all()
+    linear = lookbacks[lookbacks["model"] == "linear"].set_index("lookback_days")["conversions"]
+    [(attributed,)] = sample.execute("SELECT count(DISTINCT conv_id) FROM customer_journeys")
+    assert linear[14] == pytest.approx(attributed)
+    assert linear[7] <= linear[14] <= linear[30]
+
+
+def test_where_the_api_computes_ihc_no_lookback_is_asked_of_it(sample: Shop) -> None:
+    by_api = settings(sample, ihc_backend="api")
+
+    lookbacks = compare_models(by_api, Days("2023-09-03", "2023-09-07")).lookbacks
+
+    assert set(lookbacks["model"]) == set(MODELS) - {"ihc"}
+
+
+def test_a_base_that_is_not_compared_is_refused_in_one_line(sample: Shop) -> None:
+    with pytest.raises(AttributionError, match=r"^guess is not among the models that are compared: first_touch, .*ihc\.$"):
+        compare_models(settings(sample), Days("2023-09-03", "2023-09-07"), "guess")
+
+
+def test_days_without_journeys_are_refused_in_one_line(sample: Shop) -> None:
+    with pytest.raises(AttributionError, match=r"^There are no journeys of 2022-01-01: `attribution run` .*first\.$"):
+        compare_models(settings(sample), Days("2022-01-01", "2022-01-01"))
+
+
+def test_before_any_run_there_is_nothing_to_compare(shop: Shop) -> None:
+    shop.warehouse.prepare()
+
+    with pytest.raises(AttributionError, match=r"has no attributed conversions yet: `attribution run` first\.$"):
+        compared_days(shop.settings(), None, None)
+
+
+# -- the commands ------------------------------------------------------------------------------------------------------
+
+
+def test_compare_shows_each_channel_under_each_model(sample: Shop) -> None:
+    result = attribution(sample, "compare", "--base", "last_touch")
+
+    assert result.exit_code == 0, result.output
+    titles = (f"Orders, conversions of {WHOLE}", "Revenue", "ROAS", "places gained against last_touch")
+    for title in (*titles, "Orders more than by last_touch", "Credit that another lookback moves", "Direct Traffic", *MODELS):
+        assert title in result.stdout
+
+
+def test_compare_writes_every_figure_as_csv(sample: Shop, tmp_path: Path) -> None:
+    result = attribution(sample, "compare", "--csv", str(tmp_path / "models.csv"))
+
+    assert result.exit_code == 0, result.output
+    written = pd.read_csv(tmp_path / "models.csv")
+    comparison = compare_models(settings(sample, models=()), WHOLE)
+    pd.testing.assert_frame_equal(written, comparison.channels, check_exact=True, check_dtype=False)
+
+
+def test_compare_prints_one_json_object_of_the_chosen_models(sample: Shop) -> None:
+    result = attribution(sample, "compare", "--start", "2023-09-03", "--end", "2023-09-07", "--json", MODELS="linear,markov")
+
+    told = json.loads(result.stdout)
+    assert {name: told[name] for name in ("start", "end", "base")} == {
+        "start": "2023-09-03",
+        "end": "2023-09-07",
+        "base": "linear",
+    }
+    assert {row["model"] for row in told["channels"]} == {row["model"] for row in told["lookbacks"]} == {"linear", "markov"}
+
+
+def test_paths_shows_and_writes_the_four_sections(sample: Shop, tmp_path: Path) -> None:
+    result = attribution(sample, "paths", "--csv", str(tmp_path / "paths.csv"))
+
+    assert result.exit_code == 0, result.output
+    for title in ("By path", "By sessions", "By days to conversion", "By channel", "assisted"):
+        assert title in result.stdout
+    report = report_paths(settings(sample), WHOLE)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "paths.csv", dtype={"item": "str"}), report, check_dtype=False)
+    assert len(json.loads(attribution(sample, "paths", "--json").stdout)) == len(report)
+
+
+@pytest.mark.parametrize("command", ["compare", "paths"])
+def test_a_csv_that_cannot_be_written_is_said_in_one_line(sample: Shop, tmp_path: Path, command: str) -> None:
+    result = attribution(sample, command, "--csv", str(tmp_path / "none" / "x.csv"))
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {tmp_path / 'none' / 'x.csv'} cannot be written: ")
+    assert result.stderr.count("\n") == 1
+
+
+# -- paths -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_path_report_counts_each_attributed_conversion_once(sample: Shop) -> None:
+    report = report_paths(settings(sample), WHOLE)
+
+    [(conversions, revenue)] = sample.execute(
+        "SELECT count(*), sum(revenue) FROM conversions WHERE conv_id IN (SELECT conv_id FROM customer_journeys)"
+    )
+    for section in ("length", "lag", "channel"):
+        of_section = report[report["section"] == section]
+        assert of_section["conversions"].sum() == conversions
+        assert of_section["revenue"].sum() == pytest.approx(revenue)
+    lengths = report[report["section"] == "length"]
+    assert lengths["journeys"].sum() > conversions  # and who did not convert
+
+
+def test_paths_are_simplified_by_the_path_rules(sample: Shop) -> None:
+    whole, last = (report_paths(settings(sample, last_sessions=count), WHOLE) for count in (None, 1))
+
+    assert set(last.loc[last["section"] == "length", "item"]) == {"1"}
+    assert set(whole.loc[whole["section"] == "length", "item"]) > {"1", "2"}
+
+
+# -- the assets --------------------------------------------------------------------------------------------------------
+
+
+def materialized(shop: Shop, asset: str, **config: Any) -> dict[str, dg.MetadataValue]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            build_assets(settings(shop)),
+            selection=[asset],
+            resources=build_resources(settings(shop)),
+            instance=instance,
+            run_config={"ops": {asset: {"config": config}}},
+        )
+        [event] = result.get_asset_materialization_events()
+        return dict(event.materialization.metadata)
+
+
+def test_model_comparison_is_what_compare_says_as_a_table(sample: Shop) -> None:
+    shown = materialized(sample, "model_comparison", start="2023-09-03", end="2023-09-07", base="linear")
+
+    expected = compare_models(settings(sample), Days("2023-09-03", "2023-09-07"), "linear").channels
+    stored = sample.execute("SELECT * FROM model_comparison ORDER BY rowid")
+    assert [row[:16] for row in stored] == [
+        tuple(None if value != value else value for value in row) for row in expected.itertuples(index=False)
+    ]
+    assert {row[16:19] for row in stored} == {("linear", "2023-09-03", "2023-09-07")}
+    assert shown["chart"].value.startswith("![orders by linear")  # type: ignore[union-attr]
+    assert len(str(shown["chart"].value)) < 1_000  # else the UI hides it behind a link
+    assert "Direct Traffic|" in str(shown["orders"].value)
+    assert shown["dagster/row_count"].value == len(stored)
+
+
+def test_materialized_again_a_table_without_days_is_replaced_as_a_whole(sample: Shop) -> None:
+    for end in ("2023-09-10", "2023-09-04"):
+        materialized(sample, "path_report", end=end)
+
+    days = Days("2023-09-01", "2023-09-04")
+    assert sample.execute("SELECT DISTINCT first_day, last_day FROM path_report") == [(days.first, days.last)]
+    assert len(sample.table("path_report", "place")) == len(report_paths(settings(sample), days))
