@@ -49,7 +49,7 @@ def markov(journeys: Journeys, converted: Bools, *, order: int = 1, non_converti
     base = len(journeys.labels) + 1
     digits = chain.states // base ** np.arange(order)[:, None] % base
     whole = _conversion_probability(chain, np.ones(len(chain.states), dtype=bool))
-    for channel in np.unique(journeys.channel):
+    for channel in np.flatnonzero(np.bincount(journeys.channel)):
         effects[channel] = 1 - _conversion_probability(chain, (digits != channel + 1).all(axis=0)) / whole
     return effects.clip(0, 1)
 
@@ -84,7 +84,7 @@ def _chain(journeys: Journeys, converted: Bools, order: int) -> Chain:
     before[journeys.offsets] = START
     steps = before * followers + journeys.channel
     ends = state[journeys.last] * followers + np.where(converted, base - 1, base)
-    step, count = np.unique_counts(np.concatenate([steps, ends]))
+    step, count = _counted(np.concatenate([steps, ends]), below=base**order * followers)
     source, follower = np.divmod(step, followers)
     states, at = np.unique_inverse(source)
     probability = count / np.bincount(at, weights=count)[at]
@@ -92,3 +92,12 @@ def _chain(journeys: Journeys, converted: Bools, order: int) -> Chain:
     target = source % base ** (order - 1) * base + follower + 1
     converts = np.bincount(at, weights=probability * (follower == base - 1), minlength=len(states)).astype(np.float64)
     return Chain(states, at[goes_on], np.searchsorted(states, target[goes_on]), probability[goes_on], converts)
+
+
+def _counted(numbers: Ints, below: int) -> tuple[Ints, Ints]:
+    """The numbers that occur, in order, and how often each does; by a table of all numbers where that is not too long."""
+    if below > 2 * len(numbers):
+        return np.unique_counts(numbers)
+    counts = np.bincount(numbers)
+    occurring = np.flatnonzero(counts)
+    return occurring, counts[occurring]

@@ -30,7 +30,7 @@ def shapley(journeys: Journeys, converted: Bools, *, seed: int = 0) -> Floats:
     attribution modeling in online advertising" (2018), with rates, so that a frequent channel has no advantage as such.
     """
     values = np.zeros(len(journeys.labels))
-    occurring = np.array(sorted(np.unique(journeys.channel), key=journeys.labels.__getitem__), dtype=np.int64)
+    occurring = np.array(sorted(np.flatnonzero(np.bincount(journeys.channel)), key=journeys.labels.__getitem__), dtype=np.int64)
     if len(occurring):
         number = np.zeros(len(journeys.labels), dtype=np.int64)
         number[occurring] = np.arange(len(occurring))
