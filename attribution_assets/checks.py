@@ -8,7 +8,7 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.history import WRONG_DAYS
 from attribution_assets.io_managers import SQLiteIOManager
 from attribution_assets.partitions import first_day
-from attribution_assets.queries import query_parameters
+from attribution_assets.queries import between_commas, query_parameters
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 from attribution_assets.warehouse.checks import (
@@ -79,6 +79,7 @@ def check_parameters(settings: Settings, asset: str, days: Days) -> dict[str, st
     return {
         **query_parameters(settings, asset, days),
         "first_partition": first_day(settings),
+        "models": between_commas(settings.models),
         "model_count": len(settings.models),
     }
 

@@ -75,9 +75,7 @@ def compare_models(settings: Settings, days: Days, base: str | None = None) -> C
     values = channel_values(settings, days)
     shares = warehouse.stream(schema()["attribution_customer_journey"], "conv_date", days)
     journeys = warehouse.stream(schema()["customer_journeys"], "conv_date", days)
-    parts = [
-        attribute(with_ihc(rows, of_rows), rules, values)[CREDITED] for rows, of_rows in zip(journeys, shares, strict=True)
-    ]
+    parts = [attribute(rows, rules, values)[CREDITED] for rows in with_ihc(journeys, shares)]
     if not parts:
         raise AttributionError(f"There are no journeys of {days}: `attribution run` of these days first.")
     credit = pd.concat(parts, ignore_index=True)

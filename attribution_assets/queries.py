@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
@@ -65,7 +66,7 @@ def model_reporting_query(settings: Settings, days: Days) -> Query:
         "model_reporting",
         {
             **query_parameters(settings, "model_reporting", days),
-            "models": f",{','.join(rules.models)},",
+            "models": between_commas(rules.models),
             "channel_groups": json.dumps(rules.path.channel_groups),
             "rules": str(rules.path),
             "settings": settings.models_fingerprint(),
@@ -73,6 +74,11 @@ def model_reporting_query(settings: Settings, days: Days) -> Query:
         guards=("broken_conversions",),
         looks_up_for="model_attribution WHERE conv_date BETWEEN $first_day AND $last_conversion_day",
     )
+
+
+def between_commas(names: Iterable[str]) -> str:
+    """The names as one parameter, in which LIKE finds each of them."""
+    return f",{','.join(names)},"
 
 
 def query_parameters(settings: Settings, asset: str, days: Days) -> dict[str, str | int]:

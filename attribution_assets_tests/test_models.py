@@ -300,6 +300,27 @@ def test_credit_without_learned_values_is_refused_in_one_line(sold: Shop, instan
         )
 
 
+@pytest.mark.parametrize("gone", ["", "WHERE conv_id = 'c1'"], ids=["all", "one conversion"])
+def test_credit_of_journeys_without_ihc_is_refused_in_one_line(sold: Shop, instance: dg.DagsterInstance, gone: str) -> None:
+    run(sold, instance)
+    before = sold.table("model_attribution")
+    sold.execute(f"DELETE FROM attribution_customer_journey {gone}")
+    settings = sold.settings(**ALL)
+
+    with pytest.raises(
+        AttributionError, match=r"^attribution_customer_journey does not follow customer_journeys: attribute .*$"
+    ):
+        dg.materialize(
+            build_assets(settings),
+            selection=["model_attribution"],
+            partition_key="2023-09-02",
+            resources=build_resources(settings),
+            instance=instance,
+        )
+
+    assert sold.table("model_attribution") == before
+
+
 def test_what_a_config_tells_to_relearn_is_learned_anew(sold: Shop, instance: dg.DagsterInstance) -> None:
     run(sold, instance)
     before = sold.table("channel_values")
@@ -393,6 +414,25 @@ def test_run_check_and_status_know_the_models(sold: Shop) -> None:
 
     assert states["channel_values"] == states["model_attribution"] == {"missing", "fresh"}  # no conversion on the 1st
     assert states["model_reporting"] == {"fresh", "stale"}  # as the costs of the 1st are, which have a session more
+
+
+def test_models_that_are_no_longer_chosen_and_lie_in_reach_disturb_no_report(sold: Shop, instance: dg.DagsterInstance) -> None:
+    run(sold, instance)
+
+    run(sold, instance, "2023-09-01", "2023-09-02", models=("linear",))  # the 3rd still has all
+
+    assert {row[0] for row in sold.execute("SELECT model FROM model_reporting WHERE date <= '2023-09-02'")} == {"linear"}
+    assert totals(sold.database)["linear", "session"] == pytest.approx((2, 150, 10), abs=1e-9)
+
+
+def test_a_model_that_was_added_is_missing_until_the_days_run_again(sold: Shop, instance: dg.DagsterInstance) -> None:
+    run(sold, instance, models=("linear",))
+    environment = {"ATTRIBUTION_DATABASE": str(sold.database), "ATTRIBUTION_LOOKBACK_DAYS": "3"}
+
+    result = CliRunner().invoke(main, ["check"], env={**environment, "ATTRIBUTION_MODELS": "linear,shapley"})
+
+    assert result.exit_code == 1
+    assert "only 1 of the models" in result.stdout
 
 
 def test_models_that_were_never_computed_are_not_checked(sold: Shop) -> None:

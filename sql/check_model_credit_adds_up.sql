@@ -1,5 +1,6 @@
 -- One row per conversion of the days and model, where its credit does not sum to 1, one session's is negative, or other sessions
 -- have credit than stand in its journey; and one per conversion whose journey lacks the credit of some model ($model_count in all).
+-- $models: the names between commas; what others have left on days that did not run since is not looked at.
 WITH journey AS (
     SELECT conv_id, conv_date, count(*) AS sessions
     FROM customer_journeys
@@ -10,7 +11,7 @@ WITH journey AS (
 credited AS (
     SELECT conv_id, conv_date, model, count(*) AS sessions, sum(credit) AS credit, min(credit) AS least
     FROM model_attribution
-    WHERE conv_date BETWEEN $first_day AND $last_day
+    WHERE conv_date BETWEEN $first_day AND $last_day AND $models LIKE '%,' || model || ',%'
     GROUP BY conv_id, conv_date, model
 ),
 

@@ -92,8 +92,8 @@ def model_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition) -
     ) -> Described:
         def rows() -> Iterator[pd.DataFrame]:
             values = channel_values[channel_values["settings"] == settings.learning_fingerprint()]
-            for journeys, shares in zip(customer_journeys, attribution_customer_journey, strict=True):
-                yield model_rows(settings, with_ihc(journeys, shares), values)
+            for journeys in with_ihc(customer_journeys, attribution_customer_journey):
+                yield model_rows(settings, journeys, values)
 
         return Described(Frames(rows()), partial(facts, "shown_model_attribution", settings))
 

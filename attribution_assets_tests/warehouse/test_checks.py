@@ -21,6 +21,7 @@ CONVERSION_DAYS: dict[str, str | int] = {
     "lookback_days": 1,
     "include_converting_session": 0,
     "first_partition": "2023-08-30",
+    "models": ",linear,",
     "model_count": 1,
 }
 COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01"}

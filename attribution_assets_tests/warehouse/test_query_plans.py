@@ -76,6 +76,7 @@ CHECKED: dict[str, str | int | float] = {
     "include_converting_session": 0,
     "first_partition": "2023-01-01",
     "most_without_session": 0.1,
+    "models": ",linear,",
     "model_count": 1,
 }
 
