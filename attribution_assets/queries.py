@@ -53,8 +53,9 @@ def reporting_query(settings: Settings, days: Days) -> Query:
 def training_query(settings: Settings, days: Days) -> Query:
     """The sessions of these days with the next conversion of their user, for the journeys that did not convert."""
     return Query(
-        "training_sessions",
-        query_parameters(settings, "training_sessions", days),
+        "channel_values",
+        query_parameters(settings, "channel_values", days),
+        guards=("broken_sessions",),
         looks_up_for="session_sources WHERE event_date BETWEEN $first_day AND $last_day",
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from attribution_assets.errors import AttributionError
 from attribution_assets.learning import channel_values
 from attribution_assets.warehouse import Days, schema
 from attribution_assets_tests.support import Shop
@@ -109,6 +110,13 @@ def test_the_path_rules_come_first_and_stand_on_every_row(sold: Shop) -> None:
 
     assert set(values["channel_name"]) == {"Email", "Ads"}  # carl has nothing else
     assert set(values["rules"]) == {"without Ads"}
+
+
+def test_a_session_that_cannot_be_read_is_named(sold: Shop) -> None:
+    sold.session("s9", "emil", "2023-09-01 noon")
+
+    with pytest.raises(AttributionError, match=r"^channel_values was not written, .*'s9' has event_time 'noon'"):
+        learned(sold, "2023-09-02")
 
 
 # -- what was learned stays --------------------------------------------------------------------------------------------

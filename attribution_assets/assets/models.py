@@ -45,7 +45,7 @@ def model_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition) -
         automation_condition=learned_once(settings),
         group_name="attribution",
         kinds={"sqlite", "numpy"},
-        sql="training_sessions",
+        sql="channel_values",
         lineage={
             "date": "",
             "model": "",

@@ -267,9 +267,10 @@ class SQLiteWarehouse:
 
     @contextmanager
     def rows_of(self, query: Query) -> Iterator[sqlite3.Cursor]:
-        """The query's rows, computed by whoever is faster. Raises AttributionError where a source is missing."""
+        """The query's rows, computed by whoever is faster. Raises AttributionError where a source is missing or broken."""
         with self.connect() as connection:
             check_sources(connection, self.path, query)
+            _check_guards(connection, query)
             with self._select(connection, query) as (select, parameters):
                 yield connection.execute(select, parameters)
 

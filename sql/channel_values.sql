@@ -1,3 +1,4 @@
+-- What channel_values are learned from, beside the journeys of conversions.
 -- One row per session from $first_day to $last_day, users one after another, each one's sessions in order of time: its user's number,
 -- its date and channel, and the date of the user's next conversion until $last_day, empty if there is none.
 -- A conversion at the session's very second is the next one if its journey has the session ($include_converting_session = 1).
