@@ -47,10 +47,10 @@ def _learned(settings: Settings, days: Days) -> Iterator[tuple[str, str, str, fl
     rules, warehouse = settings.model_rules, settings.warehouse
     window = Days(shift(days.first, 1 - rules.training_days), days.last)
     channels = Channels()
+    sessions = Sessions.read(settings, window, channels)
     found = warehouse.stream_query(journeys_query(settings, window), schema()["customer_journeys"])
     converting, conversions = pooled(found, channels)
     converted_on = _numbers(conversions["conv_date"])
-    sessions = Sessions.read(settings, window, channels)
     for day in days:
         since, until = shift(day, 1 - rules.training_days), day
         in_window = (_number(since) <= converted_on) & (converted_on <= _number(until))
