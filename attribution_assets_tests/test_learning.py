@@ -112,6 +112,18 @@ def test_the_path_rules_come_first_and_stand_on_every_row(sold: Shop) -> None:
     assert set(values["rules"]) == {"without Ads"}
 
 
+@pytest.mark.parametrize("nobody", ["", None])
+def test_sessions_without_a_user_are_nobodys_journey(sold: Shop, nobody: str | None) -> None:
+    before = learned(sold, "2023-09-02")
+    sold.execute("ALTER TABLE session_sources RENAME TO visits")
+    sold.execute("CREATE VIEW session_sources AS SELECT * FROM visits UNION ALL SELECT * FROM nobodys")
+    sold.execute("CREATE TABLE nobodys AS SELECT * FROM visits WHERE 0")
+    for session_id in ("n1", "n2"):
+        sold.execute("INSERT INTO nobodys VALUES (?, ?, '2023-09-02', '10:00:00', 'Email', 1, 1, 0)", session_id, nobody)
+
+    assert learned(sold, "2023-09-02", relearn=True) == before
+
+
 def test_a_session_that_cannot_be_read_is_named(sold: Shop) -> None:
     sold.session("s9", "emil", "2023-09-01 noon")
 

@@ -164,6 +164,17 @@ def test_both_engines_know_the_same_days_before() -> None:
             assert of_theirs == functions.days_before(day, days)
 
 
+def test_both_engines_know_the_same_group_of_a_channel() -> None:
+    groups = json.dumps({"Ads": "Paid", 'Ü "x"': "It's, 1"})
+    with duckdb.connect() as theirs:
+        for statement in functions.IN_DUCKDB:
+            theirs.execute(statement)
+        for channel in ("Ads", "ads", "", None, 'Ü "x"'):
+            for text in (groups, "{}"):
+                [(of_theirs,)] = theirs.execute("SELECT group_of(?, ?)", (channel, text)).fetchall()
+                assert of_theirs == functions.group_of(channel, text)
+
+
 BY_DUCKDB = [check for check in CHECKS + MODEL_CHECKS if check.looks_up_for]
 
 

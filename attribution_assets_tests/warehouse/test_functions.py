@@ -1,7 +1,8 @@
-"""The functions that sql/ uses beyond SQL's own: sums that do not depend on the order of rows, and dates as text."""
+"""The functions that sql/ uses beyond SQL's own: sums in whatever order rows come, dates as text, groups of channels."""
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -122,3 +123,18 @@ def test_before_what_is_no_date_there_is_no_day(connection: sqlite3.Connection, 
 
 def test_before_the_first_of_all_days_there_is_none(connection: sqlite3.Connection) -> None:
     assert days_before(connection, "0001-01-01", 1) is None
+
+
+# -- group_of ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("channel", "group"), [("Ads", "Paid"), ("ads", "ads"), ("", ""), (None, None), ('Ü "x"', "It's, 1")], ids=repr
+)
+def test_the_group_of_a_channel_is_what_stands_for_it_or_itself(
+    connection: sqlite3.Connection, channel: str | None, group: str | None
+) -> None:
+    groups = json.dumps({"Ads": "Paid", 'Ü "x"': "It's, 1"})
+
+    assert connection.execute("SELECT group_of(?, ?)", (channel, groups)).fetchall() == [(group,)]
+    assert connection.execute("SELECT group_of(?, '{}')", (channel,)).fetchall() == [(channel,)]
