@@ -94,7 +94,7 @@ def test_a_session_at_the_conversions_second_is_in_its_journey_or_after_it(shop:
 
 
 def test_a_range_learns_for_each_day_what_the_day_alone_does(sold: Shop) -> None:
-    settings = sold.settings(models=LEARNED)
+    settings = sold.settings(models=LEARNED, training_days=2)
     days = Days("2023-08-31", "2023-09-05")
     alone = [row for day in days for row in channel_values(settings, Days(day, day)).itertuples(index=False)]
 

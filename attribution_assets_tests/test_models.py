@@ -18,6 +18,7 @@ from attribution_assets.cli import main
 from attribution_assets.definitions import build_assets, build_defs, build_resources
 from attribution_assets.errors import AttributionError
 from attribution_assets.models import MODELS
+from attribution_assets.status import day_states
 from attribution_assets.warehouse.checks import MODEL_CHECKS
 from attribution_assets_tests.automated import Automated, september
 from attribution_assets_tests.support import SHARED, Shop
@@ -93,6 +94,15 @@ def test_ihc_is_the_credit_of_attribution_customer_journey(sold: Shop, instance:
     assert sorted(ihc) == sold.table("attribution_customer_journey", "conv_id, session_id, ihc")
 
 
+def test_no_session_at_or_after_the_conversion_gets_credit_from_any_model(sold: Shop, instance: dg.DagsterInstance) -> None:
+    sold.session("at", "anna", "2023-09-02 12:00:00", "Social")
+    sold.session("after", "anna", "2023-09-02 12:00:01", "Social")
+
+    run(sold, instance)
+
+    assert sold.execute("SELECT DISTINCT session_id FROM model_attribution WHERE conv_id = 'c1'") == [("s1",), ("s2",)]
+
+
 def test_every_row_says_by_which_rules_it_was_computed(sold: Shop, instance: dg.DagsterInstance) -> None:
     run(sold, instance, drop_direct=True, last_sessions=3)
 
@@ -151,6 +161,16 @@ def test_a_report_stands_on_the_date_of_the_session_or_of_the_conversion_and_cos
         ("2023-09-02", "Ads", 8, 0.5, 50, 16, 6.25),
         ("2023-09-02", "Email", 0, 0.5, 50, 0, None),
         ("2023-09-03", "Email", 0, 1, 50, 0, None),
+    ]
+
+
+def test_a_channel_that_cost_nothing_and_earned_nothing_on_a_day_has_no_row(sold: Shop, instance: dg.DagsterInstance) -> None:
+    run(sold, instance)
+
+    assert [row[:2] for row in report(sold, "last_touch", "conversion")] == [
+        ("2023-09-01", "Email"),
+        ("2023-09-02", "Ads"),  # and no Email, which has no credit there
+        ("2023-09-03", "Email"),
     ]
 
 
@@ -258,6 +278,16 @@ def test_after_late_data_a_run_gives_what_a_rebuild_gives_with_the_values_that_w
         assert sorted(sold.table(name), key=str) == sorted(rebuilt.table(name), key=str)
 
 
+def test_a_channel_that_came_after_its_day_was_learned_has_no_value_there(sold: Shop, instance: dg.DagsterInstance) -> None:
+    run(sold, instance)
+    sold.session("new", "ben", "2023-09-03 11:00:00", "Social")
+
+    run(sold, instance, "2023-09-03", "2023-09-03")
+
+    assert credit(sold, "markov")["s3"] == credit(sold, "shapley")["s3"] == 1
+    assert credit(sold, "last_touch")["new"] == 1
+
+
 def test_a_range_equals_its_single_days(sold: Shop, instance: dg.DagsterInstance, tmp_path: Path) -> None:
     single = sold.copy_sources(tmp_path / "single")
     run(sold, instance)
@@ -363,6 +393,26 @@ def test_models_follow_the_attribution_and_their_reports_follow_them(automated: 
 
     assert requested["channel_values"] == requested["model_attribution"] == september(8)
     assert requested["model_reporting"] == requested["channel_reporting"] == september(5, 6, 7, 8)
+
+
+def test_credit_by_models_that_is_newer_requests_the_reports_of_its_lookback(automated: Automated) -> None:
+    automated.attribute("2023-09-08")
+
+    assert automated.conditions_request() == dict.fromkeys(
+        ("channel_reporting", "channel_reporting_csv", "model_reporting"), september(5, 6, 7, 8)
+    )
+
+
+def test_values_stay_fresh_whatever_becomes_of_their_journeys(automated: Automated) -> None:
+    automated.attribute("2023-09-08")
+    automated.rerun("customer_journeys", "2023-09-08")
+    automated.shop.session("late", "anna", "2023-09-08 09:00:00")
+
+    [state] = day_states(automated.settings, automated.instance, "2023-09-08", "2023-09-08")
+
+    assert state["assets"]["customer_journeys"]["state"] == "stale"
+    assert state["assets"]["channel_values"]["state"] == "fresh"
+    assert state["assets"]["model_attribution"]["state"] == "stale"
 
 
 def test_values_are_requested_once_and_the_models_every_time(automated: Automated) -> None:

@@ -46,16 +46,18 @@ def markov(journeys: Journeys, converted: Bools, *, order: int = 1, non_converti
     if not converted.any():
         return effects
     chain = _chain(journeys, converted, order)
-    base = len(journeys.labels) + 1
-    digits = chain.states // base ** np.arange(order)[:, None] % base
-    whole = _conversion_probability(chain, np.ones(len(chain.states), dtype=bool))
+    latest = chain.states % (len(journeys.labels) + 1)
+    whole = _conversion_probability(chain, np.ones(len(latest), dtype=bool))
     for channel in np.flatnonzero(np.bincount(journeys.channel)):
-        effects[channel] = 1 - _conversion_probability(chain, (digits != channel + 1).all(axis=0)) / whole
+        effects[channel] = 1 - _conversion_probability(chain, latest != channel + 1) / whole
     return effects.clip(0, 1)
 
 
 def _conversion_probability(chain: Chain, left: Bools) -> float:
-    """From START, if only the states in `left` are left: a walk that comes to another one does not convert."""
+    """From START, if only the states in `left` are left: a walk that comes to another one does not convert.
+
+    To states in which a channel stands earlier leads no way but through one in which it is the latest.
+    """
     from scipy.sparse import csc_array, eye_array
     from scipy.sparse.linalg import spsolve
 
