@@ -1,7 +1,7 @@
--- What channel_values are learned from, beside the journeys of conversions.
 -- One row per session from $first_day to $last_day, users one after another, each one's sessions in order of time: its user's number,
 -- its date and channel, and the date of the user's next conversion until $last_day, empty if there is none.
 -- A conversion at the session's very second is the next one if its journey has the session ($include_converting_session = 1).
+-- Beside the journeys of conversions, these are what channel_values are learned from.
 WITH event AS (
     SELECT user_id, event_date || ' ' || event_time AS timestamp, 1 AS is_session, session_id, event_date, channel_name, NULL AS conv_date
     FROM session_sources
