@@ -14,9 +14,10 @@ from attribution_assets.models import Journeys, ModelRules, learn
 from attribution_assets.models.journeys import Ints, nanoseconds
 from attribution_assets.queries import journeys_query, training_query
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, schema
+from attribution_assets.warehouse import Days, SQLiteWarehouse, schema
 from attribution_assets.warehouse.days import shift, unbroken_ranges
-from attribution_assets.warehouse.sqlite import ROWS_PER_FRAME
+from attribution_assets.warehouse.sources import columns_of
+from attribution_assets.warehouse.sqlite import DTYPES, ROWS_PER_FRAME
 
 NEVER = np.iinfo(np.int64).max
 """The number of the day of a conversion that does not come."""
@@ -31,7 +32,7 @@ def channel_values(settings: Settings, days: Days, *, relearn: bool = False) -> 
     anew). Writes nothing. Raises AttributionError for broken sources.
     """
     rules = settings.model_rules
-    kept = settings.warehouse.read(schema()["channel_values"], "date", days)
+    kept = _kept(settings.warehouse, days)
     kept = kept[(kept["settings"] == settings.learning_fingerprint()) & kept["model"].isin(rules.learned) & (not relearn)]
     found = set(zip(kept["date"], kept["model"], strict=True))
     lacking = [day for day in days if any((day, model) not in found for model in rules.learned)]
@@ -40,6 +41,15 @@ def channel_values(settings: Settings, days: Days, *, relearn: bool = False) -> 
     new = new.assign(rules=str(rules.path), settings=settings.learning_fingerprint())
     both = pd.concat([kept, new[list(COLUMNS)].astype(kept.dtypes)])
     return both.sort_values(["date", "model", "channel_name"], ignore_index=True)
+
+
+def _kept(warehouse: SQLiteWarehouse, days: Days) -> pd.DataFrame:
+    """The rows that are there; none in a file from before there was such a table."""
+    table = schema()["channel_values"]
+    with warehouse.connect() as connection:
+        if columns_of(connection, table.name):
+            return warehouse.read(table, "date", days)
+    return pd.DataFrame({column.name: pd.Series(dtype=DTYPES[column.type]) for column in table.columns})
 
 
 def _learned(settings: Settings, days: Days) -> Iterator[tuple[str, str, str, float]]:

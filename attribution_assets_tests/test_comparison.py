@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from attribution_assets.models import MODELS
 from attribution_assets.sample_data import write_sample
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
-from attribution_assets_tests.support import Shop
+from attribution_assets_tests.support import OF_MODELS, Shop
 
 WHOLE = Days("2023-09-01", "2023-09-09")
 
@@ -84,6 +85,17 @@ def test_values_that_were_never_learned_are_learned_for_the_comparison(sample: S
     pd.testing.assert_frame_equal(
         compare_models(settings(copied, models=()), days).channels, compare_models(settings(sample), days).channels
     )
+
+
+def test_a_file_from_before_there_were_models_is_compared_as_it_is(sample: Shop, tmp_path: Path) -> None:
+    older = Shop.at(Path(shutil.copy(sample.database, tmp_path)), tmp_path)
+    for table in OF_MODELS:
+        older.execute(f"DROP TABLE {table}")
+
+    comparison = compare_models(settings(older, models=()), WHOLE)
+
+    pd.testing.assert_frame_equal(comparison.channels, compare_models(settings(sample), WHOLE).channels)
+    assert not set(OF_MODELS) & {name for (name,) in older.execute("SELECT name FROM sqlite_master")}
 
 
 def test_other_lookbacks_attribute_other_conversions(sample: Shop) -> None:
