@@ -48,6 +48,19 @@ def run(shop: Shop, instance: dg.DagsterInstance, start: str = "2023-09-01", end
     shop.report(instance, "2023-08-30", end, **choices)
 
 
+def materialize(shop: Shop, instance: dg.DagsterInstance, asset: str, day: str, **config: Any) -> None:
+    """One day of one asset, as the UI does it."""
+    settings = shop.settings(**ALL)
+    dg.materialize(
+        build_assets(settings),
+        selection=[asset],
+        partition_key=day,
+        resources=build_resources(settings),
+        instance=instance,
+        run_config={"ops": {asset: {"config": config}}} if config else None,
+    )
+
+
 def credit(shop: Shop, model: str) -> dict[str, float]:
     """Of each session that has some, rounded to what a reader checks by head."""
     rows = shop.execute("SELECT session_id, credit FROM model_attribution WHERE model = ? AND credit <> 0", model)
@@ -208,14 +221,7 @@ def test_on_real_data_every_model_adds_up_on_both_dates(tmp_path: Path) -> None:
 def test_a_report_alone_sums_the_costs_that_nobody_has_summed(sold: Shop, instance: dg.DagsterInstance) -> None:
     sold.attribute(instance, "2023-09-01", "2023-09-05", **ALL)
 
-    settings = sold.settings(**ALL)
-    dg.materialize(
-        build_assets(settings),
-        selection=["model_reporting"],
-        partition_key="2023-09-02",
-        resources=build_resources(settings),
-        instance=instance,
-    )
+    materialize(sold, instance, "model_reporting", "2023-09-02")
 
     assert report(sold, "linear", "session") == [("2023-09-02", "Ads", 8, 0.5, 50, 16, 6.25)]
 
@@ -318,16 +324,9 @@ def test_both_engines_give_the_same_bits(sold: Shop, instance: dg.DagsterInstanc
 def test_credit_without_learned_values_is_refused_in_one_line(sold: Shop, instance: dg.DagsterInstance) -> None:
     run(sold, instance)
     sold.execute("DELETE FROM channel_values WHERE date = '2023-09-02'")
-    settings = sold.settings(**ALL)
 
     with pytest.raises(AttributionError, match=r"^There are no markov values of 2023-09-02 yet: materialize .*$"):
-        dg.materialize(
-            build_assets(settings),
-            selection=["model_attribution"],
-            partition_key="2023-09-02",
-            resources=build_resources(settings),
-            instance=instance,
-        )
+        materialize(sold, instance, "model_attribution", "2023-09-02")
 
 
 @pytest.mark.parametrize("gone", ["", "WHERE conv_id = 'c1'"], ids=["all", "one conversion"])
@@ -335,18 +334,11 @@ def test_credit_of_journeys_without_ihc_is_refused_in_one_line(sold: Shop, insta
     run(sold, instance)
     before = sold.table("model_attribution")
     sold.execute(f"DELETE FROM attribution_customer_journey {gone}")
-    settings = sold.settings(**ALL)
 
     with pytest.raises(
         AttributionError, match=r"^attribution_customer_journey does not follow customer_journeys: attribute .*$"
     ):
-        dg.materialize(
-            build_assets(settings),
-            selection=["model_attribution"],
-            partition_key="2023-09-02",
-            resources=build_resources(settings),
-            instance=instance,
-        )
+        materialize(sold, instance, "model_attribution", "2023-09-02")
 
     assert sold.table("model_attribution") == before
 
@@ -355,17 +347,9 @@ def test_what_a_config_tells_to_relearn_is_learned_anew(sold: Shop, instance: dg
     run(sold, instance)
     before = sold.table("channel_values")
     sold.session("late", "dora", "2023-09-01 10:00:00", "Email")
-    settings = sold.settings(**ALL)
 
     def learn(**config: Any) -> None:
-        dg.materialize(
-            build_assets(settings),
-            selection=["channel_values"],
-            partition_key="2023-09-02",
-            resources=build_resources(settings),
-            instance=instance,
-            run_config={"ops": {"channel_values": {"config": config}}},
-        )
+        materialize(sold, instance, "channel_values", "2023-09-02", **config)
 
     learn()
     assert sold.table("channel_values") == before
