@@ -108,9 +108,11 @@ def test_a_channel_without_effect_is_worth_nothing_rather_than_what_rounding_lef
 
 
 def test_a_channel_that_adds_as_much_as_it_takes_is_worth_nothing_rather_than_what_rounding_left() -> None:
-    # v(C) = v(BC) = v(BD) = v(BCD) / (2/3) = 0 or 1 where a journey lies within. What B adds: to {C} 1 where D is away,
-    # to {A, C, D} 2/3 - 1 as the last; in all orders together nothing.
-    assert learned("shapley", [("A", True), ("CB", True), ("DDB", False)])["B"] == 0
+    # v(A) = v(AC) = 1, v(C) = v(D) = 0, v(AD) = v(CD) = 2/3, v(ACD) = 5/6. D adds 0 alone and -1/6 as the last, in 1/3 of
+    # the orders each, and -1/3 after A and 2/3 after C, in 1/6 each: -1/18 - 1/18 + 1/9 = 0.
+    paths = [("A", True), ("A", True), ("D", False), ("CD", True), ("CD", True), ("ACD", True)]
+
+    assert learned("shapley", paths)["D"] == 0
 
 
 @pytest.mark.parametrize("model", LEARNED)
