@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.learning import channel_values
+from attribution_assets.sample_data import write_sample
 from attribution_assets.warehouse import Days, schema
 from attribution_assets_tests.support import Shop
 
@@ -96,6 +99,17 @@ def test_a_session_at_the_conversions_second_is_in_its_journey_or_after_it(shop:
 def test_a_range_learns_for_each_day_what_the_day_alone_does(sold: Shop) -> None:
     settings = sold.settings(models=LEARNED, training_days=2)
     days = Days("2023-08-31", "2023-09-05")
+    alone = [row for day in days for row in channel_values(settings, Days(day, day)).itertuples(index=False)]
+
+    assert list(channel_values(settings, days).itertuples(index=False)) == alone
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_range_learns_the_same_bits_though_it_meets_channels_in_another_order(tmp_path: Path, order: int) -> None:
+    write_sample(tmp_path / "shop.db", days=10, end=date(2023, 9, 10), sessions=1_000, seed=0)
+    settings = Shop.at(tmp_path / "shop.db", tmp_path).settings(models=["markov"], training_days=4, markov_order=order)
+    settings.warehouse.prepare()
+    days = Days("2023-09-06", "2023-09-10")
     alone = [row for day in days for row in channel_values(settings, Days(day, day)).itertuples(index=False)]
 
     assert list(channel_values(settings, days).itertuples(index=False)) == alone

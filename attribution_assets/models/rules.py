@@ -123,8 +123,11 @@ class ModelRules:
 
 
 def _relabelled(journeys: Journeys, names: list[str]) -> Journeys:
-    """The journeys with other names for their labels, equal ones as one."""
-    labels = tuple(dict.fromkeys(names))
+    """The journeys with other names for their labels, equal ones as one.
+
+    In alphabetical order: no sum rounds otherwise because channels were met in another order, as in a longer range of days.
+    """
+    labels = tuple(sorted(set(names)))
     number = np.array([labels.index(name) for name in names], dtype=np.int64)
     return Journeys(journeys.offsets, journeys.time, number[journeys.channel], labels)
 

@@ -51,8 +51,8 @@ def test_a_group_stands_for_its_channels() -> None:
 def test_channels_of_a_group_become_one_channel() -> None:
     grouped, _ = ModelRules(path=PathRules(channel_groups={"A": "G", "C": "G"})).simplify(journeys(["ABC"]))
 
-    assert grouped.labels == ("G", "B")
-    assert grouped.channel.tolist() == [0, 1, 0]
+    assert grouped.labels == ("B", "G")
+    assert grouped.channel.tolist() == [1, 0, 1]
 
 
 def test_a_group_may_be_named_like_a_channel() -> None:
