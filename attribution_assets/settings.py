@@ -49,7 +49,7 @@ def _known_models(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _summing_to_one(shares: tuple[float, ...]) -> tuple[float, ...]:
-    if len(shares) not in (3, 4) or min(shares) < 0 or abs(sum(shares) - 1) > 1e-9:
+    if len(shares) not in (3, 4) or min(shares) < 0 or not abs(sum(shares) - 1) <= 1e-9:  # not `>`: of NaN too
         raise ValueError(
             "write three shares that sum to 1, of the first session, the others and the last (0.4,0.2,0.4), "
             "or four, of the first, the middle, the last and the others (0.3,0.3,0.3,0.1)"
