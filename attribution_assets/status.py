@@ -69,7 +69,9 @@ def _states(
     }
     stale["customer_journeys"] |= late.conversions
     stale["channel_costs"] |= late.costs
-    stale["channel_reporting"] |= late.reports
+    for report in ("channel_reporting", "model_reporting"):
+        if report in stale:
+            stale[report] |= late.reports
     for asset, upstreams in chain.items():
         for upstream, lookahead in upstreams.items():
             for day in sorted(stale[upstream]):

@@ -369,6 +369,16 @@ def automated(tmp_path: Path) -> Any:
         yield automated
 
 
+@pytest.fixture
+def computed_by_models(automated: Automated) -> Automated:
+    """Everything computed until 2023-09-10, and looked at once by the sensor."""
+    automated.attribute("2023-09-01", "2023-09-10")
+    automated.sum_costs("2023-09-01", "2023-09-10")
+    automated.report("2023-09-01", "2023-09-10")
+    assert automated.late_data_requests() == automated.conditions_request() == {}
+    return automated
+
+
 def test_models_follow_the_attribution_and_their_reports_follow_them(automated: Automated) -> None:
     for asset in ("customer_journeys", "ihc_results", "attribution_customer_journey"):
         automated.rerun(asset, "2023-09-08")
@@ -397,6 +407,16 @@ def test_values_stay_fresh_whatever_becomes_of_their_journeys(automated: Automat
     assert state["assets"]["customer_journeys"]["state"] == "stale"
     assert state["assets"]["channel_values"]["state"] == "fresh"
     assert state["assets"]["model_attribution"]["state"] == "stale"
+
+
+def test_a_changed_revenue_makes_the_reports_by_models_stale_too(computed_by_models: Automated) -> None:
+    computed_by_models.shop.execute("UPDATE conversions SET revenue = 11 WHERE conv_id = 'buys8'")
+
+    days = day_states(computed_by_models.settings, computed_by_models.instance, "2023-09-01", "2023-09-10")
+
+    stale = {asset: [day["day"] for day in days if day["assets"][asset]["state"] == "stale"] for asset in days[0]["assets"]}
+    assert stale["model_reporting"] == stale["channel_reporting"] == september(5, 6, 7, 8)
+    assert stale["channel_values"] == stale["model_attribution"] == []
 
 
 def test_values_are_requested_once_and_the_models_every_time(automated: Automated) -> None:
