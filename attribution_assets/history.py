@@ -40,9 +40,8 @@ def materialized(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, 
 
 def computed_days(instance: dg.DagsterInstance) -> Computed:
     """The days of which late data would make other results."""
-    return Computed(
-        *(materialized(instance, dg.AssetKey(name)) for name in ("customer_journeys", "channel_costs", "channel_reporting"))
-    )
+    assets = ("customer_journeys", "channel_costs", "channel_reporting", "model_reporting")
+    return Computed(*(materialized(instance, dg.AssetKey(name)) for name in assets))
 
 
 def attempted(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from attribution_assets.queries import costs_query, journeys_query, reporting_query
+from attribution_assets.queries import costs_query, journeys_query, model_reporting_query, reporting_query
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
 from attribution_assets.warehouse.days import shift, unbroken_ranges
@@ -31,11 +31,12 @@ Events = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Computed:
-    """The days that were materialized: journeys (`attributed`), channel_costs (`summed`) and reports (`reported`)."""
+    """The days that were materialized: journeys (`attributed`), costs (`summed`), both reports (`reported`, `by_models`)."""
 
     attributed: Events = field(default_factory=dict)
     summed: Events = field(default_factory=dict)
     reported: Events = field(default_factory=dict)
+    by_models: Events = field(default_factory=dict)
 
 
 States = Mapping[str, Sequence[str]]
@@ -64,7 +65,8 @@ def states(warehouse: SQLiteWarehouse, days: Days, computed: Computed) -> States
     digests = {day: sources for day, *sources in rows}
 
     def results(day: str) -> tuple[str, str]:
-        return str(computed.attributed.get(day, "")), f"{computed.summed.get(day, '')} {computed.reported.get(day, '')}"
+        of_report = (computed.summed, computed.reported, computed.by_models)
+        return str(computed.attributed.get(day, "")), " ".join(str(events[day]) for events in of_report if day in events)
 
     return {day: (*digests.get(day, ("", "", "")), *results(day)) for day in days}
 
@@ -168,6 +170,8 @@ def late_days(settings: Settings, changes: Changes, computed: Computed) -> LateD
     reach_of_reports = _reached_reports(changes, lookback)
     candidates = (reach_of_reports.keys() & computed.reported.keys()) - _following(conversions, costs, lookback)
     reports = differing("channel_reporting", "date", candidates, reporting_query)
+    if settings.models:  # revenue that moved between conversions may change these alone
+        reports |= differing("model_reporting", "date", candidates & computed.by_models.keys(), model_reporting_query)
     for day in [day for day, parts in changes.items() if "conversions" in parts and UNKNOWN not in parts]:
         touched = reports_of(day, lookback) & candidates
         reports |= touched if touched & reports else set()

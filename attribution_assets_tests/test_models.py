@@ -372,11 +372,15 @@ def automated(tmp_path: Path) -> Any:
 @pytest.fixture
 def computed_by_models(automated: Automated) -> Automated:
     """Everything computed until 2023-09-10, and looked at once by the sensor."""
+    compute(automated)
+    return automated
+
+
+def compute(automated: Automated) -> None:
     automated.attribute("2023-09-01", "2023-09-10")
     automated.sum_costs("2023-09-01", "2023-09-10")
     automated.report("2023-09-01", "2023-09-10")
     assert automated.late_data_requests() == automated.conditions_request() == {}
-    return automated
 
 
 def test_models_follow_the_attribution_and_their_reports_follow_them(automated: Automated) -> None:
@@ -417,6 +421,23 @@ def test_a_changed_revenue_makes_the_reports_by_models_stale_too(computed_by_mod
     stale = {asset: [day["day"] for day in days if day["assets"][asset]["state"] == "stale"] for asset in days[0]["assets"]}
     assert stale["model_reporting"] == stale["channel_reporting"] == september(5, 6, 7, 8)
     assert stale["channel_values"] == stale["model_attribution"] == []
+
+
+def test_revenue_that_moves_to_another_conversion_of_the_same_session_requests_the_reports(automated: Automated) -> None:
+    automated.shop.session("ben", "ben", "2023-09-05 10:00:00")
+    automated.shop.conversion("first", "ben", "2023-09-06 10:00:00", 10)
+    automated.shop.conversion("second", "ben", "2023-09-07 10:00:00", 20)
+    compute(automated)
+    reported = automated.shop.table("channel_reporting")
+    automated.shop.execute("UPDATE conversions SET revenue = 30 - revenue WHERE user_id = 'ben'")
+
+    assert automated.late_data_requests() == {"report_channels": september(3, 4, 5, 6, 7)}
+    automated.report("2023-09-03", "2023-09-07")
+
+    assert automated.shop.table("channel_reporting") == reported  # its session has earned 30 as before
+    assert automated.late_data_requests() == {}
+    of_day = "model = 'linear' AND date_basis = 'conversion' AND date = '2023-09-06'"
+    assert automated.shop.execute(f"SELECT revenue FROM model_reporting WHERE {of_day}") == [(10 + 20,)]  # anna's and ben's
 
 
 def test_values_are_requested_once_and_the_models_every_time(automated: Automated) -> None:
