@@ -82,13 +82,15 @@ class Shop:
         shop.database, shop.exports = database, exports
         return shop
 
-    def copy_sources(self, folder: Path) -> Shop:
-        """Another shop in a new folder with the same sources, of which nothing is computed."""
+    def copy_sources(self, folder: Path, *, learned: bool = False) -> Shop:
+        """Another shop in a new folder with the same sources, of which nothing is computed (with `learned`, but values)."""
         folder.mkdir()
         shop = Shop(folder / "shop.db", folder / "exports")
-        for source in SOURCES:
-            for row in self.table(source):
-                shop.execute(f"INSERT INTO {source} VALUES ({', '.join('?' * len(row))})", *row)
+        if learned:
+            shop.warehouse.prepare()
+        for table in (*SOURCES, *(["channel_values"] if learned else [])):
+            for row in self.table(table):
+                shop.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", *row)
         return shop
 
     def results(self) -> dict[str, list[tuple[Any, ...]]]:

@@ -15,6 +15,7 @@ from attribution_assets.automation import command_lock, is_command_at_work
 from attribution_assets.definitions import build_defs
 from attribution_assets.history import COMMAND_TAG, range_tags, run_days
 from attribution_assets.late_data import Computed, search
+from attribution_assets.models import MODELS
 from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.days import unbroken_ranges
 from attribution_assets_tests.automated import Automated, september
@@ -569,7 +570,7 @@ def test_whatever_changed_automation_ends_with_the_tables_and_files_of_a_rebuild
             folder = tmp_path / str(seed)
             folder.mkdir()
             automated = Automated(folder, instance)
-            automated.choices["lookback_days"] = chance.choice([0, 1, 3])
+            automated.choices |= {"lookback_days": chance.choice([0, 1, 3]), "models": MODELS if seed % 2 else ()}
             automated.attribute("2023-09-01", "2023-09-20")
             automated.sum_costs("2023-09-01", "2023-09-20")
             automated.report("2023-09-01", "2023-09-20")
@@ -579,7 +580,7 @@ def test_whatever_changed_automation_ends_with_the_tables_and_files_of_a_rebuild
                     n, user, day = chance.randint(1, 10), chance.choice(["anna", "ben"]), f"2023-09-{chance.randint(1, 20):02}"
                     automated.shop.execute(statement.format(n=n, user=user, day=day))
                 run_what_is_requested(automated)
-            rebuilt = automated.shop.copy_sources(folder / "rebuilt")
+            rebuilt = automated.shop.copy_sources(folder / "rebuilt", learned=True)
             rebuilt.attribute(instance, "2023-09-01", "2023-09-20", **automated.choices)
             rebuilt.sum_costs(instance, "2023-09-01", "2023-09-20", **automated.choices)
             rebuilt.report(instance, "2023-09-01", "2023-09-20", **automated.choices)
@@ -596,7 +597,8 @@ def run_what_is_requested(automated: Automated) -> None:
             automated.attribute(days.first, days.last)
         for days in unbroken_ranges(late.get("sum_costs", [])):
             automated.sum_costs(days.first, days.last)
-        for days in unbroken_ranges([*late.get("report_channels", []), *due.get("channel_reporting", [])]):
+        reports = [*due.get("channel_reporting", []), *due.get("model_reporting", [])]
+        for days in unbroken_ranges([*late.get("report_channels", []), *reports]):
             automated.report(days.first, days.last)
         if not late and not due:
             return

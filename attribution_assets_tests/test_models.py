@@ -273,10 +273,7 @@ def test_after_late_data_a_run_gives_what_a_rebuild_gives_with_the_values_that_w
     sold.execute(late)
     run(sold, instance, "2023-09-03", "2023-09-04")
 
-    rebuilt = sold.copy_sources(tmp_path / "rebuilt")
-    rebuilt.warehouse.prepare()
-    for row in learned:
-        rebuilt.execute("INSERT INTO channel_values VALUES (?, ?, ?, ?, ?, ?)", *row)
+    rebuilt = sold.copy_sources(tmp_path / "rebuilt", learned=True)
     run(rebuilt, instance)
 
     assert sold.table("channel_values") == learned
