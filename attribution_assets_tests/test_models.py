@@ -6,7 +6,9 @@ import json
 import shutil
 import sqlite3
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,11 @@ from click.testing import CliRunner
 from attribution_assets.cli import main
 from attribution_assets.definitions import build_assets, build_defs, build_resources
 from attribution_assets.errors import AttributionError
+from attribution_assets.history import range_tags
 from attribution_assets.models import MODELS
+from attribution_assets.sample_data import write_sample
 from attribution_assets.status import day_states
+from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.checks import MODEL_CHECKS
 from attribution_assets_tests.automated import Automated, september
 from attribution_assets_tests.support import SHARED, Shop
@@ -48,9 +53,11 @@ def run(shop: Shop, instance: dg.DagsterInstance, start: str = "2023-09-01", end
     shop.report(instance, "2023-08-30", end, **choices)
 
 
-def materialize(shop: Shop, instance: dg.DagsterInstance, asset: str, day: str, **config: Any) -> None:
-    """One day of one asset, as the UI does it."""
-    settings = shop.settings(**ALL)
+def materialize(
+    shop: Shop, instance: dg.DagsterInstance, asset: str, day: str, of: Mapping[str, Any] | None = None, **config: Any
+) -> None:
+    """One day of one asset, as the UI does it; `of`: settings that are others."""
+    settings = shop.settings(**{**ALL, **(of or {})})
     dg.materialize(
         build_assets(settings),
         selection=[asset],
@@ -144,12 +151,26 @@ def test_every_row_says_by_which_rules_it_was_computed(sold: Shop, instance: dg.
         {"collapse_minutes": 30},
         {"last_sessions": 2},
         {"lookback_days": 7},
+        {"include_converting_session": True},
         {"ihc_parameters": "alternative"},
     ],
     ids=str,
 )
 def test_the_hash_tells_apart_whatever_determines_credit(shop: Shop, other: dict[str, Any]) -> None:
     assert shop.settings(**other).models_fingerprint() != shop.settings().models_fingerprint()
+
+
+def test_the_hashes_tell_apart_groups_by_what_stands_in_their_file(shop: Shop, tmp_path: Path) -> None:
+    hashes = set()
+    for text in ("", "Ads,Paid\n", "Ads,Other\n"):
+        groups = tmp_path / "groups.csv"
+        groups.write_text(f"channel_name,channel_group\n{text}")
+        settings = shop.settings(channel_groups=groups)
+        hashes |= {settings.models_fingerprint(), settings.learning_fingerprint()}
+
+    assert len(hashes) == 6
+    groups.write_text("channel_name,channel_group\n")
+    assert shop.settings(channel_groups=groups).models_fingerprint() == shop.settings().models_fingerprint()
 
 
 def test_the_choice_of_models_does_not_change_the_hash(shop: Shop) -> None:
@@ -203,19 +224,64 @@ def test_ihc_by_sessions_is_channel_reporting_to_the_last_bit(sold: Shop, instan
     assert sorted(ihc) == sold.table("channel_reporting")
 
 
-@pytest.mark.skipif(not CHALLENGE.exists(), reason="../shared/real/challenge/challenge.db is not there")
-def test_on_real_data_every_model_adds_up_on_both_dates(tmp_path: Path) -> None:
-    database = Path(shutil.copy(CHALLENGE, tmp_path))
-    environment = {"ATTRIBUTION_MODELS": "all", "ATTRIBUTION_DATABASE": str(database)}
-
+@pytest.fixture(scope="module", params=["sample", "challenge"])
+def computed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """Everything computed by `attribution run`, of a sample and of the real database."""
+    folder = tmp_path_factory.mktemp(request.param)
+    shop = Shop.at(folder / "shop.db", folder / "exports")
+    environment = {"ATTRIBUTION_MODELS": "all", "ATTRIBUTION_DATABASE": str(shop.database), "DAGSTER_HOME": str(folder)}
+    if request.param == "sample":
+        write_sample(shop.database, days=12, end=date(2023, 9, 12), sessions=1_000, seed=1)
+        environment["ATTRIBUTION_END_DATE"] = "2023-09-12"
+    elif CHALLENGE.exists():
+        shutil.copy(CHALLENGE, shop.database)
+    else:
+        pytest.skip("../shared/real/challenge/challenge.db is not there")
     result = CliRunner().invoke(main, ["run"], env=environment)
-
     assert result.exit_code == 0, result.output
-    assert totals(database) == {
-        (model, basis): pytest.approx((1940, 111_721.66, 293_876.849), abs=1e-6)
+    return shop
+
+
+def test_every_model_reports_what_was_attributed_and_spent(computed: Shop) -> None:
+    [(orders, revenue)] = computed.execute(
+        "SELECT count(*), sum(revenue) FROM conversions WHERE conv_id IN (SELECT conv_id FROM customer_journeys)"
+    )
+    [(cost,)] = computed.execute("SELECT sum(cost) FROM session_costs")
+
+    assert totals(computed.database) == {
+        (model, basis): pytest.approx((orders, revenue, cost), abs=1e-6)
         for model in MODELS
         for basis in ("session", "conversion")
     }
+    if computed.database.parent.name.startswith("challenge"):
+        assert (orders, revenue, cost) == pytest.approx((1940, 111_721.66, 293_876.849), abs=1e-6)
+
+
+def test_no_model_gives_a_session_less_than_nothing_or_an_order_more_than_one(computed: Shop) -> None:
+    of_orders = computed.execute(
+        "SELECT model, conv_id, min(credit), max(credit), abs(sum(credit) - 1) FROM model_attribution GROUP BY 1, 2"
+    )
+
+    assert min(least for *_, least, _, _ in of_orders) >= 0
+    assert max(most for *_, most, _ in of_orders) <= 1
+    assert max(off for *_, off in of_orders) < 1e-12
+    assert len(of_orders) == len(MODELS) * len(computed.execute("SELECT DISTINCT conv_id FROM customer_journeys"))
+
+
+def test_ihc_by_sessions_is_channel_reporting_to_the_last_bit_on_every_day(computed: Shop) -> None:
+    figures = "channel_name, date, cost, orders, revenue"
+    ihc = computed.execute(f"SELECT {figures} FROM model_reporting WHERE model = 'ihc' AND date_basis = 'session'")
+
+    assert sorted(ihc) == computed.table("channel_reporting")
+
+
+def test_ratios_are_empty_exactly_where_they_are_undefined(computed: Shop) -> None:
+    rows = computed.execute("SELECT cost, orders, revenue, CPO, ROAS FROM model_reporting")
+
+    assert {(orders == 0, CPO is None) for _, orders, _, CPO, _ in rows} == {(True, True), (False, False)}
+    assert {(cost == 0, ROAS is None) for cost, *_, ROAS in rows} == {(True, True), (False, False)}
+    assert all(CPO is None or cost / orders == CPO for cost, orders, _, CPO, _ in rows)
+    assert all(ROAS is None or revenue / cost == ROAS for cost, _, revenue, _, ROAS in rows)
 
 
 def test_a_report_alone_sums_the_costs_that_nobody_has_summed(sold: Shop, instance: dg.DagsterInstance) -> None:
@@ -241,6 +307,42 @@ def test_grouped_channels_share_credit_orders_and_cost(sold: Shop, instance: dg.
         ("2023-09-03", "Paid", 0, 1, 50, 0, None),
     ]
     assert set(sold.table("model_attribution", "channel_name")) == {("Paid",)}
+
+
+@pytest.mark.parametrize(
+    ("rules", "named", "left"),
+    [
+        ({}, "whole journeys", ["direct", "first", "last", "soon"]),
+        ({"exclude_channels": ["Email"]}, "without Email", ["direct", "last"]),
+        ({"drop_direct": True}, "without direct", ["first", "last", "soon"]),
+        ({"drop_direct": True, "direct_channels": ["Ads"]}, "without direct", ["direct", "first", "soon"]),
+        ({"collapse_minutes": 30}, "repeats within 30 minutes collapsed", ["direct", "first", "last"]),
+        ({"last_sessions": 2}, "last 2 sessions", ["direct", "last"]),
+        ({"exclude_channels": ["Direct"], "last_sessions": 1}, "without Direct; last 1 sessions", ["last"]),
+    ],
+    ids=str,
+)
+def test_every_path_rule_of_the_settings_is_followed_and_named_and_loses_nothing(
+    shop: Shop, instance: dg.DagsterInstance, rules: dict[str, Any], named: str, left: list[str]
+) -> None:
+    for session, at, channel in (
+        ("first", "2023-09-02 09:00:00", "Email"),
+        ("soon", "2023-09-02 09:30:00", "Email"),
+        ("direct", "2023-09-02 11:00:00", "Direct"),
+        ("last", "2023-09-02 11:30:00", "Ads"),
+    ):
+        shop.session(session, "anna", at, channel, cost=1)
+    shop.conversion("c1", "anna", "2023-09-02 12:00:00", 100)
+
+    run(shop, instance, "2023-09-02", "2023-09-02", **rules)
+
+    assert credit(shop, "linear") == dict.fromkeys(left, round(1 / len(left), 9))
+    for model in set(MODELS) - {"ihc"}:
+        assert credit(shop, model).keys() <= set(left)
+    assert len(credit(shop, "ihc")) > 1  # IHC has rules of its own
+    assert shop.execute("SELECT count(*) FROM model_attribution") == [(4 * len(MODELS),)]
+    assert all(figures == pytest.approx((1, 100, 4), abs=1e-9) for figures in totals(shop.database).values())
+    assert {row for name in TABLES for row in shop.table(name, "rules")} == {(named,)}
 
 
 def test_sessions_that_a_rule_leaves_out_get_no_credit_and_nothing_is_lost(sold: Shop, instance: dg.DagsterInstance) -> None:
@@ -279,6 +381,26 @@ def test_after_late_data_a_run_gives_what_a_rebuild_gives_with_the_values_that_w
     assert sold.table("channel_values") == learned
     for name in ("model_attribution", "model_reporting"):
         assert sorted(sold.table(name), key=str) == sorted(rebuilt.table(name), key=str)
+
+
+def test_a_run_of_some_days_leaves_the_rows_of_all_others(sold: Shop, instance: dg.DagsterInstance) -> None:
+    run(sold, instance)
+    for name in ("model_attribution", "model_reporting"):
+        sold.execute(f"UPDATE {name} SET rules = 'untouched'")
+    sold.session("late", "ben", "2023-09-02 08:00:00", "Ads")
+
+    sold.attribute(instance, "2023-09-03", **ALL)
+    sold.report(instance, "2023-09-02", "2023-09-03", **ALL)
+
+    assert set(sold.table("model_attribution", "conv_date, rules")) == {
+        ("2023-09-02", "untouched"),
+        ("2023-09-03", "whole journeys"),
+    }
+    assert set(sold.table("model_reporting", "date, rules")) == {
+        ("2023-09-01", "untouched"),
+        ("2023-09-02", "whole journeys"),
+        ("2023-09-03", "whole journeys"),
+    }
 
 
 def test_a_channel_that_came_after_its_day_was_learned_has_no_value_there(sold: Shop, instance: dg.DagsterInstance) -> None:
@@ -324,6 +446,21 @@ def test_credit_without_learned_values_is_refused_in_one_line(sold: Shop, instan
 
     with pytest.raises(AttributionError, match=r"^There are no markov values of 2023-09-02 yet: materialize .*$"):
         materialize(sold, instance, "model_attribution", "2023-09-02")
+
+
+def test_values_that_other_rules_learned_are_not_used(sold: Shop, instance: dg.DagsterInstance) -> None:
+    run(sold, instance)
+
+    with pytest.raises(AttributionError, match=r"^There are no markov values of 2023-09-02 yet: materialize .*$"):
+        materialize(sold, instance, "model_attribution", "2023-09-02", of={"markov_order": 2})
+
+    run(sold, instance, "2023-09-02", "2023-09-02", markov_order=2)
+    hashes = {order: sold.settings(**ALL, markov_order=order).learning_fingerprint() for order in (1, 2)}
+    assert set(sold.table("channel_values", "date, settings")) == {
+        ("2023-09-01", hashes[1]),
+        ("2023-09-02", hashes[2]),
+        *((f"2023-09-0{day}", hashes[1]) for day in (3, 4, 5)),
+    }
 
 
 @pytest.mark.parametrize("gone", ["", "WHERE conv_id = 'c1'"], ids=["all", "one conversion"])
@@ -396,6 +533,49 @@ def test_credit_by_models_that_is_newer_requests_the_reports_of_its_lookback(aut
     assert automated.conditions_request() == dict.fromkeys(
         ("channel_reporting", "channel_reporting_csv", "model_reporting"), september(5, 6, 7, 8)
     )
+
+
+def test_values_learned_anew_request_the_credit_of_their_day_and_the_reports_of_its_lookback(
+    computed_by_models: Automated,
+) -> None:
+    computed_by_models.rerun("channel_values", "2023-09-08")
+
+    assert computed_by_models.conditions_request() == {
+        "model_attribution": september(8),
+        "model_reporting": september(5, 6, 7, 8),
+    }
+
+
+def test_models_that_are_chosen_later_are_computed_for_all_days_by_themselves(automated: Automated) -> None:
+    automated.choices["models"] = ()
+    compute(automated)
+    automated.choices["models"] = ("linear", "markov")
+
+    assert automated.conditions_request() == dict.fromkeys(TABLES, september(*range(1, 11)))
+
+
+def test_credit_that_a_check_refused_leaves_the_reports_of_its_reach_as_they_were_until_it_is_right(
+    computed_by_models: Automated,
+) -> None:
+    shop, before = computed_by_models.shop, computed_by_models.shop.table("model_reporting")
+    shop.execute(  # a writer that goes wrong
+        "CREATE TRIGGER wrong AFTER INSERT ON model_attribution WHEN new.conv_id = 'buys8' BEGIN "
+        "UPDATE model_attribution SET credit = 0.5 * credit WHERE conv_id = 'buys8' AND model = 'linear'; END"
+    )
+    both = {dg.AssetKey("model_attribution"), dg.AssetKey("model_reporting")}
+    job = build_defs(computed_by_models.settings).resolve_implicit_global_asset_job_def().get_subset(asset_selection=both)
+
+    with pytest.raises(AttributionError, match=r"1 credit of a conversion of 2023-09-07 to 2023-09-08 did not sum to 1"):
+        job.execute_in_process(instance=computed_by_models.instance, tags=range_tags(Days("2023-09-07", "2023-09-08")))
+
+    assert shop.table("model_reporting") == before
+    assert computed_by_models.conditions_request() == {"model_reporting": september(4)}  # the 7th was right, not the 8th
+    assert "refused by a check" in str(day_states(computed_by_models.settings, computed_by_models.instance, *september(8, 8)))
+
+    shop.execute("DROP TRIGGER wrong")
+    computed_by_models.rerun("model_attribution", "2023-09-08")
+
+    assert computed_by_models.conditions_request() == {"model_reporting": september(4, 5, 6, 7, 8)}
 
 
 def test_values_stay_fresh_whatever_becomes_of_their_journeys(automated: Automated) -> None:
