@@ -695,6 +695,166 @@ def test_credit_from_before_the_journeys_were_kept_counts_on_its_sessions_day(so
     assert find(sound, REPORT, "report_adds_up").state == "passed"
 
 
+# -- the models --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("statements", "wrong"),
+    [
+        (
+            ["UPDATE model_attribution SET credit = 0.5 + 2e-9 WHERE session_id = 's1'"],
+            [("c1", "2023-09-02", "linear", 2, 2, 1 + 2e-9)],
+        ),
+        (
+            [
+                "UPDATE model_attribution SET credit = -0.5 WHERE session_id = 's1'",
+                "UPDATE model_attribution SET credit = 1.5 WHERE session_id = 's2'",
+            ],
+            [("c1", "2023-09-02", "linear", 2, 2, 1.0)],
+        ),
+        (
+            [
+                "DELETE FROM model_attribution WHERE session_id = 's1'",
+                "UPDATE model_attribution SET credit = 1 WHERE session_id = 's2'",
+            ],
+            [("c1", "2023-09-02", "linear", 1, 2, 1.0)],
+        ),
+        (
+            ["INSERT INTO model_attribution VALUES ('c2', 's1', 'linear', 0, '2023-09-03', '2023-09-01', 'Email', '', '')"],
+            [("c2", "2023-09-03", "linear", 2, 1, 1.0)],
+        ),
+        (
+            ["DELETE FROM customer_journeys WHERE conv_id = 'c2'"],
+            [("c2", "2023-09-03", "linear", 1, 0, 1.0)],
+        ),
+        (
+            ["UPDATE model_attribution SET model = 'markov' WHERE conv_id = 'c1'"],
+            [("c1", "2023-09-02", "only 0 of the models", 0, 2, 0.0)],
+        ),
+        (
+            ["UPDATE model_attribution SET conv_date = '2023-09-03' WHERE conv_id = 'c1'"],
+            [
+                ("c1", "2023-09-02", "only 0 of the models", 0, 2, 0.0),
+                ("c1", "2023-09-03", "linear", 2, 0, 1.0),
+            ],
+        ),
+    ],
+    ids=["sum", "negative credit", "session missing", "session of nobody", "order of nobody", "model missing", "moved"],
+)
+def test_credit_by_a_model_that_is_wrong_is_found(sound: Shop, statements: list[str], wrong: list[tuple[Any, ...]]) -> None:
+    change(sound, *statements)
+
+    found = find(sound, "model_attribution", "model_credit_adds_up")
+
+    assert [tuple(row.values()) for row in found.rows] == [(*row[:-1], pytest.approx(row[-1])) for row in wrong]
+    assert found.wrong_days == tuple(sorted({row[1] for row in wrong}))
+
+
+def test_credit_by_models_may_be_off_by_rounding(sound: Shop) -> None:
+    sound.execute("UPDATE model_attribution SET credit = 0.5 + 5e-10 WHERE session_id = 's1'")
+
+    assert find(sound, "model_attribution", "model_credit_adds_up").state == "passed"
+
+
+def test_each_of_the_chosen_models_is_demanded_and_others_are_not_looked_at(sound: Shop) -> None:
+    chosen = {"models": ",linear,markov,", "model_count": 2}
+    sound.execute(
+        "INSERT INTO model_attribution SELECT conv_id, session_id, 'ihc', 7, conv_date, date, '', '', '' FROM model_attribution"
+    )
+
+    assert find(sound, "model_attribution", "model_credit_adds_up").state == "passed"
+    found = find(sound, "model_attribution", "model_credit_adds_up", **chosen)
+    assert [(row["conv_id"], row["model"]) for row in found.rows] == [
+        ("c1", "only 1 of the models"),
+        ("c2", "only 1 of the models"),
+    ]
+
+
+BY_SESSION = "date_basis = 'session' AND date = '2023-09-01'"
+BY_CONVERSION = "date_basis = 'conversion' AND date = '2023-09-02'"
+
+
+@pytest.mark.parametrize(
+    ("statement", "figures"),
+    [
+        (f"UPDATE model_reporting SET cost = 7 WHERE {BY_SESSION}", [("2023-09-01", "session", "cost", 7, 2)]),
+        (
+            "UPDATE channel_costs SET cost = 7 WHERE date = '2023-09-01'",
+            [("2023-09-01", "conversion", "cost", 2, 7), ("2023-09-01", "session", "cost", 2, 7)],
+        ),
+        (f"UPDATE model_reporting SET orders = 0.4 WHERE {BY_SESSION}", [("2023-09-01", "session", "orders", 0.4, 0.5)]),
+        (f"UPDATE model_reporting SET revenue = 60 WHERE {BY_SESSION}", [("2023-09-01", "session", "revenue", 60, 50)]),
+        (
+            f"UPDATE model_reporting SET revenue = 60 WHERE {BY_CONVERSION} AND channel_name = 'Ads'",
+            [("2023-09-02", "conversion", "revenue", 110, 100)],
+        ),
+        (
+            f"DELETE FROM model_reporting WHERE {BY_SESSION}",
+            [
+                ("2023-09-01", "session", "cost", 0, 2),
+                ("2023-09-01", "session", "orders", 0, 0.5),
+                ("2023-09-01", "session", "revenue", 0, 50),
+            ],
+        ),
+        (
+            "UPDATE conversions SET revenue = 55 WHERE conv_id = 'c2'",
+            [("2023-09-03", "conversion", "revenue", 50, 55), ("2023-09-03", "session", "revenue", 50, 55)],
+        ),
+        (
+            "UPDATE model_reporting SET date = '2023-09-02' WHERE date_basis = 'session' AND date = '2023-09-03'",
+            [
+                ("2023-09-02", "session", "orders", 1.5, 0.5),
+                ("2023-09-02", "session", "revenue", 100, 50),
+                ("2023-09-03", "session", "orders", 0, 1),
+                ("2023-09-03", "session", "revenue", 0, 50),
+            ],
+        ),
+    ],
+    ids=["cost", "costs summed anew", "orders", "revenue", "revenue by conversion", "row lost", "refund", "row moved"],
+)
+def test_a_report_by_models_that_does_not_add_up_is_found(
+    sound: Shop, statement: str, figures: list[tuple[str, str, str, float, float]]
+) -> None:
+    sound.execute(statement)
+
+    found = find(sound, "model_reporting", "model_report_adds_up")
+
+    assert [(row["date"], *list(row.values())[2:]) for row in found.rows] == figures
+    assert found.wrong_days == tuple(sorted({date for date, *_ in figures}))
+
+
+def test_a_model_without_a_report_is_found(sound: Shop) -> None:
+    sound.execute(
+        "INSERT INTO model_attribution SELECT conv_id, session_id, 'markov', credit, conv_date, date, channel_name, '', '' "
+        "FROM model_attribution"
+    )
+
+    assert find(sound, "model_reporting", "model_report_adds_up").state == "passed"  # it is not chosen
+    found = find(sound, "model_reporting", "model_report_adds_up", models=",linear,markov,")
+    assert {row["model"] for row in found.rows} == {"markov"}
+    assert found.wrong_days == ("2023-09-01", "2023-09-02", "2023-09-03")
+
+
+def test_an_order_that_no_channel_has_is_missed_in_the_report_by_its_date(sound: Shop) -> None:
+    sound.session("s4", "carl", "2023-09-03 10:00:00", "Ads")
+    sound.conversion("c3", "carl", "2023-09-03 12:00:00", 7)
+
+    assert find(sound, "model_reporting", "model_report_adds_up").state == "passed"  # it has not been attributed
+    sound.execute("INSERT INTO customer_journeys VALUES ('c3', 's4', '2023-09-03', '2023-09-03 10:00:00', 'Ads', 1, 1, 0, 0)")
+    found = find(sound, "model_reporting", "model_report_adds_up")
+    assert [tuple(row.values())[2:] for row in found.rows] == [
+        ("conversion", "orders", 1, 2),
+        ("conversion", "revenue", 50, 57),
+    ]
+
+
+@pytest.mark.parametrize(("off", "state"), [(5e-7, "passed"), (-2e-6, "failed")])
+def test_a_report_by_models_adds_up_to_a_millionth(sound: Shop, off: float, state: str) -> None:
+    sound.execute(f"UPDATE model_reporting SET cost = cost + ?, orders = orders + ? WHERE {BY_SESSION}", off, off)
+
+    assert find(sound, "model_reporting", "model_report_adds_up").state == state
+
+
 # -- what a failure says -----------------------------------------------------------------------------------------------
 
 
