@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import date
@@ -23,9 +24,18 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from attribution_assets.crediting import model_rows, with_ihc
 from attribution_assets.ihc import IHCParameters
 from attribution_assets.ihc.service import embedded_results
-from attribution_assets.queries import attribution_query, costs_query, journeys_query, reporting_query
+from attribution_assets.learning import channel_values
+from attribution_assets.models import MODELS
+from attribution_assets.queries import (
+    attribution_query,
+    costs_query,
+    journeys_query,
+    model_reporting_query,
+    reporting_query,
+)
 from attribution_assets.sample_data import write_sample
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, Days, Frames, compute, functions, schema
@@ -37,6 +47,7 @@ from attribution_assets_tests.warehouse.test_checks import BROKEN, CONVERSION_DA
 CHALLENGE = SHARED / "real" / "challenge" / "challenge.db"
 SEPTEMBER = Days("2023-09-01", "2023-09-30")
 DAY = Days("2023-09-01", "2023-09-01")
+COMPUTED = (*OURS, "channel_values", "model_attribution", "model_reporting")
 
 
 @pytest.fixture
@@ -58,6 +69,13 @@ def compute_all(database: Path, days: Days, engine: compute.Compute, **settings:
     warehouse.replace_days(tables["attribution_customer_journey"], "conv_date", days, attribution_query(days))
     warehouse.replace_days(tables["channel_costs"], "date", days, costs_query(chosen, days))
     warehouse.replace_days(tables["channel_reporting"], "date", days, reporting_query(chosen, days))
+    values = channel_values(chosen, days)
+    warehouse.replace_days(tables["channel_values"], "date", days, values)
+    journeys = warehouse.stream(tables["customer_journeys"], "conv_date", days)
+    shares = warehouse.stream(tables["attribution_customer_journey"], "conv_date", days)
+    credit = (model_rows(chosen, frame, values) for frame in with_ihc(journeys, shares))
+    warehouse.replace_days(tables["model_attribution"], "conv_date", days, Frames(credit))
+    warehouse.replace_days(tables["model_reporting"], "date", days, model_reporting_query(chosen, days))
 
 
 def bits(database: Path) -> dict[str, list[tuple[Any, ...]]]:
@@ -67,16 +85,16 @@ def bits(database: Path) -> dict[str, list[tuple[Any, ...]]]:
         return value.hex() if isinstance(value, float) else value
 
     shop = Shop.at(database, database.parent)
-    return {name: [tuple(map(exactly, row)) for row in shop.table(name)] for name in OURS}
+    return {name: [tuple(map(exactly, row)) for row in sorted(shop.table(name), key=str)] for name in COMPUTED}
 
 
 def engines_agree(database: Path, days: Days, folder: Path, **settings: Any) -> dict[str, list[tuple[Any, ...]]]:
     """Both engines' results are the same; returns them."""
-    copy = Path(shutil.copy(database, folder / "copy.db"))
+    copy, settings = Path(shutil.copy(database, folder / "copy.db")), {"models": MODELS, **settings}
     compute_all(database, days, "sqlite", **settings)
     compute_all(copy, days, "duckdb", **settings)
     by_sqlite, by_duckdb = bits(database), bits(copy)
-    for name in OURS:
+    for name in COMPUTED:
         assert by_duckdb[name] == by_sqlite[name], name
     return by_sqlite
 
@@ -116,8 +134,12 @@ def test_both_engines_treat_awkward_rows_alike(shop: Shop, tmp_path: Path) -> No
     shop.conversion("C", "ännä", "2023-09-03 09:59:59", -0.01)
     shop.conversion("none", "stranger", "2023-09-03 09:59:59", 9)
 
-    results = engines_agree(shop.database, SEPTEMBER, tmp_path)
+    groups = tmp_path / "groups.csv"
+    groups.write_text('channel_name,channel_group\nAds; DROP TABLE,"It\'s ""paid"", 1"\n😀,Überall\n', encoding="utf-8")
 
+    results = engines_agree(shop.database, SEPTEMBER, tmp_path, channel_groups=groups)
+
+    assert {row[3] for row in results["model_reporting"]} == {'It\'s "paid", 1', "ads", "", "Überall"}
     assert [row[:3] for row in results["channel_costs"]] == [
         ("2023-09-01", "Ads; DROP TABLE", 1),
         ("2023-09-02", "ads", 1),
@@ -164,15 +186,28 @@ def test_both_engines_know_the_same_days_before() -> None:
             assert of_theirs == functions.days_before(day, days)
 
 
-def test_both_engines_know_the_same_group_of_a_channel() -> None:
-    groups = json.dumps({"Ads": "Paid", 'Ü "x"': "It's, 1"})
-    with duckdb.connect() as theirs:
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6) | st.sampled_from(
+    ["null", "1", "true", "{}", "'", '"', "\\", "\0", " a ", "a=b, c", "😀"]
+)
+
+
+@hypothesis.given(groups=st.dictionaries(NAMES, NAMES, max_size=4), channel=NAMES)
+def test_both_engines_know_the_same_group_of_a_channel(
+    connections: tuple[sqlite3.Connection, duckdb.DuckDBPyConnection], groups: dict[str, str], channel: str
+) -> None:
+    for name in (None, "", channel, *groups):
+        answers = [each.execute("SELECT group_of(?, ?)", (name, json.dumps(groups))).fetchall() for each in connections]
+        assert answers == [[(groups.get(name, name) if name else name,)]] * 2
+
+
+@pytest.fixture(scope="module")
+def connections() -> Iterator[tuple[sqlite3.Connection, duckdb.DuckDBPyConnection]]:
+    """An empty database of each engine that knows the functions."""
+    with closing(sqlite3.connect(":memory:")) as ours, duckdb.connect() as theirs:
+        functions.add_to(ours)
         for statement in functions.IN_DUCKDB:
             theirs.execute(statement)
-        for channel in ("Ads", "ads", "", None, 'Ü "x"'):
-            for text in (groups, "{}"):
-                [(of_theirs,)] = theirs.execute("SELECT group_of(?, ?)", (channel, text)).fetchall()
-                assert of_theirs == functions.group_of(channel, text)
+        yield ours, theirs
 
 
 BY_DUCKDB = [check for check in CHECKS + MODEL_CHECKS if check.looks_up_for]
