@@ -136,6 +136,32 @@ def test_every_row_says_by_which_rules_it_was_computed(sold: Shop, instance: dg.
     }
 
 
+def test_each_day_shows_what_was_learned_credited_and_reported_and_the_hash_that_stands_in_its_rows(
+    sold: Shop, instance: dg.DagsterInstance
+) -> None:
+    run(sold, instance)
+
+    def shown(asset: str) -> dict[str, Any]:
+        [record] = instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=["2023-09-02"]), limit=1
+        ).records
+        materialization = record.asset_materialization
+        assert materialization
+        return {name: found.value for name, found in materialization.metadata.items()}
+
+    for asset in TABLES:
+        [(by_rules,)] = sold.execute(f"SELECT DISTINCT settings FROM {asset}")
+        assert shown(asset)["settings"] == f"lookback 3 days, hash {by_rules}"
+    assert shown("channel_values")["most valuable, markov"] == "Ads, 1.0000"
+    assert (shown("model_attribution")["models"], shown("model_attribution")["conversions attributed"]) == (9, 1)
+    reported = shown("model_reporting")
+    assert (reported["cost"], reported["orders of the day's conversions"], reported["revenue of the day's conversions"]) == (
+        8,
+        1,
+        100,
+    )
+
+
 @pytest.mark.parametrize(
     "other",
     [

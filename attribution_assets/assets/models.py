@@ -63,7 +63,7 @@ def model_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition) -
     )
     def channel_values(context: dg.AssetExecutionContext, config: LearningConfig) -> Described:
         values = values_of(settings, run_days(context), relearn=config.relearn)
-        return Described(values, partial(facts, "shown_channel_values", settings))
+        return Described(values, partial(facts, "shown_channel_values", settings, fingerprint=settings.learning_fingerprint()))
 
     @daily_asset(
         partitions,
@@ -95,7 +95,9 @@ def model_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition) -
             for journeys in with_ihc(customer_journeys, attribution_customer_journey):
                 yield model_rows(settings, journeys, values)
 
-        return Described(Frames(rows()), partial(facts, "shown_model_attribution", settings))
+        return Described(
+            Frames(rows()), partial(facts, "shown_model_attribution", settings, fingerprint=settings.models_fingerprint())
+        )
 
     @daily_asset(
         partitions,
@@ -138,6 +140,8 @@ def model_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition) -
         query = model_reporting_query(settings, days)
         yield from source_checks(query, io_manager.warehouse)
         sum_missing_costs(context, settings, io_manager.warehouse, days)
-        yield dg.Output(Described(query, partial(facts, "shown_model_reporting", settings)))
+        yield dg.Output(
+            Described(query, partial(facts, "shown_model_reporting", settings, fingerprint=settings.models_fingerprint()))
+        )
 
     return [channel_values, model_attribution, model_reporting]

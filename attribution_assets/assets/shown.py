@@ -25,10 +25,13 @@ Channel = Mapping[str, Any]
 """`channel`, `cost`, `orders`, `revenue`, `CPO` and `ROAS`, the last two None where they are undefined."""
 
 
-def facts(query: str, settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> OfDays:
-    """For each day the columns of its row in sql/<query>.sql under their names there, and the rules it was computed by."""
+def facts(query: str, settings: Settings, warehouse: SQLiteWarehouse, days: Days, *, fingerprint: str | None = None) -> OfDays:
+    """For each day the columns of its row in sql/<query>.sql under their names there, and the rules it was computed by.
+
+    `fingerprint`: the hash of these rules; unset, that of the settings.
+    """
     of_days = {row.pop("day"): row for row in _rows(warehouse, query, days)}
-    rules = _rules(settings)
+    rules = _rules(settings, fingerprint or settings.fingerprint())
     return {day: {**of_days.get(day, {}), **rules} for day in days}
 
 
@@ -44,7 +47,7 @@ def report_facts(settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> 
     whole_run: dict[str, Any] = {"chart (whole run)": _chart(days, of_run)}
     if len(days) > 1:
         whole_run["top channels (whole run)"] = _table(of_run)
-    rules, newest = _rules(settings), last_day(settings)
+    rules, newest = _rules(settings, settings.fingerprint()), last_day(settings)
     shown: dict[str, dict[str, Any]] = {}
     for day, of_day in channels.items():
         total = _total("total", of_day)
@@ -65,8 +68,8 @@ def _rows(warehouse: SQLiteWarehouse, query: str, days: Days) -> list[dict[str, 
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-def _rules(settings: Settings) -> dict[str, Any]:
-    return {"settings": f"lookback {settings.lookback_days} days, hash {settings.fingerprint()}"}
+def _rules(settings: Settings, fingerprint: str) -> dict[str, Any]:
+    return {"settings": f"lookback {settings.lookback_days} days, hash {fingerprint}"}
 
 
 def _top(channels: Sequence[Channel], count: int) -> list[Channel]:
