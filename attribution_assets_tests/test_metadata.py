@@ -16,12 +16,18 @@ import pytest
 from attribution_assets.assets.shown import SHOWN_AT_ONCE, facts
 from attribution_assets.chart import BARS, LETTERS, channel_chart
 from attribution_assets.definitions import build_defs
+from attribution_assets.models import MODELS
+from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
-from attribution_assets_tests.support import Shop
+from attribution_assets_tests.support import OF_MODELS, Shop
 from attribution_assets_tests.test_definitions import SOURCES, TABLES
 from attribution_assets_tests.test_end_to_end import EVEN
 
 DATES = {"start_date": "2023-09-01", "end_date": "2023-09-09"}
+
+DAILY = [*TABLES, *OF_MODELS[:3]]
+NOT_OF_INPUTS = {"backend", "parameters", "model", "date_basis", "rules", "settings"}
+"""The columns that say by what a row was computed, and not from which rows."""
 
 
 def shown(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, dict[str, Any]]:
@@ -337,41 +343,41 @@ def test_a_chart_without_any_amount_has_no_bars(channels: list[dict[str, Any]]) 
 # -- the assets themselves --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("asset", TABLES)
+@pytest.mark.parametrize("asset", DAILY)
 def test_every_column_says_of_which_columns_of_its_upstream_assets_it_is_made(asset: str) -> None:
-    graph = build_defs().resolve_asset_graph()
+    graph = build_defs(Settings(models=MODELS)).resolve_asset_graph()
     node = graph.get(dg.AssetKey(asset))
 
     lineage = node.metadata["dagster/column_lineage"].deps_by_column
 
     assert sorted(lineage) == sorted(column.name for column in node.metadata["dagster/column_schema"].columns)
     for column, made_of in lineage.items():
-        assert made_of or column in {"backend", "parameters"}
+        assert made_of or column in NOT_OF_INPUTS | ({"date"} if asset == "channel_values" else set())
         for source in made_of:
             assert source.asset_key in node.parent_keys
             schema = graph.get(source.asset_key).metadata["dagster/column_schema"]
             assert source.column_name in {upstream.name for upstream in schema.columns}
 
 
-@pytest.mark.parametrize("asset", TABLES)
+@pytest.mark.parametrize("asset", DAILY)
 def test_every_asset_links_to_its_function_and_its_sql(asset: str) -> None:
-    node = build_defs().resolve_asset_graph().get(dg.AssetKey(asset))
+    node = build_defs(Settings(models=MODELS)).resolve_asset_graph().get(dg.AssetKey(asset))
 
     links = node.metadata["dagster/code_references"].code_references
 
     files = [Path(link.file_path) for link in links]
     assert all(file.is_file() for file in files)
-    assert [file.name for file in files[:-1]] == ([] if asset == "ihc_results" else [f"{asset}.sql"])
+    assert [file.name for file in files[:-1]] == ([] if asset in ("ihc_results", "model_attribution") else [f"{asset}.sql"])
     function = files[-1].read_text().splitlines()[links[-1].line_number - 1 :]
     assert any(f"def {asset}(" in line for line in function)
 
 
-@pytest.mark.parametrize("asset", TABLES + SOURCES)
+@pytest.mark.parametrize("asset", DAILY + SOURCES)
 def test_every_description_names_the_days_or_who_fills_the_table(asset: str) -> None:
-    description = build_defs().resolve_asset_graph().get(dg.AssetKey(asset)).description
+    description = build_defs(Settings(models=MODELS)).resolve_asset_graph().get(dg.AssetKey(asset)).description
 
     assert description is not None
-    assert ("A day is the date of " in description) == (asset in TABLES)
+    assert ("A day is " in description) == (asset in DAILY)
     assert ("Filled by you" in description) == (asset in SOURCES)
 
 

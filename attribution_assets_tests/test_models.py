@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from collections import defaultdict
@@ -692,6 +693,23 @@ def test_run_check_and_status_know_the_models(sold: Shop) -> None:
 
     assert states["channel_values"] == states["model_attribution"] == {"missing", "fresh"}  # no conversion on the 1st
     assert states["model_reporting"] == {"fresh", "stale"}  # as the costs of the 1st are, which have a session more
+
+
+def test_check_and_status_say_in_words_what_stands_of_every_model(computed: Shop) -> None:
+    environment = {
+        "ATTRIBUTION_MODELS": "all",
+        "ATTRIBUTION_DATABASE": str(computed.database),
+        "ATTRIBUTION_END_DATE": "2023-09-12",
+        "DAGSTER_HOME": str(computed.database.parent),
+    }
+
+    checked, status = (CliRunner().invoke(main, [command], env=environment) for command in ("check", "status"))
+
+    assert (checked.exit_code, status.exit_code) == (0, 0), checked.output + status.output
+    for check in MODEL_CHECKS:
+        assert re.search(rf"{check.name} +{check.asset} +passed", checked.stdout)
+    assert re.search(r"attribution +costs +reporting +CSV +values +models +by model +provisional", status.stdout)
+    assert "stale" not in status.stdout
 
 
 def test_models_that_are_no_longer_chosen_and_lie_in_reach_disturb_no_report(sold: Shop, instance: dg.DagsterInstance) -> None:

@@ -757,7 +757,7 @@ def test_credit_by_models_may_be_off_by_rounding(sound: Shop) -> None:
 
 
 def test_each_of_the_chosen_models_is_demanded_and_others_are_not_looked_at(sound: Shop) -> None:
-    chosen = {"models": ",linear,markov,", "model_count": 2}
+    chosen: dict[str, str | int] = {"models": ",linear,markov,", "model_count": 2}
     sound.execute(
         "INSERT INTO model_attribution SELECT conv_id, session_id, 'ihc', 7, conv_date, date, '', '', '' FROM model_attribution"
     )

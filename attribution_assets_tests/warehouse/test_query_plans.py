@@ -60,6 +60,32 @@ def test_the_report_finds_costs_credits_journeys_and_conversions_by_index(shop: 
     assert any("conversions USING" in step and "(conv_id=?)" in step for step in searched)
 
 
+def test_the_report_by_models_finds_costs_credits_and_conversions_by_index(shop: Shop) -> None:
+    shop.warehouse.prepare()
+
+    steps = plan(shop, Query("model_reporting", {**DAYS, "models": "", "channel_groups": "", "rules": "", "settings": ""}))
+
+    scanned = {step for step in steps if step.startswith("SCAN")}
+    assert scanned == {f"SCAN {name}" for name in ("CONSTANT ROW", "known", "basis", "credited", "ledger", "total")}
+    assert [step for step in steps if step.startswith("SEARCH")] == [
+        "SEARCH channel_costs USING INDEX sqlite_autoindex_channel_costs_1 (date>? AND date<?)",
+        "SEARCH attribution USING INDEX model_attribution_by_date (conv_date>? AND conv_date<?)",
+        "SEARCH conversions USING INDEX sqlite_autoindex_conversions_1 (conv_id=?)",
+    ]
+
+
+def test_what_models_learn_from_is_found_by_date(shop: Shop) -> None:
+    shop.warehouse.prepare()
+
+    steps = plan(shop, Query("channel_values", {**DAYS, "include_converting_session": 0}))
+
+    assert [step for step in steps if step.startswith("SEARCH")] == [
+        "SEARCH session_sources USING INDEX session_sources_by_date (event_date>? AND event_date<?)",
+        "SEARCH conversions USING INDEX conversions_by_date (conv_date>? AND conv_date<?)",
+    ]
+    assert not [step for step in steps if re.fullmatch(r"SCAN (session_sources|conversions)", step)]
+
+
 def test_the_report_reads_no_session_and_no_session_cost(shop: Shop) -> None:
     shop.warehouse.prepare()
     shop.execute("DROP TABLE session_sources")
