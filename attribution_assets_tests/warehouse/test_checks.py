@@ -833,6 +833,9 @@ def test_a_model_without_a_report_is_found(sound: Shop) -> None:
     found = find(sound, "model_reporting", "model_report_adds_up", models=",linear,markov,")
     assert {row["model"] for row in found.rows} == {"markov"}
     assert found.wrong_days == ("2023-09-01", "2023-09-02", "2023-09-03")
+    assert (
+        found.offending == 4 + 4 + 6
+    )  # costs of two days, orders and revenue of two days of conversions, of three of sessions
 
 
 def test_an_order_that_no_channel_has_is_missed_in_the_report_by_its_date(sound: Shop) -> None:
