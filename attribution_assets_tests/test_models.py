@@ -581,6 +581,22 @@ def test_models_that_are_chosen_later_are_computed_for_all_days_by_themselves(au
     assert automated.conditions_request() == dict.fromkeys(TABLES, september(*range(1, 11)))
 
 
+def test_reports_by_models_that_reach_conversions_not_attributed_by_them_are_refused_until_these_are(
+    automated: Automated,
+) -> None:
+    automated.choices["models"] = ()
+    compute(automated)
+    automated.choices["models"] = ("linear", "markov")
+    automated.attribute("2023-09-08")
+
+    with pytest.raises(AttributionError, match=r"^model_reporting was written, but it is wrong.*orders, reported 0"):
+        automated.report("2023-09-05", "2023-09-08")
+
+    automated.attribute("2023-09-01", "2023-09-10")
+    automated.report("2023-09-01", "2023-09-10")
+    assert automated.conditions_request() == {}
+
+
 def test_credit_that_a_check_refused_leaves_the_reports_of_its_reach_as_they_were_until_it_is_right(
     computed_by_models: Automated,
 ) -> None:
