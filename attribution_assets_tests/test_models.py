@@ -660,6 +660,14 @@ def test_revenue_that_moves_to_another_conversion_of_the_same_session_requests_t
     assert automated.shop.execute(f"SELECT revenue FROM model_reporting WHERE {of_day}") == [(10 + 20,)]  # anna's and ben's
 
 
+def test_a_report_by_models_made_while_its_revenue_was_another_for_a_time_is_requested(computed_by_models: Automated) -> None:
+    computed_by_models.shop.execute("UPDATE conversions SET revenue = 99 WHERE conv_id = 'buys8'")
+    assert computed_by_models.rerun("model_reporting", "2023-09-08").success
+    computed_by_models.shop.execute("UPDATE conversions SET revenue = 10 WHERE conv_id = 'buys8'")
+
+    assert computed_by_models.late_data_requests() == {"report_channels": september(8)}
+
+
 def test_values_are_requested_once_and_the_models_every_time(automated: Automated) -> None:
     automated.attribute("2023-09-08")
     for asset in ("customer_journeys", "ihc_results", "attribution_customer_journey"):
