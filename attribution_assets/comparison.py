@@ -81,7 +81,7 @@ def compare_models(settings: Settings, days: Days, base: str | None = None) -> C
     credit = pd.concat(parts, ignore_index=True)
     credit["model"] = pd.Categorical(credit["model"], settings.models, ordered=True)
     credit = credit.sort_values("model", kind="stable").astype({"model": "str"})
-    revenue = _conversions(settings, days).set_index("conv_id")["revenue"].astype(np.float64)
+    revenue = _frame(settings, "conversion_revenues", days).set_index("conv_id")["revenue"].astype(np.float64)
     costs = _frame(settings, "costs_of_channels", days)
     cost = costs["cost"].astype(np.float64).groupby(np.array(rules.path.grouped(costs["channel_name"]), dtype=object)).sum()
     attributed = revenue[revenue.index.isin(credit["conv_id"].unique())]
@@ -157,7 +157,7 @@ def report_paths(settings: Settings, days: Days) -> pd.DataFrame:
     if not len(journeys):
         raise AttributionError(f"There are no sessions of {days}, so there is no path to report.")
     simplified, _ = settings.model_rules.simplify(journeys)
-    told = conversions.merge(_conversions(settings, days), on="conv_id", how="left")
+    told = conversions.merge(_frame(settings, "conversion_revenues", days), on="conv_id", how="left")
     others = len(journeys) - len(told)
     return path_report(
         simplified,
@@ -165,10 +165,6 @@ def report_paths(settings: Settings, days: Days) -> pd.DataFrame:
         np.append(nanoseconds(told["converted_at"]), np.zeros(others, dtype=np.int64)),
         np.append(told["revenue"].to_numpy(np.float64), np.zeros(others)),
     )
-
-
-def _conversions(settings: Settings, days: Days) -> pd.DataFrame:
-    return _frame(settings, "conversion_revenues", days)
 
 
 def _frame(settings: Settings, query: str, days: Days) -> pd.DataFrame:

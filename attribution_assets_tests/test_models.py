@@ -14,17 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import hypothesis
 import pytest
 from click.testing import CliRunner
+from hypothesis import strategies as st
 
 from attribution_assets.cli import main
+from attribution_assets.crediting import model_rows
 from attribution_assets.definitions import build_assets, build_defs, build_resources
 from attribution_assets.errors import AttributionError
 from attribution_assets.history import range_tags
+from attribution_assets.learning import channel_values
 from attribution_assets.models import MODELS
+from attribution_assets.queries import journeys_query
 from attribution_assets.sample_data import write_sample
 from attribution_assets.status import day_states
-from attribution_assets.warehouse import Days
+from attribution_assets.warehouse import Days, schema
 from attribution_assets.warehouse.checks import MODEL_CHECKS
 from attribution_assets_tests.automated import Automated, september
 from attribution_assets_tests.support import SHARED, Shop
@@ -122,6 +127,34 @@ def test_no_session_at_or_after_the_conversion_gets_credit_from_any_model(sold: 
     run(sold, instance)
 
     assert sold.execute("SELECT DISTINCT session_id FROM model_attribution WHERE conv_id = 'c1'") == [("s1",), ("s2",)]
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(
+    sessions=st.lists(st.integers(0, 20), max_size=12), conversions=st.lists(st.integers(0, 20), min_size=1, max_size=3)
+)
+def test_whenever_sessions_and_conversions_come_credit_goes_only_to_sessions_before(
+    tmp_path_factory: pytest.TempPathFactory, sessions: list[int], conversions: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("random")
+    shop = Shop(folder / "shop.db", folder / "exports")
+    for number, second in enumerate(sessions):
+        shop.session(f"s{number}", "anna", f"2023-09-02 10:00:{second:02}", "Email" if number % 2 else "Ads")
+    for number, second in enumerate(conversions):
+        shop.conversion(f"c{number}", "anna", f"2023-09-02 10:00:{second:02}")
+    shop.warehouse.prepare()
+    settings = shop.settings(**{**ALL, "models": [model for model in MODELS if model != "ihc"]})
+    day = Days("2023-09-02", "2023-09-02")
+    values = channel_values(settings, day)
+
+    journeys = list(shop.warehouse.stream_query(journeys_query(settings, day), schema()["customer_journeys"]))
+    credited = [model_rows(settings, rows, values) for rows in journeys]
+
+    shares = [share for rows in credited for share in zip(rows["conv_id"], rows["session_id"], rows["credit"], strict=True)]
+    for conv_id, session_id, share in shares:
+        assert share == 0 or sessions[int(session_id[1:])] < conversions[int(conv_id[1:])]
+    with_sessions = {f"c{i}" for i, second in enumerate(conversions) if any(session < second for session in sessions)}
+    assert {conv_id for conv_id, _, _ in shares} == with_sessions
 
 
 def test_every_row_says_by_which_rules_it_was_computed(sold: Shop, instance: dg.DagsterInstance) -> None:

@@ -1,6 +1,6 @@
 """Every attribution model beside IHC, exact and deterministic, on flat arrays; nothing here reads a database or Dagster."""
 
-from attribution_assets.models.credit import attribute, by_worth, learn
+from attribution_assets.models.credit import attribute, learn
 from attribution_assets.models.heuristics import PositionShares
 from attribution_assets.models.journeys import Journeys
 from attribution_assets.models.rules import LEARNED, MODELS, ModelRules, PathRules, read_channel_groups
@@ -13,7 +13,6 @@ __all__ = [
     "PathRules",
     "PositionShares",
     "attribute",
-    "by_worth",
     "learn",
     "read_channel_groups",
 ]
