@@ -14,12 +14,17 @@ from typing import Any
 
 import duckdb
 
+NOT_NEEDED = ("numpy", "pandas")
+"""What DuckDB would import, in 0.2 s and 60 MB, only to see whether a parameter is one of its values."""
+
 
 def main() -> None:
     """Computes the task's `select` over the SQLite file `source`, as the table `answer` of the new SQLite file `answer`."""
     task: dict[str, Any] = json.loads(sys.stdin.readline())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever waits for the answer
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    for module in NOT_NEEDED:
+        sys.modules[module] = None  # type: ignore[assignment]  # importing it fails
     with duckdb.connect(config=task["config"]) as connection:
         extension = files("duckdb_extension_sqlite_scanner").joinpath("extensions", f"v{duckdb.__version__}")
         connection.execute(f"LOAD {_quoted(str(extension / 'sqlite_scanner.duckdb_extension'))}")
