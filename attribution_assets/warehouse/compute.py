@@ -30,8 +30,14 @@ Compute = Literal["auto", "sqlite", "duckdb"]
 
 PROCESS = Path(__file__).with_name("duckdb_process.py")
 
-MEMORY = "400MB"
-"""What DuckDB may use before it goes on in temporary files."""
+THREADS = min(os.cpu_count() or 1, 4)
+"""How many threads DuckDB has."""
+
+MEGABYTES_PER_THREAD = 75
+"""What DuckDB may use before it goes on in temporary files; with much less it gives up."""
+
+FILE_PER_MEMORY = 20
+"""How many times what DuckDB may use the SQLite file may be; DuckDB may use more where the file is larger."""
 
 FEWEST_LOOKUPS = 120_000
 """SQLite looks up so many rows in the time in which a process with DuckDB starts."""
@@ -142,7 +148,11 @@ class Answer:
             "select": query.text,
             "parameters": {name: value for name, value in query.parameters.items() if name in named},
             "functions": functions.IN_DUCKDB,
-            "config": {"memory_limit": MEMORY, "temp_directory": str(self.path.with_suffix(".tmp"))},
+            "config": {
+                "threads": THREADS,
+                "memory_limit": f"{_megabytes(source)}MB",
+                "temp_directory": str(self.path.with_suffix(".tmp")),
+            },
         }
         command = [sys.executable, "-P", str(PROCESS)]  # -P: the modules beside it are not its own
         reading, writing = os.pipe()  # closed with this process, whatever ends it, and that ends the other one
@@ -153,6 +163,10 @@ class Answer:
         if ended.returncode:
             lines = ended.stderr.strip().splitlines() or [f"its process ended with {ended.returncode}"]
             raise DuckDBError(lines[-1 if lines[0].startswith("Traceback") else 0])
+
+
+def _megabytes(source: Path) -> int:
+    return max(MEGABYTES_PER_THREAD * max(THREADS, 2), source.stat().st_size // FILE_PER_MEMORY // 1_000_000)
 
 
 @contextmanager

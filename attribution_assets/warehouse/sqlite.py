@@ -23,13 +23,13 @@ from attribution_assets.warehouse.query import Query, read_sql
 from attribution_assets.warehouse.schema import SOURCES, Table, schema
 from attribution_assets.warehouse.sources import broken_sources, check_ids, check_sources, columns_of
 
-ROWS_PER_FRAME = 100_000
+ROWS_PER_FRAME = 25_000
 """About how many rows a streamed frame holds: the unit of memory of a run."""
 
 DTYPES = {"text": "str", "integer": "int64", "real": "float64"}
 """Declared type -> dtype of a column that is read."""
 
-CACHE = 64 * 1024
+CACHE = 16 * 1024
 """How much of the file a connection keeps in memory, in KiB."""
 
 RETURN_THIS = "Return a Query, a pandas frame, or Output(iterator of frames)."

@@ -410,6 +410,19 @@ def test_a_duckdb_that_cannot_be_loaded_is_told_by_its_error(
         sum_costs(paid, "duckdb")
 
 
+@pytest.mark.parametrize("module", ["numpy", "pandas"])
+def test_duckdb_does_not_import_what_takes_longer_than_a_small_query(
+    paid: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    (tmp_path / f"{module}.py").write_text("import pathlib; pathlib.Path(__file__).with_suffix('.imported').touch()")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    sum_costs(paid, "duckdb")
+
+    assert paid.table("channel_costs") == PAID
+    assert not (tmp_path / f"{module}.imported").exists()
+
+
 def test_nothing_is_left_of_an_answer(paid: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
