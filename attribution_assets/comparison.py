@@ -12,10 +12,12 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import IHCParameters, Redistribution
 from attribution_assets.ihc import attribute as attribute_ihc
 from attribution_assets.learning import Channels, Sessions, channel_values, pooled
-from attribution_assets.models import MODELS, attribute
+from attribution_assets.models import MODELS
 from attribution_assets.models.comparison import compare, moved_share
+from attribution_assets.models.credit import attribute
 from attribution_assets.models.journeys import nanoseconds
 from attribution_assets.models.path_report import path_report
+from attribution_assets.models.paths import simplify
 from attribution_assets.queries import journeys_query
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, schema
@@ -156,7 +158,7 @@ def report_paths(settings: Settings, days: Days) -> pd.DataFrame:
     journeys = Sessions.read(settings, days, channels).after(converting, days, channels.labels)
     if not len(journeys):
         raise AttributionError(f"There are no sessions of {days}, so there is no path to report.")
-    simplified, _ = settings.model_rules.simplify(journeys)
+    simplified, _ = simplify(journeys, settings.model_rules)
     told = conversions.merge(_frame(settings, "conversion_revenues", days), on="conv_id", how="left")
     others = len(journeys) - len(told)
     return path_report(

@@ -8,7 +8,7 @@ from itertools import zip_longest
 import pandas as pd
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.models import attribute
+from attribution_assets.models.credit import attribute
 from attribution_assets.settings import Settings
 
 

@@ -7,7 +7,6 @@ from math import inf
 from typing import cast
 
 import dagster as dg
-import pandas as pd
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
@@ -113,6 +112,8 @@ def due_days(attempts: Mapping[str, int], inputs: Mapping[str, int], lookahead_d
     `attempts` and `inputs` give the number of an event for each day; day D has the inputs of D to D + lookahead. Days that
     were never attempted are due as soon as there is an input.
     """
+    import pandas as pd
+
     if not inputs:
         return set()
     days = pd.date_range(pd.Timestamp(min(inputs)) - pd.Timedelta(days=lookahead_days), max(inputs))

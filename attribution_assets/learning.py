@@ -10,14 +10,17 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from attribution_assets.models import Journeys, ModelRules, learn
-from attribution_assets.models.journeys import Ints, nanoseconds
+from attribution_assets.models import ModelRules
+from attribution_assets.models.credit import learn
+from attribution_assets.models.journeys import Ints, Journeys, nanoseconds
+from attribution_assets.models.paths import simplify
 from attribution_assets.queries import journeys_query, training_query
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, SQLiteWarehouse, schema
 from attribution_assets.warehouse.days import shift, unbroken_ranges
+from attribution_assets.warehouse.frames import DTYPES
+from attribution_assets.warehouse.query import ROWS_PER_FRAME
 from attribution_assets.warehouse.sources import columns_of
-from attribution_assets.warehouse.sqlite import DTYPES, ROWS_PER_FRAME
 
 NEVER = np.iinfo(np.int64).max
 """The number of the day of a conversion that does not come."""
@@ -72,7 +75,7 @@ def _learned(settings: Settings, days: Days) -> Iterator[tuple[str, str, str, fl
 
 def _values(journeys: Journeys, converting: int, rules: ModelRules) -> Iterator[tuple[str, list[str], list[float]]]:
     """By model, the channels that occur and their values; the first `converting` of the journeys end in a conversion."""
-    simplified, _ = rules.simplify(journeys)
+    simplified, _ = simplify(journeys, rules)
     converted = np.arange(len(simplified)) < converting
     occurring = np.unique(simplified.channel)
     for model in rules.learned:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
-import pandas as pd
 from pydantic import Field, PrivateAttr
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import IHCParameters, Redistribution
-from attribution_assets.ihc.client import ENDPOINT, IHCClient, endpoint
-from attribution_assets.ihc.ledger import Ledger
-from attribution_assets.ihc.service import IHCService, Limits, Results, embedded_results
+from attribution_assets.ihc.endpoint import ENDPOINT, endpoint
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from attribution_assets.ihc.service import IHCService, Results
 
 
 class IHCResource(dg.ConfigurableResource[None], ABC):
@@ -51,6 +53,8 @@ class EmbeddedIHCResource(IHCResource):
 
     def results(self, journeys: pd.DataFrame) -> pd.DataFrame:
         """The rows of `ihc_results` for one frame."""
+        from attribution_assets.ihc.service import embedded_results
+
         return embedded_results(journeys, *(self._loaded or self._load()))
 
 
@@ -82,6 +86,10 @@ class IHCApiResource(IHCResource):
         return (self._service or self._connect()).answer(frames, refresh=refresh)
 
     def _connect(self) -> IHCService:
+        from attribution_assets.ihc.client import IHCClient
+        from attribution_assets.ihc.ledger import Ledger
+        from attribution_assets.ihc.service import IHCService, Limits
+
         for name, value in {"IHC_API_KEY": self.api_key, "IHC_CONV_TYPE_ID": self.conv_type_id}.items():
             if not value:
                 raise AttributionError(f"{name} is not set, and the IHC API needs it. Set it, or IHC_BACKEND=embedded.")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +34,19 @@ def graph(settings: Settings | None = None) -> dg.AssetGraph:
 
 def test_the_graph_loads_without_a_database() -> None:
     dg.Definitions.validate_loadable(build_defs())
+
+
+@pytest.mark.parametrize("models", ["", "all"])
+def test_the_graph_loads_without_what_only_runs_need(models: str) -> None:
+    program = (
+        "import sys, attribution_assets.definitions\n"
+        "print(sorted({'numpy', 'pandas', 'requests', 'scipy', 'duckdb'} & sys.modules.keys()))"
+    )
+    environment = {**os.environ, "ATTRIBUTION_MODELS": models}
+
+    loaded = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+
+    assert loaded.stdout.strip() == "[]"
 
 
 def test_the_workspace_file_and_the_dg_table_name_the_same_module() -> None:

@@ -49,8 +49,9 @@ def ours(model: str, count: int) -> tuple[float, float, Result]:
     """This project, from flat arrays."""
     import scipy.sparse.linalg  # noqa: F401
 
-    from attribution_assets.models import Journeys, ModelRules
+    from attribution_assets.models import ModelRules
     from attribution_assets.models.credit import credit, learn
+    from attribution_assets.models.journeys import Journeys
 
     offsets, channel, converted, labels = journeys(count)
     flat = Journeys(offsets, np.arange(len(channel)) * 3_600_000_000_000, channel, labels)

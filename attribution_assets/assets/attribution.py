@@ -2,21 +2,24 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pandas as pd
 from pydantic import Field
 
 from attribution_assets.assets.daily import column_schema, daily_asset
 from attribution_assets.assets.shown import facts
 from attribution_assets.automation import restated
-from attribution_assets.ihc.model import OUTPUTS
+from attribution_assets.ihc.parameters import OUTPUTS
 from attribution_assets.io_managers.sqlite import Described
 from attribution_assets.partitions import run_days
 from attribution_assets.queries import attribution_query
 from attribution_assets.resources import IHCResource
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Frames
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MODEL_READS = ("timestamp", "channel_label", "holder_engagement", "closer_engagement")
 
@@ -53,7 +56,7 @@ def attribution_assets(settings: Settings, partitions: dg.DailyPartitionsDefinit
     def ihc_results(
         context: dg.AssetExecutionContext, config: IHCResultsConfig, customer_journeys: Frames, ihc: IHCResource
     ) -> Described:
-        def rows() -> Iterator[pd.DataFrame]:
+        def rows() -> "Iterator[pd.DataFrame]":
             told = yield from ihc.answer(customer_journeys, refresh=config.refresh)
             context.add_asset_metadata({f"{name} (whole run)": count for name, count in told.items()})
 

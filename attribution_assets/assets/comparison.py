@@ -1,18 +1,21 @@
 """model_comparison and path_report: the models side by side, and the paths that they judge, over a range of days."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
 from pydantic import Field
 
 from attribution_assets.assets.daily import OWNERS, column_schema
 from attribution_assets.assets.shown import SHOWN_AT_ONCE, TOP_OF_CHART, as_text
 from attribution_assets.chart import range_chart
-from attribution_assets.comparison import Comparison, compare_models, compared_days, report_paths
 from attribution_assets.history import POOL
 from attribution_assets.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from attribution_assets.comparison import Comparison
 
 TOP_PATHS = 10
 
@@ -44,7 +47,9 @@ def comparison_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             "No partitions: a run makes the whole table anew, of all days with results or of those in its config."
         ),
     )
-    def model_comparison(context: dg.AssetExecutionContext, config: ComparisonConfig) -> pd.DataFrame:
+    def model_comparison(context: dg.AssetExecutionContext, config: ComparisonConfig) -> Any:
+        from attribution_assets.comparison import compare_models, compared_days
+
         comparison = compare_models(settings, compared_days(settings, config.start, config.end), config.base)
         context.add_output_metadata(_shown(comparison))
         return comparison.channels.assign(
@@ -65,7 +70,9 @@ def comparison_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             "No partitions: a run makes the whole table anew, of all days with results or of those in its config."
         ),
     )
-    def path_report(context: dg.AssetExecutionContext, config: DaysConfig) -> pd.DataFrame:
+    def path_report(context: dg.AssetExecutionContext, config: DaysConfig) -> Any:
+        from attribution_assets.comparison import compared_days, report_paths
+
         days = compared_days(settings, config.start, config.end)
         report = report_paths(settings, days)
         paths = report[report["section"] == "path"].head(TOP_PATHS).set_index("item")
@@ -89,7 +96,7 @@ def _whole_table(table: str, **options: Any) -> Callable[..., dg.AssetsDefinitio
     return decorate
 
 
-def _shown(comparison: Comparison) -> dict[str, Any]:
+def _shown(comparison: "Comparison") -> dict[str, Any]:
     orders = comparison.by_model("orders")
     moved = comparison.lookbacks.pivot(index="model", columns="lookback_days", values="moved")
     return {
@@ -102,7 +109,7 @@ def _shown(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _chart(orders: pd.DataFrame, base: str) -> dg.MarkdownMetadataValue:
+def _chart(orders: "pd.DataFrame", base: str) -> dg.MarkdownMetadataValue:
     """For as many of the first channels as can be shown at once, the lowest, the base's and the highest number of orders."""
     channels = [
         {"channel": channel, "low": of_models.min(), "value": of_models[base], "high": of_models.max()}
@@ -112,7 +119,7 @@ def _chart(orders: pd.DataFrame, base: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(next((chart for chart in charts if len(chart) < SHOWN_AT_ONCE), range_chart(base, channels[:1])))
 
 
-def _table(frame: pd.DataFrame, format_: str) -> dg.MarkdownMetadataValue:
+def _table(frame: "pd.DataFrame", format_: str) -> dg.MarkdownMetadataValue:
     """The frame as markdown; nothing where a value is undefined."""
     name = "channel" if frame.index.name == "channel_name" else str(frame.index.name)
     lines = ["|".join([name, *map(str, frame.columns)]), "|".join(["-", *["-:"] * len(frame.columns)])]

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
 from pydantic import Field
 
 from attribution_assets.assets.daily import column_schema, daily_asset
@@ -12,14 +12,15 @@ from attribution_assets.assets.reporting import sum_missing_costs
 from attribution_assets.assets.shown import facts
 from attribution_assets.automation import learned_once, restated
 from attribution_assets.checks import source_check_specs, source_checks
-from attribution_assets.crediting import model_rows, with_ihc
 from attribution_assets.io_managers import SQLiteIOManager
 from attribution_assets.io_managers.sqlite import Described
-from attribution_assets.learning import channel_values as values_of
 from attribution_assets.partitions import conversions_in_reach, run_days
 from attribution_assets.queries import model_reporting_query
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Frames
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 JOURNEY = ("customer_journeys.timestamp", "customer_journeys.channel_label")
 """What models read of a session."""
@@ -62,6 +63,8 @@ def model_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition) -
         ),
     )
     def channel_values(context: dg.AssetExecutionContext, config: LearningConfig) -> Described:
+        from attribution_assets.learning import channel_values as values_of
+
         values = values_of(settings, run_days(context), relearn=config.relearn)
         return Described(values, partial(facts, "shown_channel_values", settings, fingerprint=settings.learning_fingerprint()))
 
@@ -87,10 +90,10 @@ def model_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition) -
             "A day is the date of the conversions. Restated when attribution_customer_journey or channel_values are."
         ),
     )
-    def model_attribution(
-        customer_journeys: Frames, attribution_customer_journey: Frames, channel_values: pd.DataFrame
-    ) -> Described:
-        def rows() -> Iterator[pd.DataFrame]:
+    def model_attribution(customer_journeys: Frames, attribution_customer_journey: Frames, channel_values: Any) -> Described:
+        from attribution_assets.crediting import model_rows, with_ihc
+
+        def rows() -> "Iterator[pd.DataFrame]":
             values = channel_values[channel_values["settings"] == settings.learning_fingerprint()]
             for journeys in with_ihc(customer_journeys, attribution_customer_journey):
                 yield model_rows(settings, journeys, values)

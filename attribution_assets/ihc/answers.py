@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.ihc.model import OUTPUTS, Credit, ihc
-from attribution_assets.ihc.parameters import IHCParameters
+from attribution_assets.ihc.model import Credit, ihc
+from attribution_assets.ihc.parameters import OUTPUTS, IHCParameters
 from attribution_assets.ihc.redistribution import Redistribution
 from attribution_assets.models.journeys import Floats, Ints, nanoseconds
 

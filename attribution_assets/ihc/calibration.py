@@ -21,8 +21,7 @@ from scipy.optimize import isotonic_regression, least_squares
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc.answers import JourneyArrays, arrays_of, compare, credit
-from attribution_assets.ihc.model import OUTPUTS
-from attribution_assets.ihc.parameters import IHCParameters, Knot, Phases
+from attribution_assets.ihc.parameters import OUTPUTS, IHCParameters, Knot, Phases
 from attribution_assets.models.journeys import HOUR, Floats, Ints
 
 ROUNDING = 5e-5

@@ -11,7 +11,6 @@ from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
 from threading import Event
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -20,11 +19,10 @@ from urllib3.util import Retry
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc.answers import SUM_TOLERANCE
+from attribution_assets.ihc.endpoint import ENDPOINT
 from attribution_assets.ihc.journeys import Journey
-from attribution_assets.ihc.model import OUTPUTS
+from attribution_assets.ihc.parameters import OUTPUTS
 from attribution_assets.ihc.redistribution import Redistribution
-
-ENDPOINT = "https://api.ihc-attribution.com/v1/compute_ihc"
 
 PATIENCE = Retry(total=6, backoff_factor=0.5, backoff_jitter=0.5, backoff_max=60)
 """How often a request is repeated, and how long to wait before: at once, then 1, 2, 4, 8, 16 s, and a random part of 0.5 s."""
@@ -174,15 +172,6 @@ class _Session(requests.Session):
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None
-
-
-def endpoint(url: str) -> str:
-    """The URL to post to: as given, or, of a server alone, with the service's path. Raises ValueError for any other URL."""
-    parts = urlsplit(url)
-    more = "@" in parts.netloc or "?" in url or "#" in url
-    if parts.scheme not in ("http", "https") or not parts.hostname or more or parts.port == 0:
-        raise ValueError("write it as https://host/path")
-    return url if parts.path.strip("/") else url.rstrip("/") + urlsplit(ENDPOINT).path
 
 
 def _checked(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc.parameters import IHCParameters, Knot
-from attribution_assets.ihc.redistribution import PhaseRedistribution, Redistribution, move
+from attribution_assets.ihc.redistribution import PhaseRedistribution, Redistribution
 from attribution_assets.models.journeys import HOUR, Floats, Ints, Journeys
 
 JOURNEY_COLUMNS = ("conv_id", "session_id", "timestamp", "channel_label", "holder_engagement", "closer_engagement")
@@ -24,10 +24,6 @@ class Credit(NamedTuple):
     holder: Floats
     closer: Floats
     ihc: Floats
-
-
-OUTPUTS = Credit._fields
-"""initializer, holder, closer, ihc."""
 
 
 def attribute(
@@ -124,6 +120,42 @@ def ihc(
     closer = shares("closer", closer)
     p = parameters.phase_weights
     return Credit(initializer, holder, closer, norm(p.initializer * initializer + p.holder * holder + p.closer * closer))
+
+
+def move(shares: Floats, rule: PhaseRedistribution, *, offsets: Ints, channel: Ints, labels: Sequence[str]) -> Floats:
+    """The shares of one phase after the named channels gave theirs away, shape (sessions,); a journey's sum stays.
+
+    `shares`: 0 to 1, for sessions grouped by journey and sorted by time; `offsets`, shape (journeys,): where each
+    journey starts; `channel`: index into `labels`. A share below 2.2e-308, where floats lose their precision, receives
+    nothing. Every journey is computed by itself, whatever stands beside it.
+
+    Source: our reading of the service's description, which gives no formula; see docs/models.md.
+    """
+    journey = np.repeat(np.arange(len(offsets)), np.diff(offsets, append=len(shares)))
+
+    # No session both gives and receives, so it does not matter that a running total includes its own session.
+    def up_to(values: Floats) -> Floats:
+        return np.asarray(pd.Series(values).groupby(journey).cumsum(), dtype=np.float64)
+
+    def from_on(values: Floats) -> Floats:
+        return np.asarray(pd.Series(values[::-1]).groupby(journey[::-1]).cumsum(), dtype=np.float64)[::-1]
+
+    def whole(values: Floats) -> Floats:
+        return np.asarray(np.add.reduceat(values, offsets)[journey], dtype=np.float64)
+
+    receivers_of, givers_of = {
+        "earlier_sessions_only": (up_to, from_on),
+        "any_session": (whole, whole),
+        "later_sessions_only": (from_on, up_to),
+    }[rule.direction]
+    named = np.array([label in rule.redistribution_channel_labels for label in labels])[channel]
+    receives = ~named & (shares >= max(rule.receive_threshold, np.finfo(np.float64).tiny))
+    receiving = np.where(receives, shares, 0)
+    received = receivers_of(receiving)
+    gives = named & (received > 0)
+    rate = np.divide(shares, received, out=np.zeros_like(shares), where=gives)
+    moved: Floats = np.where(gives, 0, shares) + receiving * givers_of(rate)
+    return moved
 
 
 def _interpolate(hours: Floats, membership: tuple[Knot, ...]) -> Floats:

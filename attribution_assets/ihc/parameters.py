@@ -16,6 +16,9 @@ _PRESET_FOLDER = Path(__file__).parent / "presets"
 PRESETS = tuple(sorted(path.stem for path in _PRESET_FOLDER.glob("*.json")))
 """The parameters that come with the package."""
 
+OUTPUTS = ("initializer", "holder", "closer", "ihc")
+"""What the model gives each session: its credit in the three phases, and the three weighed together."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Knot = tuple[Annotated[float, Field(ge=0)], Share]
 

@@ -1,14 +1,19 @@
 """CSVFilesIOManager: an asset's rows as CSV files, one per day and one for all days."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pandas as pd
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.io_managers.sqlite import day_column, describe_days, read_days
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 from attribution_assets.warehouse.csv_files import CSVFiles
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class CSVFilesIOManager(dg.ConfigurableIOManager):

@@ -1,17 +1,21 @@
 """SQLiteIOManager: an asset's rows as a table of the same name in an SQLite file."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import Days, Frames, Query, SQLiteWarehouse, Table, schema
 from attribution_assets.warehouse.compute import Compute
-from attribution_assets.warehouse.sqlite import RETURN_THIS
+from attribution_assets.warehouse.query import RETURN_THIS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DAY_COLUMN = "partition_expr"
 """The metadata key by which an asset names the column that holds its partition day (Dagster's own convention)."""
@@ -48,6 +52,8 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
         self, context: dg.OutputContext, obj: Query | pd.DataFrame | Iterator[pd.DataFrame] | Frames | Described
     ) -> None:
         """Replaces the run's days of the table by the rows, in one transaction; then shows what there is to show of them."""
+        import pandas as pd
+
         table = _table(context.asset_key)
         obj, shown = (obj.rows, obj.shown) if isinstance(obj, Described) else (obj, None)
         if not isinstance(obj, Query | pd.DataFrame | Iterator | Frames):

@@ -10,6 +10,7 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.models import heuristics
 from attribution_assets.models.journeys import Bools, Floats, Journeys
 from attribution_assets.models.markov import markov
+from attribution_assets.models.paths import is_direct, simplify
 from attribution_assets.models.rules import LEARNED, ModelRules
 from attribution_assets.models.shapley import shapley
 
@@ -29,7 +30,7 @@ def attribute(journeys: pd.DataFrame, rules: ModelRules, values: pd.DataFrame) -
     its own, sees whole journeys. Raises AttributionError where a day has no values.
     """
     whole, order = Journeys.of(journeys)
-    simplified, left = rules.simplify(whole)
+    simplified, left = simplify(whole, rules)
     row = order[left]
     grouped = pd.Series(whole.channel).map(dict(enumerate(rules.path.grouped(whole.labels)))).to_numpy(dtype=object)
     channel_name = np.empty(len(order), dtype=object)
@@ -95,7 +96,7 @@ def credit(journeys: Journeys, model: str, rules: ModelRules, worth: Floats | No
         case "last_touch":
             return heuristics.last_touch(journeys)
         case "last_non_direct_touch":
-            return heuristics.last_non_direct_touch(journeys, rules.is_direct(journeys.labels))
+            return heuristics.last_non_direct_touch(journeys, is_direct(journeys.labels, rules))
         case "linear":
             return heuristics.linear(journeys)
         case "position_based":

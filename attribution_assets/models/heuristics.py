@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from attribution_assets.models.journeys import HOUR, Bools, Floats, Journeys
-
-
-class PositionShares(NamedTuple):
-    """What `position_based` gives to a journey's first session, its middle one, its last, and all others together."""
-
-    first: float = 0.4
-    middle: float = 0.0
-    last: float = 0.4
-    others: float = 0.2
-
-
-U_SHAPED = PositionShares()
+from attribution_assets.models.rules import U_SHAPED, PositionShares
 
 
 def first_touch(journeys: Journeys) -> Floats:

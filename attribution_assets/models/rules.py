@@ -1,4 +1,4 @@
-"""ModelRules: what the models are told, and the path rules by which journeys are simplified before they see them."""
+"""ModelRules: what the models are told, and the path rules by which their journeys are simplified; data, no computing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-
-import numpy as np
+from typing import NamedTuple
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.models.heuristics import U_SHAPED, PositionShares
-from attribution_assets.models.journeys import MINUTE, Bools, Journeys
 
 MODELS = (
     "first_touch",
@@ -28,6 +25,18 @@ MODELS = (
 
 LEARNED = ("markov", "shapley")
 """The models that learn what a channel is worth from the journeys of a training window."""
+
+
+class PositionShares(NamedTuple):
+    """What `position_based` gives to a journey's first session, its middle one, its last, and all others together."""
+
+    first: float = 0.4
+    middle: float = 0.0
+    last: float = 0.4
+    others: float = 0.2
+
+
+U_SHAPED = PositionShares()
 
 
 @dataclass(frozen=True)
@@ -91,45 +100,6 @@ class ModelRules:
         told = {name: value for name, value in asdict(self).items() if name != "models"}
         path = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in told["path"].items()}
         return {**told, "direct_channels": sorted(self.direct_channels), "path": path}
-
-    def is_direct(self, labels: tuple[str, ...]) -> Bools:
-        """Which of the channels are direct, shape (labels,)."""
-        return np.array([label in self.direct_channels for label in labels], dtype=bool)
-
-    def simplify(self, journeys: Journeys) -> tuple[Journeys, Bools]:
-        """The journeys by the path rules, and which of the sessions given are left, shape (sessions,). No journey is gone."""
-        path = self.path
-        journeys = _relabelled(journeys, path.grouped(journeys.labels))
-        left = np.ones(len(journeys.time), dtype=bool)
-
-        def leave(dropped: Bools) -> None:
-            nonlocal journeys
-            kept = ~dropped
-            kept |= ~journeys.has(kept)[journeys.journey]
-            left[left] = kept
-            journeys = journeys.only(kept)
-
-        if path.exclude_channels:
-            leave(np.array([label in path.exclude_channels for label in journeys.labels], dtype=bool)[journeys.channel])
-        if path.drop_direct:
-            leave(self.is_direct(journeys.labels)[journeys.channel])
-        if path.collapse_minutes is not None:
-            repeats = np.diff(journeys.channel, prepend=-1) == 0
-            soon = np.diff(journeys.time, prepend=0) <= path.collapse_minutes * MINUTE
-            leave(repeats & soon & (journeys.position > 0))
-        if path.last_sessions is not None:
-            leave(journeys.position < journeys.sizes[journeys.journey] - path.last_sessions)
-        return journeys, left
-
-
-def _relabelled(journeys: Journeys, names: list[str]) -> Journeys:
-    """The journeys with other names for their labels, equal ones as one.
-
-    In alphabetical order: no sum rounds otherwise because channels were met in another order, as in a longer range of days.
-    """
-    labels = tuple(sorted(set(names)))
-    number = np.array([labels.index(name) for name in names], dtype=np.int64)
-    return Journeys(journeys.offsets, journeys.time, number[journeys.channel], labels)
 
 
 def read_channel_groups(path: Path) -> dict[str, str]:

@@ -8,14 +8,16 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from filelock import FileLock
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.schema import schema
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DECIMALS = 6
 
@@ -55,6 +57,8 @@ class CSVFiles:
 
         Raises AttributionError where a file is not there yet.
         """
+        import pandas as pd
+
         text_columns = {column.name for column in schema()[self.name].columns if column.type == "text"}
         frames = []
         for path in [self.whole] if days is None else map(self.of_day, days):

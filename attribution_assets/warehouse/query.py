@@ -1,11 +1,20 @@
-"""Query: a file of sql/ with its parameters, the form in which an asset asks the database to compute its rows."""
+"""Query and Frames: the forms in which an asset hands over its rows, computed by the database, or by itself piece by piece."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROWS_PER_FRAME = 25_000
+"""About how many rows a streamed frame holds: the unit of memory of a run."""
+
+RETURN_THIS = "Return a Query, a pandas frame, or Output(iterator of frames)."
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,16 @@ class Query:
     def text(self) -> str:
         """The statement. Raises FileNotFoundError where sql/ has no such file."""
         return read_sql(self.name)
+
+
+@dataclass
+class Frames:
+    """Frames of bounded size, one after another; the rows of one conversion are never split over two. Iterable once."""
+
+    frames: Iterable[pd.DataFrame]
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        return iter(self.frames)
 
 
 @cache

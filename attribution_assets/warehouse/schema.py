@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 
+from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.query import read_sql
 
 SOURCES = ("session_sources", "session_costs", "conversions")
@@ -39,6 +40,22 @@ class Table:
     def column_names(self) -> tuple[str, ...]:
         """The columns' names, in order."""
         return tuple(column.name for column in self.columns)
+
+    def check(self, columns: Sequence[str]) -> None:
+        """Raises AttributionError where rows with these columns lack one of the table's, or have another, or one twice."""
+        missing = [column for column in self.column_names if column not in columns]
+        unknown = [column for column in columns if column not in self.column_names]
+        twice = sorted({column for column in columns if columns.count(column) > 1})
+        if missing or unknown or twice:
+            raise AttributionError(
+                f"The rows for {self.name} "
+                + " and ".join(
+                    [f"lack the column {column}" for column in missing]
+                    + [f"have a column {column}, which the table does not know" for column in unknown]
+                    + [f"have the column {column} more than once" for column in twice]
+                )
+                + f". Return exactly the columns that sql/ declares for {self.name}."
+            )
 
 
 @cache

@@ -6,47 +6,29 @@ import logging
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-from pandas.api.types import is_float_dtype, is_integer_dtype
+from typing import TYPE_CHECKING, Any
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.compute import READS_AS, Answer, Compute, DuckDBError, new_answer, takes_duckdb
 from attribution_assets.warehouse.days import Days
-from attribution_assets.warehouse.query import Query, read_sql
+from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query, read_sql
 from attribution_assets.warehouse.schema import SOURCES, Table, schema
 from attribution_assets.warehouse.sources import broken_sources, check_ids, check_sources, columns_of
 
-ROWS_PER_FRAME = 25_000
-"""About how many rows a streamed frame holds: the unit of memory of a run."""
-
-DTYPES = {"text": "str", "integer": "int64", "real": "float64"}
-"""Declared type -> dtype of a column that is read."""
+if TYPE_CHECKING:
+    import pandas as pd
 
 CACHE = 16 * 1024
 """How much of the file a connection keeps in memory, in KiB."""
 
-RETURN_THIS = "Return a Query, a pandas frame, or Output(iterator of frames)."
-
-UNSTORABLE = (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError, UnicodeEncodeError)
-"""What sqlite3 raises for a value that it cannot store."""
-
 STORED_AS = {"text": "('text')", "integer": "('integer')", "real": "('real', 'integer')"}
 """Declared type -> SQLite's storage classes of its values."""
 
-
-HAS_TYPE: Mapping[str, Callable[[pd.Series], bool]] = {
-    "text": lambda values: isinstance(values.dtype, pd.StringDtype),
-    "integer": is_integer_dtype,
-    "real": is_float_dtype,
-}
-"""Declared type -> whether a column of a frame holds nothing else."""
 
 STAGED = "SELECT * FROM temp.staged ORDER BY rowid"
 """The frames' rows."""
@@ -58,16 +40,6 @@ ANSWER = "SELECT * FROM computed.answer ORDER BY rowid"
 """What DuckDB has computed, where its file is attached as `computed`."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class Frames:
-    """Frames of bounded size, one after another; the rows of one conversion are never split over two. Iterable once."""
-
-    frames: Iterable[pd.DataFrame]
-
-    def __iter__(self) -> Iterator[pd.DataFrame]:
-        return iter(self.frames)
 
 
 @dataclass(frozen=True)
@@ -203,11 +175,10 @@ class SQLiteWarehouse:
 
     def read(self, table: Table, day_column: str | None = None, days: Days | None = None) -> pd.DataFrame:
         """The table's rows of the days (all, without days), ordered by day and key; dtypes as declared, also when empty."""
-        frames = list(self.stream(table, day_column, days))
-        if not frames:
-            return _frame([], table, table.column_names)
+        from attribution_assets.warehouse.frames import one_frame
+
         order = dict.fromkeys([*([day_column] if day_column else []), *table.key])
-        return pd.concat(frames).sort_values(list(order), ignore_index=True)
+        return one_frame(self.stream(table, day_column, days), table, list(order))
 
     def stream(
         self,
@@ -220,6 +191,8 @@ class SQLiteWarehouse:
 
         Rows that share their leading key column, as those of a conversion, stay together.
         """
+        from attribution_assets.warehouse.frames import in_frames
+
         with self.connect() as connection:
             if not columns_of(connection, table.name):
                 raise AttributionError(f"{self.path} has no table {table.name} yet: materialize {table.name} first.")
@@ -233,21 +206,23 @@ class SQLiteWarehouse:
                 f"SELECT {', '.join(table.column_names)} FROM {table.name} {where} ORDER BY {', '.join(table.key)}",
                 bounds if where else {},
             )
-            yield from _in_frames(cursor, table, rows_per_frame)
+            yield from in_frames(cursor, table, rows_per_frame)
 
     def stream_query(self, query: Query, table: Table, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
         """The rows that the query would write into the table, in frames as of `stream`; nothing is written.
 
         Raises AttributionError for the broken sources for which `replace_days` would.
         """
+        from attribution_assets.warehouse.frames import in_frames
+
         with self.connect() as connection:
             check_sources(connection, self.path, query)
             check_ids(connection, self.path, query)
             _check_guards(connection, query)
             with self._select(connection, query) as (select, parameters):
                 cursor = connection.execute(select, parameters)
-                _check_columns(table, [column for column, *_ in cursor.description])
-                yield from _in_frames(cursor, table, rows_per_frame)
+                table.check([column for column, *_ in cursor.description])
+                yield from in_frames(cursor, table, rows_per_frame)
 
     def differing_days(self, table: Table, day_column: str, days: Days, query: Query) -> set[str]:
         """Those of the days of which the table holds other rows than the query gives now."""
@@ -324,13 +299,15 @@ class SQLiteWarehouse:
         columns, a row outside the days, NULL, a value of another type than declared, a key given twice, and for rows that a
         guard of the query returns.
         """
+        from attribution_assets.warehouse.frames import stage
+
         with self.connect() as connection:
             if isinstance(rows, Query):
                 check_sources(connection, self.path, rows)
                 check_ids(connection, self.path, rows)
                 counts = self._replace_by_query(connection, table, day_column, days, rows)
             else:
-                typed = _stage(connection, table, rows)
+                typed = stage(connection, table, rows)
                 with _transaction(connection):
                     counts = _replace(connection, table, day_column, days, STAGED, {}, typed=typed)
         return {day: counts.get(day, 0) for day in days}
@@ -340,8 +317,10 @@ class SQLiteWarehouse:
 
         Raises AttributionError, with the old rows in place, as `replace_days` does.
         """
+        from attribution_assets.warehouse.frames import stage
+
         with self.connect() as connection:
-            _stage(connection, table, rows)
+            stage(connection, table, rows)
             with _transaction(connection):
                 connection.execute(f"DELETE FROM {table.name}")
                 columns = ", ".join(table.column_names)
@@ -398,101 +377,10 @@ def _objects(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT lower(name), type FROM sqlite_master").fetchall())
 
 
-def _in_frames(cursor: sqlite3.Cursor, table: Table, rows_per_frame: int) -> Iterator[pd.DataFrame]:
-    """The cursor's rows, those with one leading key together."""
-    columns = [column for column, *_ in cursor.description]
-    leading = columns.index(table.key[0])
-    held: list[tuple[Any, ...]] = []
-    while rows := cursor.fetchmany(rows_per_frame):
-        held += rows
-        cut = len(held) - 1
-        while cut and held[cut - 1][leading] == held[-1][leading]:
-            cut -= 1
-        if cut:
-            yield _frame(held[:cut], table, columns)
-            held = held[cut:]
-    if held:
-        yield _frame(held, table, columns)
-
-
-def _frame(rows: Sequence[tuple[Any, ...]], table: Table, columns: Sequence[str]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(columns))[list(table.column_names)]
-    try:
-        return frame.astype({column.name: DTYPES[column.type] for column in table.columns})
-    except (TypeError, ValueError) as error:
-        raise AttributionError(f"{table.name} holds a value that is not of its column's type: {error}.") from error
-
-
-def _check_columns(table: Table, columns: Sequence[str]) -> None:
-    missing = [column for column in table.column_names if column not in columns]
-    unknown = [column for column in columns if column not in table.column_names]
-    twice = sorted({column for column in columns if columns.count(column) > 1})
-    if missing or unknown or twice:
-        raise AttributionError(
-            f"The rows for {table.name} "
-            + " and ".join(
-                [f"lack the column {column}" for column in missing]
-                + [f"have a column {column}, which the table does not know" for column in unknown]
-                + [f"have the column {column} more than once" for column in twice]
-            )
-            + f". Return exactly the columns that sql/ declares for {table.name}."
-        )
-
-
-def _stage(connection: sqlite3.Connection, table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame]) -> bool:
-    """Puts the frames into a temporary table, which lies in a file of its own: nothing is locked while they arrive.
-
-    Returns whether their dtypes make it certain that all values are of the declared types.
-    """
-    typed = True
-    columns = ", ".join(table.column_names)
-    connection.execute(f"CREATE TEMP TABLE staged AS SELECT {columns} FROM main.{table.name} LIMIT 0")
-    insert = f"INSERT INTO temp.staged ({columns}) VALUES ({', '.join('?' * len(table.columns))})"
-    for frame in _frames(table, rows):
-        _check_columns(table, [str(column) for column in frame.columns])
-        values = (_values(frame[column]) for column in table.column_names)
-        connection.execute("BEGIN")
-        try:
-            connection.executemany(insert, zip(*values, strict=True))
-        except UNSTORABLE as error:
-            column = next(column for column in table.column_names if not _can_be_stored(connection, frame[column]))
-            raise AttributionError(
-                f"The rows for {table.name} hold a value in {column} that SQLite cannot store: {error}."
-            ) from error
-        connection.execute("COMMIT")
-        typed = typed and all(HAS_TYPE[column.type](frame[column.name]) for column in table.columns)
-    return typed
-
-
 def _is_typed(connection: sqlite3.Connection, table: Table) -> bool:
     """Whether DuckDB's answer has the declared types; it gives every value of a column the same one."""
     given = dict(connection.execute("SELECT name, lower(type) FROM computed.pragma_table_info('answer')").fetchall())
     return all(re.search(READS_AS[column.type], given.get(column.name, "")) for column in table.columns)
-
-
-def _values(column: pd.Series) -> list[Any]:
-    """The column as SQLite takes it; what is missing is None."""
-    return (column.astype(object).where(column.notna(), None) if column.hasnans else column).tolist()
-
-
-def _frames(table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """The frames, checked to be some; an SQLite error of whoever computes them is not taken for one of this file."""
-    try:
-        for frame in [rows] if isinstance(rows, pd.DataFrame) else rows:
-            if not isinstance(frame, pd.DataFrame):
-                raise AttributionError(f"The rows for {table.name} come as {type(frame).__name__}. {RETURN_THIS}")
-            yield frame
-    except sqlite3.Error as error:
-        raise AttributionError(f"The rows for {table.name} could not be computed: {error}.") from error
-
-
-def _can_be_stored(connection: sqlite3.Connection, values: pd.Series) -> bool:
-    try:
-        for value in values.astype(object).where(values.notna(), None):
-            connection.execute("SELECT ?", (value,))
-    except UNSTORABLE:
-        return False
-    return True
 
 
 def _check_guards(connection: sqlite3.Connection, query: Query) -> None:
@@ -519,7 +407,7 @@ def _replace(
     in_any_case = {column.lower(): column for column in table.column_names}
     given = connection.execute(f"SELECT * FROM ({select}\n) LIMIT 0", parameters).description
     columns = [in_any_case.get(name.lower(), name) for name, *_ in given]
-    _check_columns(table, columns)
+    table.check(columns)
     bounds = {"first": days.first, "last": days.last}
     of_days = f"{day_column} BETWEEN :first AND :last"
     everything = not _has_rows_beside(connection, table, day_column, bounds)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from attribution_assets.ihc.client import ENDPOINT
+from attribution_assets.ihc.endpoint import ENDPOINT
 from attribution_assets.ihc.journeys import Journey
 from attribution_assets.ihc.ledger import Account, Ledger
-from attribution_assets.ihc.model import OUTPUTS
+from attribution_assets.ihc.parameters import OUTPUTS
 from attribution_assets_tests.ihc.service import Row, answers
 
 CHANNELS = ("Email", "Direct Traffic", "Performance Max", "Paid Search Brand")

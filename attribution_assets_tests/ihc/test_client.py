@@ -17,7 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from urllib3.util import Retry
 
-from attribution_assets.ihc.client import ENDPOINT, LONGEST_WAIT_SECONDS, PATIENCE, IHCClient, Outcome, RefusedError, endpoint
+from attribution_assets.ihc.client import LONGEST_WAIT_SECONDS, PATIENCE, IHCClient, Outcome, RefusedError
+from attribution_assets.ihc.endpoint import ENDPOINT, endpoint
 from attribution_assets.ihc.journeys import Journey
 from attribution_assets.ihc.redistribution import Redistribution
 from attribution_assets_tests.ihc.journeys import journey

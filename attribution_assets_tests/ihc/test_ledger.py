@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.ihc.client import ENDPOINT
+from attribution_assets.ihc.endpoint import ENDPOINT
 from attribution_assets.ihc.journeys import SENT_COLUMNS
 from attribution_assets.ihc.ledger import Account, Ledger
-from attribution_assets.ihc.model import OUTPUTS
+from attribution_assets.ihc.parameters import OUTPUTS
 from attribution_assets.ihc.redistribution import Redistribution
 from attribution_assets_tests.ihc.journeys import answer, journey
 from attribution_assets_tests.support import PROJECT
@@ -33,8 +33,8 @@ ANOTHER_PROCESS = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from attribution_assets.ihc.client import ENDPOINT
-from attribution_assets.ihc.model import OUTPUTS
+from attribution_assets.ihc.endpoint import ENDPOINT
+from attribution_assets.ihc.parameters import OUTPUTS
 from attribution_assets.ihc.ledger import Account, Ledger
 from attribution_assets_tests.ihc.journeys import answer, journey
 

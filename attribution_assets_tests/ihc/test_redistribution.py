@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import PRESETS, IHCParameters, Redistribution, attribute
-from attribution_assets.ihc.redistribution import PhaseRedistribution, move
+from attribution_assets.ihc.model import move
+from attribution_assets.ihc.redistribution import PhaseRedistribution
 from attribution_assets_tests.ihc import reference
 from attribution_assets_tests.ihc.test_model import (
     ALL_CHANNELS,

@@ -18,7 +18,8 @@ from urllib3.util import Retry
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import IHCParameters, attribute
-from attribution_assets.ihc.client import IHCClient, RefusedError, endpoint
+from attribution_assets.ihc.client import IHCClient, RefusedError
+from attribution_assets.ihc.endpoint import endpoint
 from attribution_assets.ihc.ledger import Account, Ledger
 from attribution_assets.ihc.service import GIVE_UP_AFTER, IHCService, Limits, estimate
 from attribution_assets.warehouse import Days, SQLiteWarehouse, schema

@@ -10,7 +10,7 @@ import pytest
 from attribution_assets.errors import AttributionError
 from attribution_assets.io_managers import SQLiteIOManager
 from attribution_assets.warehouse import Frames, Query
-from attribution_assets.warehouse.sqlite import ROWS_PER_FRAME
+from attribution_assets.warehouse.query import ROWS_PER_FRAME
 from attribution_assets_tests.support import Shop
 
 DAYS = dg.DailyPartitionsDefinition("2023-09-01", end_date="2023-09-06")  # the end is excluded

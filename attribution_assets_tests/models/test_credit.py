@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.models import LEARNED, MODELS, Journeys, ModelRules, PathRules, PositionShares
+from attribution_assets.models import LEARNED, MODELS, ModelRules, PathRules, PositionShares
 from attribution_assets.models.credit import by_worth, credit, learn
-from attribution_assets.models.journeys import Bools, Floats
+from attribution_assets.models.journeys import Bools, Floats, Journeys
+from attribution_assets.models.paths import simplify
 from attribution_assets_tests.models.paths import Paths, by_label, exactly, journeys, learnt_from
 
 COMPUTED = [model for model in MODELS if model != "ihc"]
@@ -290,7 +291,7 @@ def test_a_model_that_does_not_learn_credits_a_journey_the_same_alone_and_among_
 def test_sessions_that_path_rules_leave_share_all_the_credit(model: str, table: tuple[pd.DataFrame, list[str]]) -> None:
     rules = ModelRules(path=PathRules({"Paid": "SEO"}, drop_direct=True, collapse_minutes=60, last_sessions=3))
     of, converted, _ = built(*table)
-    simplified, left = rules.simplify(of)
+    simplified, left = simplify(of, rules)
     shares = np.zeros(len(of.time))
     shares[left] = modelled(simplified, converted, model, rules)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attribution_assets.models import Journeys, PositionShares
+from attribution_assets.models import PositionShares
 from attribution_assets.models.heuristics import (
     first_touch,
     last_non_direct_touch,
@@ -17,7 +17,7 @@ from attribution_assets.models.heuristics import (
     position_based,
     time_decay,
 )
-from attribution_assets.models.journeys import Floats
+from attribution_assets.models.journeys import Floats, Journeys
 from attribution_assets_tests.models.paths import exactly, journeys
 
 W_SHAPED = PositionShares(first=0.3, middle=0.3, last=0.3, others=0.1)

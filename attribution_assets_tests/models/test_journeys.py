@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.models import Journeys
-from attribution_assets.models.journeys import HOUR, MINUTE
+from attribution_assets.models.journeys import HOUR, MINUTE, Journeys
 from attribution_assets_tests.models.paths import exactly, journeys
 
 COLUMNS = ["conv_id", "session_id", "timestamp", "channel_label"]

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attribution_assets.models import Journeys, ModelRules
+from attribution_assets.models import ModelRules
 from attribution_assets.models.credit import credit
+from attribution_assets.models.journeys import Journeys
 from attribution_assets.models.markov import markov
 
 RECORDED: dict[str, Any] = json.loads(Path(__file__).with_name("channel_attribution.json").read_text())

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.models import MODELS, ModelRules, PathRules, PositionShares, read_channel_groups
+from attribution_assets.models.paths import is_direct, simplify
 from attribution_assets_tests.models.paths import journeys
 
 
 def left_of(*paths: str, rules: PathRules, minutes: list[float] | None = None) -> list[str]:
     """The channels of the sessions that are left of each journey; channel D is direct."""
-    simplified, _ = ModelRules(direct_channels=frozenset("D"), path=rules).simplify(journeys(paths, minutes=minutes))
+    simplified, _ = simplify(journeys(paths, minutes=minutes), ModelRules(direct_channels=frozenset("D"), path=rules))
     sessions = [simplified.labels[channel] for channel in simplified.channel]
     return ["".join(part) for part in np.split(np.array(sessions, dtype=object), simplified.offsets[1:])]
 
@@ -26,7 +27,7 @@ def left_of(*paths: str, rules: PathRules, minutes: list[float] | None = None) -
 def collapsed(path: str, *minutes: float, within: float = 30) -> list[bool]:
     """Which sessions are left, with repeats within so many minutes collapsed."""
     of = journeys([path], minutes=minutes)
-    _, left = ModelRules(path=PathRules(collapse_minutes=within)).simplify(of)
+    _, left = simplify(of, ModelRules(path=PathRules(collapse_minutes=within)))
     return list(map(bool, left))
 
 
@@ -35,7 +36,7 @@ def collapsed(path: str, *minutes: float, within: float = 30) -> list[bool]:
 
 def test_without_rules_a_journey_stays_whole() -> None:
     whole = journeys(["ABA", "D"])
-    simplified, left = ModelRules().simplify(whole)
+    simplified, left = simplify(whole, ModelRules())
 
     assert left.tolist() == [True] * 4
     assert simplified.offsets.tolist() == whole.offsets.tolist()
@@ -49,7 +50,7 @@ def test_a_group_stands_for_its_channels() -> None:
 
 
 def test_channels_of_a_group_become_one_channel() -> None:
-    grouped, _ = ModelRules(path=PathRules(channel_groups={"A": "G", "C": "G"})).simplify(journeys(["ABC"]))
+    grouped, _ = simplify(journeys(["ABC"]), ModelRules(path=PathRules(channel_groups={"A": "G", "C": "G"})))
 
     assert grouped.labels == ("B", "G")
     assert grouped.channel.tolist() == [1, 0, 1]
@@ -85,7 +86,7 @@ def test_a_journey_of_fewer_sessions_than_may_stay_stays_whole() -> None:
 
 def test_the_sessions_that_are_left_are_said_in_the_order_of_those_given() -> None:
     rules = ModelRules(path=PathRules(exclude_channels=frozenset("B")))
-    simplified, left = rules.simplify(journeys(["AB", "BBC"], minutes=[0, 1, 2, 3, 4]))
+    simplified, left = simplify(journeys(["AB", "BBC"], minutes=[0, 1, 2, 3, 4]), rules)
 
     assert left.tolist() == [True, False, False, False, True]
     assert simplified.offsets.tolist() == [0, 1]
@@ -99,7 +100,7 @@ def test_the_sessions_that_are_left_are_said_in_the_order_of_those_given() -> No
     ],
 )
 def test_no_journeys_stay_no_journeys(rules: PathRules) -> None:
-    simplified, left = ModelRules(path=rules).simplify(journeys([]))
+    simplified, left = simplify(journeys([]), ModelRules(path=rules))
 
     assert (len(simplified), left.tolist()) == (0, [])
 
@@ -164,7 +165,7 @@ def test_each_rule_sees_what_the_one_before_left(rules: PathRules, left: str) ->
 def test_what_all_rules_left_is_said_of_the_sessions_given() -> None:
     path, minutes = WHOLE
     rules = PathRules({"B": "A"}, frozenset("X"), drop_direct=True, collapse_minutes=30, last_sessions=4)
-    _, left = ModelRules(direct_channels=frozenset("D"), path=rules).simplify(journeys([path], minutes=minutes))
+    _, left = simplify(journeys([path], minutes=minutes), ModelRules(direct_channels=frozenset("D"), path=rules))
 
     assert np.flatnonzero(left).tolist() == [6, 7, 8, 9]
 
@@ -235,7 +236,7 @@ def test_whatever_the_rules_every_journey_keeps_some_of_its_sessions(
     paths: list[str], path: PathRules, direct: frozenset[str]
 ) -> None:
     whole = journeys(paths)
-    simplified, left = ModelRules(direct_channels=direct, path=path).simplify(whole)
+    simplified, left = simplify(whole, ModelRules(direct_channels=direct, path=path))
 
     assert len(simplified) == len(whole)
     assert simplified.journey.tolist() == whole.journey[left].tolist()
@@ -343,7 +344,7 @@ def test_all_models_are_wanted_unless_some_are_named() -> None:
 
 
 def test_direct_channels_are_known_by_their_whole_names() -> None:
-    assert ModelRules().is_direct(("Email", "Direct", "Direct Traffic", "direct", "Direct Mail")).tolist() == [
+    assert is_direct(("Email", "Direct", "Direct Traffic", "direct", "Direct Mail"), ModelRules()).tolist() == [
         False,
         True,
         True,

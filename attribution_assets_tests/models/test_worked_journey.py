@@ -5,7 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from attribution_assets.ihc import attribute as attribute_ihc
-from attribution_assets.models import MODELS, Journeys, ModelRules, attribute, learn
+from attribution_assets.models import MODELS, ModelRules
+from attribution_assets.models.credit import attribute, learn
+from attribution_assets.models.journeys import Journeys
 from attribution_assets_tests.support import PROJECT
 from attribution_assets_tests.test_docs import table_rows
 

@@ -1,0 +1,49 @@
+"""Journeys as the models see them: simplified by the path rules."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attribution_assets.models.journeys import MINUTE, Bools, Journeys
+from attribution_assets.models.rules import ModelRules
+
+
+def simplify(journeys: Journeys, rules: ModelRules) -> tuple[Journeys, Bools]:
+    """The journeys by the path rules, and which of the sessions given are left, shape (sessions,). No journey is gone."""
+    path = rules.path
+    journeys = _relabelled(journeys, path.grouped(journeys.labels))
+    left = np.ones(len(journeys.time), dtype=bool)
+
+    def leave(dropped: Bools) -> None:
+        nonlocal journeys
+        kept = ~dropped
+        kept |= ~journeys.has(kept)[journeys.journey]
+        left[left] = kept
+        journeys = journeys.only(kept)
+
+    if path.exclude_channels:
+        leave(np.array([label in path.exclude_channels for label in journeys.labels], dtype=bool)[journeys.channel])
+    if path.drop_direct:
+        leave(is_direct(journeys.labels, rules)[journeys.channel])
+    if path.collapse_minutes is not None:
+        repeats = np.diff(journeys.channel, prepend=-1) == 0
+        soon = np.diff(journeys.time, prepend=0) <= path.collapse_minutes * MINUTE
+        leave(repeats & soon & (journeys.position > 0))
+    if path.last_sessions is not None:
+        leave(journeys.position < journeys.sizes[journeys.journey] - path.last_sessions)
+    return journeys, left
+
+
+def is_direct(labels: tuple[str, ...], rules: ModelRules) -> Bools:
+    """Which of the channels are direct, shape (labels,)."""
+    return np.array([label in rules.direct_channels for label in labels], dtype=bool)
+
+
+def _relabelled(journeys: Journeys, names: list[str]) -> Journeys:
+    """The journeys with other names for their labels, equal ones as one.
+
+    In alphabetical order: no sum rounds otherwise because channels were met in another order, as in a longer range of days.
+    """
+    labels = tuple(sorted(set(names)))
+    number = np.array([labels.index(name) for name in names], dtype=np.int64)
+    return Journeys(journeys.offsets, journeys.time, number[journeys.channel], labels)

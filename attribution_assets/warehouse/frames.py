@@ -1,0 +1,107 @@
+"""Rows as pandas frames: made from what SQLite gives, and staged in a temporary table for it to take."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from pandas.api.types import is_float_dtype, is_integer_dtype
+
+from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse.query import RETURN_THIS
+from attribution_assets.warehouse.schema import Table
+
+DTYPES = {"text": "str", "integer": "int64", "real": "float64"}
+"""Declared type -> dtype of a column that is read."""
+
+UNSTORABLE = (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError, UnicodeEncodeError)
+"""What sqlite3 raises for a value that it cannot store."""
+
+HAS_TYPE: Mapping[str, Callable[[pd.Series], bool]] = {
+    "text": lambda values: isinstance(values.dtype, pd.StringDtype),
+    "integer": is_integer_dtype,
+    "real": is_float_dtype,
+}
+"""Declared type -> whether a column of a frame holds nothing else."""
+
+
+def in_frames(cursor: sqlite3.Cursor, table: Table, rows_per_frame: int) -> Iterator[pd.DataFrame]:
+    """The cursor's rows, those with one leading key together."""
+    columns = [column for column, *_ in cursor.description]
+    leading = columns.index(table.key[0])
+    held: list[tuple[Any, ...]] = []
+    while rows := cursor.fetchmany(rows_per_frame):
+        held += rows
+        cut = len(held) - 1
+        while cut and held[cut - 1][leading] == held[-1][leading]:
+            cut -= 1
+        if cut:
+            yield _frame(held[:cut], table, columns)
+            held = held[cut:]
+    if held:
+        yield _frame(held, table, columns)
+
+
+def one_frame(frames: Iterable[pd.DataFrame], table: Table, order: Sequence[str]) -> pd.DataFrame:
+    """All rows of the frames, in this order of columns; dtypes as declared, also where there are none."""
+    return pd.concat([_frame([], table, table.column_names), *frames]).sort_values(list(order), ignore_index=True)
+
+
+def _frame(rows: Sequence[tuple[Any, ...]], table: Table, columns: Sequence[str]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(columns))[list(table.column_names)]
+    try:
+        return frame.astype({column.name: DTYPES[column.type] for column in table.columns})
+    except (TypeError, ValueError) as error:
+        raise AttributionError(f"{table.name} holds a value that is not of its column's type: {error}.") from error
+
+
+def stage(connection: sqlite3.Connection, table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame]) -> bool:
+    """Puts the frames into a temporary table, which lies in a file of its own: nothing is locked while they arrive.
+
+    Returns whether their dtypes make it certain that all values are of the declared types.
+    """
+    typed = True
+    columns = ", ".join(table.column_names)
+    connection.execute(f"CREATE TEMP TABLE staged AS SELECT {columns} FROM main.{table.name} LIMIT 0")
+    insert = f"INSERT INTO temp.staged ({columns}) VALUES ({', '.join('?' * len(table.columns))})"
+    for frame in _frames(table, rows):
+        table.check([str(column) for column in frame.columns])
+        values = (_values(frame[column]) for column in table.column_names)
+        connection.execute("BEGIN")
+        try:
+            connection.executemany(insert, zip(*values, strict=True))
+        except UNSTORABLE as error:
+            column = next(column for column in table.column_names if not _can_be_stored(connection, frame[column]))
+            raise AttributionError(
+                f"The rows for {table.name} hold a value in {column} that SQLite cannot store: {error}."
+            ) from error
+        connection.execute("COMMIT")
+        typed = typed and all(HAS_TYPE[column.type](frame[column.name]) for column in table.columns)
+    return typed
+
+
+def _values(column: pd.Series) -> list[Any]:
+    """The column as SQLite takes it; what is missing is None."""
+    return (column.astype(object).where(column.notna(), None) if column.hasnans else column).tolist()
+
+
+def _frames(table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """The frames, checked to be some; an SQLite error of whoever computes them is not taken for one of this file."""
+    try:
+        for frame in [rows] if isinstance(rows, pd.DataFrame) else rows:
+            if not isinstance(frame, pd.DataFrame):
+                raise AttributionError(f"The rows for {table.name} come as {type(frame).__name__}. {RETURN_THIS}")
+            yield frame
+    except sqlite3.Error as error:
+        raise AttributionError(f"The rows for {table.name} could not be computed: {error}.") from error
+
+
+def _can_be_stored(connection: sqlite3.Connection, values: pd.Series) -> bool:
+    try:
+        for value in values.astype(object).where(values.notna(), None):
+            connection.execute("SELECT ?", (value,))
+    except UNSTORABLE:
+        return False
+    return True
