@@ -59,7 +59,7 @@ TRIED_AGAIN = {
     "500 in the body": "500",
     "a reset connection": "the connection failed",
     "an answer cut short": "the connection failed",
-    "a read timeout": "no answer within 0.2 s",
+    "a read timeout": "no answer within 1 s",
     "a body that is not JSON": "the answer cannot be read",
     "an HTML error page": "the answer cannot be read",
 }
@@ -77,7 +77,7 @@ def api() -> Iterator[Service]:
 def client(api: Service, **options: Any) -> IHCClient:
     """Gives up after three tries, and waits between them only where it is asked to."""
     return IHCClient(
-        **{"key": KEY, "conv_type_id": "new", "url": endpoint(api.url), "timeout": 0.2, "patience": PATIENT, **options}
+        **{"key": KEY, "conv_type_id": "new", "url": endpoint(api.url), "timeout": 1, "patience": PATIENT, **options}
     )
 
 

@@ -28,6 +28,9 @@ OURS = PROJECT / ".venv" / "bin"
 FIRST, DAYS, LOOKBACK_DAYS = date(2026, 1, 1), 90, 30
 LAST = FIRST + timedelta(days=DAYS - 1)
 
+RANGES = (30, 360, 1080)
+"""In days: the ranges whose memory is compared."""
+
 LIMIT, LIMIT_ONE_DAY = "DuckDB, Parquet to Parquet", "DuckDB, one day, Parquet to Parquet"
 COMPUTE, ONE_DAY = "this project, compute", "this project, one day, compute"
 JOURNEYS_ONLY = "pandas.read_sql and a merge, journeys only"
@@ -137,16 +140,16 @@ def _check_agreement(figures: dict[str, dict[str, float]]) -> None:
 
 
 def compare_ranges(sessions_per_day: int, rounds: int) -> dict[int, float]:
-    """Peak memory of computing 30 and 360 days of one database, in MB."""
-    source, work = database(sessions_per_day * 360, 360), DATA / "work.db"
+    """Peak memory of computing ranges of days of one database, in MB."""
+    source, work = database(sessions_per_day * max(RANGES), max(RANGES)), DATA / "work.db"
     peaks: dict[int, list[float]] = defaultdict(list)
     for _ in range(rounds):
-        for days in (30, 360):
+        for days in RANGES:
             _copy(source, work)
             last = (FIRST + timedelta(days=days - 1)).isoformat()
             command = [str(OURS / "python"), str(HERE / "pipeline.py"), str(work), FIRST.isoformat(), last, FIRST.isoformat()]
             seconds, peak, _ = measure(command)
-            print(f"{sessions_per_day * 360:>11,}  {days} days{seconds:50.2f} s {peak:7.0f} MB", flush=True)
+            print(f"{sessions_per_day * max(RANGES):>11,}  {days} days{seconds:50.2f} s {peak:7.0f} MB", flush=True)
             peaks[days].append(peak)
     return {days: statistics.median(of_days) for days, of_days in peaks.items()}
 
@@ -168,7 +171,7 @@ def table(measured: dict[int, Measured], ranges: dict[int, float] | None, rounds
             cells.append(f"{seconds:.2f} s ({seconds / limit:.1f}), {peak:,.0f} MB")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     if ranges:
-        peaks = ", ".join(f"{days} days {peak:,.0f} MB" for days, peak in ranges.items())
+        peaks = ", ".join(f"{days:,} days {peak:,.0f} MB" for days, peak in ranges.items())
         lines += ["", f"Peak memory of this project's compute, as many sessions per day: {peaks}."]
     with Path("/proc/cpuinfo").open() as info:
         processor = next((line.split(":")[1].strip() for line in info if line.startswith("model name")), platform.machine())
