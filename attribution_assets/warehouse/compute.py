@@ -36,8 +36,8 @@ THREADS = min(os.cpu_count() or 1, 4)
 MEGABYTES_PER_THREAD = 75
 """What DuckDB may use before it goes on in temporary files; with much less it gives up."""
 
-FILE_PER_MEMORY = 20
-"""How many times what DuckDB may use the SQLite file may be; DuckDB may use more where the file is larger."""
+PART_OF_FILE = 20
+"""What DuckDB may use is the SQLite file's size divided by this, where that is more: joins of more rows need more."""
 
 FEWEST_LOOKUPS = 120_000
 """SQLite looks up so many rows in the time in which a process with DuckDB starts."""
@@ -166,7 +166,7 @@ class Answer:
 
 
 def _megabytes(source: Path) -> int:
-    return max(MEGABYTES_PER_THREAD * max(THREADS, 2), source.stat().st_size // FILE_PER_MEMORY // 1_000_000)
+    return max(MEGABYTES_PER_THREAD * max(THREADS, 2), source.stat().st_size // PART_OF_FILE // 1_000_000)
 
 
 @contextmanager
