@@ -13,8 +13,8 @@ WITH touchpoint AS (
         coalesce(session.user_id <> conversions.user_id, TRUE) AS is_of_another_user,
         session.channel_name <> journey.channel_label AS is_of_another_channel
     FROM customer_journeys AS journey
-    JOIN conversions ON conversions.conv_id = journey.conv_id
     LEFT JOIN session_sources AS session ON session.session_id = journey.session_id
+    JOIN conversions ON conversions.conv_id = journey.conv_id
     WHERE journey.conv_date BETWEEN $first_day AND $last_day
 ),
 
