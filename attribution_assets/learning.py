@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -128,16 +129,19 @@ class Sessions:
     @classmethod
     def read(cls, settings: Settings, days: Days, channels: Channels) -> Self:
         """All sessions of these days."""
-        users, numbers, conversions, times, of_channels = [], [], [], [], []
+        begins, numbers, conversions, times, of_channels = [], [], [], [], []
+        last_user = None
         with settings.warehouse.rows_of(training_query(settings, days)) as cursor:
             while rows := cursor.fetchmany(ROWS_PER_FRAME):
                 frame = pd.DataFrame(rows, columns=["user", "day", "timestamp", "channel", "next_conversion"])
-                users.append(frame["user"].to_numpy(np.int64))
+                of_users = [last_user, *frame["user"]]
+                begins.append(np.array([user != before for before, user in pairwise(of_users)], dtype=np.int64))
+                last_user = of_users[-1]
                 numbers.append(_numbers(frame["day"]))
                 conversions.append(_numbers(frame["next_conversion"]))
                 times.append(nanoseconds(frame["timestamp"]))
                 of_channels.append(channels.number(frame["channel"]))
-        return cls(*map(_joined, (users, numbers, conversions, times, of_channels)))
+        return cls(np.cumsum(_joined(begins)), *map(_joined, (numbers, conversions, times, of_channels)))
 
     def after(self, converting: Journeys, days: Days, labels: tuple[str, ...]) -> Journeys:
         """These journeys, then those that did not convert: a user's sessions of the days after the last conversion."""

@@ -13,6 +13,7 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.learning import channel_values
 from attribution_assets.sample_data import write_sample
 from attribution_assets.warehouse import Days, schema
+from attribution_assets.warehouse.query import ROWS_PER_FRAME
 from attribution_assets_tests.support import Shop
 
 LEARNED = ("markov", "shapley")
@@ -69,6 +70,16 @@ def test_the_window_begins_so_many_days_before_that_it_has_as_many_as_are_set(so
     assert learned(sold, "2023-09-03", training_days=2) == learned(sold, "2023-09-03")
     # Of the 3rd alone: ben.
     assert learned(sold, "2023-09-03", training_days=1) == {("markov", "Email"): 1.0, ("shapley", "Email"): 1.0}
+
+
+def test_a_user_with_more_sessions_than_are_read_at_once_has_one_journey(sold: Shop) -> None:
+    before = learned(sold, "2023-09-03", ["shapley"])
+    sold.execute(
+        f"WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n LIMIT {ROWS_PER_FRAME}) "
+        "INSERT INTO session_sources SELECT 'n' || n, 'carl', '2023-09-02', '09:00:00', 'Ads', 0, 0, 0 FROM n"
+    )
+
+    assert learned(sold, "2023-09-03", ["shapley"], relearn=True) == before
 
 
 def test_sessions_after_a_users_last_conversion_are_a_journey_that_did_not_convert(sold: Shop) -> None:

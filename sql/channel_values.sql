@@ -1,5 +1,5 @@
--- One row per session from $first_day to $last_day, users one after another, each one's sessions in order of time: its user's number,
--- its date and channel, and the date of the user's next conversion until $last_day, empty if there is none.
+-- One row per session from $first_day to $last_day, users one after another, each one's sessions in order of time: its user,
+-- date and channel, and the date of the user's next conversion until $last_day, empty if there is none.
 -- A conversion at the session's very second is the next one if its journey has the session ($include_converting_session = 1).
 -- Beside the journeys of conversions, these are what channel_values are learned from.
 WITH event AS (
@@ -15,7 +15,6 @@ WITH event AS (
 followed AS (
     SELECT
         *,
-        dense_rank() OVER (ORDER BY user_id) AS user_number,
         min(conv_date) OVER (
             PARTITION BY user_id
             ORDER BY timestamp DESC, CASE $include_converting_session WHEN 1 THEN is_session ELSE 1 - is_session END
@@ -24,7 +23,7 @@ followed AS (
     FROM event
 )
 
-SELECT user_number, event_date, timestamp, channel_name, next_conv_date
+SELECT user_id, event_date, timestamp, channel_name, next_conv_date
 FROM followed
 WHERE is_session = 1
-ORDER BY user_number, timestamp, session_id
+ORDER BY user_id, timestamp, session_id

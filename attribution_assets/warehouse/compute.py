@@ -33,11 +33,11 @@ PROCESS = Path(__file__).with_name("duckdb_process.py")
 THREADS = min(os.cpu_count() or 1, 4)
 """How many threads DuckDB has."""
 
-MEGABYTES_PER_THREAD = 75
-"""What DuckDB may use before it goes on in temporary files; with much less it gives up."""
+MEGABYTES, PART_OF_FILE = 40, 1 / 40
+"""What DuckDB may use for each thread before it goes on in temporary files: so much, and so much of the SQLite file's size.
 
-PART_OF_FILE = 20
-"""What DuckDB may use is the SQLite file's size divided by this, where that is more: joins of more rows need more."""
+With half of that, some queries give up.
+"""
 
 FEWEST_LOOKUPS = 120_000
 """SQLite looks up so many rows in the time in which a process with DuckDB starts."""
@@ -166,7 +166,7 @@ class Answer:
 
 
 def _megabytes(source: Path) -> int:
-    return max(MEGABYTES_PER_THREAD * max(THREADS, 2), source.stat().st_size // PART_OF_FILE // 1_000_000)
+    return int(max(THREADS, 2) * (MEGABYTES + PART_OF_FILE * source.stat().st_size / 1e6))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from attribution_assets.warehouse.sources import broken_sources, check_ids, chec
 if TYPE_CHECKING:
     import pandas as pd
 
-CACHE = 16 * 1024
+CACHE = 8 * 1024
 """How much of the file a connection keeps in memory, in KiB."""
 
 STORED_AS = {"text": "('text')", "integer": "('integer')", "real": "('real', 'integer')"}
