@@ -37,6 +37,7 @@ def costs_query(settings: Settings, days: Days) -> Query:
         query_parameters(settings, "channel_costs", days),
         guards=("broken_sessions",),
         looks_up_for="session_sources WHERE event_date BETWEEN $first_day AND $last_day",
+        lookups=0.5,
     )
 
 

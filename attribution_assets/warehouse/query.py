@@ -30,7 +30,7 @@ class Query:
     parameters: Mapping[str, str | int | float] = field(default_factory=dict)
     guards: tuple[str, ...] = ()
     looks_up_for: str = ""
-    lookups: int = 1
+    lookups: float = 1
 
     @property
     def text(self) -> str:

@@ -53,7 +53,7 @@ COMPUTED = (*OURS, "channel_values", "model_attribution", "model_reporting")
 @pytest.fixture
 def of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes every database one of many rows."""
-    monkeypatch.setattr(compute, "FEWEST_LOOKUPS", 1)
+    monkeypatch.setattr(compute, "FEWEST_LOOKUPS", 0)
     compute._say_once.cache_clear()
 
 

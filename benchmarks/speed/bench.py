@@ -67,14 +67,16 @@ def measure(command: list[str], **environment: str) -> tuple[float, float, str]:
 
 
 def _memory(session: int) -> float:
-    total = 0
+    """Of each program once: a process that has just been forked still is its parent's, and shares its memory."""
+    pages: dict[bytes, int] = defaultdict(int)
     for entry in Path("/proc").iterdir():
         try:
             if entry.name.isdigit() and os.getsid(int(entry.name)) == session:
-                total += int((entry / "statm").read_text().split()[1])
+                program = (entry / "cmdline").read_bytes()
+                pages[program] = max(pages[program], int((entry / "statm").read_text().split()[1]))
         except (OSError, IndexError):  # it has just ended
             continue
-    return total * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return sum(pages.values()) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def database(sessions: int, days: int = DAYS) -> Path:
