@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import date
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -431,6 +432,36 @@ def test_nothing_is_left_of_an_answer(paid: Shop, tmp_path: Path, monkeypatch: p
     sum_costs(paid, "duckdb")
 
     assert list(temporary.iterdir()) == []
+
+
+def test_the_costs_are_held_in_memory_and_the_sessions_of_however_many_days_stream_past(tmp_path: Path) -> None:
+    database = tmp_path / "shop.db"
+    write_sample(database, days=30, end=date(2023, 9, 30), sessions=5_000, seed=3)
+    query = costs_query(Settings(database=database), SEPTEMBER)
+    extension = files("duckdb_extension_sqlite_scanner") / f"extensions/v{duckdb.__version__}/sqlite_scanner.duckdb_extension"
+    with duckdb.connect() as connection:
+        for statement in (
+            f"LOAD '{extension}'",
+            *functions.IN_DUCKDB,
+            f"ATTACH '{database}' AS source (TYPE sqlite, READ_ONLY)",
+        ):
+            connection.execute(statement)
+        connection.execute("SET search_path = 'memory.main,source.main'")
+        bounds = {name: query.parameters[name] for name in ("first_day", "last_day")}
+        [(_, plan)] = connection.execute(f"EXPLAIN (FORMAT json) {query.text}", bounds).fetchall()
+
+    [join] = [step for step in steps(json.loads(plan)[0]) if step["extra_info"].get("Conditions") == "session_id = session_id"]
+    streamed, held = (
+        [step["extra_info"]["Table"] for step in steps(side) if "Table" in step["extra_info"]] for side in join["children"]
+    )
+    assert (streamed, held) == (["session_sources"], ["session_costs"])
+
+
+def steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """This step of DuckDB's plan and all below it."""
+    yield plan
+    for below in plan["children"]:
+        yield from steps(below)
 
 
 # -- one state of the file ----------------------------------------------------------------------------------------------------
