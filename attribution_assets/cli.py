@@ -83,7 +83,7 @@ def sample_data(database: Path | None, days: int, end: str | None, sessions: int
     """Make a database to try things on: same options, same rows. Never overwrites a file."""
     with _plain_errors():
         settings = _settings(database=database)
-        from attribution_assets.sample_data import write_sample
+        from attribution_assets.warehouse.sqlite.sample_data import write_sample
 
         last = date.fromisoformat(end) if end else _yesterday()
         write_sample(settings.database, days=days, end=last, sessions=sessions, seed=seed)

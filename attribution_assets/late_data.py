@@ -9,10 +9,10 @@ from math import inf
 
 from attribution_assets.queries import costs_query, journeys_query, model_reporting_query, reporting_query
 from attribution_assets.settings import Settings
+from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
 from attribution_assets.warehouse.days import shift, unbroken_ranges
-from attribution_assets.warehouse.query import read_sql
-from attribution_assets.warehouse.sources import columns_of
+from attribution_assets.warehouse.sqlite.sources import columns_of
 
 PARTS = ("sessions", "costs", "conversions", "attribution", "report")
 """What may have changed of a day: its sources, and its results, which may have been computed from other sources since."""

@@ -19,9 +19,9 @@ from attribution_assets.queries import journeys_query, training_query
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, SQLiteWarehouse, schema
 from attribution_assets.warehouse.days import shift, unbroken_ranges
-from attribution_assets.warehouse.frames import DTYPES
 from attribution_assets.warehouse.query import ROWS_PER_FRAME
-from attribution_assets.warehouse.sources import columns_of
+from attribution_assets.warehouse.sqlite.frames import DTYPES
+from attribution_assets.warehouse.sqlite.sources import columns_of
 
 NEVER = np.iinfo(np.int64).max
 """The number of the day of a conversion that does not come."""

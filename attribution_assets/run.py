@@ -25,10 +25,10 @@ from attribution_assets.jobs import attribution_job, costs_job, reporting_job
 from attribution_assets.partitions import first_day, last_day
 from attribution_assets.queries import journeys_query
 from attribution_assets.settings import Settings
+from attribution_assets.shipped import shipped
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
 from attribution_assets.warehouse.csv_files import CSVFiles
 from attribution_assets.warehouse.days import shift
-from attribution_assets.warehouse.query import shipped
 
 logger = logging.getLogger(__name__)
 

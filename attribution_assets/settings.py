@@ -16,7 +16,7 @@ from attribution_assets.ihc import IHCParameters, Redistribution
 from attribution_assets.ihc.endpoint import ENDPOINT, endpoint
 from attribution_assets.models import MODELS, ModelRules, PathRules, PositionShares, read_channel_groups
 from attribution_assets.warehouse import SQLiteWarehouse
-from attribution_assets.warehouse.compute import Compute
+from attribution_assets.warehouse.duckdb.compute import Compute
 
 
 def _absolute(path: Path) -> Path:

@@ -17,9 +17,9 @@ from attribution_assets.comparison import LOOKBACKS, compare_models, compared_da
 from attribution_assets.definitions import build_assets, build_resources
 from attribution_assets.errors import AttributionError
 from attribution_assets.models import MODELS
-from attribution_assets.sample_data import write_sample
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
+from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import OF_MODELS, Shop
 
 WHOLE = Days("2023-09-01", "2023-09-09")

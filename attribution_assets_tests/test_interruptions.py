@@ -17,7 +17,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from attribution_assets.cli import main
-from attribution_assets.sample_data import write_sample
+from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import Shop, wait_for
 
 PROCESSES = multiprocessing.get_context("forkserver")

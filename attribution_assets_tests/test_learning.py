@@ -11,9 +11,9 @@ import pytest
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.learning import channel_values
-from attribution_assets.sample_data import write_sample
 from attribution_assets.warehouse import Days, schema
 from attribution_assets.warehouse.query import ROWS_PER_FRAME
+from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import Shop
 
 LEARNED = ("markov", "shapley")

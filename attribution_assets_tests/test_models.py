@@ -27,10 +27,10 @@ from attribution_assets.history import range_tags
 from attribution_assets.learning import channel_values
 from attribution_assets.models import MODELS
 from attribution_assets.queries import journeys_query
-from attribution_assets.sample_data import write_sample
 from attribution_assets.status import day_states
 from attribution_assets.warehouse import Days, schema
 from attribution_assets.warehouse.checks import MODEL_CHECKS
+from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.automated import Automated, september
 from attribution_assets_tests.support import SHARED, Shop
 

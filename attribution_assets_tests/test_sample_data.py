@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.sample_data import write_sample
 from attribution_assets.warehouse import SOURCES, Query, SQLiteWarehouse, schema
+from attribution_assets.warehouse.sqlite.sample_data import write_sample
 
 END = date(2023, 9, 30)
 DEFAULT = {"days": 30, "sessions": 20_000, "seed": 0}

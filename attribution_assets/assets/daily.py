@@ -8,8 +8,8 @@ import dagster as dg
 
 from attribution_assets.history import POOL
 from attribution_assets.io_managers.sqlite import DAY_COLUMN
+from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import Table, schema
-from attribution_assets.warehouse.query import sql_folder
 
 for beta in ("backfill_policy", "with_source_code_references", "CodeReferencesMetadataValue", "LocalFileCodeReference"):
     warnings.filterwarnings("ignore", message=f".*`{beta}`", category=dg.BetaWarning)

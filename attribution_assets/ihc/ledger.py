@@ -21,7 +21,7 @@ from attribution_assets.ihc.client import Answer
 from attribution_assets.ihc.journeys import Journey
 from attribution_assets.ihc.parameters import OUTPUTS
 from attribution_assets.ihc.redistribution import Redistribution, with_redistribution
-from attribution_assets.warehouse.query import read_sql
+from attribution_assets.shipped import read_sql
 
 BUSY_TIMEOUT_SECONDS = 300
 

@@ -11,7 +11,7 @@ import dagster as dg
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import Days, Frames, Query, SQLiteWarehouse, Table, schema
-from attribution_assets.warehouse.compute import Compute
+from attribution_assets.warehouse.duckdb.compute import Compute
 from attribution_assets.warehouse.query import RETURN_THIS
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.query import Query
-from attribution_assets.warehouse.sources import broken_sources
-from attribution_assets.warehouse.sqlite import SQLiteWarehouse
+from attribution_assets.warehouse.sqlite.database import SQLiteWarehouse
+from attribution_assets.warehouse.sqlite.sources import broken_sources
 
 SHOWN = 5
 """How many offending rows a finding shows."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from attribution_assets.shipped import read_sql
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,23 +46,3 @@ class Frames:
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         return iter(self.frames)
-
-
-@cache
-def read_sql(name: str) -> str:
-    """The text of `sql/<name>.sql`."""
-    if not name.isidentifier():
-        raise FileNotFoundError(f"{name!r} is not the name of a file in sql/")
-    return (sql_folder() / f"{name}.sql").read_text(encoding="utf-8")
-
-
-def sql_folder() -> Path:
-    """Where the SQL files are."""
-    return shipped("sql")
-
-
-def shipped(name: str) -> Path:
-    """A file or folder of the project's top level: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    installed = package / name
-    return installed if installed.exists() else package.parent / name

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.warehouse.query import read_sql
+from attribution_assets.shipped import read_sql
 
 SOURCES = ("session_sources", "session_costs", "conversions")
 """The tables (or views) that the user fills; the pipeline reads them and never creates them."""

@@ -37,10 +37,10 @@ from attribution_assets.queries import (
     model_reporting_query,
     reporting_query,
 )
-from attribution_assets.sample_data import write_sample
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, Days, Frames, compute, functions, schema
 from attribution_assets.warehouse.checks import CHECKS, MODEL_CHECKS, run_check
+from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import SHARED, Shop, wait_for
 from attribution_assets_tests.warehouse.rows import OURS, locked, refused
 from attribution_assets_tests.warehouse.test_checks import BROKEN, CONVERSION_DAYS, DAYS_OF, change, sound, template  # noqa: F401
@@ -403,7 +403,7 @@ def test_where_duckdb_was_asked_for_and_fails_the_old_rows_stay(paid: Shop) -> N
 def test_a_duckdb_that_cannot_be_loaded_is_told_by_its_error(
     paid: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = tmp_path / "duckdb_process.py"
+    broken = tmp_path / "process.py"
     broken.write_text("raise ImportError('libstdc++.so.6: version GLIBCXX_3.4.29 not found')", encoding="utf-8")
     monkeypatch.setattr(compute, "PROCESS", broken)
 
@@ -513,7 +513,7 @@ def test_duckdb_sees_one_state_of_the_file_and_loses_nothing_of_what_others_writ
 
 
 def test_no_one_else_writes_while_duckdb_reads(paid: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = tmp_path / "duckdb_process.py"
+    slow = tmp_path / "process.py"
     slow.write_text(f"import time; time.sleep(1)\n{compute.PROCESS.read_text(encoding='utf-8')}", encoding="utf-8")
     monkeypatch.setattr(compute, "PROCESS", slow)
     paid.warehouse.prepare()

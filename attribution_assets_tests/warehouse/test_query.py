@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from attribution_assets.shipped import read_sql, sql_folder
 from attribution_assets.warehouse import Query, functions, query
-from attribution_assets.warehouse.query import read_sql, sql_folder
 from attribution_assets_tests.support import PROJECT
 
 SCHEMAS = {"challenge_db_create", "ihc_ledger", "seen_days"}

@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from attribution_assets.sample_data import CHANNELS
 from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
+from attribution_assets.warehouse.sqlite.sample_data import CHANNELS
 
 FIRST_DAY = "2026-01-01"
 SESSIONS_PER_USER = 8

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.warehouse.query import Query, read_sql
+from attribution_assets.shipped import read_sql
+from attribution_assets.warehouse.query import Query
 from attribution_assets.warehouse.schema import SOURCES, Table, schema
 
 IDS = ("session_id", "user_id", "conv_id")

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 Compute = Literal["auto", "sqlite", "duckdb"]
 
-PROCESS = Path(__file__).with_name("duckdb_process.py")
+PROCESS = Path(__file__).with_name("process.py")
 
 THREADS = min(os.cpu_count() or 1, 4)
 """How many threads DuckDB has."""

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attribution_assets.errors import AttributionError
+from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import functions
-from attribution_assets.warehouse.compute import READS_AS, Answer, Compute, DuckDBError, new_answer, takes_duckdb
 from attribution_assets.warehouse.days import Days
-from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query, read_sql
+from attribution_assets.warehouse.duckdb.compute import READS_AS, Answer, Compute, DuckDBError, new_answer, takes_duckdb
+from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
 from attribution_assets.warehouse.schema import SOURCES, Table, schema
-from attribution_assets.warehouse.sources import broken_sources, check_ids, check_sources, columns_of
+from attribution_assets.warehouse.sqlite.sources import broken_sources, check_ids, check_sources, columns_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,7 +176,7 @@ class SQLiteWarehouse:
 
     def read(self, table: Table, day_column: str | None = None, days: Days | None = None) -> pd.DataFrame:
         """The table's rows of the days (all, without days), ordered by day and key; dtypes as declared, also when empty."""
-        from attribution_assets.warehouse.frames import one_frame
+        from attribution_assets.warehouse.sqlite.frames import one_frame
 
         order = dict.fromkeys([*([day_column] if day_column else []), *table.key])
         return one_frame(self.stream(table, day_column, days), table, list(order))
@@ -191,7 +192,7 @@ class SQLiteWarehouse:
 
         Rows that share their leading key column, as those of a conversion, stay together.
         """
-        from attribution_assets.warehouse.frames import in_frames
+        from attribution_assets.warehouse.sqlite.frames import in_frames
 
         with self.connect() as connection:
             if not columns_of(connection, table.name):
@@ -213,7 +214,7 @@ class SQLiteWarehouse:
 
         Raises AttributionError for the broken sources for which `replace_days` would.
         """
-        from attribution_assets.warehouse.frames import in_frames
+        from attribution_assets.warehouse.sqlite.frames import in_frames
 
         with self.connect() as connection:
             check_sources(connection, self.path, query)
@@ -299,7 +300,7 @@ class SQLiteWarehouse:
         columns, a row outside the days, NULL, a value of another type than declared, a key given twice, and for rows that a
         guard of the query returns.
         """
-        from attribution_assets.warehouse.frames import stage
+        from attribution_assets.warehouse.sqlite.frames import stage
 
         with self.connect() as connection:
             if isinstance(rows, Query):
@@ -317,7 +318,7 @@ class SQLiteWarehouse:
 
         Raises AttributionError, with the old rows in place, as `replace_days` does.
         """
-        from attribution_assets.warehouse.frames import stage
+        from attribution_assets.warehouse.sqlite.frames import stage
 
         with self.connect() as connection:
             stage(connection, table, rows)
