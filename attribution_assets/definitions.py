@@ -15,12 +15,12 @@ from attribution_assets.assets.journeys import journey_assets
 from attribution_assets.assets.models import model_assets
 from attribution_assets.assets.reporting import reporting_assets
 from attribution_assets.assets.sources import source_assets
-from attribution_assets.automation import automation_sensor, daily_schedule, late_data_sensor
-from attribution_assets.checks import result_checks
-from attribution_assets.io_managers import CSVFilesIOManager, SQLiteIOManager
-from attribution_assets.jobs import attribution_job, costs_job, reporting_job
-from attribution_assets.partitions import daily_partitions
-from attribution_assets.resources import EmbeddedIHCResource, IHCApiResource, IHCResource
+from attribution_assets.orchestration.automation import automation_sensor, daily_schedule, late_data_sensor
+from attribution_assets.orchestration.checks import result_checks
+from attribution_assets.orchestration.io_managers import CSVFilesIOManager, SQLiteIOManager
+from attribution_assets.orchestration.jobs import attribution_job, costs_job, reporting_job
+from attribution_assets.orchestration.partitions import daily_partitions
+from attribution_assets.orchestration.resources import EmbeddedIHCResource, IHCApiResource, IHCResource
 from attribution_assets.settings import Settings, read_settings
 
 

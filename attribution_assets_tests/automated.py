@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from attribution_assets.definitions import build_assets, build_defs, build_resources
-from attribution_assets.history import range_tags, run_days
+from attribution_assets.orchestration.history import range_tags, run_days
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
 from attribution_assets_tests.support import Shop

@@ -11,7 +11,7 @@ import dagster as dg
 import hypothesis
 import pytest
 
-from attribution_assets import run
+from attribution_assets.command import run
 from attribution_assets_tests.automated import Automated
 from attribution_assets_tests.support import OWN_VARIABLES, Shop
 

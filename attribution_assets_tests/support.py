@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 import dagster as dg
 
 from attribution_assets.definitions import build_defs
-from attribution_assets.jobs import attribution_job, costs_job, reporting_job
+from attribution_assets.orchestration.jobs import attribution_job, costs_job, reporting_job
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from attribution_assets import automation, late_data
-from attribution_assets.automation import command_lock, is_command_at_work
+from attribution_assets.analysis import late_data
+from attribution_assets.analysis.late_data import Computed, search
 from attribution_assets.definitions import build_defs
-from attribution_assets.history import COMMAND_TAG, range_tags, run_days
-from attribution_assets.late_data import Computed, search
 from attribution_assets.models import MODELS
+from attribution_assets.orchestration import automation
+from attribution_assets.orchestration.automation import command_lock, is_command_at_work
+from attribution_assets.orchestration.history import COMMAND_TAG, range_tags, run_days
 from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.days import unbroken_ranges
 from attribution_assets_tests.automated import Automated, september

@@ -10,10 +10,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from attribution_assets.catalog.checks import CHECKS, checks_of
 from attribution_assets.definitions import build_assets, build_defs, build_resources
 from attribution_assets.errors import AttributionError
-from attribution_assets.jobs import attribution_job, costs_job, reporting_job
-from attribution_assets.warehouse.checks import CHECKS, checks_of
+from attribution_assets.orchestration.jobs import attribution_job, costs_job, reporting_job
 from attribution_assets_tests.support import Shop
 
 DAY, NEXT_DAY = "2023-09-02", "2023-09-03"

@@ -17,12 +17,12 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
 
-from attribution_assets.cli import main
+from attribution_assets.catalog.checks import CHECKS
+from attribution_assets.command.cli import main
+from attribution_assets.command.run import dagster_instance
 from attribution_assets.definitions import build_defs
-from attribution_assets.history import POOL, run_days
-from attribution_assets.jobs import reporting_job
-from attribution_assets.run import dagster_instance
-from attribution_assets.warehouse.checks import CHECKS
+from attribution_assets.orchestration.history import POOL, run_days
+from attribution_assets.orchestration.jobs import reporting_job
 from attribution_assets_tests.support import PROJECT, Shop, wait_for
 
 pytestmark = pytest.mark.usefixtures("history")
@@ -253,7 +253,7 @@ def test_a_run_that_waits_for_another_one_says_so_and_ends_at_ctrl_c(
     with (
         said.open("w") as stderr,
         subprocess.Popen(
-            [sys.executable, "-m", "attribution_assets.cli", "run", "--database", small_shop.database], stderr=stderr
+            [sys.executable, "-m", "attribution_assets", "run", "--database", small_shop.database], stderr=stderr
         ) as process,
     ):
         try:
@@ -280,7 +280,7 @@ def test_what_an_ended_run_still_holds_keeps_no_run_waiting(small_shop: Shop, hi
 def test_on_a_terminal_each_step_has_a_progress_bar(small_shop: Shop) -> None:
     terminal, end = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "attribution_assets.cli", "run", "--database", small_shop.database, "--json"],
+        [sys.executable, "-m", "attribution_assets", "run", "--database", small_shop.database, "--json"],
         stdout=subprocess.PIPE,
         stderr=end,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
@@ -567,7 +567,10 @@ def test_sample_data_never_overwrites_a_file(small_shop: Shop) -> None:
 
 
 def test_help_does_not_wait_for_dagster_or_pandas() -> None:
-    code = "import sys; from attribution_assets.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
+    code = """import sys
+from attribution_assets.command.cli import main
+main(["--help"], standalone_mode=False)
+print(*sys.modules)"""
 
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from attribution_assets.cli import main
-from attribution_assets.comparison import LOOKBACKS, compare_models, compared_days, report_paths
+from attribution_assets.analysis.comparison import LOOKBACKS, compare_models, compared_days, report_paths
+from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_assets, build_resources
 from attribution_assets.errors import AttributionError
 from attribution_assets.models import MODELS

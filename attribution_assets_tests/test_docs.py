@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from attribution_assets.catalog.checks import CHECKS, MODEL_CHECKS
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, schema
-from attribution_assets.warehouse.checks import CHECKS, MODEL_CHECKS
 from attribution_assets_tests.ihc.answers import fill_ledger, write_file
 from attribution_assets_tests.support import PROJECT
 from attribution_assets_tests.test_definitions import TABLES

@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
 
-from attribution_assets.cli import main
+from attribution_assets.command.cli import main
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.test_end_to_end import EVEN

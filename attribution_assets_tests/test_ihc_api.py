@@ -24,10 +24,10 @@ import pytest
 from click.testing import CliRunner, Result
 from pydantic import ValidationError
 
-from attribution_assets.cli import main
+from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs, build_resources
-from attribution_assets.jobs import attribution_job
-from attribution_assets.resources import EmbeddedIHCResource, IHCApiResource
+from attribution_assets.orchestration.jobs import attribution_job
+from attribution_assets.orchestration.resources import EmbeddedIHCResource, IHCApiResource
 from attribution_assets.settings import Settings
 from attribution_assets_tests.ihc.answers import made_up, write_file
 from attribution_assets_tests.ihc.service import KEY, Handler, Row, Service, partial, running, silence, status
@@ -66,7 +66,7 @@ def start(shop: Shop, **environment: str) -> subprocess.Popen[str]:
     """`attribution run` as a process of its own; what it prints goes into one pipe."""
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "attribution_assets.cli", "run"),
+            *(sys.executable, "-m", "attribution_assets", "run"),
             *("--database", shop.database, "--exports", shop.exports),
         ],
         stdout=subprocess.PIPE,

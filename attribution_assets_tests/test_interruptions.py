@@ -16,12 +16,12 @@ from datetime import date
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from attribution_assets.cli import main
+from attribution_assets.command.cli import main
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import Shop, wait_for
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["attribution_assets.run", __name__])
+PROCESSES.set_forkserver_preload(["attribution_assets.command.run", __name__])
 DAYS = ("2023-09-01", "2023-09-10")
 SLOW_JOURNEYS = """
 import sys

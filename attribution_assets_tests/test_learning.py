@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from attribution_assets.analysis.learning import channel_values
 from attribution_assets.errors import AttributionError
-from attribution_assets.learning import channel_values
 from attribution_assets.warehouse import Days, schema
 from attribution_assets.warehouse.query import ROWS_PER_FRAME
 from attribution_assets.warehouse.sqlite.sample_data import write_sample

@@ -82,7 +82,7 @@ def command(shop: Shop, home: Path, *options: str) -> None:
     """`attribution run` with these options."""
     subprocess.run(
         [
-            *(sys.executable, "-m", "attribution_assets.cli", "run", *options),
+            *(sys.executable, "-m", "attribution_assets", "run", *options),
             *("--database", shop.database, "--exports", shop.exports),
         ],
         env={**os.environ, **LOOKBACK, "DAGSTER_HOME": str(home)},

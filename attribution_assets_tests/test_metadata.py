@@ -13,10 +13,10 @@ from xml.etree import ElementTree
 import dagster as dg
 import pytest
 
-from attribution_assets.assets.shown import SHOWN_AT_ONCE, facts
-from attribution_assets.chart import BARS, LETTERS, channel_chart
 from attribution_assets.definitions import build_defs
 from attribution_assets.models import MODELS
+from attribution_assets.orchestration.chart import BARS, LETTERS, channel_chart
+from attribution_assets.orchestration.shown import SHOWN_AT_ONCE, facts
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
 from attribution_assets_tests.support import OF_MODELS, Shop

@@ -19,17 +19,17 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import strategies as st
 
-from attribution_assets.cli import main
-from attribution_assets.crediting import model_rows
+from attribution_assets.analysis.crediting import model_rows
+from attribution_assets.analysis.learning import channel_values
+from attribution_assets.catalog.checks import MODEL_CHECKS
+from attribution_assets.catalog.queries import journeys_query
+from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_assets, build_defs, build_resources
 from attribution_assets.errors import AttributionError
-from attribution_assets.history import range_tags
-from attribution_assets.learning import channel_values
 from attribution_assets.models import MODELS
-from attribution_assets.queries import journeys_query
-from attribution_assets.status import day_states
+from attribution_assets.orchestration.history import range_tags
+from attribution_assets.orchestration.status import day_states
 from attribution_assets.warehouse import Days, schema
-from attribution_assets.warehouse.checks import MODEL_CHECKS
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.automated import Automated, september
 from attribution_assets_tests.support import SHARED, Shop

@@ -11,7 +11,7 @@ import pytest
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import PRESETS, IHCParameters, attribute
-from attribution_assets.resources import EmbeddedIHCResource
+from attribution_assets.orchestration.resources import EmbeddedIHCResource
 from attribution_assets.warehouse import schema
 from attribution_assets_tests.support import Shop
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from pydantic import SecretStr, ValidationError
 
-from attribution_assets.cli import main
+from attribution_assets.command.cli import main
 from attribution_assets.settings import Settings
 from attribution_assets_tests.test_end_to_end import EVEN
 

@@ -10,8 +10,8 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 
-from attribution_assets.cli import main
-from attribution_assets.status import day_states, reasons
+from attribution_assets.command.cli import main
+from attribution_assets.orchestration.status import day_states, reasons
 from attribution_assets_tests.automated import Automated, september
 from attribution_assets_tests.test_definitions import TABLES
 

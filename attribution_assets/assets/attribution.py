@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
-from attribution_assets.assets.daily import column_schema, daily_asset
-from attribution_assets.assets.shown import facts
-from attribution_assets.automation import restated
+from attribution_assets.catalog.queries import attribution_query
 from attribution_assets.ihc.parameters import OUTPUTS
-from attribution_assets.io_managers.sqlite import Described
-from attribution_assets.partitions import run_days
-from attribution_assets.queries import attribution_query
-from attribution_assets.resources import IHCResource
+from attribution_assets.orchestration.automation import restated
+from attribution_assets.orchestration.daily import column_schema, daily_asset
+from attribution_assets.orchestration.io_managers.sqlite import Described
+from attribution_assets.orchestration.partitions import run_days
+from attribution_assets.orchestration.resources import IHCResource
+from attribution_assets.orchestration.shown import facts
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Frames
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from attribution_assets.assets.daily import OWNERS, column_schema
-from attribution_assets.assets.shown import SHOWN_AT_ONCE, TOP_OF_CHART, as_text
-from attribution_assets.chart import range_chart
-from attribution_assets.history import POOL
+from attribution_assets.orchestration.chart import range_chart
+from attribution_assets.orchestration.daily import OWNERS, column_schema
+from attribution_assets.orchestration.history import POOL
+from attribution_assets.orchestration.shown import SHOWN_AT_ONCE, TOP_OF_CHART, as_text
 from attribution_assets.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from attribution_assets.comparison import Comparison
+    from attribution_assets.analysis.comparison import Comparison
 
 TOP_PATHS = 10
 
@@ -48,7 +48,7 @@ def comparison_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         ),
     )
     def model_comparison(context: dg.AssetExecutionContext, config: ComparisonConfig) -> Any:
-        from attribution_assets.comparison import compare_models, compared_days
+        from attribution_assets.analysis.comparison import compare_models, compared_days
 
         comparison = compare_models(settings, compared_days(settings, config.start, config.end), config.base)
         context.add_output_metadata(_shown(comparison))
@@ -71,7 +71,7 @@ def comparison_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         ),
     )
     def path_report(context: dg.AssetExecutionContext, config: DaysConfig) -> Any:
-        from attribution_assets.comparison import compared_days, report_paths
+        from attribution_assets.analysis.comparison import compared_days, report_paths
 
         days = compared_days(settings, config.start, config.end)
         report = report_paths(settings, days)

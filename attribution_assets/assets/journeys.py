@@ -5,13 +5,13 @@ from functools import partial
 
 import dagster as dg
 
-from attribution_assets.assets.daily import column_schema, daily_asset
-from attribution_assets.assets.shown import facts
-from attribution_assets.checks import source_check_specs, source_checks
-from attribution_assets.io_managers import SQLiteIOManager
-from attribution_assets.io_managers.sqlite import Described
-from attribution_assets.partitions import run_days
-from attribution_assets.queries import journeys_query
+from attribution_assets.catalog.queries import journeys_query
+from attribution_assets.orchestration.checks import source_check_specs, source_checks
+from attribution_assets.orchestration.daily import column_schema, daily_asset
+from attribution_assets.orchestration.io_managers import SQLiteIOManager
+from attribution_assets.orchestration.io_managers.sqlite import Described
+from attribution_assets.orchestration.partitions import run_days
+from attribution_assets.orchestration.shown import facts
 from attribution_assets.settings import Settings
 
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from attribution_assets.assets.daily import column_schema, daily_asset
 from attribution_assets.assets.reporting import sum_missing_costs
-from attribution_assets.assets.shown import facts
-from attribution_assets.automation import learned_once, restated
-from attribution_assets.checks import source_check_specs, source_checks
-from attribution_assets.io_managers import SQLiteIOManager
-from attribution_assets.io_managers.sqlite import Described
-from attribution_assets.partitions import conversions_in_reach, run_days
-from attribution_assets.queries import model_reporting_query
+from attribution_assets.catalog.queries import model_reporting_query
+from attribution_assets.orchestration.automation import learned_once, restated
+from attribution_assets.orchestration.checks import source_check_specs, source_checks
+from attribution_assets.orchestration.daily import column_schema, daily_asset
+from attribution_assets.orchestration.io_managers import SQLiteIOManager
+from attribution_assets.orchestration.io_managers.sqlite import Described
+from attribution_assets.orchestration.partitions import conversions_in_reach, run_days
+from attribution_assets.orchestration.shown import facts
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Frames
 
@@ -63,7 +63,7 @@ def model_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition) -
         ),
     )
     def channel_values(context: dg.AssetExecutionContext, config: LearningConfig) -> Described:
-        from attribution_assets.learning import channel_values as values_of
+        from attribution_assets.analysis.learning import channel_values as values_of
 
         values = values_of(settings, run_days(context), relearn=config.relearn)
         return Described(values, partial(facts, "shown_channel_values", settings, fingerprint=settings.learning_fingerprint()))
@@ -91,7 +91,7 @@ def model_assets(settings: Settings, partitions: dg.DailyPartitionsDefinition) -
         ),
     )
     def model_attribution(customer_journeys: Frames, attribution_customer_journey: Frames, channel_values: Any) -> Described:
-        from attribution_assets.crediting import model_rows, with_ihc
+        from attribution_assets.analysis.crediting import model_rows, with_ihc
 
         def rows() -> "Iterator[pd.DataFrame]":
             values = channel_values[channel_values["settings"] == settings.learning_fingerprint()]

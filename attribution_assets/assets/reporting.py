@@ -5,17 +5,17 @@ from functools import partial
 
 import dagster as dg
 
-from attribution_assets.assets.daily import column_schema, daily_asset
-from attribution_assets.assets.shown import facts, report_facts
-from attribution_assets.automation import restated
-from attribution_assets.checks import source_check_specs, source_checks
-from attribution_assets.io_managers import SQLiteIOManager
-from attribution_assets.io_managers.sqlite import Described, shown_if_known
-from attribution_assets.partitions import conversions_in_reach, run_days
-from attribution_assets.queries import costs_query, reporting_query
+from attribution_assets.catalog.checks import checks_of, run_check, stop_if_failed
+from attribution_assets.catalog.queries import costs_query, reporting_query
+from attribution_assets.orchestration.automation import restated
+from attribution_assets.orchestration.checks import source_check_specs, source_checks
+from attribution_assets.orchestration.daily import column_schema, daily_asset
+from attribution_assets.orchestration.io_managers import SQLiteIOManager
+from attribution_assets.orchestration.io_managers.sqlite import Described, shown_if_known
+from attribution_assets.orchestration.partitions import conversions_in_reach, run_days
+from attribution_assets.orchestration.shown import facts, report_facts
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
-from attribution_assets.warehouse.checks import checks_of, run_check, stop_if_failed
 from attribution_assets.warehouse.days import unbroken_ranges
 
 

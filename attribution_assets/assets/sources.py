@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from attribution_assets.assets.daily import OWNERS, column_schema
+from attribution_assets.orchestration.daily import OWNERS, column_schema
 
 DESCRIPTIONS = {
     "session_sources": (

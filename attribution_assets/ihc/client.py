@@ -20,7 +20,7 @@ from urllib3.util import Retry
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc.answers import SUM_TOLERANCE
 from attribution_assets.ihc.endpoint import ENDPOINT
-from attribution_assets.ihc.journeys import Journey
+from attribution_assets.ihc.packing import Journey
 from attribution_assets.ihc.parameters import OUTPUTS
 from attribution_assets.ihc.redistribution import Redistribution
 

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc.client import Answer
-from attribution_assets.ihc.journeys import Journey
+from attribution_assets.ihc.packing import Journey
 from attribution_assets.ihc.parameters import OUTPUTS
 from attribution_assets.ihc.redistribution import Redistribution, with_redistribution
 from attribution_assets.shipped import read_sql

@@ -17,9 +17,9 @@ import pandas as pd
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc.answers import predict
 from attribution_assets.ihc.client import Answer, IHCClient, Outcome
-from attribution_assets.ihc.journeys import Journey, journeys_of, pack
 from attribution_assets.ihc.ledger import Account, Ledger
 from attribution_assets.ihc.model import attribute
+from attribution_assets.ihc.packing import Journey, journeys_of, pack
 from attribution_assets.ihc.parameters import OUTPUTS, IHCParameters
 from attribution_assets.ihc.redistribution import Redistribution, with_redistribution
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from attribution_assets.ihc.endpoint import ENDPOINT
-from attribution_assets.ihc.journeys import Journey
 from attribution_assets.ihc.ledger import Account, Ledger
+from attribution_assets.ihc.packing import Journey
 from attribution_assets.ihc.parameters import OUTPUTS
 from attribution_assets_tests.ihc.service import Row, answers
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attribution_assets.ihc.client import Answer
-from attribution_assets.ihc.journeys import Journey
+from attribution_assets.ihc.packing import Journey
 
 
 def journey(conv_id: str = "c", sessions: int = 2) -> Journey:

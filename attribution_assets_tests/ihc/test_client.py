@@ -19,7 +19,7 @@ from urllib3.util import Retry
 
 from attribution_assets.ihc.client import LONGEST_WAIT_SECONDS, PATIENCE, IHCClient, Outcome, RefusedError
 from attribution_assets.ihc.endpoint import ENDPOINT, endpoint
-from attribution_assets.ihc.journeys import Journey
+from attribution_assets.ihc.packing import Journey
 from attribution_assets.ihc.redistribution import Redistribution
 from attribution_assets_tests.ihc.journeys import journey
 from attribution_assets_tests.ihc.service import (

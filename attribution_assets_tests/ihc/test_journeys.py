@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attribution_assets.ihc.journeys import SENT_COLUMNS, Journey, journeys_of, pack
+from attribution_assets.ihc.packing import SENT_COLUMNS, Journey, journeys_of, pack
 
 LIMITS = [(100, 3000), (100, 200)]
 """Journeys and sessions of a request: of a paid account, and of a free one."""

@@ -20,8 +20,8 @@ import pytest
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc.endpoint import ENDPOINT
-from attribution_assets.ihc.journeys import SENT_COLUMNS
 from attribution_assets.ihc.ledger import Account, Ledger
+from attribution_assets.ihc.packing import SENT_COLUMNS
 from attribution_assets.ihc.parameters import OUTPUTS
 from attribution_assets.ihc.redistribution import Redistribution
 from attribution_assets_tests.ihc.journeys import answer, journey

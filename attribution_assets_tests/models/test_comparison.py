@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribution_assets.models.comparison import compare, moved_share
+from attribution_assets.models.bootstrap import compare, moved_share
 
 FIRST, LAST = "first_touch", "last_touch"
 
@@ -124,7 +124,7 @@ def test_equal_seeds_draw_alike_and_others_do_not() -> None:
 
 def test_few_conversions_at_once_give_the_same_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = compare(CREDIT, REVENUE, COST, base=FIRST)
-    monkeypatch.setattr("attribution_assets.models.comparison.AT_ONCE", 7)
+    monkeypatch.setattr("attribution_assets.models.bootstrap.AT_ONCE", 7)
 
     pd.testing.assert_frame_equal(compare(CREDIT, REVENUE, COST, base=FIRST), whole, check_exact=True)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from attribution_assets.warehouse import Query, query
+from attribution_assets import shipped
+from attribution_assets.warehouse import Query
 
 if TYPE_CHECKING:
     from attribution_assets_tests.support import Shop
@@ -21,9 +22,9 @@ from attribution_assets_tests.warehouse.rows import COLUMNS, OLD, AddSQL, Given,
 def add_sql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddSQL]:
     """Puts a text into a copy of sql/ and returns the file's name."""
     folder = tmp_path / "sql"
-    shutil.copytree(query.sql_folder(), folder)
-    monkeypatch.setattr(query, "sql_folder", lambda: folder)
-    query.read_sql.cache_clear()
+    shutil.copytree(shipped.sql_folder(), folder)
+    monkeypatch.setattr(shipped, "sql_folder", lambda: folder)
+    shipped.read_sql.cache_clear()
 
     def add(text: str) -> str:
         name = f"added_{len(list(folder.iterdir()))}"
@@ -31,7 +32,7 @@ def add_sql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddSQL]
         return name
 
     yield add
-    query.read_sql.cache_clear()
+    shipped.read_sql.cache_clear()
 
 
 @pytest.fixture(params=["query", "frame", "iterator"])

@@ -25,21 +25,22 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from attribution_assets.crediting import model_rows, with_ihc
-from attribution_assets.ihc import IHCParameters
-from attribution_assets.ihc.service import embedded_results
-from attribution_assets.learning import channel_values
-from attribution_assets.models import MODELS
-from attribution_assets.queries import (
+from attribution_assets.analysis.crediting import model_rows, with_ihc
+from attribution_assets.analysis.learning import channel_values
+from attribution_assets.catalog.checks import CHECKS, MODEL_CHECKS, run_check
+from attribution_assets.catalog.queries import (
     attribution_query,
     costs_query,
     journeys_query,
     model_reporting_query,
     reporting_query,
 )
+from attribution_assets.ihc import IHCParameters
+from attribution_assets.ihc.service import embedded_results
+from attribution_assets.models import MODELS
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import SOURCES, Days, Frames, compute, functions, schema
-from attribution_assets.warehouse.checks import CHECKS, MODEL_CHECKS, run_check
+from attribution_assets.warehouse import SOURCES, Days, Frames, functions, schema
+from attribution_assets.warehouse.duckdb import compute
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import SHARED, Shop, wait_for
 from attribution_assets_tests.warehouse.rows import OURS, locked, refused

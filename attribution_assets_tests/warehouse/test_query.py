@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from attribution_assets import shipped
 from attribution_assets.shipped import read_sql, sql_folder
-from attribution_assets.warehouse import Query, functions, query
+from attribution_assets.warehouse import Query, functions
 from attribution_assets_tests.support import PROJECT
 
 SCHEMAS = {"challenge_db_create", "ihc_ledger", "seen_days"}
@@ -53,7 +54,7 @@ def test_in_an_installation_sql_lies_inside_the_package(tmp_path: Path, monkeypa
     installed = tmp_path / "site-packages" / "attribution_assets"
     (installed / "sql").mkdir(parents=True)
 
-    monkeypatch.setattr(query, "__file__", str(installed / "warehouse" / "query.py"))
+    monkeypatch.setattr(shipped, "__file__", str(installed / "shipped.py"))
 
     assert sql_folder() == installed / "sql"
 

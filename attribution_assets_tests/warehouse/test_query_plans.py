@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from attribution_assets.catalog.checks import CHECKS, MODEL_CHECKS
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import Query, Table, schema
-from attribution_assets.warehouse.checks import CHECKS, MODEL_CHECKS
 
 if TYPE_CHECKING:
     from attribution_assets_tests.support import Shop

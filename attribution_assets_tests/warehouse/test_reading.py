@@ -8,7 +8,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from attribution_assets.warehouse import Days, Query, Table, schema, sqlite
+from attribution_assets.warehouse import Days, Query, Table, schema
+from attribution_assets.warehouse.sqlite import database
 
 if TYPE_CHECKING:
     from attribution_assets_tests.support import Shop
@@ -131,7 +132,7 @@ def test_a_stream_is_not_disturbed_by_a_writer(attributed: Shop) -> None:
 
 
 def test_a_day_that_another_writes_meanwhile_is_not_in_the_stream(attributed: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    look = sqlite._has_rows_beside
+    look = database._has_rows_beside
 
     def looking_as_another_writes(*arguments: Any) -> bool:
         found = look(*arguments)
@@ -139,7 +140,7 @@ def test_a_day_that_another_writes_meanwhile_is_not_in_the_stream(attributed: Sh
         return found
 
     days = Days("2023-09-01", "2023-09-03")
-    monkeypatch.setattr(sqlite, "_has_rows_beside", looking_as_another_writes)
+    monkeypatch.setattr(database, "_has_rows_beside", looking_as_another_writes)
     stream = attributed.warehouse.stream(ATTRIBUTION, "conv_date", days)
     first = next(stream)
     monkeypatch.undo()

@@ -6,9 +6,9 @@ import json
 import sys
 from pathlib import Path
 
+from attribution_assets.catalog.queries import attribution_query, costs_query, journeys_query, reporting_query
 from attribution_assets.ihc import IHCParameters
 from attribution_assets.ihc.service import embedded_results
-from attribution_assets.queries import attribution_query, costs_query, journeys_query, reporting_query
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Frames, schema
 

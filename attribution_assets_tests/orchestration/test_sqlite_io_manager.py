@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.io_managers import SQLiteIOManager
+from attribution_assets.orchestration.io_managers import SQLiteIOManager
 from attribution_assets.warehouse import Frames, Query
 from attribution_assets.warehouse.query import ROWS_PER_FRAME
 from attribution_assets_tests.support import Shop

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.io_managers import CSVFilesIOManager
+from attribution_assets.orchestration.io_managers import CSVFilesIOManager
 from attribution_assets.warehouse import Query
 from attribution_assets_tests.support import Shop
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from attribution_assets.command.terminal import console, number, print_findings, print_frame, print_rows, progress
 from attribution_assets.errors import AttributionError
-from attribution_assets.terminal import console, number, print_findings, print_frame, print_rows, progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from attribution_assets.comparison import Comparison
+    from attribution_assets.analysis.comparison import Comparison
     from attribution_assets.ihc import Redistribution
     from attribution_assets.settings import Settings
 
@@ -61,7 +61,7 @@ def run(database: Path | None, start: str | None, end: str | None, exports: Path
     """Attribute the conversions of these days and rebuild the reports they touch."""
     with _plain_errors():
         settings = _settings(database=database, exports=exports)
-        from attribution_assets.run import execute_plan, plan_run, summary
+        from attribution_assets.command.run import execute_plan, plan_run, summary
 
         plan = plan_run(settings, start, end)
         click.echo(f"Attributing conversions of {plan.conversion_days}; rebuilding reports of {plan.report_days}.", err=True)
@@ -99,8 +99,8 @@ def status(database: Path | None, start: str | None, end: str | None, as_json: b
     """Show for each day whether its results are there and still right, when they are final, and the last run."""
     with _plain_errors():
         settings = _settings(database=database)
-        from attribution_assets.run import dagster_instance
-        from attribution_assets.status import day_states
+        from attribution_assets.command.run import dagster_instance
+        from attribution_assets.orchestration.status import day_states
 
         with dagster_instance(settings.dagster_home) as instance:
             states = day_states(settings, instance, start, end)
@@ -111,7 +111,7 @@ def _print_states(states: list[dict[str, Any]]) -> None:
     from rich import box
     from rich.table import Table
 
-    from attribution_assets.status import grouped, reasons
+    from attribution_assets.orchestration.status import grouped, reasons
 
     assets = {
         "customer_journeys": "journeys",
@@ -151,7 +151,7 @@ def check(database: Path | None, start: str | None, end: str | None, as_json: bo
     """Check sources and results of these days, writing nothing; exit code 1 if a check fails that stops a run."""
     with _plain_errors():
         settings = _settings(database=database)
-        from attribution_assets.checks import check_days
+        from attribution_assets.orchestration.checks import check_days
 
         findings = check_days(settings, start, end)
     if as_json:
@@ -177,7 +177,7 @@ def compare_(
     """
     with _plain_errors():
         settings = _settings(database=database)
-        from attribution_assets.comparison import compare_models, compared_days
+        from attribution_assets.analysis.comparison import compare_models, compared_days
 
         comparison = compare_models(settings, compared_days(settings, start, end), base)
         if csv_file:
@@ -200,7 +200,7 @@ def paths(database: Path | None, start: str | None, end: str | None, csv_file: P
     """Show the paths that lead to conversions, how long they are and take, and which channels assist."""
     with _plain_errors():
         settings = _settings(database=database)
-        from attribution_assets.comparison import compared_days, report_paths
+        from attribution_assets.analysis.comparison import compared_days, report_paths
 
         days = compared_days(settings, start, end)
         report = report_paths(settings, days)
@@ -226,7 +226,7 @@ def estimate(database: Path | None, start: str | None, end: str | None, as_json:
     """Count the journeys, sessions and requests that these conversion days would cost; send nothing."""
     with _plain_errors():
         settings = _settings(database=database)
-        from attribution_assets.run import estimate_plan, plan_run
+        from attribution_assets.command.run import estimate_plan, plan_run
 
         plan = plan_run(settings, start, end)
         counts = estimate_plan(settings, plan)
@@ -303,7 +303,7 @@ def explain(database: Path | None, day: str | None, channel: str | None, convers
     """
     with _plain_errors():
         settings = _settings(database=database)
-        from attribution_assets.explain import explain_cell, explain_conversion
+        from attribution_assets.analysis.explain import explain_cell, explain_conversion
 
         if day is not None and channel is not None and conversion is None:
             explanation = explain_cell(settings, day, channel)
@@ -323,9 +323,9 @@ def explain(database: Path | None, day: str | None, channel: str | None, convers
 
 def _recorded_answers(settings: Settings, answers: Path | None, ledger: bool) -> tuple[pd.DataFrame, Redistribution | None]:
     """The answers of the file or the ledger, and the redistribution they were given with."""
+    from attribution_assets.command.run import ihc_account
     from attribution_assets.ihc.answers import read_answers
     from attribution_assets.ihc.ledger import Ledger
-    from attribution_assets.run import ihc_account
 
     if ledger == (answers is not None):
         raise click.UsageError("Give --answers FILE or --ledger, one of them.")

@@ -8,11 +8,11 @@ from typing import Any
 
 import dagster as dg
 
-from attribution_assets.chart import channel_chart
-from attribution_assets.io_managers.sqlite import OfDays
-from attribution_assets.partitions import last_day
+from attribution_assets.command.terminal import number
+from attribution_assets.orchestration.chart import channel_chart
+from attribution_assets.orchestration.io_managers.sqlite import OfDays
+from attribution_assets.orchestration.partitions import last_day
 from attribution_assets.settings import Settings
-from attribution_assets.terminal import number
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 from attribution_assets.warehouse.days import shift
 

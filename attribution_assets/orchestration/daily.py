@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from attribution_assets.history import POOL
-from attribution_assets.io_managers.sqlite import DAY_COLUMN
+from attribution_assets.orchestration.history import POOL
+from attribution_assets.orchestration.io_managers.sqlite import DAY_COLUMN
 from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import Table, schema
 

@@ -11,11 +11,11 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
+from attribution_assets.catalog.queries import journeys_query, training_query
 from attribution_assets.models import ModelRules
 from attribution_assets.models.credit import learn
 from attribution_assets.models.journeys import Ints, Journeys, nanoseconds
 from attribution_assets.models.paths import simplify
-from attribution_assets.queries import journeys_query, training_query
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, SQLiteWarehouse, schema
 from attribution_assets.warehouse.days import shift, unbroken_ranges

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from attribution_assets.queries import costs_query, journeys_query, model_reporting_query, reporting_query
+from attribution_assets.catalog.queries import costs_query, journeys_query, model_reporting_query, reporting_query
 from attribution_assets.settings import Settings
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema

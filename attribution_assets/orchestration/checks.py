@@ -4,14 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
-from attribution_assets.errors import AttributionError
-from attribution_assets.history import WRONG_DAYS
-from attribution_assets.io_managers import SQLiteIOManager
-from attribution_assets.partitions import first_day
-from attribution_assets.queries import between_commas, query_parameters
-from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
-from attribution_assets.warehouse.checks import (
+from attribution_assets.catalog.checks import (
     CHECKS,
     MODEL_CHECKS,
     Check,
@@ -21,6 +14,13 @@ from attribution_assets.warehouse.checks import (
     run_check,
     stop_if_failed,
 )
+from attribution_assets.catalog.queries import between_commas, query_parameters
+from attribution_assets.errors import AttributionError
+from attribution_assets.orchestration.history import WRONG_DAYS
+from attribution_assets.orchestration.io_managers import SQLiteIOManager
+from attribution_assets.orchestration.partitions import first_day
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 
 
 def _checks(settings: Settings) -> tuple[Check, ...]:

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from attribution_assets.catalog.queries import costs_query, journeys_query, reporting_query
 from attribution_assets.errors import AttributionError
-from attribution_assets.partitions import first_day, last_day
-from attribution_assets.queries import costs_query, journeys_query, reporting_query
+from attribution_assets.orchestration.partitions import first_day, last_day
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
 

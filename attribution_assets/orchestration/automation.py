@@ -11,8 +11,9 @@ from pathlib import Path
 import dagster as dg
 from filelock import FileLock, Timeout
 
+from attribution_assets.analysis.late_data import LateDays, search
 from attribution_assets.errors import AttributionError
-from attribution_assets.history import (
+from attribution_assets.orchestration.history import (
     attempted,
     computed_days,
     due_days,
@@ -22,9 +23,8 @@ from attribution_assets.history import (
     range_tags,
     refused,
 )
-from attribution_assets.jobs import attribution_job, costs_job, reporting_job
-from attribution_assets.late_data import LateDays, search
-from attribution_assets.partitions import first_day, inputs, last_day
+from attribution_assets.orchestration.jobs import attribution_job, costs_job, reporting_job
+from attribution_assets.orchestration.partitions import first_day, inputs, last_day
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.days import shift, unbroken_ranges

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from attribution_assets.crediting import with_ihc
+from attribution_assets.analysis.crediting import with_ihc
+from attribution_assets.analysis.learning import Channels, Sessions, channel_values, pooled
+from attribution_assets.catalog.checks import computed_days
+from attribution_assets.catalog.queries import journeys_query
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import IHCParameters, Redistribution
 from attribution_assets.ihc import attribute as attribute_ihc
-from attribution_assets.learning import Channels, Sessions, channel_values, pooled
 from attribution_assets.models import MODELS
-from attribution_assets.models.comparison import compare, moved_share
+from attribution_assets.models.bootstrap import compare, moved_share
 from attribution_assets.models.credit import attribute
 from attribution_assets.models.journeys import nanoseconds
 from attribution_assets.models.path_report import path_report
 from attribution_assets.models.paths import simplify
-from attribution_assets.queries import journeys_query
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, schema
-from attribution_assets.warehouse.checks import computed_days
 
 LOOKBACKS = (7, 14, 30, 90)
 """In days: how far back sessions count, where the comparison varies it."""

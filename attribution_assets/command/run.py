@@ -14,16 +14,16 @@ from typing import Any
 import dagster as dg
 from filelock import FileLock, Timeout
 
-from attribution_assets.automation import command_lock
+from attribution_assets.catalog.queries import journeys_query
 from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError
-from attribution_assets.history import COMMAND_TAG, end_killed_commands, range_tags, writing_runs
 from attribution_assets.ihc import Redistribution
 from attribution_assets.ihc.ledger import Account, Ledger
 from attribution_assets.ihc.service import Limits, estimate
-from attribution_assets.jobs import attribution_job, costs_job, reporting_job
-from attribution_assets.partitions import first_day, last_day
-from attribution_assets.queries import journeys_query
+from attribution_assets.orchestration.automation import command_lock
+from attribution_assets.orchestration.history import COMMAND_TAG, end_killed_commands, range_tags, writing_runs
+from attribution_assets.orchestration.jobs import attribution_job, costs_job, reporting_job
+from attribution_assets.orchestration.partitions import first_day, last_day
 from attribution_assets.settings import Settings
 from attribution_assets.shipped import shipped
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema

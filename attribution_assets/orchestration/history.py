@@ -10,7 +10,7 @@ import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from attribution_assets.late_data import Computed
+from attribution_assets.analysis.late_data import Computed
 from attribution_assets.warehouse import Days
 
 COMMAND_TAG = {"attribution/command": "run"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.io_managers.sqlite import day_column, describe_days, read_days
+from attribution_assets.orchestration.io_managers.sqlite import day_column, describe_days, read_days
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 from attribution_assets.warehouse.csv_files import CSVFiles
 

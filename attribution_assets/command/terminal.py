@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from attribution_assets.warehouse.checks import Finding
+    from attribution_assets.catalog.checks import Finding
 
 
 def print_frame(title: str, frame: pd.DataFrame, formats: dict[str, str], otherwise: str) -> None:
@@ -62,7 +62,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
     from rich import box
     from rich.table import Table
 
-    from attribution_assets.warehouse.checks import in_words
+    from attribution_assets.catalog.checks import in_words
 
     screen = console()
     table = Table(box=box.SIMPLE_HEAD)

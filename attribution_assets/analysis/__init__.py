@@ -1,0 +1,1 @@
+"""What is asked of stored data: learning, comparison, explanation, late data, plans, checking; no Dagster."""

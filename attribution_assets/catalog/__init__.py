@@ -1,0 +1,1 @@
+"""What each daily table is, its queries and its checks: data, and no Dagster."""

@@ -1,0 +1,1 @@
+"""The `attribution` command: its options, what it runs, and what the terminal shows."""
