@@ -19,9 +19,9 @@ from click.testing import CliRunner, Result
 
 from attribution_assets.catalog.checks import CHECKS
 from attribution_assets.command.cli import main
-from attribution_assets.command.run import dagster_instance
 from attribution_assets.definitions import build_defs
 from attribution_assets.orchestration.history import POOL, run_days
+from attribution_assets.orchestration.instance import dagster_instance
 from attribution_assets.orchestration.jobs import reporting_job
 from attribution_assets_tests.support import PROJECT, Shop, wait_for
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from attribution_assets.command.run import dagster_instance
 from attribution_assets.event_log import KeptOpenEventLogStorage
+from attribution_assets.orchestration.instance import dagster_instance
 from attribution_assets_tests.support import wait_for
 
 ASSET = dg.AssetKey("journeys")

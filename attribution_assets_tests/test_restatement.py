@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from attribution_assets.command.run import plan_run
+from attribution_assets.analysis.plan import plan_run
+from attribution_assets.catalog.span import first_day
 from attribution_assets.errors import AttributionError
-from attribution_assets.orchestration.partitions import first_day
 from attribution_assets.warehouse.days import shift
 from attribution_assets_tests.support import Shop
 

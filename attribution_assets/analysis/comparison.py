@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from attribution_assets.analysis.checking import computed_days
 from attribution_assets.analysis.crediting import with_ihc
 from attribution_assets.analysis.learning import Channels, Sessions, channel_values, pooled
-from attribution_assets.catalog.checks import computed_days
 from attribution_assets.catalog.queries import journeys_query
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import IHCParameters, Redistribution

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from attribution_assets.catalog.queries import costs_query, journeys_query, reporting_query
+from attribution_assets.catalog.span import first_day, last_day
 from attribution_assets.errors import AttributionError
-from attribution_assets.orchestration.partitions import first_day, last_day
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
+from attribution_assets.warehouse import Days, Query, schema
 
 TOLERANCE = 1e-9
 """By which two sums of the same numbers may differ, relative to them."""
@@ -38,8 +38,8 @@ def explain_cell(settings: Settings, day: str, channel: str) -> Explanation:
     report = warehouse.read(schema()["channel_reporting"], "date", days)
     query = reporting_query(settings, days)
     stored = {row["channel_name"]: row for row in report.to_dict("records")}
-    present = {row["channel_name"]: row for row in _rows(warehouse, query)}
-    costs = {row["channel_name"]: row["cost"] for row in _rows(warehouse, costs_query(settings, days))}
+    present = {row["channel_name"]: row for row in warehouse.rows(query)}
+    costs = {row["channel_name"]: row["cost"] for row in warehouse.rows(costs_query(settings, days))}
     again = f"Run `attribution run --start {day} --end {day}`."
     if not stored:
         raise AttributionError(_why_no_report(settings, day, again if present or costs else None))
@@ -61,7 +61,7 @@ def explain_cell(settings: Settings, day: str, channel: str) -> Explanation:
             "date": day,
             "channel": channel,
             **cell,
-            "conversions": _rows(warehouse, Query("explain_cell", {**query.parameters, "channel": channel})),
+            "conversions": warehouse.rows(Query("explain_cell", {**query.parameters, "channel": channel})),
         },
         f"The report of {day} is older than what it is made of: {'; '.join(differences)}. {again}" if differences else None,
     )
@@ -77,17 +77,17 @@ def explain_conversion(settings: Settings, conv_id: str) -> Explanation:
     Raises AttributionError where there is no such conversion, where it is not attributed yet and where a table does not exist.
     """
     warehouse = settings.warehouse
-    found = _rows(warehouse, Query("explain_conversion", {"conv_id": conv_id}))
+    found = warehouse.rows(Query("explain_conversion", {"conv_id": conv_id}))
     if not found:
         raise AttributionError(f"There is no conversion {conv_id!r} in {settings.database}.")
     [conversion] = found
-    sessions = _rows(warehouse, Query("explain_journey", {"conv_id": conv_id}))
+    sessions = warehouse.rows(Query("explain_journey", {"conv_id": conv_id}))
     settled = [session.pop("settled") for session in sessions]
     attributed = {_touchpoint(session, channel=session["channel"]) for session in sessions}
     for session in sessions:
         del session["holder_engagement"], session["closer_engagement"]
     day = conversion["conv_date"]
-    journeys = _rows(warehouse, journeys_query(settings, Days(day, day)))
+    journeys = warehouse.rows(journeys_query(settings, Days(day, day)))
     present = {_touchpoint(row, channel=row["channel_label"]) for row in journeys if str(row["conv_id"]) == conv_id}
     again = f"Run `attribution run --start {day} --end {day}`."
     if present and not sessions:
@@ -103,11 +103,6 @@ def _touchpoint(row: dict[str, Any], channel: Any) -> tuple[str, ...]:
     """What the credit of a session follows from, whatever types the source gives it."""
     model_reads = (row["session_id"], row["timestamp"], channel, row["holder_engagement"], row["closer_engagement"])
     return tuple(map(str, model_reads))
-
-
-def _rows(warehouse: SQLiteWarehouse, query: Query) -> list[dict[str, Any]]:
-    columns, rows = warehouse.fetch(query)
-    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _why_no_report(settings: Settings, day: str, again: str | None) -> str:

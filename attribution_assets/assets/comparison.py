@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from attribution_assets.formats import as_markdown
 from attribution_assets.orchestration.chart import range_chart
 from attribution_assets.orchestration.daily import OWNERS, column_schema
 from attribution_assets.orchestration.history import POOL
-from attribution_assets.orchestration.shown import SHOWN_AT_ONCE, TOP_OF_CHART, as_text
+from attribution_assets.orchestration.shown import SHOWN_AT_ONCE, TOP_OF_CHART
 from attribution_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -124,5 +125,7 @@ def _table(frame: "pd.DataFrame", format_: str) -> dg.MarkdownMetadataValue:
     name = "channel" if frame.index.name == "channel_name" else str(frame.index.name)
     lines = ["|".join([name, *map(str, frame.columns)]), "|".join(["-", *["-:"] * len(frame.columns)])]
     for label, values in frame.iterrows():
-        lines.append("|".join([as_text(str(label)), *("" if value != value else format_.format(value) for value in values)]))
+        lines.append(
+            "|".join([as_markdown(str(label)), *("" if value != value else format_.format(value) for value in values)])
+        )
     return dg.MetadataValue.md("\n".join(lines))

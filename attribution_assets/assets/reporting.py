@@ -5,7 +5,8 @@ from functools import partial
 
 import dagster as dg
 
-from attribution_assets.catalog.checks import checks_of, run_check, stop_if_failed
+from attribution_assets.analysis.checking import run_check, stop_if_failed
+from attribution_assets.catalog.checks import checks_of
 from attribution_assets.catalog.queries import costs_query, reporting_query
 from attribution_assets.orchestration.automation import restated
 from attribution_assets.orchestration.checks import source_check_specs, source_checks

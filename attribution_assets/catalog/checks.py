@@ -2,18 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from attribution_assets.errors import AttributionError
-from attribution_assets.warehouse.days import Days
-from attribution_assets.warehouse.query import Query
-from attribution_assets.warehouse.sqlite.database import SQLiteWarehouse
-from attribution_assets.warehouse.sqlite.sources import broken_sources
-
-SHOWN = 5
-"""How many offending rows a finding shows."""
 
 MOST_WITHOUT_SESSION = 0.1
 """The share of conversions without a session that is still normal.
@@ -42,41 +31,6 @@ class Check:
     broken: str
     days: tuple[str, ...] = ()
     looks_up_for: str = ""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check found: how many rows offend, up to five of them, and one sentence for the person who reads it.
-
-    `wrong_days`: on results, the days of all rows that offend.
-    """
-
-    check: Check
-    days: Days
-    offending: int
-    rows: list[dict[str, Any]]
-    sentence: str
-    wrong_days: tuple[str, ...] = ()
-
-    @property
-    def state(self) -> Literal["passed", "warning", "failed"]:
-        """`failed` is a blocking check's, `warning` another one's."""
-        if not self.offending:
-            return "passed"
-        return "failed" if self.check.blocking else "warning"
-
-    def summary(self) -> dict[str, Any]:
-        """The finding for programs, ready for JSON."""
-        return {
-            "check": self.check.name,
-            "asset": self.check.asset,
-            "days": [self.days.first, self.days.last],
-            "blocking": self.check.blocking,
-            "result": self.state,
-            "sentence": self.sentence,
-            "offending": self.offending,
-            "rows": self.rows,
-        }
 
 
 def _conversions_are_sound(asset: str) -> Check:
@@ -279,65 +233,3 @@ MODEL_CHECKS = (
 def checks_of(asset: str, *, before: bool) -> list[Check]:
     """The asset's checks that are looked at before it is written, or those after."""
     return [check for check in CHECKS + MODEL_CHECKS if check.asset == asset and check.before == before]
-
-
-def computed_days(warehouse: SQLiteWarehouse, asset: str) -> Days | None:
-    """From the first to the last day that has results, of the conversions or of the reports; None where there are none.
-
-    Raises AttributionError where there are no tables for them yet.
-    """
-    columns, [row] = warehouse.fetch(Query("model_span" if asset.startswith("model_") else "result_span"))
-    kind = {"channel_costs": "cost", "channel_reporting": "report", "model_reporting": "report"}.get(asset, "conversion")
-    first, last = (dict(zip(columns, row, strict=True))[f"{end}_{kind}_day"] for end in ("first", "last"))
-    return Days(first, last) if first else None
-
-
-def run_check(warehouse: SQLiteWarehouse, check: Check, parameters: Mapping[str, str | int | float]) -> Finding:
-    """What the check finds in the days of the parameters, which are those of its asset's query.
-
-    Raises AttributionError where a table or column is missing.
-    """
-    parameters_of_check = {**parameters, "most_without_session": MOST_WITHOUT_SESSION}
-    with warehouse.rows_of(Query(check.query, parameters_of_check, looks_up_for=check.looks_up_for)) as cursor:
-        columns = [column for column, *_ in cursor.description]
-        rows, offending, wrong_days = [], 0, set[str]()
-        for values in cursor:
-            row = dict(zip(columns, values, strict=True))
-            offending += 1
-            wrong_days.update(str(row[column]) for column in check.days)
-            if offending <= SHOWN:
-                rows.append(row)
-    days = Days(str(parameters["first_day"]), str(parameters["last_day"]))
-    conversion_days = f"{days} and later" if parameters["last_conversion_day"] != days.last else str(days)
-    sentence = check.demand
-    if offending:
-        broken = check.broken.format(**{**parameters, **rows[0], "days": days, "conversion_days": conversion_days})
-        sentence = f"{offending:,} {check.noun}{'' if offending == 1 else 's'} {broken}"
-    return Finding(check, days, offending, rows, sentence, tuple(sorted(wrong_days)))
-
-
-def stop_if_failed(findings: Iterable[Finding]) -> None:
-    """Raises AttributionError, with the offending rows, if a blocking check of an asset has failed."""
-    failed = [finding for finding in findings if finding.state == "failed"]
-    if not failed:
-        return
-    asset = failed[0].check.asset
-    if failed[0].check.before:
-        problems = [row["problem"] for finding in failed for row in finding.rows]
-        raise broken_sources(asset, problems, sum(finding.offending for finding in failed))
-    told = [f"{finding.sentence.rstrip('.')}: {'; '.join(map(_row_in_words, finding.rows))}." for finding in failed]
-    raise AttributionError(
-        f"{asset} was written, but it is wrong, so nothing was made of it. {' '.join(told)} "
-        "docs/operations.md, `When a check fails`, says what to do."
-    )
-
-
-def _row_in_words(row: Mapping[str, Any]) -> str:
-    return ", ".join(f"{column} {in_words(value)}" for column, value in row.items())
-
-
-def in_words(value: Any) -> str:
-    """A value of an offending row as people read it: no more digits than can be wrong, nothing for NULL."""
-    if isinstance(value, float):
-        return f"{value:.10g}"
-    return "" if value is None else str(value)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from attribution_assets.command.terminal import console, number, print_findings, print_frame, print_rows, progress
+from attribution_assets.command.terminal import console, print_findings, print_frame, print_rows, progress
 from attribution_assets.errors import AttributionError
+from attribution_assets.formats import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,9 @@ def run(database: Path | None, start: str | None, end: str | None, exports: Path
     """Attribute the conversions of these days and rebuild the reports they touch."""
     with _plain_errors():
         settings = _settings(database=database, exports=exports)
-        from attribution_assets.command.run import execute_plan, plan_run, summary
+        from attribution_assets.analysis.plan import plan_run
+        from attribution_assets.analysis.report import summary
+        from attribution_assets.command.run import execute_plan
 
         plan = plan_run(settings, start, end)
         click.echo(f"Attributing conversions of {plan.conversion_days}; rebuilding reports of {plan.report_days}.", err=True)
@@ -99,7 +102,7 @@ def status(database: Path | None, start: str | None, end: str | None, as_json: b
     """Show for each day whether its results are there and still right, when they are final, and the last run."""
     with _plain_errors():
         settings = _settings(database=database)
-        from attribution_assets.command.run import dagster_instance
+        from attribution_assets.orchestration.instance import dagster_instance
         from attribution_assets.orchestration.status import day_states
 
         with dagster_instance(settings.dagster_home) as instance:
@@ -151,7 +154,7 @@ def check(database: Path | None, start: str | None, end: str | None, as_json: bo
     """Check sources and results of these days, writing nothing; exit code 1 if a check fails that stops a run."""
     with _plain_errors():
         settings = _settings(database=database)
-        from attribution_assets.orchestration.checks import check_days
+        from attribution_assets.analysis.checking import check_days
 
         findings = check_days(settings, start, end)
     if as_json:
@@ -226,7 +229,7 @@ def estimate(database: Path | None, start: str | None, end: str | None, as_json:
     """Count the journeys, sessions and requests that these conversion days would cost; send nothing."""
     with _plain_errors():
         settings = _settings(database=database)
-        from attribution_assets.command.run import estimate_plan, plan_run
+        from attribution_assets.analysis.plan import estimate_plan, plan_run
 
         plan = plan_run(settings, start, end)
         counts = estimate_plan(settings, plan)
@@ -323,7 +326,7 @@ def explain(database: Path | None, day: str | None, channel: str | None, convers
 
 def _recorded_answers(settings: Settings, answers: Path | None, ledger: bool) -> tuple[pd.DataFrame, Redistribution | None]:
     """The answers of the file or the ledger, and the redistribution they were given with."""
-    from attribution_assets.command.run import ihc_account
+    from attribution_assets.analysis.plan import ihc_account
     from attribution_assets.ihc.answers import read_answers
     from attribution_assets.ihc.ledger import Ledger
 

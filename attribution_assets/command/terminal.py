@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from attribution_assets.catalog.checks import Finding
+    from attribution_assets.analysis.checking import Finding
 
 
 def print_frame(title: str, frame: pd.DataFrame, formats: dict[str, str], otherwise: str) -> None:
@@ -62,7 +62,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
     from rich import box
     from rich.table import Table
 
-    from attribution_assets.catalog.checks import in_words
+    from attribution_assets.formats import in_words
 
     screen = console()
     table = Table(box=box.SIMPLE_HEAD)
@@ -149,8 +149,3 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 160, markup=False, emoji=False, highlight=False)
-
-
-def number(value: float | None) -> str:
-    """The number with two decimals; nothing where it is undefined."""
-    return "" if value is None else f"{value:,.2f}"

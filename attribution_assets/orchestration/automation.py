@@ -12,6 +12,7 @@ import dagster as dg
 from filelock import FileLock, Timeout
 
 from attribution_assets.analysis.late_data import LateDays, search
+from attribution_assets.catalog.span import first_day, last_day
 from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.history import (
     attempted,
@@ -24,7 +25,7 @@ from attribution_assets.orchestration.history import (
     refused,
 )
 from attribution_assets.orchestration.jobs import attribution_job, costs_job, reporting_job
-from attribution_assets.orchestration.partitions import first_day, inputs, last_day
+from attribution_assets.orchestration.partitions import inputs
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.days import shift, unbroken_ranges

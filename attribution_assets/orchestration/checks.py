@@ -4,33 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
-from attribution_assets.catalog.checks import (
-    CHECKS,
-    MODEL_CHECKS,
-    Check,
-    Finding,
-    checks_of,
-    computed_days,
-    run_check,
-    stop_if_failed,
-)
-from attribution_assets.catalog.queries import between_commas, query_parameters
+from attribution_assets.analysis.checking import Finding, _assets, check_parameters, computed_days, run_check, stop_if_failed
+from attribution_assets.catalog.checks import Check, checks_of
 from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.history import WRONG_DAYS
 from attribution_assets.orchestration.io_managers import SQLiteIOManager
-from attribution_assets.orchestration.partitions import first_day
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
-
-
-def _checks(settings: Settings) -> tuple[Check, ...]:
-    """Every check of the assets that there are."""
-    return CHECKS + MODEL_CHECKS if settings.models else CHECKS
-
-
-def _assets(settings: Settings) -> tuple[str, ...]:
-    """The assets that have checks, in the order of a run."""
-    return tuple(dict.fromkeys(check.asset for check in _checks(settings)))
 
 
 def source_check_specs(asset: str) -> list[dg.AssetCheckSpec]:
@@ -72,45 +52,6 @@ def _result_checks(settings: Settings, asset: str) -> dg.AssetChecksDefinition:
         yield from _results(chosen, warehouse, check_parameters(settings, asset, days))
 
     return check_result
-
-
-def check_parameters(settings: Settings, asset: str, days: Days) -> dict[str, str | int]:
-    """What the asset's checks are asked with, for these days of it."""
-    return {
-        **query_parameters(settings, asset, days),
-        "first_partition": first_day(settings),
-        "models": between_commas(settings.models),
-        "model_count": len(settings.models),
-    }
-
-
-def check_days(settings: Settings, start: str | None, end: str | None) -> list[Finding]:
-    """What every check finds on the days from `start` to `end`, each asset's own. Writes nothing.
-
-    Unset, from the first or to the last day with results; an asset without any is then left out. Raises AttributionError where
-    no asset has results, or none has a table for them yet, and for a reversed range.
-    """
-    warehouse = settings.warehouse
-    findings = []
-    for asset in _assets(settings):
-        days = _days_to_check(computed_days(warehouse, asset), start, end)
-        if days:
-            parameters = check_parameters(settings, asset, days)
-            findings += [run_check(warehouse, check, parameters) for check in _checks(settings) if check.asset == asset]
-    if not findings:
-        raise AttributionError(
-            f"{settings.database} has no results yet, so there is nothing to check: `attribution run` first. If it has run, "
-            "no conversion has a session in its window: give --start and --end."
-        )
-    return findings
-
-
-def _days_to_check(computed: Days | None, start: str | None, end: str | None) -> Days | None:
-    if start and end:
-        return Days(start, end)
-    if not computed:
-        return None
-    return Days(start or min(computed.first, end or computed.first), end or max(computed.last, start or computed.last))
 
 
 def _specs(checks: Sequence[Check]) -> list[dg.AssetCheckSpec]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from attribution_assets.command.terminal import number
+from attribution_assets.catalog.span import last_day
+from attribution_assets.formats import as_markdown, number
 from attribution_assets.orchestration.chart import channel_chart
 from attribution_assets.orchestration.io_managers.sqlite import OfDays
-from attribution_assets.orchestration.partitions import last_day
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 from attribution_assets.warehouse.days import shift
@@ -64,8 +63,7 @@ def report_facts(settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> 
 
 
 def _rows(warehouse: SQLiteWarehouse, query: str, days: Days) -> list[dict[str, Any]]:
-    columns, rows = warehouse.fetch(Query(query, {"first_day": days.first, "last_day": days.last}))
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    return warehouse.rows(Query(query, {"first_day": days.first, "last_day": days.last}))
 
 
 def _rules(settings: Settings, fingerprint: str) -> dict[str, Any]:
@@ -106,11 +104,6 @@ def _table(channels: Sequence[Channel]) -> dg.MarkdownMetadataValue:
     lines = [
         f"channel|{'|'.join(amounts)}",
         "-|" + "|".join(["-:"] * len(amounts)),
-        *("|".join([as_text(row["channel"]), *(number(row[amount]) for amount in amounts)]) for row in rows),
+        *("|".join([as_markdown(row["channel"]), *(number(row[amount]) for amount in amounts)]) for row in rows),
     ]
     return dg.MetadataValue.md("\n".join(lines))
-
-
-def as_text(name: str) -> str:
-    """The name as markdown that shows it as it is, in one line of a table."""
-    return re.sub(r"([\\`*_\[\]<>|~&#])", r"\\\1", " ".join(name.split()))

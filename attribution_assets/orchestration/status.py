@@ -9,10 +9,11 @@ from typing import Any
 import dagster as dg
 
 from attribution_assets.analysis.late_data import search
+from attribution_assets.catalog.span import first_day, last_day, today
 from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.history import computed_days, due_days, materialized, refused, run_days
-from attribution_assets.orchestration.partitions import LEARNED_ONCE, first_day, inputs, last_day, today
+from attribution_assets.orchestration.partitions import LEARNED_ONCE, inputs
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.days import shift, unbroken_ranges

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from attribution_assets.catalog.checks import CHECKS, MODEL_CHECKS, Finding, computed_days, run_check, stop_if_failed
+from attribution_assets.analysis.checking import Finding, computed_days, run_check, stop_if_failed
+from attribution_assets.catalog.checks import CHECKS, MODEL_CHECKS
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.warehouse.rows import refused
 

@@ -25,9 +25,10 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from attribution_assets.analysis.checking import run_check
 from attribution_assets.analysis.crediting import model_rows, with_ihc
 from attribution_assets.analysis.learning import channel_values
-from attribution_assets.catalog.checks import CHECKS, MODEL_CHECKS, run_check
+from attribution_assets.catalog.checks import CHECKS, MODEL_CHECKS
 from attribution_assets.catalog.queries import (
     attribution_query,
     costs_query,

@@ -174,6 +174,11 @@ class SQLiteWarehouse:
             cursor = connection.execute(query.text, query.parameters)
             return [column for column, *_ in cursor.description], cursor.fetchall()
 
+    def rows(self, query: Query) -> list[dict[str, Any]]:
+        """The query's rows, each by the names of its columns."""
+        columns, rows = self.fetch(query)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
     def read(self, table: Table, day_column: str | None = None, days: Days | None = None) -> pd.DataFrame:
         """The table's rows of the days (all, without days), ordered by day and key; dtypes as declared, also when empty."""
         from attribution_assets.warehouse.sqlite.frames import one_frame
