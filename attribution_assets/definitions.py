@@ -1,4 +1,4 @@
-"""What Dagster loads: `defs`, and `build_defs` to assemble the graph with other settings or resources."""
+"""What Dagster loads: `defs()`; and `build_defs`, to assemble the graph with other settings or resources."""
 
 from __future__ import annotations
 
@@ -9,33 +9,20 @@ from typing import Any
 
 import dagster as dg
 
-from attribution_assets.assets.attribution import attribution_assets
 from attribution_assets.assets.comparison import comparison_assets
-from attribution_assets.assets.journeys import journey_assets
-from attribution_assets.assets.models import model_assets
-from attribution_assets.assets.reporting import reporting_assets
-from attribution_assets.assets.sources import source_assets
-from attribution_assets.orchestration.automation import automation_sensor, daily_schedule, late_data_sensor
+from attribution_assets.assets.daily import daily_assets
+from attribution_assets.orchestration.automation import automation_sensor, late_data_sensor
 from attribution_assets.orchestration.checks import result_checks
+from attribution_assets.orchestration.daily import source_assets
 from attribution_assets.orchestration.io_managers import CSVFilesIOManager, SQLiteIOManager
-from attribution_assets.orchestration.jobs import attribution_job, costs_job, reporting_job
-from attribution_assets.orchestration.partitions import daily_partitions
+from attribution_assets.orchestration.jobs import asset_jobs, daily_schedule
 from attribution_assets.orchestration.resources import EmbeddedIHCResource, IHCApiResource, IHCResource
 from attribution_assets.settings import Settings, read_settings
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """The sources, the assets made of them, and the checks of these."""
-    partitions = daily_partitions(settings)
-    return [
-        *source_assets(),
-        *journey_assets(settings, partitions),
-        *attribution_assets(settings, partitions),
-        *reporting_assets(settings, partitions),
-        *model_assets(settings, partitions),
-        *comparison_assets(settings),
-        *result_checks(settings),
-    ]
+    return [*source_assets(), *daily_assets(settings), *comparison_assets(settings), *result_checks(settings)]
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:
@@ -88,17 +75,20 @@ def build_defs(
     Loads without a database; a run says what is missing.
     """
     settings = settings or read_settings()
-    assets = build_assets(settings)
+    assets, jobs = build_assets(settings), asset_jobs(settings)
     checks = [asset for asset in assets if isinstance(asset, dg.AssetChecksDefinition)]
     return dg.Definitions(
         assets=[*dg.with_source_code_references([asset for asset in assets if asset not in checks]), *checks],
-        jobs=[attribution_job, costs_job, reporting_job],
-        schedules=[daily_schedule],
-        sensors=[automation_sensor(), late_data_sensor(settings)],
+        jobs=[*jobs.values()],
+        schedules=[daily_schedule(jobs)],
+        sensors=[automation_sensor(), late_data_sensor(settings, jobs)],
         resources={**build_resources(settings), **(resources or {})},
         executor=dg.in_process_executor,
         loggers=loggers,
     )
 
 
-defs = build_defs()
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The graph for the settings of the environment, built when it is asked for: importing this module reads none of them."""
+    return build_defs()

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from attribution_assets.catalog.checks import CHECKS, MODEL_CHECKS, MOST_WITHOUT_SESSION, Check
-from attribution_assets.catalog.queries import between_commas, query_parameters
-from attribution_assets.catalog.span import first_day
+from attribution_assets.catalog.span import computed_days, first_day
+from attribution_assets.catalog.table import Check, DailyTable, Parameters
+from attribution_assets.catalog.tables import parameters, tables
 from attribution_assets.errors import AttributionError
 from attribution_assets.formats import in_words
 from attribution_assets.settings import Settings
@@ -21,11 +21,12 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found: how many rows offend, up to five of them, and one sentence for the person who reads it.
+    """What a check of an asset found: how many rows offend, up to five of them, and one sentence for the person who reads it.
 
     `wrong_days`: on results, the days of all rows that offend.
     """
 
+    asset: str
     check: Check
     days: Days
     offending: int
@@ -44,7 +45,7 @@ class Finding:
         """The finding for programs, ready for JSON."""
         return {
             "check": self.check.name,
-            "asset": self.check.asset,
+            "asset": self.asset,
             "days": [self.days.first, self.days.last],
             "blocking": self.check.blocking,
             "result": self.state,
@@ -54,39 +55,23 @@ class Finding:
         }
 
 
-def _checks(settings: Settings) -> tuple[Check, ...]:
-    """Every check of the assets that there are."""
-    return CHECKS + MODEL_CHECKS if settings.models else CHECKS
-
-
-def _assets(settings: Settings) -> tuple[str, ...]:
-    """The assets that have checks, in the order of a run."""
-    return tuple(dict.fromkeys(check.asset for check in _checks(settings)))
-
-
-def check_parameters(settings: Settings, asset: str, days: Days) -> dict[str, str | int]:
-    """What the asset's checks are asked with, for these days of it."""
-    return {
-        **query_parameters(settings, asset, days),
-        "first_partition": first_day(settings),
-        "models": between_commas(settings.models),
-        "model_count": len(settings.models),
-    }
+def check_parameters(settings: Settings, table: DailyTable, days: Days) -> Parameters:
+    """What the table's checks are asked with, for these days of it."""
+    return {**parameters(settings, table, days), "first_partition": first_day(settings)}
 
 
 def check_days(settings: Settings, start: str | None, end: str | None) -> list[Finding]:
     """What every check finds on the days from `start` to `end`, each asset's own. Writes nothing.
 
-    Unset, from the first or to the last day with results; an asset without any is then left out. Raises AttributionError where
-    no asset has results, or none has a table for them yet, and for a reversed range.
+    Unset, from the first or to the last day with results; an table without any is then left out. Raises AttributionError where
+    no table has results, and for a reversed range.
     """
     warehouse = settings.warehouse
     findings = []
-    for asset in _assets(settings):
-        days = _days_to_check(computed_days(warehouse, asset), start, end)
-        if days:
-            parameters = check_parameters(settings, asset, days)
-            findings += [run_check(warehouse, check, parameters) for check in _checks(settings) if check.asset == asset]
+    for table in tables(settings):
+        if table.checks and (days := _days_to_check(computed_days(warehouse, settings, table), start, end)):
+            asked = check_parameters(settings, table, days)
+            findings += [run_check(warehouse, table.name, check, asked) for check in table.checks]
     if not findings:
         raise AttributionError(
             f"{settings.database} has no results yet, so there is nothing to check: `attribution run` first. If it has run, "
@@ -103,24 +88,12 @@ def _days_to_check(computed: Days | None, start: str | None, end: str | None) ->
     return Days(start or min(computed.first, end or computed.first), end or max(computed.last, start or computed.last))
 
 
-def computed_days(warehouse: SQLiteWarehouse, asset: str) -> Days | None:
-    """From the first to the last day that has results, of the conversions or of the reports; None where there are none.
-
-    Raises AttributionError where there are no tables for them yet.
-    """
-    [row] = warehouse.rows(Query("model_span" if asset.startswith("model_") else "result_span"))
-    kind = {"channel_costs": "cost", "channel_reporting": "report", "model_reporting": "report"}.get(asset, "conversion")
-    first, last = (row[f"{end}_{kind}_day"] for end in ("first", "last"))
-    return Days(first, last) if first else None
-
-
-def run_check(warehouse: SQLiteWarehouse, check: Check, parameters: Mapping[str, str | int | float]) -> Finding:
-    """What the check finds in the days of the parameters, which are those of its asset's query.
+def run_check(warehouse: SQLiteWarehouse, asset: str, check: Check, parameters: Parameters) -> Finding:
+    """What the asset's check finds in the days of the parameters, which are those of the asset's query.
 
     Raises AttributionError where a table or column is missing.
     """
-    parameters_of_check = {**parameters, "most_without_session": MOST_WITHOUT_SESSION}
-    with warehouse.rows_of(Query(check.query, parameters_of_check, looks_up_for=check.looks_up_for)) as cursor:
+    with warehouse.rows_of(Query(check.query, parameters, looks_up_for=check.looks_up_for)) as cursor:
         columns = [column for column, *_ in cursor.description]
         rows, offending, wrong_days = [], 0, set[str]()
         for values in cursor:
@@ -135,7 +108,7 @@ def run_check(warehouse: SQLiteWarehouse, check: Check, parameters: Mapping[str,
     if offending:
         broken = check.broken.format(**{**parameters, **rows[0], "days": days, "conversion_days": conversion_days})
         sentence = f"{offending:,} {check.noun}{'' if offending == 1 else 's'} {broken}"
-    return Finding(check, days, offending, rows, sentence, tuple(sorted(wrong_days)))
+    return Finding(asset, check, days, offending, rows, sentence, tuple(sorted(wrong_days)))
 
 
 def stop_if_failed(findings: Iterable[Finding]) -> None:
@@ -143,7 +116,7 @@ def stop_if_failed(findings: Iterable[Finding]) -> None:
     failed = [finding for finding in findings if finding.state == "failed"]
     if not failed:
         return
-    asset = failed[0].check.asset
+    asset = failed[0].asset
     if failed[0].check.before:
         problems = [row["problem"] for finding in failed for row in finding.rows]
         raise broken_sources(asset, problems, sum(finding.offending for finding in failed))

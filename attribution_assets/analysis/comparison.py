@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from attribution_assets.analysis.checking import computed_days
 from attribution_assets.analysis.crediting import with_ihc
 from attribution_assets.analysis.learning import Channels, Sessions, channel_values, pooled
-from attribution_assets.catalog.queries import journeys_query
+from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
+from attribution_assets.catalog.span import computed_days
+from attribution_assets.catalog.tables import query_of
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import IHCParameters, Redistribution
 from attribution_assets.ihc import attribute as attribute_ihc
@@ -55,7 +56,7 @@ def compared_days(settings: Settings, start: str | None, end: str | None) -> Day
 
     Raises AttributionError where there are none, and for a reversed range.
     """
-    computed = computed_days(settings.warehouse, "customer_journeys")
+    computed = computed_days(settings.warehouse, settings, CUSTOMER_JOURNEYS)
     if not computed:
         raise AttributionError(f"{settings.database} has no attributed conversions yet: `attribution run` first.")
     return Days(start or computed.first, end or computed.last)
@@ -99,7 +100,7 @@ def _by_lookback(settings: Settings, days: Days) -> pd.DataFrame:
     longest = settings.model_copy(update={"lookback_days": lookbacks[-1]})
     values = {lookback: _values_of_last_day(settings, days, lookback) for lookback in lookbacks}
     sums: dict[int, list[pd.DataFrame]] = {lookback: [] for lookback in lookbacks}
-    for rows in settings.warehouse.stream_query(journeys_query(longest, days), schema()["customer_journeys"]):
+    for rows in settings.warehouse.stream_query(query_of(longest, CUSTOMER_JOURNEYS, days), schema()["customer_journeys"]):
         reach = pd.to_datetime(rows["conv_date"]) - pd.to_datetime(rows["timestamp"].str.slice(0, 10))
         for lookback in lookbacks:
             within = rows[reach <= pd.Timedelta(days=lookback)].reset_index(drop=True)

@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from attribution_assets.catalog.queries import costs_query, journeys_query, reporting_query
+from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
+from attribution_assets.catalog.reporting import CHANNEL_COSTS, CHANNEL_REPORTING
 from attribution_assets.catalog.span import first_day, last_day
+from attribution_assets.catalog.tables import query_of
 from attribution_assets.errors import AttributionError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, schema
@@ -36,10 +38,10 @@ def explain_cell(settings: Settings, day: str, channel: str) -> Explanation:
     warehouse = settings.warehouse
     days = Days(day, day)
     report = warehouse.read(schema()["channel_reporting"], "date", days)
-    query = reporting_query(settings, days)
+    query = query_of(settings, CHANNEL_REPORTING, days)
     stored = {row["channel_name"]: row for row in report.to_dict("records")}
     present = {row["channel_name"]: row for row in warehouse.rows(query)}
-    costs = {row["channel_name"]: row["cost"] for row in warehouse.rows(costs_query(settings, days))}
+    costs = {row["channel_name"]: row["cost"] for row in warehouse.rows(query_of(settings, CHANNEL_COSTS, days))}
     again = f"Run `attribution run --start {day} --end {day}`."
     if not stored:
         raise AttributionError(_why_no_report(settings, day, again if present or costs else None))
@@ -87,7 +89,7 @@ def explain_conversion(settings: Settings, conv_id: str) -> Explanation:
     for session in sessions:
         del session["holder_engagement"], session["closer_engagement"]
     day = conversion["conv_date"]
-    journeys = warehouse.rows(journeys_query(settings, Days(day, day)))
+    journeys = warehouse.rows(query_of(settings, CUSTOMER_JOURNEYS, Days(day, day)))
     present = {_touchpoint(row, channel=row["channel_label"]) for row in journeys if str(row["conv_id"]) == conv_id}
     again = f"Run `attribution run --start {day} --end {day}`."
     if present and not sessions:

@@ -1,106 +1,112 @@
-"""Late data: the computed days that would come out otherwise now, because source rows came, changed, moved or went."""
+"""Late data: the computed days that would have other rows now, because source rows came, changed, moved or went."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from attribution_assets.catalog.queries import costs_query, journeys_query, model_reporting_query, reporting_query
+from attribution_assets.catalog.sources import SOURCES
+from attribution_assets.catalog.table import JOBS, DailyTable, Job
+from attribution_assets.catalog.tables import ancestors, query_of, tables, tables_of, touched_days
 from attribution_assets.settings import Settings
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
 from attribution_assets.warehouse.days import shift, unbroken_ranges
 from attribution_assets.warehouse.sqlite.sources import columns_of
 
-PARTS = ("sessions", "costs", "conversions", "attribution", "report")
-"""What may have changed of a day: its sources, and its results, which may have been computed from other sources since."""
-
 PATIENCE = 5.0
 """For how many seconds another writer is waited for, to remember what was seen; the next search looks again."""
 
-OTHERWISE = "its rows are not what the sources give now"
+FEWEST_DAYS = 30
+"""A search looks at no fewer days at a time, so that a short lookback does not make many queries."""
+
+DIFFERS = "its rows are not what the sources give now"
+"""The reason of a day where nobody knows what changed."""
 
 UNKNOWN = "unknown"
 """Beside all parts, where nobody looked at the day before."""
 
-Events = Mapping[str, int]
-"""By day, the number of the event with which the day was last materialized."""
+Events = Mapping[str, Mapping[str, int]]
+"""By table that late data is looked for in, by day, the number of the event that last materialized the day."""
 
-
-@dataclass(frozen=True)
-class Computed:
-    """The days that were materialized: journeys (`attributed`), costs (`summed`), both reports (`reported`, `by_models`)."""
-
-    attributed: Events = field(default_factory=dict)
-    summed: Events = field(default_factory=dict)
-    reported: Events = field(default_factory=dict)
-    by_models: Events = field(default_factory=dict)
-
-
-States = Mapping[str, Sequence[str]]
-"""By day, what identifies each of its parts: a digest of the rows of a source, the event of a result."""
+States = Mapping[str, Mapping[str, str]]
+"""By day, the state of each of its parts: of a source a digest of its rows, of a table an event; empty without either."""
 
 Changes = Mapping[str, Set[str]]
-"""By day, the parts that are others than when all was last found right; all of them, where that was never looked at."""
+"""By day, the parts in another state than when the day was last found right; all of them, where nobody looked at it."""
+
+Reasons = Mapping[str, str]
+"""By day that is late, why."""
 
 
 @dataclass(frozen=True)
 class LateDays:
-    """Conversion days to attribute again, days whose costs to sum again, and report days to rebuild beside those that follow.
+    """By job, the days to make anew, each with the reason; without those that follow from these by automation.
 
-    Each with the reason; `sources` identifies the state of the days that makes them late.
+    `sources` identifies the state of the days that makes them late.
     """
 
-    conversions: Mapping[str, str] = field(default_factory=dict)
-    costs: Mapping[str, str] = field(default_factory=dict)
-    reports: Mapping[str, str] = field(default_factory=dict)
+    days: Mapping[Job, Reasons] = field(default_factory=dict)
     sources: str = ""
 
+    def of(self, job: Job) -> Reasons:
+        """The late days of one job."""
+        return self.days.get(job, {})
 
-def states(warehouse: SQLiteWarehouse, days: Days, computed: Computed) -> States:
+    def __bool__(self) -> bool:
+        return any(self.days.values())
+
+
+def compared_tables(settings: Settings) -> tuple[DailyTable, ...]:
+    """The tables in the graph that late data is looked for in."""
+    return tuple(table for table in tables(settings) if table.is_compared)
+
+
+def states(settings: Settings, days: Days, events: Events) -> States:
     """The days as they are now."""
-    _, rows = warehouse.fetch(Query("source_digests", {"first_day": days.first, "last_day": days.last}))
-    digests = {day: sources for day, *sources in rows}
-
-    def results(day: str) -> tuple[str, str]:
-        of_report = (computed.summed, computed.reported, computed.by_models)
-        return str(computed.attributed.get(day, "")), " ".join(str(events[day]) for events in of_report if day in events)
-
-    return {day: (*digests.get(day, ("", "", "")), *results(day)) for day in days}
+    bounds = {"first_day": days.first, "last_day": days.last}
+    digests = {source.name: dict(settings.warehouse.fetch(Query(f"digest_{source.name}", bounds))[1]) for source in SOURCES}
+    results = {table: {day: str(event) for day, event in of_table.items()} for table, of_table in events.items()}
+    return {day: {part: of_part.get(day, "") for part, of_part in (digests | results).items()} for day in days}
 
 
 def seen(warehouse: SQLiteWarehouse, days: Days) -> States:
     """The days as `remember` last had them."""
+    found: dict[str, dict[str, str]] = {}
     with warehouse.connect() as connection:
-        if not columns_of(connection, "seen_days"):
-            return {}
-        rows = connection.execute("SELECT * FROM seen_days WHERE date BETWEEN ? AND ?", (days.first, days.last))
-        return {day: parts for day, *parts in rows}
+        if "part" in columns_of(connection, "seen_days"):
+            rows = connection.execute("SELECT * FROM seen_days WHERE date BETWEEN ? AND ?", (days.first, days.last))
+            for day, part, state in rows:
+                found.setdefault(day, {})[part] = state
+    return found
 
 
 def remember(warehouse: SQLiteWarehouse, days: Days, now: States) -> None:
     """Keeps these states of the days, of which every result was found right."""
+    rows = [(day, part, state) for day, parts in now.items() for part, state in parts.items()]
     with replace(warehouse, patience=PATIENCE).write() as connection:
+        if "part" not in columns_of(connection, "seen_days"):  # until 0.1.0 it had a column for each part
+            connection.execute("DROP TABLE IF EXISTS seen_days")
         connection.execute(read_sql("seen_days"))
         connection.execute("DELETE FROM seen_days WHERE date BETWEEN ? AND ?", (days.first, days.last))
-        connection.executemany("INSERT INTO seen_days VALUES (?, ?, ?, ?, ?, ?)", ((day, *parts) for day, parts in now.items()))
+        connection.executemany("INSERT INTO seen_days VALUES (?, ?, ?)", rows)
 
 
 def changed(now: States, before: States) -> Changes:
     """The days that are in another state, and which of their parts are."""
     differing = {
-        day: {part for part, is_, was in zip(PARTS, parts, before[day], strict=True) if is_ != was}
+        day: {part for part, state in parts.items() if state != before[day].get(part, "")}
         if day in before
-        else {*PARTS, UNKNOWN}
+        else {*parts, UNKNOWN}
         for day, parts in now.items()
     }
     return {day: parts for day, parts in differing.items() if parts}
 
 
 def search(
-    settings: Settings, days: Days, computed: Computed, *, seconds: float = inf, keep: bool = False
+    settings: Settings, days: Days, events: Events, *, seconds: float = inf, keep: bool = False
 ) -> tuple[LateDays, str | None]:
     """The late days that changes of the sources on these days make, and the day to go on from if the time is over.
 
@@ -109,117 +115,117 @@ def search(
     """
     warehouse, deadline = settings.warehouse, time.monotonic() + seconds
     found, day = LateDays(), days.first
-    if keep and computed.reported:
-        _add_channel_costs(warehouse)
+    if keep and any(events.values()):
+        _add_tables(warehouse, compared_tables(settings))
     while day <= days.last:
-        window = Days(day, min(shift(day, max(settings.lookback_days, 30)), days.last))
-        now = states(warehouse, window, computed)
+        window = Days(day, min(shift(day, max(settings.lookback_days, FEWEST_DAYS)), days.last))
+        now = states(settings, window, events)
         changes = changed(now, seen(warehouse, window))
-        late = late_days(settings, changes, computed)
-        if late.conversions or late.costs or late.reports:
-            sources = f"{found.sources} {[(changed_day, now.get(changed_day)) for changed_day in changes]}"
+        late = late_days(settings, changes, events)
+        if late:
             found = LateDays(
-                {**late.conversions, **found.conversions},
-                {**late.costs, **found.costs},
-                {**late.reports, **found.reports},
-                sources,
+                {job: {**late.of(job), **found.of(job)} for job in JOBS},
+                f"{found.sources} {[(changed_day, now.get(changed_day)) for changed_day in changes]}",
             )
         elif changes and keep:
             remember(warehouse, window, now)
         day = shift(window.last, 1)
         if time.monotonic() > deadline:
             break
-    following = _following(found.conversions, found.costs, settings.lookback_days)
-    reports = {report: why for report, why in found.reports.items() if report not in following}
-    return replace(found, reports=reports), day if day <= days.last else None
+    following = {job: _following_days(settings, job, found.days) for job in JOBS}
+    by_themselves = {job: {day: why for day, why in found.of(job).items() if day not in following[job]} for job in JOBS}
+    return replace(found, days=by_themselves), day if day <= days.last else None
 
 
-def _add_channel_costs(warehouse: SQLiteWarehouse) -> None:
-    """Gives the table to a file that was last written before it existed: all its reports follow from costs to be summed."""
+def _add_tables(warehouse: SQLiteWarehouse, compared: Iterable[DailyTable]) -> None:
+    """Gives the tables to a file that was last written before one of them existed: its days are to be made first."""
     with replace(warehouse, patience=PATIENCE).connect() as connection:
-        if not columns_of(connection, "channel_costs"):
-            connection.execute(schema()["channel_costs"].create)
+        for table in compared:
+            if not columns_of(connection, table.name):
+                connection.execute(schema()[table.name].create)
 
 
-def _following(conversions: Iterable[str], costs: Iterable[str], lookback_days: int) -> set[str]:
-    """The report days that restate themselves after these."""
-    return {*costs, *(report for day in conversions for report in reports_of(day, lookback_days))}
+def late_days(settings: Settings, changes: Changes, events: Events) -> LateDays:
+    """Of the days that these changes can touch, those whose stored rows are not what would be computed now.
 
-
-def late_days(settings: Settings, changes: Changes, computed: Computed) -> LateDays:
-    """Of the days that these changes can reach, those whose stored rows are not what would be computed now.
-
-    Days that were never computed are not looked at. A conversion day is late if its journeys differ, a day's costs if they do;
-    the reports that follow from these are not named. Else, where a conversion's revenue changed the report, its day's whole
-    lookback is late, and of the days whose report was made anew, those that differ.
+    Days that were never computed are not looked at, nor days that follow from late days of an earlier job. A late day is one
+    that differs. Where a conversion changed a report, the reports of its whole lookback are late, as after any other change of
+    a conversion; of days whose report was made anew, those that differ.
     """
-    warehouse, lookback = settings.warehouse, settings.lookback_days
-
-    def differing(table: str, day_column: str, days: Set[str], query: Callable[[Settings, Days], Query]) -> set[str]:
-        found: set[str] = set()
-        for unbroken in unbroken_ranges(days):
-            found |= warehouse.differing_days(schema()[table], day_column, unbroken, query(settings, unbroken))
-        return found & days
-
-    reach = _reached_conversions(changes, lookback)
-    conversions = differing("customer_journeys", "conv_date", reach.keys() & computed.attributed.keys(), journeys_query)
-    reach_of_costs = _reached_costs(changes)
-    summed = computed.summed.keys() | computed.reported.keys()  # a report sums none on a day without sessions
-    costs = differing("channel_costs", "date", reach_of_costs.keys() & summed, costs_query)
-
-    reach_of_reports = _reached_reports(changes, lookback)
-    candidates = (reach_of_reports.keys() & computed.reported.keys()) - _following(conversions, costs, lookback)
-    reports = differing("channel_reporting", "date", candidates, reporting_query)
-    if settings.models:  # revenue that moved between conversions may change these alone
-        reports |= differing("model_reporting", "date", candidates & computed.by_models.keys(), model_reporting_query)
-    for day in [day for day, parts in changes.items() if "conversions" in parts and UNKNOWN not in parts]:
-        touched = reports_of(day, lookback) & candidates
-        reports |= touched if touched & reports else set()
-    return LateDays(
-        {day: reach[day] for day in sorted(conversions)},
-        {day: reach_of_costs[day] for day in sorted(costs)},
-        {day: reach_of_reports[day] for day in sorted(reports)},
-    )
+    late: dict[Job, Reasons] = {}
+    for job in JOBS:
+        reasons: dict[str, str] = {}
+        candidates, differing = set[str](), set[str]()
+        following = _following_days(settings, job, late)
+        for table in [table for table in tables_of(settings, job) if table.is_compared]:
+            touched = _touched(settings, table, changes)
+            reasons = touched | reasons
+            to_compare = (touched.keys() & _computed(settings, table, events)) - following
+            candidates |= to_compare
+            differing |= _differing(settings, table, to_compare)
+        for of_conversion in _reports_of_changed_conversions(settings, job, changes):
+            if of_conversion & differing:
+                differing |= of_conversion & candidates
+        late[job] = {day: reasons[day] for day in sorted(differing)}
+    return LateDays(late)
 
 
-def _reached_conversions(changes: Changes, lookback_days: int) -> dict[str, str]:
-    """The conversion days whose journeys the changes can touch, with the reason."""
-    reached: dict[str, str] = {}
-    for day, parts in changes.items():
-        if "attribution" in parts:
-            reached.setdefault(day, OTHERWISE)
-        if "sessions" in parts:
-            for later in range(lookback_days + 1):
-                reached[shift(day, later)] = _because("sessions", day, parts)
-    return reached | {day: _because("conversions", day, parts) for day, parts in changes.items() if "conversions" in parts}
+def _differing(settings: Settings, table: DailyTable, days: Set[str]) -> set[str]:
+    found: set[str] = set()
+    for unbroken in unbroken_ranges(days):
+        query = query_of(settings, table, unbroken)
+        found |= settings.warehouse.differing_days(schema()[table.name], table.day_column, unbroken, query)
+    return found & days
 
 
-def _reached_costs(changes: Changes) -> dict[str, str]:
-    """The days whose costs the changes can touch, with the reason."""
-    reached: dict[str, str] = {}
-    for day, parts in changes.items():
-        if of_the_day := [part for part in ("sessions", "costs") if part in parts]:
-            reached[day] = _because(of_the_day[0], day, parts)
-        elif "report" in parts:
-            reached[day] = OTHERWISE
-    return reached
+def _computed(settings: Settings, table: DailyTable, events: Events) -> set[str]:
+    """The table's days that were computed: also those that had nothing to be made of when a table that follows was made."""
+    return {day for name in (table.name, *_made_with(settings, table)) for day in events.get(name, {})}
 
 
-def _reached_reports(changes: Changes, lookback_days: int) -> dict[str, str]:
-    """The report days that the changes can touch even where no journey and no cost changes, with the reason."""
-    reached: dict[str, str] = {}
-    for day, parts in changes.items():
-        if "conversions" in parts:
-            reached |= {report: _because("revenue", day, parts) for report in reports_of(day, lookback_days)}
-        elif "attribution" in parts:
-            reached |= dict.fromkeys(reports_of(day, lookback_days) - reached.keys(), OTHERWISE)
-    return dict.fromkeys((day for day, parts in changes.items() if "report" in parts), OTHERWISE) | reached
+def _made_with(settings: Settings, table: DailyTable) -> list[str]:
+    """The tables that make missing days of this one first."""
+    return [other.name for other in tables(settings) if table.missing_days and table.name in other.follows]
 
 
-def _because(what: str, day: str, parts: Set[str]) -> str:
-    return OTHERWISE if UNKNOWN in parts else f"{what} of {day} changed"
+def _following_days(settings: Settings, job: Job, late: Mapping[Job, Reasons]) -> set[str]:
+    """The days of the job's tables that are restated after late days of other jobs."""
+    return {
+        following
+        for table in tables_of(settings, job)
+        for ancestor in compared_tables(settings)
+        if ancestor.job != job and ancestor.name in ancestors(table)
+        for day in late.get(ancestor.job, {})
+        for following in touched_days(table, ancestor.name, day, settings.lookback_days)
+    }
 
 
-def reports_of(conversion_day: str, lookback_days: int) -> set[str]:
-    """The report days that conversions of this day can touch."""
-    return {shift(conversion_day, -earlier) for earlier in range(lookback_days + 1)}
+def _touched(settings: Settings, table: DailyTable, changes: Changes) -> dict[str, str]:
+    """The days of the table that the changes can touch, with the reason: what matters most in `table.reads`, last day first."""
+    compared = {other.name for other in compared_tables(settings)}
+    results = {table.name, *_made_with(settings, table)} | (ancestors(table) & compared)
+    touched: dict[str, str] = {}
+
+    def touch(part: str, reason: str) -> None:
+        for day in sorted(changes):
+            if part in changes[day]:
+                why = DIFFERS if UNKNOWN in changes[day] else reason.format(day=day)
+                touched.update(dict.fromkeys(touched_days(table, part, day, settings.lookback_days), why))
+
+    for result in sorted(results):
+        touch(result, DIFFERS)
+    for source, taken in reversed([*table.reads.items()]):
+        touch(source, f"{taken} of {{day}} changed")
+    return touched
+
+
+def _reports_of_changed_conversions(settings: Settings, job: Job, changes: Changes) -> list[set[str]]:
+    """For each source row's day that is known to have changed and that several days of the job's tables read later: these."""
+    return [
+        {*touched_days(table, source, day, settings.lookback_days)}
+        for table in tables_of(settings, job)
+        if table.is_compared and table.days == "session"
+        for source in table.reads
+        for day, parts in changes.items()
+        if source in parts and UNKNOWN not in parts
+    ]

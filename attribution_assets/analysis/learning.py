@@ -11,7 +11,9 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from attribution_assets.catalog.queries import journeys_query, training_query
+from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
+from attribution_assets.catalog.models import CHANNEL_VALUES
+from attribution_assets.catalog.tables import query_of
 from attribution_assets.models import ModelRules
 from attribution_assets.models.credit import learn
 from attribution_assets.models.journeys import Ints, Journeys, nanoseconds
@@ -62,7 +64,7 @@ def _learned(settings: Settings, days: Days) -> Iterator[tuple[str, str, str, fl
     window = Days(shift(days.first, 1 - rules.training_days), days.last)
     channels = Channels()
     sessions = Sessions.read(settings, window, channels)
-    found = warehouse.stream_query(journeys_query(settings, window), schema()["customer_journeys"])
+    found = warehouse.stream_query(query_of(settings, CUSTOMER_JOURNEYS, window), schema()["customer_journeys"])
     converting, conversions = pooled(found, channels)
     converted_on = _numbers(conversions["conv_date"])
     for day in days:
@@ -131,7 +133,7 @@ class Sessions:
         """All sessions of these days."""
         begins, numbers, conversions, times, of_channels = [], [], [], [], []
         last_user = None
-        with settings.warehouse.rows_of(training_query(settings, days)) as cursor:
+        with settings.warehouse.rows_of(query_of(settings, CHANNEL_VALUES, days)) as cursor:
             while rows := cursor.fetchmany(ROWS_PER_FRAME):
                 frame = pd.DataFrame(rows, columns=["user", "day", "timestamp", "channel", "next_conversion"])
                 of_users = [last_user, *frame["user"]]

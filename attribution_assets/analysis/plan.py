@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from attribution_assets.catalog.queries import journeys_query
-from attribution_assets.catalog.span import first_day, last_day
+from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
+from attribution_assets.catalog.span import computed_days, days_of, first_day, last_day
+from attribution_assets.catalog.tables import query_of, tables
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import Redistribution
 from attribution_assets.ihc.ledger import Account, Ledger
@@ -49,15 +50,15 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
             "A day can run when it has ended, from ATTRIBUTION_START_DATE to ATTRIBUTION_END_DATE."
         )
     notes = warehouse.prepare()
-    [results] = warehouse.rows(Query("result_span"))
+    attributed = computed_days(warehouse, settings, CUSTOMER_JOURNEYS)
+    reported = days_of(warehouse, [table for table in tables(settings) if table.days == "session"])
 
     everything = start is None
-    first_result = [results["first_report_day"], results["first_cost_day"]] if everything else []
     if end is None:
-        ends = [start or first, sources["last_day"] or first, results["last_day"] or first]
+        ends = [start or first, sources["last_day"] or first, *(span.last for span in (attributed, reported) if span)]
         end = max(day for day in ends if day <= last or day == start)
     if start is None:
-        start = max(first, min(filter(None, [sources["first_conversion_day"], results["first_conversion_day"], end])))
+        start = max(first, min(filter(None, [sources["first_conversion_day"], attributed and attributed.first, end])))
     for day in (start, end):
         if not first <= day <= last:
             raise AttributionError(
@@ -65,7 +66,9 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
                 "Choose days between them, or move them with ATTRIBUTION_START_DATE and ATTRIBUTION_END_DATE."
             )
     days = Days(start, end)
-    report_days = Days(max(first, min(filter(None, [shift(start, -settings.lookback_days), *first_result]))), end)
+    reach = shift(start, -settings.lookback_days)
+    first_report = min(reach, reported.first) if everything and reported else reach
+    report_days = Days(max(first, first_report), end)
     return Plan(days, report_days if everything else days, report_days, (*notes, *_notes(sources, first, last)))
 
 
@@ -90,7 +93,9 @@ def estimate_plan(settings: Settings, plan: Plan) -> dict[str, Any]:
     The counts are those of `attribution_assets.ihc.service.estimate`.
     """
     counts = estimate(
-        settings.warehouse.stream_query(journeys_query(settings, plan.conversion_days), schema()["customer_journeys"]),
+        settings.warehouse.stream_query(
+            query_of(settings, CUSTOMER_JOURNEYS, plan.conversion_days), schema()["customer_journeys"]
+        ),
         ihc_account(settings),
         Ledger(settings.ihc_ledger),
         Limits(settings.ihc_max_journeys, settings.ihc_max_sessions),

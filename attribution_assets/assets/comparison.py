@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from attribution_assets.assets.reporting import TOP_OF_CHART
 from attribution_assets.formats import as_markdown
-from attribution_assets.orchestration.chart import range_chart
+from attribution_assets.orchestration.chart import SHOWN_AT_ONCE, range_chart
 from attribution_assets.orchestration.daily import OWNERS, column_schema
 from attribution_assets.orchestration.history import POOL
-from attribution_assets.orchestration.shown import SHOWN_AT_ONCE, TOP_OF_CHART
 from attribution_assets.settings import Settings
+from attribution_assets.warehouse import schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,7 @@ def _whole_table(table: str, **options: Any) -> Callable[..., dg.AssetsDefinitio
         kinds={"sqlite", "numpy"},
         owners=OWNERS,
         pool=POOL,
-        metadata={"dagster/column_schema": column_schema(table)},
+        metadata={"dagster/column_schema": column_schema(schema()[table].columns)},
         **options,
     )
     return decorate

@@ -1,12 +1,16 @@
-"""Which days there are: the first and the last one that can run, and today."""
+"""Which days there are: the first and the last one that can run, those with results, and today."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
+from attribution_assets.catalog.sources import SOURCES
+from attribution_assets.catalog.table import DailyTable
+from attribution_assets.catalog.tables import tables
 from attribution_assets.errors import AttributionError
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Query
+from attribution_assets.warehouse import Days, SQLiteWarehouse
 from attribution_assets.warehouse.days import shift
 
 DAYS_WITHOUT_A_DATABASE = 90
@@ -20,13 +24,12 @@ def first_day(settings: Settings) -> str:
     if settings.start_date:
         return settings.start_date.isoformat()
     warehouse = settings.warehouse
-    days: list[str | None] = []
-    for name in ("earliest_day", "result_span"):
-        try:
-            _, [row] = warehouse.fetch(Query(name))
-        except AttributionError:  # the graph loads all the same; a run says what is wrong
-            continue
-        days += row[:3]
+    try:
+        days = [warehouse.first_date(source.name, source.day_column) for source in SOURCES if source.day_column]
+        results = days_of(warehouse, tables(settings))
+    except AttributionError:  # the graph loads all the same; a run says what is wrong
+        days, results = [], None
+    days += [results.first] if results else []
     return min(filter(None, days), default=shift(today(), -DAYS_WITHOUT_A_DATABASE))
 
 
@@ -39,3 +42,22 @@ def last_day(settings: Settings) -> str:
 def today() -> str:
     """The current UTC date."""
     return datetime.now(UTC).date().isoformat()
+
+
+def days_of(warehouse: SQLiteWarehouse, entries: Iterable[DailyTable]) -> Days | None:
+    """From the first to the last day that has rows in one of the tables; None where there are none, or no tables yet.
+
+    Days that a table keeps, and files, do not count.
+    """
+    stored = [(table.name, table.day_column) for table in entries if not (table.is_kept or table.csv_of)]
+    spans = [span for name, column in stored if (span := warehouse.span(name, column))]
+    return Days(min(span.first for span in spans), max(span.last for span in spans)) if spans else None
+
+
+def computed_days(warehouse: SQLiteWarehouse, settings: Settings, table: DailyTable) -> Days | None:
+    """From the first to the last day with results of the job that makes the table; None where there are none.
+
+    Results of the models and those of the report are looked at apart: models may have been chosen later.
+    """
+    together = [other for other in tables(settings) if (other.job, other.of_models) == (table.job, table.of_models)]
+    return days_of(warehouse, together)

@@ -12,12 +12,12 @@ import dagster as dg
 from filelock import Timeout
 
 from attribution_assets.analysis.plan import Plan
+from attribution_assets.catalog.table import JOBS
 from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.automation import command_lock
 from attribution_assets.orchestration.history import COMMAND_TAG, end_killed_commands, range_tags, writing_runs
 from attribution_assets.orchestration.instance import dagster_instance
-from attribution_assets.orchestration.jobs import attribution_job, costs_job, reporting_job
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse.csv_files import CSVFiles
 
@@ -35,11 +35,7 @@ def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> None:
     CSVFiles(settings.exports, "channel_reporting").prepare()
     defs = build_defs(settings, loggers={"progress": _event_logger(on_event)})
     with dagster_instance(settings.dagster_home) as instance, _alone(settings.dagster_home, instance):
-        for job, days in (
-            (attribution_job, plan.conversion_days),
-            (costs_job, plan.cost_days),
-            (reporting_job, plan.report_days),
-        ):
+        for job, days in zip(JOBS, (plan.conversion_days, plan.cost_days, plan.report_days), strict=True):
             _wait_for_other_runs(instance)
             try:
                 defs.resolve_job_def(job.name).execute_in_process(

@@ -70,7 +70,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
         table.add_column(column, no_wrap=True)
     table.add_column("what it found")
     for finding in findings:
-        table.add_row(finding.check.name, finding.check.asset, finding.state, finding.sentence)
+        table.add_row(finding.check.name, finding.asset, finding.state, finding.sentence)
     screen.print(table)
     shown: list[list[dict[str, Any]]] = [[]]
     for finding in findings:

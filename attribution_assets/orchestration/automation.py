@@ -1,4 +1,4 @@
-"""What runs by itself: conditions that restate what new inputs touch, the sensor for late data, the daily schedule."""
+"""What runs by itself: conditions that restate what new inputs touch, and the sensor for late data."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from filelock import FileLock, Timeout
 
 from attribution_assets.analysis.late_data import LateDays, search
 from attribution_assets.catalog.span import first_day, last_day
+from attribution_assets.catalog.table import JOBS, DailyTable, Job
+from attribution_assets.catalog.tables import inputs
 from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.history import (
     attempted,
-    computed_days,
+    compared_events,
     due_days,
     end_killed_commands,
     is_anything_at_work,
@@ -24,8 +26,7 @@ from attribution_assets.orchestration.history import (
     range_tags,
     refused,
 )
-from attribution_assets.orchestration.jobs import attribution_job, costs_job, reporting_job
-from attribution_assets.orchestration.partitions import inputs
+from attribution_assets.orchestration.jobs import AssetJobs
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.days import shift, unbroken_ranges
@@ -102,22 +103,25 @@ def is_command_at_work(dagster_home: Path) -> bool:
         return True
 
 
-def restated(settings: Settings, asset: str) -> dg.AutomationCondition[dg.AssetKey]:
-    """The condition of an asset that follows others: its days are requested as soon as new inputs of them are complete."""
+def automation_condition(settings: Settings, table: DailyTable) -> dg.AutomationCondition[dg.AssetKey] | None:
+    """The condition of a table that follows others: its days are requested as soon as new inputs of them are complete.
+
+    Days of a table that keeps them are requested only once. A table that follows none has no condition.
+    """
+    if not table.follows:
+        return None
     in_progress = dg.AutomationCondition.in_progress() | dg.AutomationCondition.any_deps_in_progress()
-    return (
+    restated = (
         (
-            InputIsNewer(inputs(settings)[asset])
+            InputIsNewer(inputs(settings)[table.name])
             | dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested())
         )
         & ~in_progress
         & ~CommandAtWork(settings.dagster_home)
-    ).with_label("restated when its inputs are")
-
-
-def learned_once(settings: Settings) -> dg.AutomationCondition[dg.AssetKey]:
-    """The condition of channel_values: a day is requested when its journeys are there, and never again."""
-    return (restated(settings, "channel_values") & dg.AutomationCondition.missing()).with_label("learned once")
+    )
+    if table.is_kept:
+        return (restated & dg.AutomationCondition.missing()).with_label("computed once")
+    return restated.with_label("restated when its inputs are")
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:
@@ -132,12 +136,12 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
     )
 
 
-def late_data_sensor(settings: Settings) -> dg.SensorDefinition:
+def late_data_sensor(settings: Settings, jobs: AssetJobs) -> dg.SensorDefinition:
     """Requests the computed days that source rows changed after they were computed; on by default."""
 
     @dg.sensor(
         name="late_data",
-        jobs=[attribution_job, costs_job, reporting_job],
+        jobs=[*jobs.values()],
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
@@ -161,21 +165,19 @@ def late_data_sensor(settings: Settings) -> dg.SensorDefinition:
         state, start = (before["state"], before["next"]) if before.get("next") else (file_state(settings.database), None)
         if state == before.get("state") and start is None:
             return skip("The database is as it was.")
-        computed = computed_days(instance)
+        events = compared_events(instance, settings)
         first, last = shift(first_day(settings), -settings.lookback_days), last_day(settings)
         try:
             late, start = search(
                 settings,
                 Days(start or first, last),
-                computed,
+                events,
                 seconds=SECONDS_OF_A_TICK,
                 keep=True,
             )
         except AttributionError as error:
             return skip(str(error))
-        requests = [_request(attribution_job.name, days, late) for days in unbroken_ranges(late.conversions)]
-        requests += [_request(costs_job.name, days, late) for days in unbroken_ranges(late.costs)]
-        requests += [_request(reporting_job.name, days, late) for days in unbroken_ranges(late.reports)]
+        requests = [_request(job, days, late) for job in JOBS for days in unbroken_ranges(late.of(job))]
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None
@@ -187,22 +189,13 @@ def late_data_sensor(settings: Settings) -> dg.SensorDefinition:
     return late_data
 
 
-def _request(job: str, days: Days, late: LateDays) -> dg.RunRequest:
+def _request(job: Job, days: Days, late: LateDays) -> dg.RunRequest:
     """A run of these days, requested once for what makes them late: sources, and results that were not made anew since."""
     identity = hashlib.sha256(late.sources.encode()).hexdigest()[:16]
-    return dg.RunRequest(job_name=job, run_key=f"{job} {days} {identity}", tags=range_tags(days))
+    return dg.RunRequest(job_name=job.name, run_key=f"{job.name} {days} {identity}", tags=range_tags(days))
 
 
 def file_state(database: Path) -> str:
     """What is another after any change of the file or of its write-ahead log."""
     files = (database, database.with_name(f"{database.name}-wal"))
     return " ".join(f"{file.stat().st_mtime_ns} {file.stat().st_size}" if file.exists() else "none" for file in files)
-
-
-daily_schedule = dg.build_schedule_from_partitioned_job(
-    attribution_job,
-    name="yesterday",
-    hour_of_day=1,
-    description="Every day at 01:00 UTC: the conversions of yesterday. The reports that they touch follow by themselves.",
-)
-"""Off until switched on."""

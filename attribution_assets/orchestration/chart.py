@@ -15,6 +15,9 @@ LETTERS = 25
 
 COST, REVENUE = "darkgray", "slateblue"
 
+SHOWN_AT_ONCE = 1000
+"""Markdown shorter than this stands open in the UI; any other behind a link."""
+
 UNQUOTED = " '/:;=,.-"
 """What may stand as it is in a link of markdown in angle brackets."""
 

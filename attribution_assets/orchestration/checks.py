@@ -1,11 +1,13 @@
-"""Asset checks: what warehouse/checks.py finds, as Dagster's results. A blocking one that fails stops the run."""
+"""Asset checks: what analysis/checking.py finds, as Dagster's results. A blocking one that fails stops the run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from attribution_assets.analysis.checking import Finding, _assets, check_parameters, computed_days, run_check, stop_if_failed
-from attribution_assets.catalog.checks import Check, checks_of
+from attribution_assets.analysis.checking import Finding, check_parameters, run_check, stop_if_failed
+from attribution_assets.catalog.span import computed_days
+from attribution_assets.catalog.table import Check, DailyTable, Parameters
+from attribution_assets.catalog.tables import tables
 from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.history import WRONG_DAYS
 from attribution_assets.orchestration.io_managers import SQLiteIOManager
@@ -13,29 +15,33 @@ from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 
 
-def source_check_specs(asset: str) -> list[dg.AssetCheckSpec]:
+def source_check_specs(table: DailyTable) -> list[dg.AssetCheckSpec]:
     """For `check_specs` of the asset: as a part of it, they run whenever it does, however the run was selected."""
-    return _specs(checks_of(asset, before=True))
+    return _specs(table, _checks_of(table, before=True))
 
 
-def source_checks(query: Query, warehouse: SQLiteWarehouse) -> Iterator[dg.AssetCheckResult]:
-    """The results of the source checks of the asset that `query` is to write, for its body.
+def source_checks(table: DailyTable, query: Query, warehouse: SQLiteWarehouse) -> Iterator[dg.AssetCheckResult]:
+    """The results of the source checks of the table that `query` is to fill, for its body.
 
     Raises AttributionError, after all of them, if a blocking one fails.
     """
     warehouse.prepare()  # for its indexes
-    yield from _results(checks_of(query.name, before=True), warehouse, query.parameters)
+    yield from _results(table, _checks_of(table, before=True), warehouse, query.parameters)
 
 
 def result_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
-    """The checks of what each asset has written, a step per asset, on the run's days; started alone, on all computed days."""
-    return [_result_checks(settings, asset) for asset in _assets(settings)]
+    """The checks of what each table has been filled with, a step per table, on the run's days; alone, on all computed days."""
+    return [_result_checks(settings, table) for table in tables(settings) if _checks_of(table, before=False)]
 
 
-def _result_checks(settings: Settings, asset: str) -> dg.AssetChecksDefinition:
-    checks = checks_of(asset, before=False)
+def _checks_of(table: DailyTable, *, before: bool) -> list[Check]:
+    return [check for check in table.checks if check.before == before]
 
-    @dg.multi_asset_check(name=f"{asset}_checks", specs=_specs(checks), can_subset=True)
+
+def _result_checks(settings: Settings, table: DailyTable) -> dg.AssetChecksDefinition:
+    checks = _checks_of(table, before=False)
+
+    @dg.multi_asset_check(name=f"{table.name}_checks", specs=_specs(table, checks), can_subset=True)
     def check_result(
         context: dg.AssetCheckExecutionContext, io_manager: dg.ResourceParam[SQLiteIOManager]
     ) -> Iterator[dg.AssetCheckResult]:
@@ -43,29 +49,29 @@ def _result_checks(settings: Settings, asset: str) -> dg.AssetChecksDefinition:
         if context.has_partition_key or context.has_partition_key_range:
             days = Days(*context.partition_key_range)
         else:
-            computed = computed_days(warehouse, asset)
+            computed = computed_days(warehouse, settings, table)
             if not computed:
-                raise AttributionError(f"There is nothing to check: materialize {asset} first.")
+                raise AttributionError(f"There is nothing to check: materialize {table.name} first.")
             days = computed
         selected = {key.name for key in context.selected_asset_check_keys}
         chosen = [check for check in checks if check.name in selected]
-        yield from _results(chosen, warehouse, check_parameters(settings, asset, days))
+        yield from _results(table, chosen, warehouse, check_parameters(settings, table, days))
 
     return check_result
 
 
-def _specs(checks: Sequence[Check]) -> list[dg.AssetCheckSpec]:
+def _specs(table: DailyTable, checks: Sequence[Check]) -> list[dg.AssetCheckSpec]:
     return [
-        dg.AssetCheckSpec(check.name, asset=check.asset, blocking=check.blocking, description=check.demand) for check in checks
+        dg.AssetCheckSpec(check.name, asset=table.name, blocking=check.blocking, description=check.demand) for check in checks
     ]
 
 
 def _results(
-    checks: Sequence[Check], warehouse: SQLiteWarehouse, parameters: Mapping[str, str | int | float]
+    table: DailyTable, checks: Sequence[Check], warehouse: SQLiteWarehouse, parameters: Parameters
 ) -> Iterator[dg.AssetCheckResult]:
     findings = []
     for check in checks:
-        finding = run_check(warehouse, check, parameters)
+        finding = run_check(warehouse, table.name, check, parameters)
         findings.append(finding)
         yield _result(finding)
     stop_if_failed(findings)
@@ -81,7 +87,7 @@ def _result(finding: Finding) -> dg.AssetCheckResult:
             [dg.TableRecord({name: _shown(value) for name, value in row.items()}) for row in finding.rows]
         )
     return dg.AssetCheckResult(
-        asset_key=finding.check.asset,
+        asset_key=finding.asset,
         check_name=finding.check.name,
         passed=not finding.offending,
         severity=dg.AssetCheckSeverity.ERROR if finding.check.blocking else dg.AssetCheckSeverity.WARN,

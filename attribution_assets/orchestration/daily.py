@@ -1,52 +1,168 @@
-"""What all daily assets share: partitions, the backfill policy, owners, and as metadata columns, their origin and the SQL."""
+"""The assets of the catalog: of each entry a Dagster asset, whose rows come from its query or from a function."""
 
+import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial, wraps
 from typing import Any
 
 import dagster as dg
 
+from attribution_assets.analysis.checking import run_check, stop_if_failed
+from attribution_assets.catalog.sources import SOURCES
+from attribution_assets.catalog.table import DailyTable
+from attribution_assets.catalog.tables import parameters, query_of, table_named
+from attribution_assets.orchestration.automation import automation_condition
+from attribution_assets.orchestration.checks import source_check_specs, source_checks
 from attribution_assets.orchestration.history import POOL
-from attribution_assets.orchestration.io_managers.sqlite import DAY_COLUMN
+from attribution_assets.orchestration.io_managers import DAY_COLUMN, Described, Shown, SQLiteIOManager, shown_if_known
+from attribution_assets.orchestration.partitions import days_of_run, dependency
+from attribution_assets.orchestration.shown import row_of_day
+from attribution_assets.settings import Settings
 from attribution_assets.shipped import sql_folder
-from attribution_assets.warehouse import Table, schema
+from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
+from attribution_assets.warehouse.days import unbroken_ranges
+from attribution_assets.warehouse.schema import Column
 
 for beta in ("backfill_policy", "with_source_code_references", "CodeReferencesMetadataValue", "LocalFileCodeReference"):
     warnings.filterwarnings("ignore", message=f".*`{beta}`", category=dg.BetaWarning)
 
 OWNERS = ["team:marketing-data"]
 
+Body = Callable[..., Any]
+"""A function that gives the rows of the run's days: a Query, a pandas frame or Frames."""
+
+
+def source_assets() -> list[dg.AssetSpec]:
+    """The tables that the user fills, as external assets: the pipeline reads them and never writes them."""
+    return [
+        dg.AssetSpec(
+            source.name,
+            description=source.description,
+            group_name="sources",
+            owners=OWNERS,
+            kinds={"sqlite", "table"},
+            metadata={"dagster/column_schema": column_schema(schema()[source.name].columns)},
+        )
+        for source in SOURCES
+    ]
+
 
 def daily_asset(
+    table: DailyTable,
+    settings: Settings,
     partitions: dg.DailyPartitionsDefinition,
-    columns: dg.TableSchema,
-    day_column: str,
     *,
-    lineage: Mapping[str, str],
-    sql: str | None = None,
-    **options: Any,
-) -> Callable[..., dg.AssetsDefinition]:
-    """`dg.asset` for one day per partition; a range is one run, which replaces the days named by `day_column`.
+    body: Body | None = None,
+    shown: Shown | None = None,
+) -> dg.AssetsDefinition:
+    """The entry's asset, a day per partition; a range is one run, which replaces its days.
 
-    `lineage`: for each column those it is made of, as "asset.column asset.column"; `sql`: the file of sql/ that makes the rows.
+    `body`: the function that computes the rows of an entry with `is_python`. Its parameters name the tables that Dagster loads
+    for it, its config and its resources; one named `settings` gets these. `shown`: what the UI shows beside the days, where it
+    is more than a row of sql/shown_<name>.sql.
     """
-    metadata: dict[str, Any] = {
-        DAY_COLUMN: day_column,
-        "dagster/column_schema": columns,
-        "dagster/column_lineage": _column_lineage(lineage),
-    }
-    if sql:
-        file = dg.LocalFileCodeReference(file_path=str(sql_folder() / f"{sql}.sql"), label=f"sql/{sql}.sql")
-        metadata["dagster/code_references"] = dg.CodeReferencesMetadataValue(code_references=[file])
-    decorate: Callable[..., dg.AssetsDefinition] = dg.asset(
+    show = shown or partial(row_of_day, table, settings)
+    given = body or (_csv_rows(table) if table.csv_of else _sql_rows(table, settings, show))
+    rows = _bound(given, settings, show) if body else given
+    loaded = inspect.signature(rows).parameters
+    upstream = dict.fromkeys((*table.follows, *table.also_reads, *table.reads))
+    decorate = dg.asset(
+        name=table.name,
+        deps=[dependency(table, name, settings.lookback_days) for name in upstream if name not in loaded],
+        check_specs=source_check_specs(table),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
+        automation_condition=automation_condition(settings, table),
+        io_manager_key="csv_io_manager" if table.csv_of else None,
+        group_name=table.group,
+        kinds={"csv"} if table.csv_of else {"sqlite", "numpy" if table.is_python else "sql"},
         owners=OWNERS,
         pool=POOL,
-        metadata=metadata,
-        **options,
+        description=table.description.format(
+            lookback_days=settings.lookback_days,
+            training_days=settings.training_days,
+            models=", ".join(settings.models),
+        ),
+        metadata=_metadata(table),
     )
-    return decorate
+    asset: dg.AssetsDefinition = decorate(rows)
+    return asset
+
+
+def _sql_rows(table: DailyTable, settings: Settings, show: Shown) -> Body:
+    """Checks the sources, makes missing days of what the table follows, and hands over the query."""
+
+    def rows(
+        context: dg.AssetExecutionContext, io_manager: dg.ResourceParam[SQLiteIOManager]
+    ) -> Iterator[dg.AssetCheckResult | dg.Output[Described]]:
+        days = days_of_run(context)
+        query = query_of(settings, table, days)
+        yield from source_checks(table, query, io_manager.warehouse)
+        for name in table.follows:
+            make_missing_days(context, settings, io_manager.warehouse, table_named(name), days)
+        yield dg.Output(Described(query, show))
+
+    return rows
+
+
+def _csv_rows(table: DailyTable) -> Body:
+    def rows() -> Query:
+        return Query(table.name)
+
+    return rows
+
+
+def _bound(body: Body, settings: Settings, show: Shown) -> Body:
+    """The body with its `settings`, its rows Described."""
+    signature = inspect.signature(body)
+    given = {"settings": settings} if "settings" in signature.parameters else {}
+
+    @wraps(body)
+    def rows(*arguments: Any, **named: Any) -> Described:
+        return Described(body(*arguments, **named, **given), show)
+
+    free = [parameter for name, parameter in signature.parameters.items() if name not in given]
+    rows.__signature__ = signature.replace(parameters=free, return_annotation=Described)  # type: ignore[attr-defined]
+    rows.__annotations__ = {parameter.name: parameter.annotation for parameter in free} | {"return": Described}
+    return rows
+
+
+def make_missing_days(
+    context: dg.AssetExecutionContext, settings: Settings, warehouse: SQLiteWarehouse, table: DailyTable, days: Days
+) -> None:
+    """Materializes those of the days that the table lacks and should have, checked and shown as in a run.
+
+    A backfill of conversion days reaches back to reports whose costs nobody has asked for; without them, spend would be lost.
+    What was written is recorded also where it is wrong, so that the search for late data finds it.
+    Raises AttributionError where a check fails.
+    """
+    if not table.missing_days:
+        return
+    _, found = warehouse.fetch(Query(table.missing_days, {"first_day": days.first, "last_day": days.last}))
+    for missing in unbroken_ranges(day for (day,) in found):
+        context.log.info(f"{table.name} of {missing} were missing, so they are made first.")
+        query = query_of(settings, table, missing)
+        counts = warehouse.replace_days(schema()[table.name], table.day_column, missing, query)
+        shown = shown_if_known(partial(row_of_day, table, settings), warehouse, table.name, missing, context.log)
+        for day, count in counts.items():
+            metadata = {"dagster/partition_row_count": count, **shown.get(day, {})}
+            context.log_event(dg.AssetMaterialization(table.name, partition=day, metadata=metadata))
+        asked = parameters(settings, table, missing)
+        stop_if_failed(run_check(warehouse, table.name, check, asked) for check in table.checks if not check.before)
+
+
+def _metadata(table: DailyTable) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        DAY_COLUMN: table.day_column,
+        "dagster/column_schema": column_schema(table.columns),
+        "dagster/column_lineage": _column_lineage(table.lineage),
+    }
+    file = sql_folder() / f"{table.name}.sql"
+    if file.exists():
+        link = dg.LocalFileCodeReference(file_path=str(file), label=f"sql/{file.name}")
+        metadata["dagster/code_references"] = dg.CodeReferencesMetadataValue(code_references=[link])
+    return metadata
 
 
 def _column_lineage(lineage: Mapping[str, str]) -> dg.TableColumnLineage:
@@ -59,9 +175,8 @@ def _column_lineage(lineage: Mapping[str, str]) -> dg.TableColumnLineage:
     )
 
 
-def column_schema(table: str, *extra: dg.TableColumn) -> dg.TableSchema:
-    """The columns of a table in sql/challenge_db_create.sql, and further ones, as the UI shows them."""
-    declared: Table = schema()[table]
+def column_schema(columns: Iterable[Column]) -> dg.TableSchema:
+    """The columns as the UI shows them."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
@@ -70,7 +185,6 @@ def column_schema(table: str, *extra: dg.TableColumn) -> dg.TableSchema:
                 column.description,
                 constraints=dg.TableColumnConstraints(nullable=not column.required),
             )
-            for column in declared.columns
+            for column in columns
         ]
-        + list(extra)
     )

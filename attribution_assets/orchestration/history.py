@@ -10,7 +10,8 @@ import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from attribution_assets.analysis.late_data import Computed
+from attribution_assets.analysis.late_data import Events, compared_tables
+from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
 
 COMMAND_TAG = {"attribution/command": "run"}
@@ -37,10 +38,9 @@ def materialized(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, 
     return dict(instance.get_latest_storage_id_by_partition(asset, dg.DagsterEventType.ASSET_MATERIALIZATION))
 
 
-def computed_days(instance: dg.DagsterInstance) -> Computed:
-    """The days of which late data would make other results."""
-    assets = ("customer_journeys", "channel_costs", "channel_reporting", "model_reporting")
-    return Computed(*(materialized(instance, dg.AssetKey(name)) for name in assets))
+def compared_events(instance: dg.DagsterInstance, settings: Settings) -> Events:
+    """For each table that late data is looked for in, the days that were materialized."""
+    return {table.name: materialized(instance, dg.AssetKey(table.name)) for table in compared_tables(settings)}
 
 
 def attempted(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:
@@ -99,7 +99,7 @@ def range_tags(days: Days) -> dict[str, str]:
     return {"dagster/asset_partition_range_start": days.first, "dagster/asset_partition_range_end": days.last}
 
 
-def run_days(tags: Mapping[str, str]) -> list[str]:
+def tagged_days(tags: Mapping[str, str]) -> list[str]:
     """The days of a run, one or a range, by its tags."""
     first = tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition")
     last = tags.get("dagster/asset_partition_range_end") or first

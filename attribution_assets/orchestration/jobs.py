@@ -1,21 +1,42 @@
-"""The three jobs: what a run over conversion days materializes, over days of sessions, and over report days."""
+"""The catalog's jobs as Dagster's, and the daily schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-attribution_job = dg.define_asset_job(
-    "attribute_conversions",
-    dg.AssetSelection.groups("attribution"),
-    description="Attributes the conversions of the days: journeys, IHC results, shares.",
-)
+from attribution_assets.catalog.table import ATTRIBUTE, JOBS, Job
+from attribution_assets.catalog.tables import names, tables_of
+from attribution_assets.settings import Settings
 
-costs_job = dg.define_asset_job(
-    "sum_costs",
-    dg.AssetSelection.assets("channel_costs"),
-    description="Sums the costs of the days' sessions by channel.",
-)
+if TYPE_CHECKING:
+    from dagster._core.definitions.partitions.partitioned_schedule import UnresolvedPartitionedAssetScheduleDefinition
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-reporting_job = dg.define_asset_job(
-    "report_channels",
-    dg.AssetSelection.groups("reporting") - dg.AssetSelection.assets("channel_costs"),
-    description="Rebuilds the channel report of the days, as table and CSV.",
-)
+
+AssetJobs = Mapping[Job, "UnresolvedAssetJobDefinition"]
+"""By job of the catalog, Dagster's."""
+
+
+def asset_jobs(settings: Settings) -> AssetJobs:
+    """A job over the assets of each of the catalog's jobs."""
+    return {
+        job: dg.define_asset_job(
+            job.name, dg.AssetSelection.assets(*names(tables_of(settings, job))), description=job.description
+        )
+        for job in JOBS
+    }
+
+
+def daily_schedule(jobs: AssetJobs) -> dg.ScheduleDefinition | UnresolvedPartitionedAssetScheduleDefinition:
+    """Attributes each day when it has ended; off until switched on."""
+    return dg.build_schedule_from_partitioned_job(
+        jobs[ATTRIBUTE],
+        name="yesterday",
+        hour_of_day=1,
+        description=(
+            "Every day at 01:00 UTC: attributes the conversions of yesterday. The reports that they touch follow automatically."
+        ),
+    )

@@ -1,109 +1,33 @@
-"""What the UI shows beside each day of an asset once it is written: counts, money, rules, top channels and the chart."""
+"""What the UI shows beside each day of a table once it is written: the row of a query, and the rules it was computed by."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-import dagster as dg
-
-from attribution_assets.catalog.span import last_day
-from attribution_assets.formats import as_markdown, number
-from attribution_assets.orchestration.chart import channel_chart
-from attribution_assets.orchestration.io_managers.sqlite import OfDays
+from attribution_assets.catalog.table import DailyTable
+from attribution_assets.orchestration.io_managers import OfDays
 from attribution_assets.settings import Settings
+from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
-from attribution_assets.warehouse.days import shift
-
-TOP_OF_TABLE = 5
-TOP_OF_CHART = 12
-SHOWN_AT_ONCE = 1000
-"""Markdown shorter than this stands open in the UI; any other behind a link."""
-
-Channel = Mapping[str, Any]
-"""`channel`, `cost`, `orders`, `revenue`, `CPO` and `ROAS`, the last two None where they are undefined."""
 
 
-def facts(query: str, settings: Settings, warehouse: SQLiteWarehouse, days: Days, *, fingerprint: str | None = None) -> OfDays:
-    """For each day the columns of its row in sql/<query>.sql under their names there, and the rules it was computed by.
+def row_of_day(table: DailyTable, settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> OfDays:
+    """For each day the columns of its row in sql/shown_<table>.sql under their names there, and the rules.
 
-    `fingerprint`: the hash of these rules; unset, that of the settings.
+    Without such a file, the rules alone.
     """
-    of_days = {row.pop("day"): row for row in _rows(warehouse, query, days)}
-    rules = _rules(settings, fingerprint or settings.fingerprint())
+    query = f"shown_{table.name}"
+    has_query = (sql_folder() / f"{query}.sql").exists()
+    of_days = {row.pop("day"): row for row in rows_of_days(warehouse, query, days)} if has_query else {}
+    rules = rules_of(table, settings)
     return {day: {**of_days.get(day, {}), **rules} for day in days}
 
 
-def report_facts(settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> OfDays:
-    """For each report day its totals, its top channels, and after which day it is final; for the last day also the chart.
-
-    What stands under "whole run" is about all days of the run, and only once.
-    """
-    channels: dict[str, list[Channel]] = {day: [] for day in days}
-    for row in _rows(warehouse, "shown_channels", days):
-        channels[row["day"]].append(row)
-    of_run = _rows(warehouse, "channel_totals", days)
-    whole_run: dict[str, Any] = {"chart (whole run)": _chart(days, of_run)}
-    if len(days) > 1:
-        whole_run["top channels (whole run)"] = _table(of_run)
-    rules, newest = _rules(settings, settings.fingerprint()), last_day(settings)
-    shown: dict[str, dict[str, Any]] = {}
-    for day, of_day in channels.items():
-        total = _total("total", of_day)
-        final_after = shift(day, settings.lookback_days)
-        shown[day] = {
-            **{amount: round(total[amount], 2) for amount in ("cost", "revenue", "ROAS") if total[amount] is not None},
-            "top channels": _table(of_day),
-            **(whole_run if day == days.last else {}),
-            "final after": final_after,
-            "final": final_after <= newest,
-            **rules,
-        }
-    return shown
-
-
-def _rows(warehouse: SQLiteWarehouse, query: str, days: Days) -> list[dict[str, Any]]:
+def rows_of_days(warehouse: SQLiteWarehouse, query: str, days: Days) -> list[dict[str, Any]]:
+    """The rows of a file of sql/ that needs nothing but the days."""
     return warehouse.rows(Query(query, {"first_day": days.first, "last_day": days.last}))
 
 
-def _rules(settings: Settings, fingerprint: str) -> dict[str, Any]:
-    return {"settings": f"lookback {settings.lookback_days} days, hash {fingerprint}"}
-
-
-def _top(channels: Sequence[Channel], count: int) -> list[Channel]:
-    """The first channels, and the others as one."""
-    if len(channels) <= count + 1:
-        return list(channels)
-    others = channels[count:]
-    return [*channels[:count], _total(f"{len(others)} others", others)]
-
-
-def _total(name: str, channels: Sequence[Channel]) -> Channel:
-    cost, orders, revenue = (sum((row[amount] for row in channels), 0.0) for amount in ("cost", "orders", "revenue"))
-    return {
-        "channel": name,
-        "cost": cost,
-        "orders": orders,
-        "revenue": revenue,
-        "CPO": cost / orders if orders else None,
-        "ROAS": revenue / cost if cost else None,
-    }
-
-
-def _chart(days: Days, channels: Sequence[Channel]) -> dg.MarkdownMetadataValue:
-    """As many of the first channels as can be shown at once, and the others as one."""
-    charts = (channel_chart(str(days), _top(channels, count)) for count in range(TOP_OF_CHART, 0, -1))
-    chart = next((chart for chart in charts if len(chart) < SHOWN_AT_ONCE), None)
-    return dg.MetadataValue.md(chart or channel_chart(str(days), _top(channels, TOP_OF_CHART)))
-
-
-def _table(channels: Sequence[Channel]) -> dg.MarkdownMetadataValue:
-    """The first channels, the others as one, and the total."""
-    rows = [*_top(channels, TOP_OF_TABLE), _total("total", channels)]
-    amounts = ("cost", "orders", "revenue", "CPO", "ROAS")
-    lines = [
-        f"channel|{'|'.join(amounts)}",
-        "-|" + "|".join(["-:"] * len(amounts)),
-        *("|".join([as_markdown(row["channel"]), *(number(row[amount]) for amount in amounts)]) for row in rows),
-    ]
-    return dg.MetadataValue.md("\n".join(lines))
+def rules_of(table: DailyTable, settings: Settings) -> dict[str, Any]:
+    """The lookback, and the hash of the settings that determine the table's rows."""
+    return {"settings": f"lookback {settings.lookback_days} days, hash {table.settings_hash(settings)}"}

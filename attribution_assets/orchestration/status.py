@@ -10,10 +10,9 @@ import dagster as dg
 
 from attribution_assets.analysis.late_data import search
 from attribution_assets.catalog.span import first_day, last_day, today
-from attribution_assets.definitions import build_defs
+from attribution_assets.catalog.tables import inputs, tables
 from attribution_assets.errors import AttributionError
-from attribution_assets.orchestration.history import computed_days, due_days, materialized, refused, run_days
-from attribution_assets.orchestration.partitions import LEARNED_ONCE, inputs
+from attribution_assets.orchestration.history import compared_events, due_days, materialized, refused, tagged_days
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.days import shift, unbroken_ranges
@@ -59,30 +58,25 @@ def _states(
 ) -> dict[str, tuple[Mapping[str, int], Mapping[str, str]]]:
     """By asset, in the order of the graph: the days that were materialized, and those that are stale, with the reason."""
     lookback = settings.lookback_days
-    graph = build_defs(settings).resolve_asset_graph()
-    chain = inputs(settings)
-    done = {asset: materialized(instance, dg.AssetKey(asset)) for asset in chain}
+    in_graph = tables(settings)
+    done = {table.name: materialized(instance, dg.AssetKey(table.name)) for table in in_graph}
     within_reach = Days(shift(days.first, -lookback), min(shift(days.last, lookback), last_day(settings)))
-    late, _ = search(settings, within_reach, computed_days(instance))
-    stale: dict[str, dict[str, str]] = {
-        asset: dict.fromkeys(refused(instance, graph.get(dg.AssetKey(asset)).check_keys, events), "refused by a check")
-        for asset, events in done.items()
-    }
-    stale["customer_journeys"] |= late.conversions
-    stale["channel_costs"] |= late.costs
-    for report in ("channel_reporting", "model_reporting"):
-        if report in stale:
-            stale[report] |= late.reports
-    for asset, upstreams in chain.items():
-        for upstream, lookahead in upstreams.items():
+    late, _ = search(settings, within_reach, compared_events(instance, settings))
+    follows = inputs(settings)
+    stale: dict[str, dict[str, str]] = {}
+    for table in in_graph:
+        checks = [dg.AssetCheckKey(dg.AssetKey(table.name), check.name) for check in table.checks]
+        of_table = dict.fromkeys(refused(instance, checks, done[table.name]), "refused by a check")
+        if table.is_compared:
+            of_table |= late.of(table.job)
+        for upstream, lookahead in follows[table.name].items():
             for day in sorted(stale[upstream]):
                 for offset in range(lookahead + 1):
-                    stale[asset].setdefault(shift(day, -offset), f"{upstream} of {day} is stale")
-            for day in due_days(done[asset], done[upstream], lookahead):
-                stale[asset].setdefault(day, f"{upstream} is newer")
-        if asset in LEARNED_ONCE:
-            stale[asset] = {}
-    return {asset: (done[asset], stale[asset]) for asset in chain}
+                    of_table.setdefault(shift(day, -offset), f"{upstream} of {day} is stale")
+            for day in due_days(done[table.name], done[upstream], lookahead):
+                of_table.setdefault(day, f"{upstream} is newer")
+        stale[table.name] = {} if table.is_kept else of_table
+    return {table.name: (done[table.name], stale[table.name]) for table in in_graph}
 
 
 def _last_runs(instance: dg.DagsterInstance, days: Days) -> dict[str, dict[str, Any]]:
@@ -98,7 +92,7 @@ def _last_runs(instance: dg.DagsterInstance, days: Days) -> dict[str, dict[str, 
             "status": run.status.value.lower(),
             "seconds": None if seconds is None else round(seconds, 2),
         }
-        for day in wanted.intersection(run_days(run.tags)) - runs.keys():
+        for day in wanted.intersection(tagged_days(run.tags)) - runs.keys():
             runs[day] = told
         if len(runs) == len(wanted):
             break

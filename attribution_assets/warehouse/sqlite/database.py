@@ -179,6 +179,30 @@ class SQLiteWarehouse:
         columns, rows = self.fetch(query)
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
+    def span(self, table: str, day_column: str) -> Days | None:
+        """From the first to the last day of the table's rows; None where it has none, or does not exist."""
+        with self.connect() as connection:
+            if day_column not in columns_of(connection, table):
+                return None
+            [(first, last)] = connection.execute(
+                f"SELECT (SELECT min({day_column}) FROM {table}), (SELECT max({day_column}) FROM {table})"
+            )
+            return Days(first, last) if first else None
+
+    def first_date(self, table: str, day_column: str) -> str | None:
+        """The earliest real date since 1970 in a source, whose rows may hold any text; None where there is none, or no table.
+
+        Walks the index of the column from its start.
+        """
+        with self.connect() as connection:
+            if day_column not in columns_of(connection, table):
+                return None
+            found = connection.execute(
+                f"SELECT {day_column} FROM {table} WHERE {day_column} >= '1970' AND date({day_column}) = {day_column} "
+                f"ORDER BY {day_column} LIMIT 1"
+            ).fetchone()
+            return str(found[0]) if found else None
+
     def read(self, table: Table, day_column: str | None = None, days: Days | None = None) -> pd.DataFrame:
         """The table's rows of the days (all, without days), ordered by day and key; dtypes as declared, also when empty."""
         from attribution_assets.warehouse.sqlite.frames import one_frame

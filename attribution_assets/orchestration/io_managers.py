@@ -1,4 +1,4 @@
-"""SQLiteIOManager: an asset's rows as a table of the same name in an SQLite file."""
+"""The IO managers: an asset's rows as a table of its name in an SQLite file, or as CSV files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import dagster as dg
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import Days, Frames, Query, SQLiteWarehouse, Table, schema
+from attribution_assets.warehouse.csv_files import CSVFiles
 from attribution_assets.warehouse.duckdb.compute import Compute
 from attribution_assets.warehouse.query import RETURN_THIS
 
@@ -23,13 +24,16 @@ DAY_COLUMN = "partition_expr"
 OfDays = Mapping[str, Mapping[str, Any]]
 """Metadata by day: for each day names and values."""
 
+Shown = Callable[[SQLiteWarehouse, Days], OfDays]
+"""Finds out what is to be shown beside each of the days once its rows are written."""
+
 
 @dataclass(frozen=True)
 class Described:
-    """Rows to write, and a function that finds out, once they are written, what is to be shown beside each of their days."""
+    """Rows to write, and what is to be shown beside each of their days."""
 
     rows: Query | pd.DataFrame | Frames
-    shown: Callable[[SQLiteWarehouse, Days], OfDays]
+    shown: Shown
 
 
 class SQLiteIOManager(dg.ConfigurableIOManager):
@@ -82,6 +86,52 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
         return self.warehouse.read(table, column, days)
 
 
+class CSVFilesIOManager(dg.ConfigurableIOManager):
+    """Writes the answer of a Query over all days: the run's days to their own files, everything to the whole file.
+
+    The asset `channel_reporting_csv` becomes `channel_reporting.csv` and `channel_reporting/<day>.csv` in `exports`.
+    """
+
+    database: str
+    exports: str
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Stops a run at once whose exports folder cannot be written."""
+        CSVFiles(Path(self.exports), "channel_reporting").prepare()
+
+    def files(self, key: dg.AssetKey) -> CSVFiles:
+        """Where the asset's files are."""
+        return CSVFiles(Path(self.exports), key.path[-1].removesuffix("_csv"))
+
+    def handle_output(self, context: dg.OutputContext, obj: Query) -> None:
+        """Replaces the run's day files and the whole file."""
+        files = self.files(context.asset_key)
+        if not isinstance(obj, Query):
+            raise AttributionError(f"{context.asset_key.path[-1]} returned {type(obj).__name__}. Return a Query over all days.")
+        column = day_column(context.asset_key, context.definition_metadata)
+        warehouse = SQLiteWarehouse(Path(self.database))
+        days = Days.of(context.asset_partition_keys)
+        rows = files.replace(days, column, lambda: warehouse.fetch(obj))
+        describe_days(
+            {
+                day: {"dagster/partition_row_count": count, "path": dg.MetadataValue.path(files.of_day(day))}
+                for day, count in rows.items()
+            }
+        )
+
+    def load_input(self, context: dg.InputContext) -> pd.DataFrame:
+        """The rows of the days' files; of the whole file for a reader of all partitions, as an unpartitioned one is."""
+        files = self.files(context.asset_key)
+        days = read_days(context)
+        if days is None:
+            return files.read()
+        if list(days) != list(context.asset_partitions_def.get_partition_keys()):
+            return files.read(days)
+        rows = files.read()  # to a reader of all partitions, a day without a file yet is a day without rows
+        metadata = context.upstream_output.definition_metadata if context.upstream_output else {}
+        return rows[rows[day_column(context.asset_key, metadata)].between(days.first, days.last)]
+
+
 def day_column(key: dg.AssetKey, metadata: Mapping[str, Any]) -> str:
     """The column that holds the asset's day. Raises AttributionError where its metadata does not name it."""
     try:
@@ -99,7 +149,7 @@ def read_days(context: dg.InputContext) -> Days | None:
 
 
 def shown_if_known(
-    shown: Callable[[SQLiteWarehouse, Days], OfDays],
+    shown: Shown,
     warehouse: SQLiteWarehouse,
     name: str,
     days: Days,

@@ -1,0 +1,187 @@
+"""The tables of the group attribution: journeys, IHC results, shares. A day is the date of the conversions."""
+
+from __future__ import annotations
+
+from attribution_assets.catalog.checks import CONVERSIONS_ARE_SOUND, MONEY_IS_NOT_NEGATIVE, SESSIONS_ARE_SOUND
+from attribution_assets.catalog.table import Check, DailyTable, Parameters
+from attribution_assets.ihc.parameters import OUTPUTS
+from attribution_assets.settings import Settings
+
+MOST_WITHOUT_SESSION = 0.1
+"""The share of conversions without a session that is still normal.
+
+Refused cookies, ad blockers and orders by phone cost a shop a few percent. More than one in ten says that something is missing
+altogether: a load of sessions, their history, or user ids that the two tables share.
+"""
+
+JOURNEYS = "customer_journeys WHERE conv_date BETWEEN $first_day AND $last_day"
+"""What the checks of journeys look others up for."""
+
+IHC_READS = ("timestamp", "channel_label", "holder_engagement", "closer_engagement")
+"""The columns of customer_journeys that the IHC model reads."""
+
+
+def _journey_parameters(_: Settings) -> Parameters:
+    return {"most_without_session": MOST_WITHOUT_SESSION}
+
+
+CUSTOMER_JOURNEYS = DailyTable(
+    "customer_journeys",
+    group="attribution",
+    heading="journeys",
+    days="conversion",
+    day_column="conv_date",
+    description=(
+        "One row per conversion and session of the same user before it, at most {lookback_days} days back: what led to an "
+        "order. An order without such a session has no row; each day shows how many there are and what they were worth.\n\n"
+        "A day is the date of the conversions. Restated when the day's conversions or their users' sessions change."
+    ),
+    lineage={
+        "conv_id": "conversions.conv_id",
+        "session_id": "session_sources.session_id",
+        "conv_date": "conversions.conv_date",
+        "timestamp": "session_sources.event_date session_sources.event_time",
+        "channel_label": "session_sources.channel_name",
+        "holder_engagement": "session_sources.holder_engagement",
+        "closer_engagement": "session_sources.closer_engagement",
+        "conversion": "session_sources.event_date session_sources.event_time",
+        "impression_interaction": "session_sources.impression_interaction",
+    },
+    reads={"conversions": "conversions", "session_sources": "sessions"},
+    guards=("broken_conversions", "broken_sessions"),
+    looks_up_for="conversions WHERE conv_date BETWEEN $first_day AND $last_day",
+    lookups=5,
+    parameters=_journey_parameters,
+    checks=(
+        CONVERSIONS_ARE_SOUND,
+        SESSIONS_ARE_SOUND,
+        Check(
+            "buyers_have_sessions",
+            "check_buyers_have_sessions",
+            before=True,
+            blocking=False,
+            demand="Every conversion is of a user who has a session.",
+            noun="conversion",
+            broken="of {conversion_days} came from users without any session.",
+        ),
+        Check(
+            "lookback_is_covered",
+            "check_lookback_is_covered",
+            before=True,
+            blocking=False,
+            demand="Every day that a conversion reaches back to has a session.",
+            noun="gap",
+            broken="without any session lay in reach of conversions of {conversion_days}: journeys may lack their beginning.",
+        ),
+        MONEY_IS_NOT_NEGATIVE,
+        Check(
+            "touchpoints_are_in_reach",
+            "check_touchpoints_are_in_reach",
+            before=False,
+            blocking=True,
+            demand="Every touchpoint is a session of the conversion's user, before it and within the lookback.",
+            noun="touchpoint",
+            broken="of {days} broke the rule: a session of the conversion's user, before it and within the lookback.",
+            days=("conv_date",),
+            looks_up_for=JOURNEYS,
+        ),
+        Check(
+            "conversions_stand_once",
+            "check_conversions_stand_once",
+            before=False,
+            blocking=True,
+            demand="Every conversion stands under its own day alone, with each session once.",
+            noun="conversion",
+            broken="of {days} stood under a wrong day, or held a session twice.",
+            days=("first_stands_on", "last_stands_on"),
+            looks_up_for=JOURNEYS,
+        ),
+        Check(
+            "conversions_have_sessions",
+            "check_conversions_have_sessions",
+            before=False,
+            blocking=False,
+            demand=f"No more than {MOST_WITHOUT_SESSION:.0%} of the conversions are without a session.",
+            noun="conversion",
+            broken=(
+                f"of {{days}} had no session, more than {MOST_WITHOUT_SESSION:.0%} of all; "
+                "no channel gets their revenue of {revenue_of_all:,.2f}."
+            ),
+        ),
+    ),
+)
+
+IHC_RESULTS = DailyTable(
+    "ihc_results",
+    group="attribution",
+    heading="IHC",
+    days="conversion",
+    day_column="conv_date",
+    description=(
+        "One row per conversion and session of its journey: how far the session started the journey (initializer), kept it "
+        "going (holder) and closed it (closer), from 0 to 1, and the three weighed together (ihc). Each row names the model "
+        "and the parameters that computed it.\n\n"
+        "A day is the date of the conversions. Restated when its journeys or the model change."
+    ),
+    lineage={
+        **{column: f"customer_journeys.{column}" for column in ("conv_id", "session_id", "conv_date")},
+        **dict.fromkeys(OUTPUTS, " ".join(f"customer_journeys.{column}" for column in IHC_READS)),
+        "backend": "",
+        "parameters": "",
+    },
+    follows=("customer_journeys",),
+    is_python=True,
+)
+
+ATTRIBUTION_CUSTOMER_JOURNEY = DailyTable(
+    "attribution_customer_journey",
+    group="attribution",
+    heading="attribution",
+    days="conversion",
+    day_column="conv_date",
+    description=(
+        "One row per conversion and session of its journey: the share of the order that the session has earned. The "
+        "shares of an order sum to exactly 1, so no order is lost and none counts twice.\n\n"
+        "A day is the date of the conversions. Restated when ihc_results changes."
+    ),
+    lineage={
+        **{column: f"ihc_results.{column}" for column in ("conv_id", "session_id", "conv_date")},
+        "ihc": "ihc_results.ihc",
+    },
+    follows=("ihc_results",),
+    looks_up_for="ihc_results WHERE conv_date BETWEEN $first_day AND $last_day",
+    checks=(
+        Check(
+            "credit_adds_up",
+            "check_credit_adds_up",
+            before=False,
+            blocking=True,
+            demand="The credit of every conversion sums to 1.",
+            noun="conversion",
+            broken="of {days} got credit that does not sum to 1.",
+            days=("conv_date",),
+        ),
+        Check(
+            "credit_follows_journeys",
+            "check_credit_follows_journeys",
+            before=False,
+            blocking=True,
+            demand="Exactly the sessions of each journey have credit.",
+            noun="touchpoint",
+            broken="of {days} lacked credit, or had credit without standing in the journey.",
+            days=("conv_date",),
+            looks_up_for=JOURNEYS,
+        ),
+        Check(
+            "credit_has_a_report",
+            "check_credit_has_a_report",
+            before=False,
+            blocking=False,
+            demand="All credit falls on days that have a report.",
+            noun="touchpoint",
+            broken="of {days} got credit on a day before {first_partition}, the first day of the report: no channel shows it.",
+        ),
+    ),
+)
+
+ATTRIBUTION = (CUSTOMER_JOURNEYS, IHC_RESULTS, ATTRIBUTION_CUSTOMER_JOURNEY)

@@ -1,0 +1,157 @@
+"""The tables of the models that ATTRIBUTION_MODELS chooses: what they have learned, credit, and report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from attribution_assets.catalog.checks import CONVERSIONS_ARE_SOUND
+from attribution_assets.catalog.table import Check, DailyTable, Parameters
+from attribution_assets.settings import Settings
+
+CREDITS = "model_attribution WHERE conv_date BETWEEN $first_day AND $last_conversion_day"
+"""What reports by models look others up for."""
+
+JOURNEY = ("customer_journeys.timestamp", "customer_journeys.channel_label")
+"""What models read of a session."""
+
+
+def between_commas(names: Iterable[str]) -> str:
+    """The names as one parameter, in which LIKE finds each of them."""
+    return f",{','.join(names)},"
+
+
+def _model_parameters(settings: Settings) -> Parameters:
+    rules = settings.model_rules
+    return {
+        "models": between_commas(rules.models),
+        "model_count": len(rules.models),
+        "channel_groups": json.dumps(rules.path.channel_groups),
+        "rules": str(rules.path),
+        "settings": settings.models_fingerprint(),
+    }
+
+
+CHANNEL_VALUES = DailyTable(
+    "channel_values",
+    group="attribution",
+    heading="values",
+    days="conversion",
+    day_column="date",
+    description=(
+        "One row per day, model that learns (markov, shapley) and channel: what the channel is worth, learned from the "
+        "journeys of the {training_days} days that end with the day, converting and not.\n\n"
+        "A day is the last of its window. Learned once, when its journeys are there; a run with the config `relearn: true` "
+        "learns anew."
+    ),
+    lineage={
+        "date": "",
+        "model": "",
+        "channel_name": "session_sources.channel_name",
+        "value": "session_sources.channel_name session_sources.event_date session_sources.event_time conversions.user_id",
+        "rules": "",
+        "settings": "",
+    },
+    follows=("customer_journeys",),
+    reads={"session_sources": "sessions", "conversions": "conversions"},
+    guards=("broken_sessions",),
+    looks_up_for="session_sources WHERE event_date BETWEEN $first_day AND $last_day",
+    settings_hash=Settings.learning_fingerprint,
+    is_python=True,
+    of_models=True,
+    is_kept=True,
+)
+
+MODEL_ATTRIBUTION = DailyTable(
+    "model_attribution",
+    group="attribution",
+    heading="models",
+    days="conversion",
+    day_column="conv_date",
+    description=(
+        "One row per conversion, session of its journey and model ({models}): the share of the order that the session has "
+        "earned by the model. The shares of an order sum to 1 under each model.\n\n"
+        "A day is the date of the conversions. Restated when attribution_customer_journey or channel_values are."
+    ),
+    lineage={
+        **{column: f"customer_journeys.{column}" for column in ("conv_id", "session_id", "conv_date")},
+        "model": "",
+        "credit": " ".join(["channel_values.value", "attribution_customer_journey.ihc", *JOURNEY]),
+        "date": "customer_journeys.timestamp",
+        "channel_name": "customer_journeys.channel_label",
+        "rules": "",
+        "settings": "",
+    },
+    follows=("attribution_customer_journey", "channel_values"),
+    also_reads=("customer_journeys",),
+    parameters=_model_parameters,
+    settings_hash=Settings.models_fingerprint,
+    is_python=True,
+    of_models=True,
+    checks=(
+        Check(
+            "model_credit_adds_up",
+            "check_model_credit_adds_up",
+            before=False,
+            blocking=True,
+            demand="Under every model the credit of every conversion sums to 1, over exactly the sessions of its journey.",
+            noun="credit",
+            broken="of a conversion of {days} did not sum to 1 under a model, or were not those of its journey.",
+            days=("conv_date",),
+            looks_up_for="model_attribution WHERE conv_date BETWEEN $first_day AND $last_day",
+        ),
+    ),
+)
+
+MODEL_REPORTING = DailyTable(
+    "model_reporting",
+    group="reporting",
+    heading="by model",
+    days="session",
+    day_column="date",
+    description=(
+        "One row per day, model, date basis and channel: what the channel's sessions of the day cost, and the orders and "
+        "revenue that the model credits to it. With the date basis `session` these stand on the date of the sessions, as "
+        "in channel_reporting; with `conversion` on that of the conversions. Cost is the day's sessions' in both.\n\n"
+        "A day is that date. Restated when a conversion of the next {lookback_days} days changes, or the day's costs do."
+    ),
+    lineage={
+        "date": "channel_costs.date model_attribution.date model_attribution.conv_date",
+        "model": "model_attribution.model",
+        "date_basis": "",
+        "channel_name": "channel_costs.channel_name model_attribution.channel_name",
+        "cost": "channel_costs.cost",
+        "orders": "model_attribution.credit",
+        "revenue": "model_attribution.credit conversions.revenue",
+        "CPO": "channel_costs.cost model_attribution.credit",
+        "ROAS": "model_attribution.credit conversions.revenue channel_costs.cost",
+        "rules": "",
+        "settings": "",
+    },
+    follows=("model_attribution", "channel_costs"),
+    reads={"conversions": "revenue"},
+    guards=("broken_conversions",),
+    looks_up_for=CREDITS,
+    parameters=_model_parameters,
+    settings_hash=Settings.models_fingerprint,
+    of_models=True,
+    checks=(
+        CONVERSIONS_ARE_SOUND,
+        Check(
+            "model_report_adds_up",
+            "check_model_report_adds_up",
+            before=False,
+            blocking=True,
+            demand=(
+                "Under every model and on both date bases, orders and revenue are those of the attributed conversions, and "
+                "cost is the sessions'."
+            ),
+            noun="figure",
+            broken="of the report by models of {days} differed from what it is made of.",
+            days=("date",),
+            looks_up_for=CREDITS,
+        ),
+    ),
+)
+
+OF_MODELS = (CHANNEL_VALUES, MODEL_ATTRIBUTION, MODEL_REPORTING)

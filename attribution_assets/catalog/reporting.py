@@ -1,0 +1,115 @@
+"""The tables of the group reporting: costs and the channel report. A day is the date of the sessions."""
+
+from __future__ import annotations
+
+from attribution_assets.catalog.checks import CONVERSIONS_ARE_SOUND, MONEY_IS_NOT_NEGATIVE, SESSIONS_ARE_SOUND
+from attribution_assets.catalog.table import Check, DailyTable
+from attribution_assets.warehouse.schema import Column, schema
+
+SESSIONS = "session_sources WHERE event_date BETWEEN $first_day AND $last_day"
+"""What costs look others up for."""
+
+CHANNEL_COSTS = DailyTable(
+    "channel_costs",
+    group="reporting",
+    heading="costs",
+    days="session",
+    day_column="date",
+    description=(
+        "One row per channel and day: how many sessions the channel had on that day, and what they cost. Every session "
+        "counts once, credited or not.\n\n"
+        "A day is the date of the sessions. Restated when the day's sessions or costs change."
+    ),
+    lineage={
+        "date": "session_sources.event_date",
+        "channel_name": "session_sources.channel_name",
+        "sessions": "session_sources.session_id",
+        "cost": "session_costs.cost",
+    },
+    reads={"session_sources": "sessions", "session_costs": "costs"},
+    missing_days="days_without_costs",
+    guards=("broken_sessions",),
+    looks_up_for=SESSIONS,
+    lookups=0.5,
+    checks=(
+        SESSIONS_ARE_SOUND,
+        MONEY_IS_NOT_NEGATIVE,
+        Check(
+            "costs_add_up",
+            "check_costs_add_up",
+            before=False,
+            blocking=True,
+            demand="Sessions and costs of every day equal those of the sources.",
+            noun="day",
+            broken="of {days} had other sessions or costs than the sources add up to.",
+            days=("date",),
+            looks_up_for=SESSIONS,
+        ),
+    ),
+)
+
+CHANNEL_REPORTING = DailyTable(
+    "channel_reporting",
+    group="reporting",
+    heading="reporting",
+    days="session",
+    day_column="date",
+    description=(
+        "One row per channel and day: what the channel's sessions of that day cost, and the orders (ihc) and revenue "
+        "(ihc_revenue) that they have earned so far, on that day or later.\n\n"
+        "A day is the date of the sessions. It is provisional for {lookback_days} days: an order of {lookback_days} days later "
+        "can still be credited to it. Restated when a conversion of the next {lookback_days} days changes, or the day's costs "
+        "do."
+    ),
+    lineage={
+        "channel_name": "channel_costs.channel_name customer_journeys.channel_label",
+        "date": "channel_costs.date customer_journeys.timestamp",
+        "cost": "channel_costs.cost",
+        "ihc": "attribution_customer_journey.ihc",
+        "ihc_revenue": "attribution_customer_journey.ihc conversions.revenue",
+    },
+    follows=("attribution_customer_journey", "channel_costs"),
+    also_reads=("customer_journeys",),
+    reads={"conversions": "revenue"},
+    guards=("broken_conversions",),
+    looks_up_for="attribution_customer_journey WHERE conv_date BETWEEN $first_day AND $last_conversion_day",
+    checks=(
+        CONVERSIONS_ARE_SOUND,
+        Check(
+            "report_adds_up",
+            "check_report_adds_up",
+            before=False,
+            blocking=True,
+            demand="Cost, orders and revenue of every channel and day equal those of channel_costs, credits and conversions.",
+            noun="figure",
+            broken="of the report of {days} differed from what it is made of.",
+            days=("date",),
+        ),
+    ),
+)
+
+CHANNEL_REPORTING_CSV = DailyTable(
+    "channel_reporting_csv",
+    group="reporting",
+    heading="CSV",
+    days="session",
+    day_column="date",
+    description=(
+        "The report for spreadsheets and other programs: channel_reporting with cost per order (CPO) and return on ad "
+        "spend (ROAS) as CSV files, one per day, and one with all days so far.\n\n"
+        "A day is the date of the sessions. Restated when channel_reporting changes."
+    ),
+    lineage={
+        **{column: f"channel_reporting.{column}" for column in schema()["channel_reporting"].column_names},
+        "CPO": "channel_reporting.cost channel_reporting.ihc",
+        "ROAS": "channel_reporting.ihc_revenue channel_reporting.cost",
+    },
+    follows=("channel_reporting",),
+    csv_of="channel_reporting",
+    more_columns=(
+        Column("CPO", "real", required=False, description="cost per order: cost / ihc; empty without an order"),
+        Column("ROAS", "real", required=False, description="return on ad spend: ihc_revenue / cost; empty without a cost"),
+    ),
+)
+
+REPORTING = (CHANNEL_COSTS, CHANNEL_REPORTING, CHANNEL_REPORTING_CSV)

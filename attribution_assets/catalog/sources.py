@@ -1,0 +1,34 @@
+"""The tables that the user fills."""
+
+from __future__ import annotations
+
+from attribution_assets.catalog.table import Source
+
+SOURCES = (
+    Source(
+        "session_sources",
+        days="session",
+        day_column="event_date",
+        description=(
+            "One row per session: a visit, with who came, when, through which channel, and how engaged they were. "
+            "Filled by you; the pipeline only reads it."
+        ),
+    ),
+    Source(
+        "session_costs",
+        days="session",
+        description=(
+            "One row per session that was paid for: what it cost, in Euro. A session without a row cost nothing. "
+            "Filled by you; the pipeline only reads it."
+        ),
+    ),
+    Source(
+        "conversions",
+        days="conversion",
+        day_column="conv_date",
+        description=(
+            "One row per conversion: an order, with who bought, when, and for how much, in Euro. "
+            "Filled by you; the pipeline only reads it."
+        ),
+    ),
+)

@@ -1,0 +1,131 @@
+"""What a daily table, a source and a check are: the forms of the catalog's entries, and what follows from one entry alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse.schema import Column, schema
+
+Kind = Literal["conversion", "session"]
+"""Whose date a day is. A conversion of day C reaches back to sessions of the days C - lookback to C."""
+
+Parameters = Mapping[str, str | int | float]
+"""The values of a query's named parameters."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table that the user fills; the pipeline reads it and never writes it.
+
+    `sql/digest_<name>.sql` gives a digest of each day's rows.
+    """
+
+    name: str
+    days: Kind
+    description: str
+    day_column: str = ""
+    """The column that holds the day; none, where another table's row gives it."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A demand on a table's days: `query` of sql/ answers with one row per offending `noun`.
+
+    `broken` ends the sentence "3 <noun>s ..."; it may name parameters of the query, `days`, `conversion_days` and columns of
+    the rows. `before`: a demand on the sources, looked at before the table is written. `blocking`: if it fails, the run stops.
+    `days`: the rows' columns that name the days that the check refuses, if it does. `looks_up_for` as in a Query.
+    """
+
+    name: str
+    query: str
+    before: bool
+    blocking: bool
+    demand: str
+    noun: str
+    broken: str
+    days: tuple[str, ...] = ()
+    looks_up_for: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one Dagster run of some days materializes, as part of `attribution run` or by itself."""
+
+    name: str
+    description: str
+
+
+ATTRIBUTE = Job("attribute_conversions", "Attributes the conversions of the days: journeys, IHC results, shares.")
+SUM = Job("sum_costs", "Sums the costs of the days' sessions by channel.")
+REPORT = Job("report_channels", "Rebuilds the channel report of the days, as table and CSV.")
+JOBS = (ATTRIBUTE, SUM, REPORT)
+"""In the order in which `attribution run` runs them."""
+
+
+def _no_parameters(_: Settings) -> Parameters:
+    return {}
+
+
+@dataclass(frozen=True)
+class DailyTable:
+    """One entry of the catalog: a table with a partition for each day, as `sql/challenge_db_create.sql` declares its columns.
+
+    Its rows are those of `sql/<name>.sql`, or, with `is_python`, those of a function of its name in assets/. What the UI shows
+    beside a day is the day's row of `sql/shown_<name>.sql`, if there is such a file.
+    """
+
+    name: str
+    group: str
+    """The group in the UI."""
+    heading: str
+    """Its column in `attribution status`."""
+    days: Kind
+    day_column: str
+    description: str
+    """One row per what, whose date a day is, restated when. Names of settings in braces stand for their values."""
+    lineage: Mapping[str, str]
+    """By column, the columns that it is made of: "table.column table.column"."""
+    reads: Mapping[str, str] = field(default_factory=dict)
+    """By source, what it takes from it, as in "revenue of 2023-09-01 changed"; what matters most comes first."""
+    follows: tuple[str, ...] = ()
+    """The daily tables after which it is restated."""
+    also_reads: tuple[str, ...] = ()
+    """Daily tables that are restated together with one that it follows."""
+    checks: tuple[Check, ...] = ()
+    is_python: bool = False
+    of_models: bool = False
+    """Only in the graph where ATTRIBUTION_MODELS chooses some."""
+    is_kept: bool = False
+    """A day stays as it was computed, whatever becomes of its inputs."""
+    missing_days: str = ""
+    """The file of sql/ that gives the days which should have rows and have none. Tables that follow it make these first."""
+    csv_of: str = ""
+    """It is written as CSV files, with the columns of this table and `more_columns`."""
+    more_columns: tuple[Column, ...] = ()
+    guards: tuple[str, ...] = ()
+    looks_up_for: str = ""
+    lookups: float = 1
+    parameters: Callable[[Settings], Parameters] = _no_parameters
+    """What its query, guards and checks are asked with besides its days, the lookback and the converting session."""
+    settings_hash: Callable[[Settings], str] = Settings.fingerprint
+    """The hash of all settings that determine its rows."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Its columns in order."""
+        return (*schema()[self.csv_of or self.name].columns, *self.more_columns)
+
+    @property
+    def job(self) -> Job:
+        """The job that makes it."""
+        if self.days == "conversion":
+            return ATTRIBUTE
+        return REPORT if self.follows else SUM
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether late data is looked for in it: it reads sources by SQL, which can be asked what its rows would be now."""
+        return bool(self.reads) and not self.is_python and not self.is_kept

@@ -1,0 +1,106 @@
+"""All daily tables in the order of the graph, and what follows from them together: inputs, days in reach, queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attribution_assets.catalog.attribution import ATTRIBUTION
+from attribution_assets.catalog.models import OF_MODELS
+from attribution_assets.catalog.reporting import REPORTING
+from attribution_assets.catalog.sources import SOURCES
+from attribution_assets.catalog.table import Check, DailyTable, Job, Kind, Parameters
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days, Query
+from attribution_assets.warehouse.days import shift
+
+TABLES = (*ATTRIBUTION, *REPORTING, *OF_MODELS)
+"""Every daily table, each after those that it follows."""
+
+CHECKS: tuple[tuple[DailyTable, Check], ...] = tuple((table, check) for table in TABLES for check in table.checks)
+"""Every check with its table, in the order in which a run comes to it."""
+
+_TABLES = {table.name: table for table in TABLES}
+_SOURCES = {source.name: source for source in SOURCES}
+
+
+def tables(settings: Settings) -> tuple[DailyTable, ...]:
+    """The daily tables that are in the graph under these settings."""
+    return tuple(table for table in TABLES if settings.models or not table.of_models)
+
+
+def tables_of(settings: Settings, job: Job) -> tuple[DailyTable, ...]:
+    """Those of the tables in the graph that the job makes."""
+    return tuple(table for table in tables(settings) if table.job == job)
+
+
+def table_named(name: str) -> DailyTable:
+    """The entry of a daily table. Raises KeyError for another name."""
+    return _TABLES[name]
+
+
+def kind_of(name: str) -> Kind:
+    """Whose date is a day of the daily table or source. Raises KeyError for another name."""
+    return (_TABLES.get(name) or _SOURCES[name]).days
+
+
+def ancestors(table: DailyTable) -> set[str]:
+    """The daily tables from which it is made, directly or by way of others."""
+    parents = {*table.follows, *table.also_reads}
+    return parents.union(*(ancestors(_TABLES[parent]) for parent in parents))
+
+
+def later_days(table: DailyTable, upstream: str, lookback_days: int) -> int:
+    """How many days later than day D the last day of a table or source lies that day D of the table reads.
+
+    A session can be credited by conversions until the lookback is over. The other way round, a table of conversion days never
+    reads days of a session's table: sessions are looked up by user, in the sources.
+    """
+    return lookback_days if (table.days, kind_of(upstream)) == ("session", "conversion") else 0
+
+
+def touched_days(table: DailyTable, upstream: str, day: str, lookback_days: int) -> Days:
+    """The days of the table that can be others because of one day of a table or source that it reads."""
+    match kind_of(upstream), table.days:
+        case "session", "conversion":
+            return Days(day, shift(day, lookback_days))
+        case "conversion", "session":
+            return Days(shift(day, -lookback_days), day)
+    return Days(day, day)
+
+
+def inputs(settings: Settings) -> dict[str, dict[str, int]]:
+    """By table in the graph, those that it follows, with how many of their later days it reads.
+
+    Day D follows days D to D + that many. What else a table reads is restated together with one of these.
+    """
+    return {
+        table.name: {name: later_days(table, name, settings.lookback_days) for name in table.follows}
+        for table in tables(settings)
+    }
+
+
+def parameters(settings: Settings, table: DailyTable, days: Days) -> Parameters:
+    """What the table's query, its guards and its checks are asked with, for these days of it.
+
+    `last_conversion_day`: the last day of the conversions that the days read. `lookback_days`: how many days before these
+    sessions are looked up.
+    """
+    reads_later = max((later_days(table, name, settings.lookback_days) for name in (*table.follows, *table.reads)), default=0)
+    return {
+        "first_day": days.first,
+        "last_day": days.last,
+        "last_conversion_day": shift(days.last, reads_later),
+        "lookback_days": settings.lookback_days if table.days == "conversion" else 0,
+        "include_converting_session": int(settings.include_converting_session),
+        **table.parameters(settings),
+    }
+
+
+def query_of(settings: Settings, table: DailyTable, days: Days) -> Query:
+    """The query that gives the table's rows for these days."""
+    return Query(table.name, parameters(settings, table, days), table.guards, table.looks_up_for, table.lookups)
+
+
+def names(entries: Iterable[DailyTable]) -> list[str]:
+    """The tables' names, in order."""
+    return [table.name for table in entries]
