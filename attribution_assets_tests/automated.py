@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from attribution_assets.definitions import build_assets, build_defs, build_resources
-from attribution_assets.orchestration.history import range_tags, run_days
+from attribution_assets.orchestration.history import range_tags, tagged_days
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
 from attribution_assets_tests.support import Shop
@@ -87,7 +87,7 @@ class Automated:
         """What one tick of the sensor requests: the days by the job."""
         requested: dict[str, list[str]] = {}
         for request in self.late_data().run_requests or []:
-            requested.setdefault(str(request.job_name), []).extend(run_days(request.tags))
+            requested.setdefault(str(request.job_name), []).extend(tagged_days(request.tags))
         return requested
 
 

@@ -11,8 +11,8 @@ from typing import Any, Self, TypeVar
 
 import dagster as dg
 
+from attribution_assets.catalog.table import ATTRIBUTE, REPORT, SUM
 from attribution_assets.definitions import build_defs
-from attribution_assets.orchestration.jobs import attribution_job, costs_job, reporting_job
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
 
@@ -113,13 +113,13 @@ class Shop:
         self, instance: dg.DagsterInstance, start: str, end: str | None = None, **settings: Any
     ) -> dg.ExecuteInProcessResult:
         """Runs the attribution assets for the conversion days `start` to `end`, both included."""
-        return self._run(attribution_job.name, instance, start, end, settings)
+        return self._run(ATTRIBUTE.name, instance, start, end, settings)
 
     def sum_costs(
         self, instance: dg.DagsterInstance, start: str, end: str | None = None, **settings: Any
     ) -> dg.ExecuteInProcessResult:
         """Sums the costs of the session days `start` to `end`, both included."""
-        return self._run(costs_job.name, instance, start, end, settings)
+        return self._run(SUM.name, instance, start, end, settings)
 
     def report(
         self, instance: dg.DagsterInstance, start: str, end: str | None = None, **settings: Any
@@ -128,7 +128,7 @@ class Shop:
 
         Costs that were never summed are summed first; those that were stay as they are.
         """
-        return self._run(reporting_job.name, instance, start, end, settings)
+        return self._run(REPORT.name, instance, start, end, settings)
 
     def _run(
         self, job: str, instance: dg.DagsterInstance, start: str, end: str | None, settings: dict[str, Any]

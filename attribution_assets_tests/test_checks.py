@@ -10,10 +10,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from attribution_assets.catalog.checks import CHECKS, checks_of
+from attribution_assets.catalog.table import ATTRIBUTE, REPORT, SUM
+from attribution_assets.catalog.tables import CHECKS, table_named
 from attribution_assets.definitions import build_assets, build_defs, build_resources
 from attribution_assets.errors import AttributionError
-from attribution_assets.orchestration.jobs import attribution_job, costs_job, reporting_job
 from attribution_assets_tests.support import Shop
 
 DAY, NEXT_DAY = "2023-09-02", "2023-09-03"
@@ -68,7 +68,7 @@ def by_itself(shop: Shop, instance: dg.DagsterInstance, asset: str) -> dg.Execut
 
 
 def by_its_job(shop: Shop, instance: dg.DagsterInstance, asset: str) -> dg.ExecuteInProcessResult:
-    job = {"channel_costs": costs_job, "channel_reporting": reporting_job}.get(asset, attribution_job).name
+    job = {"channel_costs": SUM, "channel_reporting": REPORT}.get(asset, ATTRIBUTE).name
     return (
         build_defs(shop.settings(lookback_days=1))
         .resolve_job_def(job)
@@ -96,15 +96,15 @@ Run = Callable[[Shop, dg.DagsterInstance, str], dg.ExecuteInProcessResult]
 def stored(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:
     """What the instance has kept of the run's checks."""
     found = {}
-    for check in CHECKS:
+    for table, check in CHECKS:
         records = instance.event_log_storage.get_asset_check_execution_history(
-            dg.AssetCheckKey(dg.AssetKey(check.asset), check.name), limit=100
+            dg.AssetCheckKey(dg.AssetKey(table.name), check.name), limit=100
         )
         for record in records:
             if record.run_id == result.run_id and record.event and record.event.dagster_event:
                 data = record.event.dagster_event.event_specific_data
                 if isinstance(data, dg.AssetCheckEvaluation):
-                    found[check.asset, check.name] = data
+                    found[table.name, check.name] = data
     return found
 
 
@@ -152,7 +152,7 @@ def test_broken_sources_stop_every_run_before_it_writes_and_are_kept_as_a_failed
     )
     found = stored(instance, result)
     assert {name for (_, name), evaluation in found.items() if not evaluation.passed and evaluation.blocking} == {check}
-    assert {name for _, name in found} == {check.name for check in checks_of(asset, before=True)}
+    assert {name for _, name in found} == {check.name for check in table_named(asset).checks if check.before}
     assert sold.table(asset) == before
 
 
@@ -185,13 +185,13 @@ def test_a_passed_check_says_what_holds(sold: Shop, instance: dg.DagsterInstance
 # -- after writing -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("job", [attribution_job.name, costs_job.name, reporting_job.name])
+@pytest.mark.parametrize("job", [ATTRIBUTE.name, SUM.name, REPORT.name])
 def test_the_jobs_hold_all_checks_of_their_assets(sold: Shop, job: str) -> None:
     made = build_defs(sold.settings()).resolve_job_def(job)
 
     assets = {key.path[-1] for key in made.asset_layer.executable_asset_keys}
     checks = {(key.asset_key.path[-1], key.name) for key in made.asset_layer.asset_graph.asset_check_keys}
-    assert checks == {(check.asset, check.name) for check in CHECKS if check.asset in assets}
+    assert checks == {(table.name, check.name) for table, check in CHECKS if table.name in assets}
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_every_check_is_in_the_graph_and_says_what_it_demands() -> None:
 
     nodes = {(key.asset_key.path[-1], key.name): graph.get(key) for key in graph.asset_check_keys}
     assert {key: (node.blocking, node.description) for key, node in nodes.items()} == {
-        (check.asset, check.name): (check.blocking, check.demand) for check in CHECKS
+        (table.name, check.name): (check.blocking, check.demand) for table, check in CHECKS if not table.of_models
     }
 
 

@@ -24,9 +24,9 @@ import pytest
 from click.testing import CliRunner, Result
 from pydantic import ValidationError
 
+from attribution_assets.catalog.table import ATTRIBUTE
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs, build_resources
-from attribution_assets.orchestration.jobs import attribution_job
 from attribution_assets.orchestration.resources import EmbeddedIHCResource, IHCApiResource
 from attribution_assets.settings import Settings
 from attribution_assets_tests.ihc.answers import made_up, write_file
@@ -176,7 +176,7 @@ def test_refresh_in_the_run_config_asks_for_every_journey_anew(
 ) -> None:
     twenty.attribute(instance, "2023-09-01")
 
-    build_defs(twenty.settings()).resolve_job_def(attribution_job.name).execute_in_process(
+    build_defs(twenty.settings()).resolve_job_def(ATTRIBUTE.name).execute_in_process(
         instance=instance, partition_key="2023-09-01", run_config={"ops": {"ihc_results": {"config": {"refresh": True}}}}
     )
 
@@ -236,7 +236,7 @@ def test_a_gap_that_was_filled_is_said_on_the_terminal_and_in_the_log_of_the_run
     assert result.exit_code == 0
     assert "The embedded model fills the gap." in " ".join(result.stderr.split())
     with dg.DagsterInstance.from_config(str(tmp_path / ".dagster_home")) as history:
-        [attributed] = history.get_run_ids(dg.RunsFilter(job_name=attribution_job.name))
+        [attributed] = history.get_run_ids(dg.RunsFilter(job_name=ATTRIBUTE.name))
         said = [entry.user_message for entry in history.all_logs(attributed)]
     assert any(text.startswith("1 conversions have no answer") and "The embedded model fills the gap." in text for text in said)
 

@@ -13,19 +13,21 @@ from xml.etree import ElementTree
 import dagster as dg
 import pytest
 
+from attribution_assets.catalog.attribution import IHC_RESULTS
+from attribution_assets.catalog.sources import SOURCES
+from attribution_assets.catalog.tables import TABLES, names
 from attribution_assets.definitions import build_defs
 from attribution_assets.models import MODELS
-from attribution_assets.orchestration.chart import BARS, LETTERS, channel_chart
-from attribution_assets.orchestration.shown import SHOWN_AT_ONCE, facts
+from attribution_assets.orchestration.chart import BARS, LETTERS, SHOWN_AT_ONCE, channel_chart
+from attribution_assets.orchestration.shown import row_of_day
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
-from attribution_assets_tests.support import OF_MODELS, Shop
-from attribution_assets_tests.test_definitions import SOURCES, TABLES
+from attribution_assets_tests.support import PROJECT, Shop
 from attribution_assets_tests.test_end_to_end import EVEN
 
 DATES = {"start_date": "2023-09-01", "end_date": "2023-09-09"}
 
-DAILY = [*TABLES, *OF_MODELS[:3]]
+DAILY = names(TABLES)
 NOT_OF_INPUTS = {"backend", "parameters", "model", "date_basis", "rules", "settings"}
 """The columns that say by what a row was computed, and not from which rows."""
 
@@ -112,7 +114,7 @@ def test_a_day_that_two_models_computed_shows_both(small_shop: Shop, instance: d
     small_shop.attribute(instance, "2023-09-02", **DATES)
     small_shop.execute("UPDATE ihc_results SET backend = 'api', parameters = 'mine' WHERE session_id = 'a1'")
 
-    of_day = facts("shown_ihc_results", small_shop.settings(), small_shop.warehouse, Days("2023-09-02", "2023-09-02"))
+    of_day = row_of_day(IHC_RESULTS, small_shop.settings(), small_shop.warehouse, Days("2023-09-02", "2023-09-02"))
 
     assert set(of_day["2023-09-02"]["model"].split(",")) == {"api", "embedded"}
     assert set(of_day["2023-09-02"]["parameters"].split(",")) == {"mine", "challenge"}
@@ -126,7 +128,7 @@ def test_each_day_shows_the_lookback_and_the_hash_of_the_settings(small_shop: Sh
     summed = small_shop.sum_costs(instance, "2023-09-02", "2023-09-03", **choices)
     reported = small_shop.report(instance, "2023-09-02", "2023-09-03", **choices)
 
-    made = [*((attributed, table) for table in TABLES[:3]), (summed, "channel_costs"), (reported, "channel_reporting")]
+    made = [*((attributed, table) for table in DAILY[:3]), (summed, "channel_costs"), (reported, "channel_reporting")]
     for result, asset in made:
         assert [of_day["settings"] for of_day in shown(result, asset).values()] == [expected] * 2
 
@@ -368,17 +370,18 @@ def test_every_asset_links_to_its_function_and_its_sql(asset: str) -> None:
     files = [Path(link.file_path) for link in links]
     assert all(file.is_file() for file in files)
     assert [file.name for file in files[:-1]] == ([] if asset in ("ihc_results", "model_attribution") else [f"{asset}.sql"])
-    function = files[-1].read_text().splitlines()[links[-1].line_number - 1 :]
-    assert any(f"def {asset}(" in line for line in function)
+    function = "".join(files[-1].read_text().splitlines()[links[-1].line_number - 1 :][:3])
+    rows = "rows" if (PROJECT / "sql" / f"{asset}.sql").exists() and asset != "channel_values" else asset
+    assert f"def {rows}(" in function
 
 
-@pytest.mark.parametrize("asset", DAILY + SOURCES)
+@pytest.mark.parametrize("asset", DAILY + [source.name for source in SOURCES])
 def test_every_description_names_the_days_or_who_fills_the_table(asset: str) -> None:
     description = build_defs(Settings(models=MODELS)).resolve_asset_graph().get(dg.AssetKey(asset)).description
 
     assert description is not None
     assert ("A day is " in description) == (asset in DAILY)
-    assert ("Filled by you" in description) == (asset in SOURCES)
+    assert ("Filled by you" in description) == (asset not in DAILY)
 
 
 def test_the_graph_loads_without_a_warning() -> None:

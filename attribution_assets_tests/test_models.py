@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from attribution_assets.analysis.crediting import model_rows
 from attribution_assets.analysis.learning import channel_values
-from attribution_assets.catalog.checks import MODEL_CHECKS
-from attribution_assets.catalog.queries import journeys_query
+from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
+from attribution_assets.catalog.tables import CHECKS, query_of
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_assets, build_defs, build_resources
 from attribution_assets.errors import AttributionError
@@ -147,7 +147,7 @@ def test_whenever_sessions_and_conversions_come_credit_goes_only_to_sessions_bef
     day = Days("2023-09-02", "2023-09-02")
     values = channel_values(settings, day)
 
-    journeys = list(shop.warehouse.stream_query(journeys_query(settings, day), schema()["customer_journeys"]))
+    journeys = list(shop.warehouse.stream_query(query_of(settings, CUSTOMER_JOURNEYS, day), schema()["customer_journeys"]))
     credited = [model_rows(settings, rows, values) for rows in journeys]
 
     shares = [share for rows in credited for share in zip(rows["conv_id"], rows["session_id"], rows["credit"], strict=True)]
@@ -715,6 +715,9 @@ def test_values_are_requested_once_and_the_models_every_time(automated: Automate
 # -- without models, and the commands ----------------------------------------------------------------------------------
 
 
+MODEL_CHECKS = [(table.name, check.name) for table, check in CHECKS if table.of_models]
+
+
 def test_without_models_the_graph_has_none_of_this(shop: Shop) -> None:
     with_models, without = (
         {key.to_user_string() for key in build_defs(shop.settings(models=models)).resolve_asset_graph().get_all_asset_keys()}
@@ -722,7 +725,7 @@ def test_without_models_the_graph_has_none_of_this(shop: Shop) -> None:
     )
 
     assert with_models - without == {*TABLES, "model_comparison", "path_report"}
-    assert not any(check.asset in without for check in MODEL_CHECKS)
+    assert not any(asset in without for asset, _ in MODEL_CHECKS)
 
 
 def test_run_check_and_status_know_the_models(sold: Shop) -> None:
@@ -740,7 +743,7 @@ def test_run_check_and_status_know_the_models(sold: Shop) -> None:
 
     told("run")
     found = {(finding["asset"], finding["check"]) for finding in told("check") if finding["result"] == "passed"}
-    assert {(check.asset, check.name) for check in MODEL_CHECKS} <= found
+    assert set(MODEL_CHECKS) <= found
 
     states: dict[str, set[str]] = defaultdict(set)
     sold.session("late", "dora", "2023-09-01 10:00:00", "Email")
@@ -763,8 +766,8 @@ def test_check_and_status_say_in_words_what_stands_of_every_model(computed: Shop
     checked, status = (CliRunner().invoke(main, [command], env=environment) for command in ("check", "status"))
 
     assert (checked.exit_code, status.exit_code) == (0, 0), checked.output + status.output
-    for check in MODEL_CHECKS:
-        assert re.search(rf"{check.name} +{check.asset} +passed", checked.stdout)
+    for asset, name in MODEL_CHECKS:
+        assert re.search(rf"{name} +{asset} +passed", checked.stdout)
     assert re.search(r"attribution +costs +reporting +CSV +values +models +by model +provisional", status.stdout)
     assert "stale" not in status.stdout
 

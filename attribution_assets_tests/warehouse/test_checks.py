@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from attribution_assets.analysis.checking import Finding, computed_days, run_check, stop_if_failed
-from attribution_assets.catalog.checks import CHECKS, MODEL_CHECKS
+from attribution_assets.analysis.checking import Finding, run_check, stop_if_failed
+from attribution_assets.catalog.attribution import MOST_WITHOUT_SESSION
+from attribution_assets.catalog.span import computed_days
+from attribution_assets.catalog.tables import CHECKS, table_named
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.warehouse.rows import refused
 
 COSTS, REPORT = "channel_costs", "channel_reporting"
 
-CONVERSION_DAYS: dict[str, str | int] = {
+CONVERSION_DAYS: dict[str, str | int | float] = {
     "first_day": "2023-09-02",
     "last_day": "2023-09-03",
     "last_conversion_day": "2023-09-03",
@@ -24,6 +26,7 @@ CONVERSION_DAYS: dict[str, str | int] = {
     "first_partition": "2023-08-30",
     "models": ",linear,",
     "model_count": 1,
+    "most_without_session": MOST_WITHOUT_SESSION,
 }
 COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01"}
 REPORT_DAYS = {**COST_DAYS, "last_conversion_day": "2023-09-04"}
@@ -87,9 +90,9 @@ def sound(template: Path, tmp_path: Path) -> Shop:
 
 def find(shop: Shop, asset: str, name: str, **parameters: str | int) -> Finding:
     """What the check of this name finds on the asset's days."""
-    [check] = [check for check in CHECKS + MODEL_CHECKS if (check.asset, check.name) == (asset, name)]
+    [check] = [check for check in table_named(asset).checks if check.name == name]
     of_check = BEFORE_THE_FIRST_REPORT if name == "credit_has_a_report" else {}
-    return run_check(shop.warehouse, check, {**DAYS_OF.get(asset, CONVERSION_DAYS), **of_check, **parameters})
+    return run_check(shop.warehouse, asset, check, {**DAYS_OF.get(asset, CONVERSION_DAYS), **of_check, **parameters})
 
 
 def change(shop: Shop, *statements: str) -> None:
@@ -261,7 +264,7 @@ each_check = pytest.mark.parametrize(("asset", "name"), BROKEN, ids=lambda text:
 
 
 def test_every_check_is_tried_here() -> None:
-    assert set(BROKEN) == {(check.asset, check.name) for check in CHECKS + MODEL_CHECKS}
+    assert set(BROKEN) == {(table.name, check.name) for table, check in CHECKS}
 
 
 @each_check
@@ -898,12 +901,15 @@ def test_warnings_stop_nothing(sound: Shop) -> None:
 def test_the_computed_days_of_conversions_costs_and_reports_are_those_of_their_tables(sound: Shop) -> None:
     sound.execute("INSERT INTO channel_costs VALUES ('2023-08-30', 'Email', 1, 0)")
 
-    assert str(computed_days(sound.warehouse, "attribution_customer_journey")) == "2023-09-02 to 2023-09-03"
-    assert str(computed_days(sound.warehouse, COSTS)) == "2023-08-30 to 2023-09-03"
-    assert str(computed_days(sound.warehouse, REPORT)) == "2023-09-01 to 2023-09-03"
+    def span(asset: str) -> str:
+        return str(computed_days(sound.warehouse, sound.settings(), table_named(asset)))
+
+    assert span("attribution_customer_journey") == "2023-09-02 to 2023-09-03"
+    assert span(COSTS) == "2023-08-30 to 2023-09-03"
+    assert span(REPORT) == "2023-09-01 to 2023-09-03"
 
 
 def test_without_results_there_are_no_computed_days(shop: Shop) -> None:
     shop.warehouse.prepare()
 
-    assert computed_days(shop.warehouse, REPORT) is None
+    assert computed_days(shop.warehouse, shop.settings(), table_named(REPORT)) is None

@@ -28,14 +28,11 @@ from hypothesis import strategies as st
 from attribution_assets.analysis.checking import run_check
 from attribution_assets.analysis.crediting import model_rows, with_ihc
 from attribution_assets.analysis.learning import channel_values
-from attribution_assets.catalog.checks import CHECKS, MODEL_CHECKS
-from attribution_assets.catalog.queries import (
-    attribution_query,
-    costs_query,
-    journeys_query,
-    model_reporting_query,
-    reporting_query,
-)
+from attribution_assets.catalog.attribution import ATTRIBUTION_CUSTOMER_JOURNEY, CUSTOMER_JOURNEYS
+from attribution_assets.catalog.models import MODEL_REPORTING
+from attribution_assets.catalog.reporting import CHANNEL_COSTS, CHANNEL_REPORTING
+from attribution_assets.catalog.table import Check
+from attribution_assets.catalog.tables import CHECKS, query_of, table_named
 from attribution_assets.ihc import IHCParameters
 from attribution_assets.ihc.service import embedded_results
 from attribution_assets.models import MODELS
@@ -65,20 +62,22 @@ def compute_all(database: Path, days: Days, engine: compute.Compute, **settings:
     chosen = Settings(database=database, compute=engine, **settings)
     warehouse, tables = chosen.warehouse, schema()
     warehouse.prepare()
-    warehouse.replace_days(tables["customer_journeys"], "conv_date", days, journeys_query(chosen, days))
+    warehouse.replace_days(tables["customer_journeys"], "conv_date", days, query_of(chosen, CUSTOMER_JOURNEYS, days))
     journeys = warehouse.stream(tables["customer_journeys"], "conv_date", days)
     results = (embedded_results(frame, IHCParameters.load("challenge"), None) for frame in journeys)
     warehouse.replace_days(tables["ihc_results"], "conv_date", days, Frames(results))
-    warehouse.replace_days(tables["attribution_customer_journey"], "conv_date", days, attribution_query(days))
-    warehouse.replace_days(tables["channel_costs"], "date", days, costs_query(chosen, days))
-    warehouse.replace_days(tables["channel_reporting"], "date", days, reporting_query(chosen, days))
+    warehouse.replace_days(
+        tables["attribution_customer_journey"], "conv_date", days, query_of(chosen, ATTRIBUTION_CUSTOMER_JOURNEY, days)
+    )
+    warehouse.replace_days(tables["channel_costs"], "date", days, query_of(chosen, CHANNEL_COSTS, days))
+    warehouse.replace_days(tables["channel_reporting"], "date", days, query_of(chosen, CHANNEL_REPORTING, days))
     values = channel_values(chosen, days)
     warehouse.replace_days(tables["channel_values"], "date", days, values)
     journeys = warehouse.stream(tables["customer_journeys"], "conv_date", days)
     shares = warehouse.stream(tables["attribution_customer_journey"], "conv_date", days)
     credit = (model_rows(chosen, frame, values) for frame in with_ihc(journeys, shares))
     warehouse.replace_days(tables["model_attribution"], "conv_date", days, Frames(credit))
-    warehouse.replace_days(tables["model_reporting"], "date", days, model_reporting_query(chosen, days))
+    warehouse.replace_days(tables["model_reporting"], "date", days, query_of(chosen, MODEL_REPORTING, days))
 
 
 def bits(database: Path) -> dict[str, list[tuple[Any, ...]]]:
@@ -213,22 +212,22 @@ def connections() -> Iterator[tuple[sqlite3.Connection, duckdb.DuckDBPyConnectio
         yield ours, theirs
 
 
-BY_DUCKDB = [check for check in CHECKS + MODEL_CHECKS if check.looks_up_for]
+BY_DUCKDB = [(table.name, check) for table, check in CHECKS if check.looks_up_for]
 
 
-@pytest.mark.parametrize("check", BY_DUCKDB, ids=[check.name for check in BY_DUCKDB])
+@pytest.mark.parametrize(("asset", "check"), BY_DUCKDB, ids=[check.name for _, check in BY_DUCKDB])
 @pytest.mark.parametrize("state", ["right", "broken"])
-def test_both_engines_find_the_same(sound: Shop, check: Any, state: str) -> None:  # noqa: F811
+def test_both_engines_find_the_same(sound: Shop, asset: str, check: Check, state: str) -> None:  # noqa: F811
     if state == "broken":
-        change(sound, *BROKEN[check.asset, check.name][0])
+        change(sound, *BROKEN[asset, check.name][0])
     sound.warehouse.prepare()
-    parameters = DAYS_OF.get(check.asset, CONVERSION_DAYS)
+    parameters = DAYS_OF.get(asset, CONVERSION_DAYS)
 
-    by_sqlite = run_check(replace(sound.warehouse, compute="sqlite"), check, parameters)
-    by_duckdb = run_check(replace(sound.warehouse, compute="duckdb"), check, parameters)
+    by_sqlite = run_check(replace(sound.warehouse, compute="sqlite"), asset, check, parameters)
+    by_duckdb = run_check(replace(sound.warehouse, compute="duckdb"), asset, check, parameters)
 
     assert by_duckdb == by_sqlite
-    assert by_duckdb.offending == (0 if state == "right" else len(BROKEN[check.asset, check.name][1]))
+    assert by_duckdb.offending == (0 if state == "right" else len(BROKEN[asset, check.name][1]))
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
@@ -240,7 +239,7 @@ def test_days_that_differ_are_the_same_days(shop: Shop, engine: compute.Compute)
     settings = shop.settings(compute=engine)
 
     differing = settings.warehouse.differing_days(
-        schema()["channel_costs"], "date", SEPTEMBER, costs_query(settings, SEPTEMBER)
+        schema()["channel_costs"], "date", SEPTEMBER, query_of(settings, CHANNEL_COSTS, SEPTEMBER)
     )
 
     assert differing == {"2023-09-02"}
@@ -253,7 +252,7 @@ def sum_costs(shop: Shop, engine: compute.Compute) -> dict[str, int]:
     """Sums the costs of the first day."""
     settings = shop.settings(compute=engine)
     settings.warehouse.prepare()
-    return settings.warehouse.replace_days(schema()["channel_costs"], "date", DAY, costs_query(settings, DAY))
+    return settings.warehouse.replace_days(schema()["channel_costs"], "date", DAY, query_of(settings, CHANNEL_COSTS, DAY))
 
 
 @pytest.fixture
@@ -439,7 +438,7 @@ def test_nothing_is_left_of_an_answer(paid: Shop, tmp_path: Path, monkeypatch: p
 def test_the_costs_are_held_in_memory_and_the_sessions_of_however_many_days_stream_past(tmp_path: Path) -> None:
     database = tmp_path / "shop.db"
     write_sample(database, days=30, end=date(2023, 9, 30), sessions=5_000, seed=3)
-    query = costs_query(Settings(database=database), SEPTEMBER)
+    query = query_of(Settings(database=database), CHANNEL_COSTS, SEPTEMBER)
     extension = files("duckdb_extension_sqlite_scanner") / f"extensions/v{duckdb.__version__}/sqlite_scanner.duckdb_extension"
     with duckdb.connect() as connection:
         for statement in (
@@ -531,9 +530,9 @@ def test_no_one_else_writes_while_duckdb_reads(paid: Shop, tmp_path: Path, monke
 
 def test_a_reader_does_not_wait_for_a_writer(sound: Shop) -> None:  # noqa: F811
     sound.warehouse.prepare()
-    [check] = [check for check in CHECKS if check.name == "costs_add_up"]
+    [check] = [check for check in table_named("channel_costs").checks if check.name == "costs_add_up"]
     with locked(sound.database):
-        finding = run_check(replace(sound.warehouse, compute="duckdb"), check, DAYS_OF["channel_costs"])
+        finding = run_check(replace(sound.warehouse, compute="duckdb"), "channel_costs", check, DAYS_OF["channel_costs"])
 
     assert finding.state == "passed"
 

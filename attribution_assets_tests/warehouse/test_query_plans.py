@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from attribution_assets.catalog.checks import CHECKS, MODEL_CHECKS
+from attribution_assets.catalog.tables import CHECKS
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import Query, Table, schema
 
@@ -107,7 +107,7 @@ CHECKED: dict[str, str | int | float] = {
 }
 
 
-@pytest.mark.parametrize("check", sorted({check.query for check in CHECKS + MODEL_CHECKS}))
+@pytest.mark.parametrize("check", sorted({check.query for _, check in CHECKS}))
 def test_a_check_finds_its_days_by_index(shop: Shop, check: str) -> None:
     shop.warehouse.prepare()
 

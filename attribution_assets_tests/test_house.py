@@ -1,0 +1,236 @@
+"""The house: which room may know which, what lies at the root, and that a table of the catalog is known everywhere."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner
+
+from attribution_assets.analysis.late_data import compared_tables
+from attribution_assets.catalog.sources import SOURCES
+from attribution_assets.catalog.table import JOBS, DailyTable, Source
+from attribution_assets.catalog.tables import CHECKS, TABLES, ancestors, inputs, kind_of, names, tables
+from attribution_assets.command.cli import main
+from attribution_assets.definitions import build_defs
+from attribution_assets.models import MODELS
+from attribution_assets.orchestration.automation import InputIsNewer
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Query, schema
+from attribution_assets.warehouse.schema import SOURCES as SOURCES_OF_SCHEMA
+from attribution_assets_tests.support import PROJECT, Shop
+
+PACKAGE = PROJECT / "attribution_assets"
+
+FLOORS = (
+    ("errors", "formats", "shipped", "event_log"),
+    ("models", "warehouse"),
+    ("ihc",),
+    ("settings",),
+    ("catalog",),
+    ("analysis",),
+    ("orchestration",),
+    ("assets",),
+    ("definitions",),
+    ("command",),
+    ("__main__",),
+)
+"""The rooms from the ground up: what is in one imports from the floors below it, and from its own room."""
+
+ROOMS = [room for floor in FLOORS for room in floor]
+KNOW_DAGSTER = {"event_log", *ROOMS[ROOMS.index("orchestration") :]}
+
+
+def imports(file: Path) -> Iterator[str]:
+    """The modules that a file imports, at its top and inside its functions."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "attribution_assets":
+            yield from (f"attribution_assets.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def room_of(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def files() -> list[Path]:
+    return [file for file in PACKAGE.rglob("*.py") if file != PACKAGE / "__init__.py"]
+
+
+# -- rooms ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_module_lies_in_a_room_and_few_at_the_root() -> None:
+    assert {room_of(file) for file in files()} == set(ROOMS)
+    assert {file.stem for file in PACKAGE.glob("*.py")} == {
+        "__init__",
+        "__main__",
+        "definitions",
+        "errors",
+        "event_log",
+        "formats",
+        "settings",
+        "shipped",
+    }
+
+
+def test_imports_run_one_way() -> None:
+    below = {
+        room: {lower for floor in FLOORS[:number] for lower in floor} for number, floor in enumerate(FLOORS) for room in floor
+    }
+
+    wrong = {
+        f"{file.relative_to(PACKAGE)} imports {module}"
+        for file in files()
+        for module in imports(file)
+        if module.startswith("attribution_assets.")
+        and (room := module.split(".")[1]) not in below[room_of(file)] | {room_of(file)}
+    }
+
+    assert wrong == set()
+
+
+def test_dagster_is_known_in_few_rooms() -> None:
+    knowing = {room_of(file) for file in files() for module in imports(file) if module.split(".")[0] == "dagster"}
+
+    assert knowing <= KNOW_DAGSTER
+
+
+def test_every_module_says_first_what_belongs_in_it() -> None:
+    assert [file for file in files() if not ast.get_docstring(ast.parse(file.read_text()))] == []
+
+
+# -- the catalog ------------------------------------------------------------------------------------------------------
+
+SETTINGS = Settings(models=MODELS)
+EVERY_TABLE = pytest.mark.parametrize("table", TABLES, ids=names(TABLES))
+
+
+@pytest.fixture(scope="module")
+def graph() -> dg.AssetGraph:
+    return build_defs(SETTINGS).resolve_asset_graph()
+
+
+@EVERY_TABLE
+def test_an_entry_is_in_the_graph_with_what_it_reads(graph: dg.AssetGraph, table: DailyTable) -> None:
+    node = graph.get(dg.AssetKey(table.name))
+
+    assert {key.to_user_string() for key in node.parent_keys} == {*table.follows, *table.also_reads, *table.reads}
+    assert (node.group_name, node.is_partitioned) == (table.group, True)
+    assert {key.name for key in node.check_keys} == {check.name for check in table.checks}
+
+
+@EVERY_TABLE
+def test_an_entry_is_stored_under_its_day(table: DailyTable) -> None:
+    assert table.csv_of or table.name in schema()
+    assert table.day_column in {column.name for column in table.columns}
+
+
+def test_what_is_stored_is_a_source_or_has_an_entry() -> None:
+    made_as_a_whole = {"model_comparison", "path_report"}
+
+    assert set(schema()) - made_as_a_whole == {*names(t for t in TABLES if not t.csv_of), *(source.name for source in SOURCES)}
+    assert tuple(source.name for source in SOURCES) == SOURCES_OF_SCHEMA
+
+
+@EVERY_TABLE
+def test_every_table_follows_tables_that_come_before_it(table: DailyTable) -> None:
+    assert {*table.follows, *table.also_reads} <= set(names(TABLES[: TABLES.index(table)]))
+
+
+@EVERY_TABLE
+def test_a_table_of_conversion_days_reads_no_table_of_session_days(table: DailyTable) -> None:
+    """Only the other way round has a mapping: day D of sessions reads days D to D + lookback of conversions."""
+    read = [kind_of(name) for name in (*table.follows, *table.also_reads)]
+
+    assert table.days == "session" or "session" not in read
+
+
+@EVERY_TABLE
+def test_a_table_is_requested_when_what_it_follows_is_newer(graph: dg.AssetGraph, table: DailyTable) -> None:
+    condition = graph.get(dg.AssetKey(table.name)).automation_condition
+    followed = [part.inputs for part in parts(condition) if isinstance(part, InputIsNewer)] if condition else []
+
+    assert followed == ([inputs(SETTINGS)[table.name]] if table.follows else [])
+
+
+def parts(condition: dg.AutomationCondition[dg.AssetKey]) -> Iterator[dg.AutomationCondition[dg.AssetKey]]:
+    yield condition
+    for child in condition.children:
+        yield from parts(child)
+
+
+@EVERY_TABLE
+def test_late_data_reaches_a_table_itself_or_one_that_it_follows(table: DailyTable) -> None:
+    compared = set(names(compared_tables(SETTINGS)))
+
+    assert table.is_kept or {table.name, *ancestors(table)} & compared
+
+
+@EVERY_TABLE
+def test_late_data_of_every_source_of_a_table_is_looked_for(table: DailyTable) -> None:
+    """A function cannot be asked what its rows would be now: it reads sources by way of a table, or keeps what it has learned."""
+    assert table.is_compared or table.is_kept or not table.reads
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_a_source_has_a_digest_of_each_day(shop: Shop, source: Source) -> None:
+    shop.session("s1", "anna", "2023-09-01 10:00:00")
+    shop.conversion("c1", "anna", "2023-09-01 12:00:00")
+
+    columns, rows = shop.warehouse.fetch(Query(f"digest_{source.name}", {"first_day": "2023-09-01", "last_day": "2023-09-02"}))
+
+    assert (columns, [day for day, _ in rows]) == (["date", "digest"], ["2023-09-01"])
+
+
+def test_every_table_is_made_by_one_job(graph: dg.AssetGraph) -> None:
+    repository = build_defs(SETTINGS).get_repository_def()
+
+    made = [key.to_user_string() for job in JOBS for key in repository.get_job(job.name).asset_layer.selected_asset_keys]
+
+    assert sorted(made) == sorted(names(TABLES))
+
+
+def test_status_and_check_know_every_table(shop: Shop) -> None:
+    shop.session("s1", "anna", "2023-09-01 10:00:00", cost=1)
+    shop.conversion("c1", "anna", "2023-09-01 12:00:00")
+    environment = {
+        "ATTRIBUTION_DATABASE": str(shop.database),
+        "ATTRIBUTION_MODELS": "all",
+        "ATTRIBUTION_END_DATE": "2023-09-02",
+    }
+
+    def asked(*command: str) -> str:
+        result = CliRunner().invoke(main, [*command], env=environment)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    asked("run")
+    [day, _] = json.loads(asked("status", "--json"))
+    checked = [(finding["asset"], finding["check"]) for finding in json.loads(asked("check", "--json"))]
+
+    assert day["assets"] == {table.name: {"state": "fresh", "because": None} for table in TABLES}
+    assert all(table.heading in asked("status") for table in TABLES)
+    assert checked == [(table.name, check.name) for table, check in CHECKS]
+
+
+@EVERY_TABLE
+def test_the_documentation_lists_every_table(table: DailyTable) -> None:
+    assert f"| {table.name} |" in (PROJECT / "docs" / "assets.md").read_text()
+
+
+def test_the_documentation_says_of_every_check_what_to_do() -> None:
+    operations = (PROJECT / "docs" / "operations.md").read_text()
+
+    assert [check.name for _, check in CHECKS if check.name not in operations] == []
+
+
+def test_without_models_their_tables_are_nowhere() -> None:
+    assert set(TABLES) - set(tables(Settings())) == {table for table in TABLES if table.of_models}
