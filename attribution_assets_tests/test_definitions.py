@@ -39,7 +39,8 @@ def test_the_graph_loads_without_a_database() -> None:
 @pytest.mark.parametrize("models", ["", "all"])
 def test_the_graph_loads_without_what_only_runs_need(models: str) -> None:
     program = (
-        "import sys, attribution_assets.definitions\n"
+        "import sys, attribution_assets.definitions as loaded\n"
+        "loaded.defs()\n"
         "print(sorted({'numpy', 'pandas', 'requests', 'scipy', 'duckdb'} & sys.modules.keys()))"
     )
     environment = {**os.environ, "ATTRIBUTION_MODELS": models}

@@ -82,9 +82,9 @@ def test_every_module_lies_in_a_room_and_few_at_the_root() -> None:
 
 
 def test_imports_run_one_way() -> None:
-    below: dict[str, set[str]] = {}
+    below: dict[str, frozenset[str]] = {}
     for number, floor in enumerate(FLOORS):
-        below |= dict.fromkeys(floor, {room for lower in FLOORS[:number] for room in lower})
+        below |= dict.fromkeys(floor, frozenset(room for lower in FLOORS[:number] for room in lower))
 
     wrong = {
         f"{file.relative_to(PACKAGE)} imports {module}"

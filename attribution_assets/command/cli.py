@@ -114,29 +114,19 @@ def _print_states(states: list[dict[str, Any]]) -> None:
     from rich import box
     from rich.table import Table
 
+    from attribution_assets.catalog.tables import table_named
     from attribution_assets.orchestration.status import grouped, reasons
 
-    assets = {
-        "customer_journeys": "journeys",
-        "ihc_results": "IHC",
-        "attribution_customer_journey": "attribution",
-        "channel_costs": "costs",
-        "channel_reporting": "reporting",
-        "channel_reporting_csv": "CSV",
-        "channel_values": "values",
-        "model_attribution": "models",
-        "model_reporting": "by model",
-    }
-    assets = {asset: heading for asset, heading in assets.items() if asset in states[0]["assets"]}
+    headings = {asset: table_named(asset).heading for asset in states[0]["assets"]}
     table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("days", *assets.values(), "provisional", "last run"):
+    for heading in ("days", *headings.values(), "provisional", "last run"):
         table.add_column(heading, no_wrap=True)
     for days, state in grouped(states):
         run = state["last_run"]
         seconds = f" {run['seconds']:,.1f} s" if run and run["seconds"] is not None else ""
         table.add_row(
             str(days),
-            *(state["assets"][asset]["state"] for asset in assets),
+            *(state["assets"][asset]["state"] for asset in headings),
             "final" if state["final"] else f"until {state['final_on']}",
             f"{run['status']}{seconds}" if run else "",
         )

@@ -1,0 +1,139 @@
+"""docs/extending.md does what it says: a daily table in four files, which runs, is checked, restated and shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attribution_assets_tests.support import PROJECT
+
+PAGE = (PROJECT / "docs" / "extending.md").read_text()
+DATABASE = "hours.db"
+
+
+def block_of_section(number: int) -> str:
+    """The code of a numbered section of the page."""
+    [section] = re.findall(rf"^## {number}\. .*?(?=^## )", PAGE, re.MULTILINE | re.DOTALL)
+    [code] = re.findall(r"```\w+\n(.*?)```", section, re.DOTALL)
+    return str(code)
+
+
+def named_in_section(number: int) -> str:
+    """The file that a numbered section of the page is about."""
+    [section] = re.findall(rf"^## {number}\. .*?(?=^## )", PAGE, re.MULTILINE | re.DOTALL)
+    found = re.search(r"`([\w/]+\.(?:sql|py))`", section)
+    assert found
+    return found[1]
+
+
+def extend(project: Path) -> list[str]:
+    """Does what the page says, in a copy of the project; returns the files that were touched."""
+    schema, query, check, catalog = (project / named_in_section(number) for number in (1, 2, 3, 4))
+    before, _, after = schema.read_text().partition("CREATE INDEX")
+    schema.write_text(f"{before}{block_of_section(1)}\nCREATE INDEX{after}")
+    for number, file in ((2, query), (3, check)):
+        assert not file.exists()
+        file.write_text(block_of_section(number))
+    lines = catalog.read_text().splitlines(keepends=True)
+    assert lines[-1].startswith("REPORTING = ")
+    catalog.write_text("".join(lines[:-1]) + block_of_section(4))
+    return sorted(str(file.relative_to(project)) for file in (schema, query, check, catalog))
+
+
+class Copy:
+    """A copy of the project that has been extended, and a sample database of two days."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("attribution_assets", "sql"):
+            shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(PROJECT / "dagster.yaml", folder)
+        self.touched = extend(folder)
+        self.attribution("sample-data", "--sessions", "400", "--days", "3", "--end", "2023-09-30")
+
+    def python(self, *arguments: str) -> str:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self.folder),
+            "DAGSTER_HOME": str(self.folder / "home"),
+            "ATTRIBUTION_DATABASE": str(self.folder / DATABASE),
+            "ATTRIBUTION_END_DATE": "2023-09-30",
+        }
+        command = [sys.executable, *arguments]
+        ended = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    def attribution(self, *arguments: str) -> str:
+        return self.python("-m", "attribution_assets", *arguments)
+
+    def status(self, day: str) -> dict[str, Any]:
+        [state] = json.loads(self.attribution("status", "--start", day, "--end", day, "--json"))
+        return dict(state["assets"]["sessions_by_hour"])
+
+    def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.folder / DATABASE)) as connection, connection:
+            return connection.execute(statement, parameters).fetchall()
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    return Copy(tmp_path_factory.mktemp("extended"))
+
+
+SENSOR = """
+import dagster as dg
+from attribution_assets.definitions import build_defs
+from attribution_assets.orchestration.instance import dagster_instance
+from attribution_assets.settings import read_settings
+
+settings = read_settings()
+with dagster_instance(settings.dagster_home) as instance:
+    defs = build_defs(settings)
+    [request] = defs.resolve_sensor_def("late_data")(dg.build_sensor_context(instance)).run_requests
+    assert defs.resolve_job_def(request.job_name).execute_in_process(instance=instance, tags=request.tags).success
+    print(request.job_name, *request.tags.values())
+"""
+"""A tick of the sensor for late data, and the one run that it requests."""
+
+
+def test_a_daily_table_takes_four_files(extended: Copy) -> None:
+    assert extended.touched == [
+        "attribution_assets/catalog/reporting.py",
+        "sql/challenge_db_create.sql",
+        "sql/check_hours_add_up.sql",
+        "sql/sessions_by_hour.sql",
+    ]
+
+
+def test_it_runs_is_checked_shown_and_restated_where_late_data_touches_it_alone(extended: Copy) -> None:
+    extended.attribution("run")
+    [(sessions,)] = extended.execute("SELECT sum(sessions) FROM sessions_by_hour")
+    findings = {finding["check"]: finding for finding in json.loads(extended.attribution("check", "--json"))}
+    assert sessions == 400
+    assert (findings["hours_add_up"]["asset"], findings["hours_add_up"]["result"]) == ("sessions_by_hour", "passed")
+    assert extended.status("2023-09-29") == {"state": "fresh", "because": None}
+    assert re.search(r"costs +hours +reporting", extended.attribution("status"))
+
+    [(session_id,)] = extended.execute(
+        "SELECT session_id FROM session_sources WHERE event_date = '2023-09-29' AND event_time < '12' "
+        "AND user_id NOT IN (SELECT user_id FROM conversions) ORDER BY session_id LIMIT 1"
+    )
+    before = extended.execute("SELECT * FROM sessions_by_hour WHERE date = '2023-09-29'")
+    extended.execute("UPDATE session_sources SET event_time = '23:59:59' WHERE session_id = ?", session_id)
+    assert extended.status("2023-09-29") == {"state": "stale", "because": "its rows are not what the sources give now"}
+    assert extended.python("-c", SENSOR).split() == ["sum_costs", "2023-09-29", "2023-09-29"]
+
+    after = extended.execute("SELECT * FROM sessions_by_hour WHERE date = '2023-09-29'")
+    assert extended.status("2023-09-29") == {"state": "fresh", "because": None}
+    assert dict(row[1:] for row in after)[23] == dict(row[1:] for row in before).get(23, 0) + 1
