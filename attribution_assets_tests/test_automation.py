@@ -464,7 +464,7 @@ def test_a_source_of_other_types_is_not_late(automated: Automated, column: str) 
 
 
 def test_late_data_does_not_wait_for_another_writer(computed: Automated, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(late_data, "PATIENCE", 0.05)
+    monkeypatch.setattr(late_data, "WAIT_SECONDS", 0.05)
     computed.shop.execute("UPDATE session_costs SET cost = 1.0 WHERE session_id = 'anna5'")
     computed.attribute("2023-09-05")
     computed.report("2023-09-02", "2023-09-05")

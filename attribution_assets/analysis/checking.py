@@ -120,9 +120,9 @@ def stop_if_failed(findings: Iterable[Finding]) -> None:
     if failed[0].check.before:
         problems = [row["problem"] for finding in failed for row in finding.rows]
         raise broken_sources(asset, problems, sum(finding.offending for finding in failed))
-    told = [f"{finding.sentence.rstrip('.')}: {'; '.join(map(_row_in_words, finding.rows))}." for finding in failed]
+    sentences = [f"{finding.sentence.rstrip('.')}: {'; '.join(map(_row_in_words, finding.rows))}." for finding in failed]
     raise AttributionError(
-        f"{asset} was written, but it is wrong, so nothing was made of it. {' '.join(told)} "
+        f"{asset} was written, but it is wrong, so nothing was made of it. {' '.join(sentences)} "
         "docs/operations.md, `When a check fails`, says what to do."
     )
 

@@ -160,13 +160,13 @@ def report_paths(settings: Settings, days: Days) -> pd.DataFrame:
     if not len(journeys):
         raise AttributionError(f"There are no sessions of {days}, so there is no path to report.")
     simplified, _ = simplify(journeys, settings.model_rules)
-    told = conversions.merge(_frame(settings, "conversion_revenues", days), on="conv_id", how="left")
-    others = len(journeys) - len(told)
+    known = conversions.merge(_frame(settings, "conversion_revenues", days), on="conv_id", how="left")
+    others = len(journeys) - len(known)
     return path_report(
         simplified,
-        np.arange(len(journeys)) < len(told),
-        np.append(nanoseconds(told["converted_at"]), np.zeros(others, dtype=np.int64)),
-        np.append(told["revenue"].to_numpy(np.float64), np.zeros(others)),
+        np.arange(len(journeys)) < len(known),
+        np.append(nanoseconds(known["converted_at"]), np.zeros(others, dtype=np.int64)),
+        np.append(known["revenue"].to_numpy(np.float64), np.zeros(others)),
     )
 
 

@@ -16,8 +16,8 @@ from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
 from attribution_assets.warehouse.days import shift, unbroken_ranges
 from attribution_assets.warehouse.sqlite.sources import columns_of
 
-PATIENCE = 5.0
-"""For how many seconds another writer is waited for, to remember what was seen; the next search looks again."""
+WAIT_SECONDS = 5.0
+"""For how long another writer is waited for, to remember what was seen; the next search looks again."""
 
 FEWEST_DAYS = 30
 """A search looks at no fewer days at a time, so that a short lookback does not make many queries."""
@@ -86,7 +86,7 @@ def seen(warehouse: SQLiteWarehouse, days: Days) -> States:
 def remember(warehouse: SQLiteWarehouse, days: Days, now: States) -> None:
     """Keeps these states of the days, of which every result was found right."""
     rows = [(day, part, state) for day, parts in now.items() for part, state in parts.items()]
-    with replace(warehouse, patience=PATIENCE).write() as connection:
+    with replace(warehouse, patience=WAIT_SECONDS).write() as connection:
         if "part" not in columns_of(connection, "seen_days"):  # until 0.1.0 it had a column for each part
             connection.execute("DROP TABLE IF EXISTS seen_days")
         connection.execute(read_sql("seen_days"))
@@ -106,16 +106,16 @@ def changed(now: States, before: States) -> Changes:
 
 
 def search(
-    settings: Settings, days: Days, events: Events, *, seconds: float = inf, keep: bool = False
+    settings: Settings, days: Days, events: Events, *, seconds: float = inf, remember_right_days: bool = False
 ) -> tuple[LateDays, str | None]:
     """The late days that changes of the sources on these days make, and the day to go on from if the time is over.
 
-    Looks at a lookback of days at a time, for about so many seconds. With `keep`, the next search passes over the days whose
+    Looks at a lookback of days at a time, for about so many seconds. With `remember_right_days`, the next search passes over the days whose
     results were all found right, until their sources or results are others.
     """
     warehouse, deadline = settings.warehouse, time.monotonic() + seconds
     found, day = LateDays(), days.first
-    if keep and any(events.values()):
+    if remember_right_days and any(events.values()):
         _add_tables(warehouse, compared_tables(settings))
     while day <= days.last:
         window = Days(day, min(shift(day, max(settings.lookback_days, FEWEST_DAYS)), days.last))
@@ -127,7 +127,7 @@ def search(
                 {job: {**late.of(job), **found.of(job)} for job in JOBS},
                 f"{found.sources} {[(changed_day, now.get(changed_day)) for changed_day in changes]}",
             )
-        elif changes and keep:
+        elif changes and remember_right_days:
             remember(warehouse, window, now)
         day = shift(window.last, 1)
         if time.monotonic() > deadline:
@@ -139,7 +139,7 @@ def search(
 
 def _add_tables(warehouse: SQLiteWarehouse, compared: Iterable[DailyTable]) -> None:
     """Gives the tables to a file that was last written before one of them existed: its days are to be made first."""
-    with replace(warehouse, patience=PATIENCE).connect() as connection:
+    with replace(warehouse, patience=WAIT_SECONDS).connect() as connection:
         for table in compared:
             if not columns_of(connection, table.name):
                 connection.execute(schema()[table.name].create)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class IHCResultsConfig(dg.Config):
-    """What a run of ihc_results may be told."""
+    """The run config of ihc_results."""
 
     refresh: bool = Field(False, description="Ask the IHC API for every journey anew, also those it has been paid for.")
 

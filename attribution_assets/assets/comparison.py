@@ -30,7 +30,7 @@ class DaysConfig(dg.Config):
 
 
 class ComparisonConfig(DaysConfig):
-    """What a run of model_comparison may be told."""
+    """The run config of model_comparison."""
 
     base: str | None = Field(None, description="The model that the others are compared with; unset, ihc, or the first one.")
 

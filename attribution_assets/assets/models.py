@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LearningConfig(dg.Config):
-    """What a run of channel_values may be told."""
+    """The run config of channel_values."""
 
     relearn: bool = Field(False, description="Learn anew what was learned already; else a day's values stay as they are.")
 

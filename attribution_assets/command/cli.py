@@ -176,9 +176,9 @@ def compare_(
         if csv_file:
             _write_csv(comparison.channels, csv_file)
     if as_json:
-        told = {"start": comparison.days.first, "end": comparison.days.last, "base": comparison.base}
+        days = {"start": comparison.days.first, "end": comparison.days.last, "base": comparison.base}
         tables = {"channels": comparison.channels, "lookbacks": comparison.lookbacks}
-        _print_json(told | {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()})
+        _print_json(days | {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()})
     else:
         _print_comparison(comparison)
 

@@ -65,11 +65,11 @@ def _alone(home: Path, instance: dg.DagsterInstance) -> Iterator[None]:
 
 def _wait_for_other_runs(instance: dg.DagsterInstance) -> None:
     """Until no other run holds the pool. Dagster would wait too, but without a word, and deaf to Ctrl-C."""
-    told: set[str] = set()
+    reported: set[str] = set()
     while runs := writing_runs(instance):
-        for run_id in runs - told:
+        for run_id in runs - reported:
             logger.info("Run %s of the UI or the daemon is at work; waiting for it to end, or end it there.", run_id)
-        told |= runs
+        reported |= runs
         time.sleep(0.5)
 
 

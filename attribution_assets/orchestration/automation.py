@@ -173,7 +173,7 @@ def late_data_sensor(settings: Settings, jobs: AssetJobs) -> dg.SensorDefinition
                 Days(start or first, last),
                 events,
                 seconds=SECONDS_OF_A_TICK,
-                keep=True,
+                remember_right_days=True,
             )
         except AttributionError as error:
             return skip(str(error))

@@ -66,16 +66,16 @@ def _states(
     stale: dict[str, dict[str, str]] = {}
     for table in in_graph:
         checks = [dg.AssetCheckKey(dg.AssetKey(table.name), check.name) for check in table.checks]
-        of_table = dict.fromkeys(refused(instance, checks, done[table.name]), "refused by a check")
+        reasons_by_day = dict.fromkeys(refused(instance, checks, done[table.name]), "refused by a check")
         if table.is_compared:
-            of_table |= late.of(table.job)
+            reasons_by_day |= late.of(table.job)
         for upstream, lookahead in follows[table.name].items():
             for day in sorted(stale[upstream]):
                 for offset in range(lookahead + 1):
-                    of_table.setdefault(shift(day, -offset), f"{upstream} of {day} is stale")
+                    reasons_by_day.setdefault(shift(day, -offset), f"{upstream} of {day} is stale")
             for day in due_days(done[table.name], done[upstream], lookahead):
-                of_table.setdefault(day, f"{upstream} is newer")
-        stale[table.name] = {} if table.is_kept else of_table
+                reasons_by_day.setdefault(day, f"{upstream} is newer")
+        stale[table.name] = {} if table.is_kept else reasons_by_day
     return {table.name: (done[table.name], stale[table.name]) for table in in_graph}
 
 
@@ -86,14 +86,14 @@ def _last_runs(instance: dg.DagsterInstance, days: Days) -> dict[str, dict[str, 
     for record in instance.get_run_records(limit=RUNS):
         run = record.dagster_run
         seconds = record.end_time - record.start_time if record.start_time and record.end_time else None
-        told = {
+        summary = {
             "id": run.run_id,
             "job": run.job_name,
             "status": run.status.value.lower(),
             "seconds": None if seconds is None else round(seconds, 2),
         }
         for day in wanted.intersection(tagged_days(run.tags)) - runs.keys():
-            runs[day] = told
+            runs[day] = summary
         if len(runs) == len(wanted):
             break
     return runs
@@ -103,7 +103,7 @@ def grouped(states: list[dict[str, Any]]) -> list[tuple[Days, dict[str, Any]]]:
     """Neighbouring days that differ in nothing but dates and reasons, as one range with the first day's state."""
 
     def alike(state: dict[str, Any]) -> tuple[Any, ...]:
-        return [told["state"] for told in state["assets"].values()], state["final"], state["last_run"]
+        return [asset["state"] for asset in state["assets"].values()], state["final"], state["last_run"]
 
     ranges = [list(neighbours) for _, neighbours in groupby(states, key=alike)]
     return [(Days(neighbours[0]["day"], neighbours[-1]["day"]), neighbours[0]) for neighbours in ranges]
@@ -113,7 +113,7 @@ def reasons(states: list[dict[str, Any]]) -> list[str]:
     """Why days are stale, a line for each asset and reason; not where it is so for the asset before it on the same day."""
     days: dict[tuple[str, str], list[str]] = {}
     for state in states:
-        for asset, told in state["assets"].items():
-            if told["because"] and f"of {state['day']} is stale" not in told["because"]:
-                days.setdefault((asset, told["because"]), []).append(state["day"])
+        for asset, result in state["assets"].items():
+            if result["because"] and f"of {state['day']} is stale" not in result["because"]:
+                days.setdefault((asset, result["because"]), []).append(state["day"])
     return [f"{asset} of {', '.join(map(str, unbroken_ranges(stale)))}: {because}." for (asset, because), stale in days.items()]
