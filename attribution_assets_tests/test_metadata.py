@@ -15,7 +15,7 @@ import pytest
 
 from attribution_assets.catalog.attribution import IHC_RESULTS
 from attribution_assets.catalog.sources import SOURCES
-from attribution_assets.catalog.tables import TABLES, names
+from attribution_assets.catalog.tables import TABLES, names, table_named
 from attribution_assets.definitions import build_defs
 from attribution_assets.models import MODELS
 from attribution_assets.orchestration.chart import BARS, LETTERS, SHOWN_AT_ONCE, channel_chart
@@ -367,12 +367,12 @@ def test_every_asset_links_to_its_function_and_its_sql(asset: str) -> None:
 
     links = node.metadata["dagster/code_references"].code_references
 
-    files = [Path(link.file_path) for link in links]
-    assert all(file.is_file() for file in files)
-    assert [file.name for file in files[:-1]] == ([] if asset in ("ihc_results", "model_attribution") else [f"{asset}.sql"])
-    function = "".join(files[-1].read_text().splitlines()[links[-1].line_number - 1 :][:3])
-    rows = "rows" if (PROJECT / "sql" / f"{asset}.sql").exists() and asset != "channel_values" else asset
-    assert f"def {rows}(" in function
+    places = [Path(link.file_path).read_text().splitlines()[(link.line_number or 1) - 1] for link in links[:-1]]
+    query, function = (PROJECT / "sql" / f"{asset}.sql").exists(), f"def {asset}("
+    assert len(places) == query + table_named(asset).is_python
+    assert not query or places[0].startswith("-- One row per ")
+    assert not table_named(asset).is_python or function in places[-1]
+    assert links[-1].file_path.endswith("orchestration/daily.py")  # what makes an asset of the entry
 
 
 @pytest.mark.parametrize("asset", DAILY + [source.name for source in SOURCES])

@@ -110,8 +110,8 @@ def search(
 ) -> tuple[LateDays, str | None]:
     """The late days that changes of the sources on these days make, and the day to go on from if the time is over.
 
-    Looks at a lookback of days at a time, for about so many seconds. With `remember_right_days`, the next search passes over the days whose
-    results were all found right, until their sources or results are others.
+    Looks at a lookback of days at a time, for about so many seconds. With `remember_right_days`, the next search passes over
+    days whose results were all found right, until their sources or results change.
     """
     warehouse, deadline = settings.warehouse, time.monotonic() + seconds
     found, day = LateDays(), days.first

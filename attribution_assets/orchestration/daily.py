@@ -3,7 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial, wraps
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -84,7 +84,7 @@ def daily_asset(
             training_days=settings.training_days,
             models=", ".join(settings.models),
         ),
-        metadata=_metadata(table),
+        metadata=_metadata(table, body),
     )
     asset: dg.AssetsDefinition = decorate(rows)
     return asset
@@ -117,12 +117,11 @@ def _bound(body: Body, settings: Settings, show: Shown) -> Body:
     """The body with its `settings`, its rows Described."""
     signature = inspect.signature(body)
     given = {"settings": settings} if "settings" in signature.parameters else {}
+    free = [parameter for name, parameter in signature.parameters.items() if name not in given]
 
-    @wraps(body)
     def rows(*arguments: Any, **named: Any) -> Described:
         return Described(body(*arguments, **named, **given), show)
 
-    free = [parameter for name, parameter in signature.parameters.items() if name not in given]
     rows.__signature__ = signature.replace(parameters=free, return_annotation=Described)  # type: ignore[attr-defined]
     rows.__annotations__ = {parameter.name: parameter.annotation for parameter in free} | {"return": Described}
     return rows
@@ -152,17 +151,19 @@ def make_missing_days(
         stop_if_failed(run_check(warehouse, table.name, check, asked) for check in table.checks if not check.before)
 
 
-def _metadata(table: DailyTable) -> dict[str, Any]:
-    metadata: dict[str, Any] = {
+def _metadata(table: DailyTable, body: Body | None) -> dict[str, Any]:
+    links = []
+    if (file := sql_folder() / f"{table.name}.sql").exists():
+        links.append(dg.LocalFileCodeReference(file_path=str(file), label=f"sql/{file.name}"))
+    if body:
+        line = inspect.getsourcelines(body)[1]
+        links.append(dg.LocalFileCodeReference(file_path=inspect.getfile(body), line_number=line, label=f"{table.name}()"))
+    return {
         DAY_COLUMN: table.day_column,
         "dagster/column_schema": column_schema(table.columns),
         "dagster/column_lineage": _column_lineage(table.lineage),
+        "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[*links]),
     }
-    file = sql_folder() / f"{table.name}.sql"
-    if file.exists():
-        link = dg.LocalFileCodeReference(file_path=str(file), label=f"sql/{file.name}")
-        metadata["dagster/code_references"] = dg.CodeReferencesMetadataValue(code_references=[link])
-    return metadata
 
 
 def _column_lineage(lineage: Mapping[str, str]) -> dg.TableColumnLineage:
