@@ -318,6 +318,61 @@ def test_the_fingerprint_is_that_of_a_parameter_file_s_content() -> None:
     assert Settings(ihc_parameters="mine.json").fingerprint() != before
 
 
+EVERYTHING = {
+    "models": ["all"],
+    "lookback_days": 30,
+    "markov_order": 3,
+    "seed": 7,
+    "training_days": 60,
+    "half_life_hours": 24,
+    "channel_groups": "groups.csv",
+    "drop_direct": True,
+    "last_sessions": 5,
+}
+HASHES: list[tuple[dict[str, Any], str, str, str]] = [  # settings, and the hashes of results, of models, of what is learned
+    ({}, "5fce1504", "2134e456", "c585cf75"),
+    ({"models": ["all"]}, "5fce1504", "2134e456", "c585cf75"),
+    ({"models": ["linear", "markov"]}, "5fce1504", "2134e456", "c585cf75"),
+    ({"lookback_days": 30}, "3155ffc8", "97841b4e", "5b6cddd0"),
+    ({"include_converting_session": True}, "c632c9e0", "10320ca5", "fac9e272"),
+    ({"position_shares": (0.5, 0.0, 0.5)}, "5fce1504", "d3709561", "c585cf75"),
+    ({"position_shares": (0.3, 0.3, 0.3, 0.1)}, "5fce1504", "f3e35784", "c585cf75"),
+    ({"position_shares": (0.4, 0.2, 0.4)}, "5fce1504", "2134e456", "c585cf75"),
+    ({"half_life_hours": 24}, "5fce1504", "660276ce", "c585cf75"),
+    ({"half_life_hours": 168}, "5fce1504", "2134e456", "c585cf75"),
+    ({"direct_channels": ("Direct",)}, "5fce1504", "2714b78f", "8582ba44"),
+    ({"direct_channels": ("Direct Traffic", "Direct")}, "5fce1504", "2134e456", "c585cf75"),
+    ({"markov_order": 2}, "5fce1504", "ddc5543f", "babd8d79"),
+    ({"markov_non_converting": False}, "5fce1504", "b51ba160", "ba4b72ad"),
+    ({"training_days": 30}, "5fce1504", "9d161fdb", "00978565"),
+    ({"seed": 1}, "5fce1504", "58addf0b", "402c42f4"),
+    ({"channel_groups": "groups.csv"}, "5fce1504", "7bfca5a2", "9a4fd197"),
+    ({"exclude_channels": ("SEO", "Email")}, "5fce1504", "880ff72c", "c74c0220"),
+    ({"drop_direct": True}, "5fce1504", "2f063bec", "f06f1763"),
+    ({"collapse_minutes": 30}, "5fce1504", "6a26b6a2", "0368e038"),
+    ({"last_sessions": 5}, "5fce1504", "af04a7e9", "173ee898"),
+    ({"ihc_parameters": "alternative"}, "7b855e8f", "47850c1c", "c585cf75"),
+    ({"ihc_redistribution": "redistribution.json"}, "57185754", "22901b98", "c585cf75"),
+    (API, "38a62b10", "68e71ee8", "c585cf75"),
+    ({**API, "ihc_max_sessions": 200, "ihc_long_journeys": "fail"}, "9da72e27", "b8e71efe", "c585cf75"),
+    ({**API, "ihc_on_partial": "embedded"}, "8f831e4e", "b97ca770", "c585cf75"),
+    (EVERYTHING, "3155ffc8", "66e45694", "f8d90931"),
+]
+"""They stand in users' tables: with another hash, everything would be learned and computed anew."""
+
+
+@pytest.mark.parametrize(("choices", "results", "models", "learned"), HASHES, ids=str)
+def test_the_hashes_stay_as_users_tables_have_them(choices: dict[str, Any], results: str, models: str, learned: str) -> None:
+    rule = {"direction": "any_session", "receive_threshold": 0, "redistribution_channel_labels": ["Direct"]}
+    Path("redistribution.json").write_text(json.dumps({"closer": rule}))
+    Path("groups.csv").write_text("channel_name,channel_group\nSEO,Search\nSEA,Search\n")
+    settings = Settings(**choices)
+
+    assert settings.fingerprint() == results
+    assert settings.models_fingerprint() == models
+    assert settings.learning_fingerprint() == learned
+
+
 @pytest.mark.parametrize("source", ["environment", ".env"])
 @pytest.mark.parametrize(
     ("wrong", "named"),
