@@ -8,17 +8,17 @@ import statistics
 import time
 import tracemalloc
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from attribution_assets.ihc import IHCParameters, Redistribution, attribute
-from attribution_assets.ihc.model import ihc
+from attribution_assets.ihc.model import EngagedJourneys, ihc
 
 RUNS = 7
 PARAMETERS = IHCParameters.load("challenge")
-LABELS = list(PARAMETERS.channel_weights)
+LABELS = tuple(PARAMETERS.channel_weights)
 REDISTRIBUTION = Redistribution.model_validate(
     {
         phase: {"direction": direction, "receive_threshold": 0.05, "redistribution_channel_labels": LABELS[:3]}
@@ -31,8 +31,8 @@ REDISTRIBUTION = Redistribution.model_validate(
 )
 
 
-def made_up_sessions(rows: int) -> dict[str, Any]:
-    """The arguments of `ihc`: journeys of 4 sessions in the mean and 40 at most, 40 hours from one session to the next."""
+def made_up_journeys(rows: int) -> EngagedJourneys:
+    """Journeys of 4 sessions in the mean and 40 at most, 40 hours from one session to the next."""
     chance = np.random.default_rng(0)
     sizes = np.minimum(chance.geometric(1 / 4, rows), 40)
     offsets = np.append(0, np.cumsum(sizes))
@@ -40,32 +40,30 @@ def made_up_sessions(rows: int) -> dict[str, Any]:
     journey = np.repeat(np.arange(len(offsets)), np.diff(offsets, append=rows))
     start = chance.integers(1_690_000_000, 1_700_000_000, len(offsets))
     passed = np.cumsum(chance.exponential(40 * 3600, rows).astype(np.int64))
-    return {
-        "offsets": offsets,
-        "time": (start[journey] + passed - passed[offsets][journey]) * 1_000_000_000,
-        "channel": chance.integers(0, len(LABELS), rows),
-        "labels": LABELS,
-        "holder_engagement": (chance.random(rows) < 0.6).astype(np.float64),
-        "closer_engagement": (chance.random(rows) < 0.3).astype(np.float64),
-        "parameters": PARAMETERS,
-    }
+    return EngagedJourneys(
+        offsets=offsets,
+        time=(start[journey] + passed - passed[offsets][journey]) * 1_000_000_000,
+        channel=chance.integers(0, len(LABELS), rows),
+        labels=LABELS,
+        holder_engagement=(chance.random(rows) < 0.6).astype(np.float64),
+        closer_engagement=(chance.random(rows) < 0.3).astype(np.float64),
+    )
 
 
-def as_read(sessions: dict[str, Any]) -> pd.DataFrame:
+def as_read(journeys: EngagedJourneys) -> pd.DataFrame:
     """The same as a frame, in the order in which the database gives them: by conv_id and session_id, which are random."""
-    rows = len(sessions["time"])
+    rows = len(journeys.time)
     chance = np.random.default_rng(1)
-    journey = np.repeat(np.arange(len(sessions["offsets"])), np.diff(sessions["offsets"], append=rows))
-    order = np.lexsort((chance.random(rows), journey))
-    seconds = sessions["time"][order].astype("datetime64[ns]").astype("datetime64[s]")
+    order = np.lexsort((chance.random(rows), journeys.journey))
+    seconds = journeys.time[order].astype("datetime64[ns]").astype("datetime64[s]")
     return pd.DataFrame(
         {
-            "conv_id": [f"{number:032x}" for number in journey[order]],  # a string of its own per row, as a database gives
+            "conv_id": [f"{number:032x}" for number in journeys.journey[order]],  # a string per row, as a database gives
             "session_id": [f"{number:032x}" for number in range(rows)],
             "timestamp": [text.replace("T", " ") for text in np.datetime_as_string(seconds).tolist()],
-            "channel_label": [f"{LABELS[number]}" for number in sessions["channel"][order]],
-            "holder_engagement": sessions["holder_engagement"][order].astype(np.int64),
-            "closer_engagement": sessions["closer_engagement"][order].astype(np.int64),
+            "channel_label": [f"{LABELS[number]}" for number in journeys.channel[order]],
+            "holder_engagement": journeys.holder_engagement[order].astype(np.int64),
+            "closer_engagement": journeys.closer_engagement[order].astype(np.int64),
         }
     )
 
@@ -95,11 +93,11 @@ def main() -> None:
     parser.add_argument("rows", type=int, nargs="?", default=1_000_000)
     rows = parser.parse_args().rows
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    sessions = made_up_sessions(rows)
-    frame = as_read(sessions)
-    print(f"{rows:,} rows, {len(sessions['offsets']):,} journeys, one core")
-    measure("arrays", rows, lambda: ihc(**sessions))
-    measure("arrays, redistributed", rows, lambda: ihc(**sessions, redistribution=REDISTRIBUTION))
+    journeys = made_up_journeys(rows)
+    frame = as_read(journeys)
+    print(f"{rows:,} rows, {len(journeys):,} journeys, one core")
+    measure("arrays", rows, lambda: ihc(replace(journeys), PARAMETERS))
+    measure("arrays, redistributed", rows, lambda: ihc(replace(journeys), PARAMETERS, REDISTRIBUTION))
     measure("frame", rows, lambda: attribute(frame, PARAMETERS))
     measure("frame, redistributed", rows, lambda: attribute(frame, PARAMETERS, redistribution=REDISTRIBUTION))
 

@@ -108,7 +108,7 @@ def pooled(frames: Iterable[pd.DataFrame], channels: Channels) -> tuple[Journeys
     offsets, times, numbers, conversions = [], [], [], [pd.DataFrame(columns=["conv_id", "conv_date"])]
     sessions = 0
     for rows in frames:
-        journeys, order = Journeys.of(rows)
+        journeys, order = Journeys.from_frame(rows)
         offsets.append(journeys.offsets + sessions)
         times.append(journeys.time)
         numbers.append(channels.number(rows["channel_label"])[order])

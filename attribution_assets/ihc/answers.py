@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.ihc.model import Credit, ihc
+from attribution_assets.ihc.model import FLAGS, EngagedJourneys, ihc
 from attribution_assets.ihc.parameters import OUTPUTS, IHCParameters
 from attribution_assets.ihc.redistribution import Redistribution
-from attribution_assets.models.journeys import Floats, Ints, nanoseconds
+from attribution_assets.models.journeys import Ints, nanoseconds
 
-FLAGS = ("holder_engagement", "closer_engagement")
 COLUMNS = ("request", "conversion_id", "session_id", "timestamp", "channel_label", *FLAGS, *OUTPUTS)
 """What an answer needs; `conversion` and `impression_interaction`, which the service takes too, change nothing."""
 
@@ -35,19 +34,6 @@ class Comparison:
 
     errors: pd.DataFrame
     channels: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class JourneyArrays:
-    """Sessions by journey and time, as `model.ihc` takes them. `order`: their positions in the frame they came from."""
-
-    order: Ints
-    offsets: Ints
-    time: Ints
-    channel: Ints
-    labels: list[str]
-    holder_engagement: Floats
-    closer_engagement: Floats
 
 
 def read_answers(path: str | Path) -> pd.DataFrame:
@@ -108,9 +94,9 @@ def predict(answers: pd.DataFrame, parameters: IHCParameters, redistribution: Re
     The rows of one request and conversion_id are one journey, in order of time, equal times in the order of the rows, as
     the service has it. Returns initializer, holder, closer and ihc (float64, 0 to 1) with the index of `answers`.
     """
-    journeys = arrays_of(answers)
+    journeys, order = engaged_journeys(answers)
     as_given = np.empty((len(answers), len(OUTPUTS)))
-    as_given[journeys.order] = np.column_stack(credit(journeys, parameters, redistribution))
+    as_given[order] = np.column_stack(ihc(journeys, parameters, redistribution))
     return pd.DataFrame(as_given, index=answers.index, columns=list(OUTPUTS))
 
 
@@ -134,34 +120,24 @@ def compare(answers: pd.DataFrame, parameters: IHCParameters, redistribution: Re
     return Comparison(errors, channels)
 
 
-def credit(journeys: JourneyArrays, parameters: IHCParameters, redistribution: Redistribution | None = None) -> Credit:
-    """The embedded model's credit of these sessions, in their order."""
-    return ihc(
-        offsets=journeys.offsets,
-        time=journeys.time,
-        channel=journeys.channel,
-        labels=journeys.labels,
-        holder_engagement=journeys.holder_engagement,
-        closer_engagement=journeys.closer_engagement,
-        parameters=parameters,
-        redistribution=redistribution,
-    )
+def engaged_journeys(answers: pd.DataFrame) -> tuple[EngagedJourneys, Ints]:
+    """The journeys of `answers`, a frame as of `read_answers`, and which row each session is, shape (sessions,).
 
-
-def arrays_of(answers: pd.DataFrame) -> JourneyArrays:
-    """The sessions by request, conversion_id and time, equal times as they stand; the order of the journeys is thus fixed."""
+    The rows of one request and conversion_id are one journey, in order of time, equal times in the order of the rows. Journeys
+    are sorted by request and conversion_id and labels by name, so that the order of the rows changes neither.
+    """
     time = nanoseconds(answers["timestamp"])
     _, request = np.unique(answers["request"].to_numpy(dtype=object).astype(str), return_inverse=True)
     _, conversion = np.unique(answers["conversion_id"].to_numpy(dtype=object).astype(str), return_inverse=True)
     order = np.lexsort((time, conversion, request)).astype(np.int64)  # which is stable
     new = (np.diff(request[order], prepend=-1) != 0) | (np.diff(conversion[order], prepend=-1) != 0)
     channel, labels = pd.factorize(answers["channel_label"], sort=True)
-    return JourneyArrays(
-        order=order,
+    journeys = EngagedJourneys(
         offsets=np.flatnonzero(new),
         time=time[order],
         channel=channel[order],
-        labels=[str(label) for label in labels],
+        labels=tuple(map(str, labels)),
         holder_engagement=answers["holder_engagement"].to_numpy(np.float64)[order],
         closer_engagement=answers["closer_engagement"].to_numpy(np.float64)[order],
     )
+    return journeys, order

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import isotonic_regression, least_squares
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.ihc.answers import JourneyArrays, arrays_of, compare, credit
+from attribution_assets.ihc.answers import compare, engaged_journeys
+from attribution_assets.ihc.model import EngagedJourneys, ihc
 from attribution_assets.ihc.parameters import OUTPUTS, IHCParameters, Knot, Phases
-from attribution_assets.models.journeys import HOUR, Floats, Ints
+from attribution_assets.models.journeys import Bools, Floats, Ints, Journeys
 
 ROUNDING = 5e-5
 """Half a unit of the fourth digit, to which the service rounds."""
@@ -38,8 +38,6 @@ END = 9
 
 WRITTEN_WITHIN = 0.001
 """How far the ihc of 95 % of the checked sessions may be off for the parameters to be written."""
-
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -107,8 +105,8 @@ def calibrate(answers: pd.DataFrame) -> IHCParameters:
     """
     if answers.empty:
         raise AttributionError("There are no recorded answers to learn the parameters from.")
-    journeys = arrays_of(answers)
-    recorded = {output: answers[output].to_numpy(np.float64)[journeys.order] for output in OUTPUTS}
+    journeys, order = engaged_journeys(answers)
+    recorded = {output: answers[output].to_numpy(np.float64)[order] for output in OUTPUTS}
     looks_i, looks_c, cutting = _looks(journeys, recorded)
     for looks, membership, needed in (
         (looks_i, "initializer", "a journey of two sessions that is not cut between them"),
@@ -135,7 +133,7 @@ def calibrate(answers: pd.DataFrame) -> IHCParameters:
             closer_membership=closer_membership,
         )
 
-    unweighted = credit(journeys, parameters(np.zeros(len(log_i)))).holder
+    unweighted = ihc(journeys, parameters(np.zeros(len(log_i)))).holder
     log_h, seen_h = _fit_holder(journeys, recorded["holder"], unweighted)
 
     description = f"Learned from {answers['conversion_id'].nunique():,} conversions ({len(answers):,} answers)."
@@ -165,16 +163,13 @@ class _Looks(NamedTuple):
         return self.ratio > 10 * self.noise
 
 
-def _looks(journeys: JourneyArrays, recorded: dict[str, Floats]) -> tuple[_Looks, _Looks, Floats]:
+def _looks(journeys: EngagedJourneys, recorded: dict[str, Floats]) -> tuple[_Looks, _Looks, Floats]:
     """What the answers show of f_I and of f_C, and the hours of the pauses that cut a journey."""
-    position = np.arange(len(journeys.time))
-    sizes = np.diff(journeys.offsets, append=len(position))
-    first = np.repeat(journeys.offsets, sizes)
-    last = first + np.repeat(sizes, sizes) - 1
-    credited = np.where(recorded["initializer"] > 0, position, len(position) - 1)
-    start = np.repeat(np.minimum.reduceat(credited, journeys.offsets), sizes)
-    since_previous = np.diff(journeys.time, prepend=journeys.time[0]) / HOUR
-    before_last = (journeys.time[last] - journeys.time) / HOUR
+    session = np.arange(len(journeys.time))
+    first, last = journeys.offsets[journeys.journey], journeys.last[journeys.journey]
+    credited = np.where(recorded["initializer"] > 0, session, len(session) - 1)
+    start = np.minimum.reduceat(credited, journeys.offsets)[journeys.journey]
+    since_previous = journeys.hours_since_previous
 
     def looks(output: Floats, hours: Floats, reference: Ints, shown: Bools) -> _Looks:
         shown = shown & (output[reference] > 0)
@@ -183,10 +178,10 @@ def _looks(journeys: JourneyArrays, recorded: dict[str, Floats]) -> tuple[_Looks
         noise = ROUNDING * np.sqrt(1 + ratio**2) / whole
         return _Looks(hours[shown], ratio, noise, journeys.channel[shown], journeys.channel[reference[shown]])
 
-    looks_i = looks(recorded["initializer"], since_previous, start, position > start)
-    closing = (position >= start) & (position < last) & (journeys.closer_engagement > 0)
-    looks_c = looks(recorded["closer"], before_last, last, closing)
-    return looks_i, looks_c, since_previous[(position == start) & (start > first)]
+    looks_i = looks(recorded["initializer"], since_previous, start, session > start)
+    closing = (session >= start) & (session < last) & (journeys.closer_engagement > 0)
+    looks_c = looks(recorded["closer"], journeys.hours_to_last, last, closing)
+    return looks_i, looks_c, since_previous[(session == start) & (start > first)]
 
 
 def _fit(looks: _Looks, channels: int, *, increasing: bool) -> tuple[Floats, Bools, Floats, Floats]:
@@ -249,13 +244,12 @@ def _straight(looks: _Looks, design: Floats) -> Floats:
     return log_weights
 
 
-def _fit_holder(journeys: JourneyArrays, recorded: Floats, unweighted: Floats) -> tuple[Floats, Bools]:
+def _fit_holder(journeys: Journeys, recorded: Floats, unweighted: Floats) -> tuple[Floats, Bools]:
     """The logs of the weights that turn the unweighted shares into the recorded ones, and whether each was seen."""
-    sizes = np.diff(journeys.offsets, append=len(recorded))
     held = np.minimum(np.add.reduceat(recorded, journeys.offsets), np.add.reduceat(unweighted, journeys.offsets)) > 0.5
-    shown = np.repeat(held, sizes) & (unweighted > 0)
+    shown = held[journeys.journey] & (unweighted > 0)
     recorded, unweighted, channel = recorded[shown], unweighted[shown], journeys.channel[shown]
-    journey = np.unique(np.repeat(np.arange(len(sizes)), sizes)[shown], return_inverse=True)[1]
+    journey = np.unique(journeys.journey[shown], return_inverse=True)[1]
     of_channel = np.eye(len(journeys.labels))[channel]
 
     def shares(log_weights: Floats) -> Floats:
@@ -273,8 +267,8 @@ def _fit_holder(journeys: JourneyArrays, recorded: Floats, unweighted: Floats) -
     near = least_squares(residuals, np.zeros(of_channel.shape[1]), jacobian).x
     # The shares are off by more than rounding where f_C is, at hours few looks fall on: those journeys must not count so much.
     log_weights = least_squares(residuals, near, jacobian, loss="soft_l1").x
-    told = np.abs(jacobian(log_weights)[: len(recorded)]) > 10
-    return _centred(log_weights, told.sum(axis=0))
+    is_look = np.abs(jacobian(log_weights)[: len(recorded)]) > 10
+    return _centred(log_weights, is_look.sum(axis=0))
 
 
 def _centred(log_weights: Floats, looks: Floats | Ints) -> tuple[Floats, Bools]:
@@ -288,13 +282,12 @@ def _centred(log_weights: Floats, looks: Floats | Ints) -> tuple[Floats, Bools]:
     return np.where(seen, log_weights - middle, 0.0), seen
 
 
-def _phase_weights(journeys: JourneyArrays, recorded: dict[str, Floats]) -> Phases:
+def _phase_weights(journeys: Journeys, recorded: dict[str, Floats]) -> Phases:
     """Least squares of the weighted mean of the three phases, in journeys with holder credit."""
-    initializer, holder, closer, ihc = (recorded[output] for output in OUTPUTS)
-    sizes = np.diff(journeys.offsets, append=len(ihc))
-    held = np.repeat(np.add.reduceat(holder, journeys.offsets) > 0.5, sizes)
+    initializer, holder, closer, weighted = (recorded[output] for output in OUTPUTS)
+    held = (np.add.reduceat(holder, journeys.offsets) > 0.5)[journeys.journey]
     beside_closer = np.column_stack([initializer - closer, holder - closer])[held]
-    (i, h), _, rank, _ = np.linalg.lstsq(beside_closer, (ihc - closer)[held])
+    (i, h), _, rank, _ = np.linalg.lstsq(beside_closer, (weighted - closer)[held])
     weights = (float(round(i, 6)), float(round(h, 6)), float(round(1 - i - h, 6)))
     if rank < 2 or min(weights) <= 0:
         raise AttributionError(

@@ -1,10 +1,10 @@
-"""The IHC formula on flat arrays: all journeys at once, one after another, each starting at an offset."""
+"""The IHC formula, on all journeys at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,27 @@ import pandas as pd
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc.parameters import IHCParameters, Knot
 from attribution_assets.ihc.redistribution import PhaseRedistribution, Redistribution
-from attribution_assets.models.journeys import HOUR, Floats, Ints, Journeys
+from attribution_assets.models.journeys import Floats, Ints, Journeys
 
-JOURNEY_COLUMNS = ("conv_id", "session_id", "timestamp", "channel_label", "holder_engagement", "closer_engagement")
+FLAGS = ("holder_engagement", "closer_engagement")
+"""Whether a session can hold a journey, and whether it can close it: 1 or 0."""
+
+JOURNEY_COLUMNS = ("conv_id", "session_id", "timestamp", "channel_label", *FLAGS)
+
+
+@dataclass(frozen=True)
+class EngagedJourneys(Journeys):
+    """Journeys with the two flags that IHC reads, shape (sessions,) each, 1 or 0."""
+
+    holder_engagement: Floats
+    closer_engagement: Floats
+
+    @classmethod
+    def from_frame(cls, rows: pd.DataFrame) -> tuple[Self, Ints]:
+        """As `Journeys.from_frame`, from rows that have the columns holder_engagement and closer_engagement as well."""
+        journeys, order = Journeys.from_frame(rows)
+        flags = (rows[flag].to_numpy(np.float64)[order] for flag in FLAGS)
+        return cls(journeys.offsets, journeys.time, journeys.channel, journeys.labels, *flags), order
 
 
 class Credit(NamedTuple):
@@ -47,73 +65,48 @@ def attribute(
     parameters = IHCParameters.load(parameters)
     redistribution = Redistribution.load(redistribution) if redistribution is not None else None
     _check(journeys)
-    flat, order = Journeys.of(journeys)
-    credit = ihc(
-        offsets=flat.offsets,
-        time=flat.time,
-        channel=flat.channel,
-        labels=flat.labels,
-        holder_engagement=journeys["holder_engagement"].to_numpy(np.float64)[order],
-        closer_engagement=journeys["closer_engagement"].to_numpy(np.float64)[order],
-        parameters=parameters,
-        redistribution=redistribution,
-    )
+    engaged, order = EngagedJourneys.from_frame(journeys)
     result = journeys[["conv_id", "session_id"]]
-    for phase, values in zip(Credit._fields, credit, strict=True):
+    for phase, values in zip(Credit._fields, ihc(engaged, parameters, redistribution), strict=True):
         as_given = np.empty(len(order))
         as_given[order] = values
         result[phase] = as_given
     return result
 
 
-def ihc(
-    *,
-    offsets: Ints,
-    time: Ints,
-    channel: Ints,
-    labels: Sequence[str],
-    holder_engagement: Floats,
-    closer_engagement: Floats,
-    parameters: IHCParameters,
-    redistribution: Redistribution | None = None,
-) -> Credit:
-    """The formula, for sessions grouped by journey and sorted by time, shape (sessions,) each.
+def ihc(journeys: EngagedJourneys, parameters: IHCParameters, redistribution: Redistribution | None = None) -> Credit:
+    """The formula: the credit of each session, shape (sessions,) each.
 
-    `offsets`, shape (journeys,): where each journey starts, the first at 0; `time`: the sessions' times in
-    nanoseconds; `channel`: index into `labels`. Every journey is computed by itself, whatever stands beside it.
+    Every journey is computed by itself, whatever stands beside it.
 
     Source: recovered from recorded answers of the IHC API, which publishes none; see docs/models.md.
     """
-    n = len(time)
-    if n == 0:
+    if not len(journeys):
         return Credit(*(np.empty(0) for _ in Credit._fields))
-    position = np.arange(n)
-    journey = np.repeat(np.arange(len(offsets)), np.diff(offsets, append=n))
-    last = np.append(offsets[1:], n) - 1
 
     def norm(values: Floats) -> Floats:
         """The values as shares of the journey's sum; all 0 where the sum is 0."""
-        return _divide(values, np.add.reduceat(values, offsets)[journey])
+        return _divide(values, np.add.reduceat(values, journeys.offsets)[journeys.journey])
 
-    initializer_membership = _interpolate(np.diff(time, prepend=time[0]) / HOUR, parameters.initializer_membership)
-    initializer_membership[offsets] = 1
-    closer_membership = closer_engagement * _interpolate((time[last][journey] - time) / HOUR, parameters.closer_membership)
-    closer_membership[last] = 1
+    initializer_membership = _interpolate(journeys.hours_since_previous, parameters.initializer_membership)
+    initializer_membership[journeys.offsets] = 1
+    closer_membership = journeys.closer_engagement * _interpolate(journeys.hours_to_last, parameters.closer_membership)
+    closer_membership[journeys.last] = 1
     initializer = norm(initializer_membership)
     closer = norm(closer_membership)
 
     a, b = 1 - initializer, 1 - closer
-    holder = holder_engagement * ((a + b) / 2 + 2 * _divide(a * b, a + b)) / 2
+    holder = journeys.holder_engagement * ((a + b) / 2 + 2 * _divide(a * b, a + b)) / 2
 
-    returns = np.where(initializer_membership >= 1, position, 0)
-    kept = position >= np.maximum.reduceat(returns, offsets)[journey]
+    returns = np.where(initializer_membership >= 1, journeys.position, 0)
+    kept = journeys.position >= np.maximum.reduceat(returns, journeys.offsets)[journeys.journey]
 
     def shares(phase: str, values: Floats) -> Floats:
         weights = parameters.channel_weights
-        by_label = np.array([getattr(weights[label], phase) if label in weights else 1.0 for label in labels])
-        normed = norm(values * by_label[channel] * kept)
+        by_label = np.array([getattr(weights[label], phase) if label in weights else 1.0 for label in journeys.labels])
+        normed = norm(values * by_label[journeys.channel] * kept)
         rule: PhaseRedistribution | None = getattr(redistribution, phase, None)
-        return move(normed, rule, offsets=offsets, channel=channel, labels=labels) if rule else normed
+        return move(journeys, normed, rule) if rule else normed
 
     initializer = shares("initializer", initializer)
     holder = shares("holder", holder)
@@ -122,16 +115,15 @@ def ihc(
     return Credit(initializer, holder, closer, norm(p.initializer * initializer + p.holder * holder + p.closer * closer))
 
 
-def move(shares: Floats, rule: PhaseRedistribution, *, offsets: Ints, channel: Ints, labels: Sequence[str]) -> Floats:
+def move(journeys: Journeys, shares: Floats, rule: PhaseRedistribution) -> Floats:
     """The shares of one phase after the named channels gave theirs away, shape (sessions,); a journey's sum stays.
 
-    `shares`: 0 to 1, for sessions grouped by journey and sorted by time; `offsets`, shape (journeys,): where each
-    journey starts; `channel`: index into `labels`. A share below 2.2e-308, where floats lose their precision, receives
-    nothing. Every journey is computed by itself, whatever stands beside it.
+    `shares`, shape (sessions,): 0 to 1. A share below 2.2e-308, where floats lose their precision, receives nothing. Every
+    journey is computed by itself, whatever stands beside it.
 
     Source: our reading of the service's description, which gives no formula; see docs/models.md.
     """
-    journey = np.repeat(np.arange(len(offsets)), np.diff(offsets, append=len(shares)))
+    journey = journeys.journey
 
     # No session both gives and receives, so it does not matter that a running total includes its own session.
     def up_to(values: Floats) -> Floats:
@@ -141,14 +133,14 @@ def move(shares: Floats, rule: PhaseRedistribution, *, offsets: Ints, channel: I
         return np.asarray(pd.Series(values[::-1]).groupby(journey[::-1]).cumsum(), dtype=np.float64)[::-1]
 
     def whole(values: Floats) -> Floats:
-        return np.asarray(np.add.reduceat(values, offsets)[journey], dtype=np.float64)
+        return np.asarray(np.add.reduceat(values, journeys.offsets)[journey], dtype=np.float64)
 
     receivers_of, givers_of = {
         "earlier_sessions_only": (up_to, from_on),
         "any_session": (whole, whole),
         "later_sessions_only": (from_on, up_to),
     }[rule.direction]
-    named = np.array([label in rule.redistribution_channel_labels for label in labels])[channel]
+    named = journeys.from_channels(rule.redistribution_channel_labels)
     receives = ~named & (shares >= max(rule.receive_threshold, np.finfo(np.float64).tiny))
     receiving = np.where(receives, shares, 0)
     received = receivers_of(receiving)
@@ -175,7 +167,7 @@ def _check(journeys: pd.DataFrame) -> None:
     missing = [column for column in JOURNEY_COLUMNS if column not in journeys.columns]
     if missing:
         raise AttributionError(f"The journeys lack the column {missing[0]}: attribute() needs {', '.join(JOURNEY_COLUMNS)}.")
-    for column in ("holder_engagement", "closer_engagement"):
+    for column in FLAGS:
         other = journeys.loc[~journeys[column].isin([0, 1]), column]
         if len(other):
             raise AttributionError(f"The journeys have {column} {other.iloc[0]}: it must be 0 or 1.")

@@ -29,7 +29,7 @@ def attribute(journeys: pd.DataFrame, rules: ModelRules, values: pd.DataFrame) -
     row per row given and model, models by name. Sessions that the path rules leave out have credit 0. IHC, which has rules of
     its own, sees whole journeys. Raises AttributionError where a day has no values.
     """
-    whole, order = Journeys.of(journeys)
+    whole, order = Journeys.from_frame(journeys)
     simplified, left = simplify(whole, rules)
     row = order[left]
     grouped = pd.Series(whole.channel).map(dict(enumerate(rules.path.grouped(whole.labels)))).to_numpy(dtype=object)

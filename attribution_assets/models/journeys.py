@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -37,7 +38,7 @@ class Journeys:
     labels: tuple[str, ...]
 
     @classmethod
-    def of(cls, rows: pd.DataFrame) -> tuple[Self, Ints]:
+    def from_frame(cls, rows: pd.DataFrame) -> tuple[Self, Ints]:
         """The journeys of rows in any order, and which row each session is, shape (sessions,).
 
         `rows`: conv_id, session_id, timestamp (text `YYYY-MM-DD HH:MM:SS` or datetime64, UTC) and channel_label. The rows of
@@ -74,6 +75,22 @@ class Journeys:
     def position(self) -> Ints:
         """Each session's place in its journey, from 0, shape (sessions,)."""
         return np.arange(len(self.time)) - self.offsets[self.journey]
+
+    @property
+    def hours_since_previous(self) -> Floats:
+        """The hours since the session before it in the journey, 0 for the first, shape (sessions,)."""
+        hours = np.diff(self.time, prepend=0) / HOUR
+        hours[self.offsets] = 0
+        return hours
+
+    @property
+    def hours_to_last(self) -> Floats:
+        """The hours from each session to the last one of its journey, shape (sessions,)."""
+        return (self.time[self.last][self.journey] - self.time) / HOUR
+
+    def from_channels(self, names: Container[str]) -> Bools:
+        """Which sessions come from channels of these names, shape (sessions,)."""
+        return np.array([label in names for label in self.labels], dtype=bool)[self.channel]
 
     def has(self, sessions: Bools) -> Bools:
         """Which journeys have one of these sessions, shape (journeys,)."""

@@ -22,9 +22,9 @@ def simplify(journeys: Journeys, rules: ModelRules) -> tuple[Journeys, Bools]:
         journeys = journeys.only(kept)
 
     if path.exclude_channels:
-        leave(np.array([label in path.exclude_channels for label in journeys.labels], dtype=bool)[journeys.channel])
+        leave(journeys.from_channels(path.exclude_channels))
     if path.drop_direct:
-        leave(is_direct(journeys.labels, rules)[journeys.channel])
+        leave(journeys.from_channels(rules.direct_channels))
     if path.collapse_minutes is not None:
         repeats = np.diff(journeys.channel, prepend=-1) == 0
         soon = np.diff(journeys.time, prepend=0) <= path.collapse_minutes * MINUTE

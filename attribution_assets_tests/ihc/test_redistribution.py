@@ -20,6 +20,7 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import PRESETS, IHCParameters, Redistribution, attribute
 from attribution_assets.ihc.model import move
 from attribution_assets.ihc.redistribution import PhaseRedistribution
+from attribution_assets.models.journeys import Journeys
 from attribution_assets_tests.ihc import reference
 from attribution_assets_tests.ihc.test_model import (
     ALL_CHANNELS,
@@ -50,11 +51,14 @@ def moved(*journeys: list[tuple[str, float]], direction: str = "any_session", th
     sessions = [session for sessions in journeys for session in sessions]
     labels = sorted({channel for channel, _ in sessions})
     shares = move(
+        Journeys(
+            offsets=np.cumsum([0, *map(len, journeys)])[:-1],
+            time=np.zeros(len(sessions), dtype=np.int64),
+            channel=np.array([labels.index(channel) for channel, _ in sessions]),
+            labels=tuple(labels),
+        ),
         np.array([share for _, share in sessions]),
         PhaseRedistribution.model_validate(rule(direction, threshold)),
-        offsets=np.cumsum([0, *map(len, journeys)])[:-1],
-        channel=np.array([labels.index(channel) for channel, _ in sessions]),
-        labels=labels,
     )
     return tuple(shares.tolist())
 

@@ -199,7 +199,7 @@ def tables(draw: st.DrawFn, longest: int = 6) -> tuple[pd.DataFrame, list[str]]:
 
 def built(rows: pd.DataFrame, made: list[str]) -> tuple[Journeys, Bools, pd.DataFrame]:
     """The journeys, which of them converted, and their rows in the order of their sessions."""
-    of, order = Journeys.of(rows)
+    of, order = Journeys.from_frame(rows)
     ordered = rows.iloc[order]
     return of, ordered["conv_id"].isin(made).to_numpy()[of.offsets], ordered
 

@@ -58,7 +58,7 @@ def test_of_equal_times_the_smallest_session_id_is_first_and_the_greatest_is_las
     model: Callable[[Journeys], Floats], credited: str
 ) -> None:
     rows = pd.DataFrame({"conv_id": "1", "session_id": [*"bca"], "timestamp": "2023-09-01 10:00:00", "channel_label": "A"})
-    of, order = Journeys.of(rows)
+    of, order = Journeys.from_frame(rows)
 
     assert rows["session_id"].iloc[order[model(of) == 1]].tolist() == [credited]
 

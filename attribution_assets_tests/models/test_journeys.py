@@ -24,7 +24,7 @@ def rows(*of: tuple[Any, Any, Any, Any]) -> pd.DataFrame:
 
 def ids(of: pd.DataFrame) -> list[list[Any]]:
     """The session_id of each journey's sessions, in order."""
-    built, order = Journeys.of(of)
+    built, order = Journeys.from_frame(of)
     return [part.tolist() for part in np.split(of["session_id"].to_numpy(dtype=object)[order], built.offsets[1:])]
 
 
@@ -32,7 +32,7 @@ def ids(of: pd.DataFrame) -> list[list[Any]]:
 
 
 def test_the_sessions_of_a_journey_are_in_the_order_of_their_times() -> None:
-    built, order = Journeys.of(
+    built, order = Journeys.from_frame(
         rows(("1", "a", "2023-09-01 12:00:00", "SEO"), ("1", "b", "2023-09-01 10:00:00", "Email")),
     )
 
@@ -66,7 +66,7 @@ def test_one_session_of_two_journeys_stands_in_both() -> None:
 
 
 def test_no_rows_are_no_journeys() -> None:
-    built, order = Journeys.of(rows())
+    built, order = Journeys.from_frame(rows())
 
     assert (len(built), built.labels, order.tolist()) == (0, (), [])
 
@@ -75,7 +75,7 @@ def test_no_rows_are_no_journeys() -> None:
 def test_times_may_be_text_or_datetimes_of_any_unit(dtype: str) -> None:
     text = rows(("1", "a", "2023-09-01 10:00:00", "A"))
 
-    assert Journeys.of(text.astype({"timestamp": dtype}))[0].time.tolist() == Journeys.of(text)[0].time.tolist()
+    assert Journeys.from_frame(text.astype({"timestamp": dtype}))[0].time.tolist() == Journeys.from_frame(text)[0].time.tolist()
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -84,13 +84,13 @@ def test_a_missing_value_is_refused(column: str) -> None:
     holed = whole.assign(**{column: [whole[column][0], None]})
 
     with pytest.raises(AttributionError, match=column):
-        Journeys.of(holed)
+        Journeys.from_frame(holed)
 
 
 @pytest.mark.parametrize("time", ["yesterday", "2023-09-31 10:00:00", "", "1500-01-01 00:00:00"])
 def test_a_time_that_cannot_be_read_is_refused_in_one_line(time: str) -> None:
     with pytest.raises(AttributionError, match=r"^[^\n]*timestamp[^\n]*UTC\.$"):
-        Journeys.of(rows(("1", "a", time, "A")))
+        Journeys.from_frame(rows(("1", "a", time, "A")))
 
 
 @given(
@@ -135,9 +135,23 @@ def test_no_journeys_have_no_sizes_ends_and_positions() -> None:
 
     assert len(none) == 0
     assert [len(array) for array in (none.sizes, none.last, none.journey, none.position)] == [0, 0, 0, 0]
+    assert [len(hours) for hours in (none.hours_since_previous, none.hours_to_last)] == [0, 0]
+    assert none.from_channels({"A"}).tolist() == []
     assert none.has(np.zeros(0, dtype=bool)).tolist() == []
     assert none.normed(np.zeros(0)).tolist() == []
     assert len(none.only(np.zeros(0, dtype=bool))) == 0
+
+
+def test_hours_are_counted_within_a_journey() -> None:
+    two = journeys(["ABC", "AB"], minutes=[0, 30, 120, 600, 690])
+
+    assert two.hours_since_previous.tolist() == [0, 0.5, 1.5, 0, 1.5]
+    assert two.hours_to_last.tolist() == [2, 1.5, 0, 1.5, 0]
+
+
+def test_sessions_are_found_by_the_names_of_their_channels() -> None:
+    assert journeys(["ABC", "CA"]).from_channels({"C", "B", "X"}).tolist() == [False, True, True, True, False]
+    assert journeys(["AB"]).from_channels(()).tolist() == [False, False]
 
 
 def test_a_journey_has_a_session_if_any_of_its_sessions_is_one() -> None:

@@ -28,7 +28,7 @@ def report() -> pd.DataFrame:
         for user, channels, _, _ in JOURNEYS
         for i, channel in enumerate(channels)
     ]
-    journeys, _ = Journeys.of(pd.DataFrame(rows, columns=["conv_id", "session_id", "timestamp", "channel_label"]))
+    journeys, _ = Journeys.from_frame(pd.DataFrame(rows, columns=["conv_id", "session_id", "timestamp", "channel_label"]))
     first = journeys.time[0]
     return path_report(
         journeys,

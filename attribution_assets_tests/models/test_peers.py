@@ -31,7 +31,7 @@ def repeated() -> tuple[Journeys, np.ndarray[Any, np.dtype[np.bool_]]]:
             rows += [(journey, i, i, channel) for i, channel in enumerate(path["path"].split(" > "))]
     frame = pd.DataFrame(rows, columns=["conv_id", "session_id", "timestamp", "channel_label"])
     frame["timestamp"] = pd.Timestamp("2023-09-01") + pd.to_timedelta(frame["timestamp"], "h")
-    journeys, order = Journeys.of(frame)
+    journeys, order = Journeys.from_frame(frame)
     return journeys, np.array(converted)[frame["conv_id"].to_numpy()[order][journeys.offsets]]
 
 

@@ -40,7 +40,7 @@ def journeys() -> pd.DataFrame:
 
 def values() -> pd.DataFrame:
     """What Markov and Shapley learn from the five."""
-    flat, order = Journeys.of(journeys())
+    flat, order = Journeys.from_frame(journeys())
     converted = pd.Series(list(PATHS.values()))[journeys()["conv_id"].astype(int)].to_numpy()[order][flat.offsets]
     return pd.DataFrame(
         [
