@@ -1,7 +1,11 @@
 -- One row per conversion of the days and model, where its credit does not sum to 1, one session's is negative, or other sessions
 -- have credit than stand in its journey; and one per conversion whose journey lacks the credit of some model ($model_count in all).
--- $models: the names between commas; what others have left on days that did not run since is not looked at.
-WITH journey AS (
+-- $models: the names as a JSON array; what others have left on days that did not run since is not looked at.
+WITH chosen AS (
+    SELECT trim(value, '"') AS name FROM json_each($models) -- DuckDB leaves text in its quotes
+),
+
+journey AS (
     SELECT conv_id, conv_date, count(*) AS sessions
     FROM customer_journeys
     WHERE conv_date BETWEEN $first_day AND $last_day
@@ -11,7 +15,7 @@ WITH journey AS (
 credited AS (
     SELECT conv_id, conv_date, model, count(*) AS sessions, sum(credit) AS credit, min(credit) AS least
     FROM model_attribution
-    WHERE conv_date BETWEEN $first_day AND $last_day AND $models LIKE '%,' || model || ',%'
+    WHERE conv_date BETWEEN $first_day AND $last_day AND model IN (SELECT name FROM chosen)
     GROUP BY conv_id, conv_date, model
 ),
 

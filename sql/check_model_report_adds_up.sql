@@ -1,19 +1,23 @@
 -- One row per day, model, date basis and figure (cost, orders, revenue) in which the report by models differs from what it is made
 -- of by 1e-6 or more (of large sums, by more than rounding). On the date of the conversion, orders and revenue are those of the
 -- conversions that have a journey, under every model alike; on that of the session, the sum of their credit.
--- $models: the names between commas; what others have left on days that did not run since is not looked at.
-WITH basis AS (
+-- $models: the names as a JSON array; what others have left on days that did not run since is not looked at.
+WITH chosen AS (
+    SELECT trim(value, '"') AS name FROM json_each($models) -- DuckDB leaves text in its quotes
+),
+
+basis AS (
     SELECT 'session' AS name UNION ALL SELECT 'conversion'
 ),
 
 model AS (
     SELECT model AS name
     FROM model_attribution
-    WHERE conv_date BETWEEN $first_day AND $last_conversion_day AND $models LIKE '%,' || model || ',%'
+    WHERE conv_date BETWEEN $first_day AND $last_conversion_day AND model IN (SELECT name FROM chosen)
     UNION
     SELECT model
     FROM model_reporting
-    WHERE date BETWEEN $first_day AND $last_day AND $models LIKE '%,' || model || ',%'
+    WHERE date BETWEEN $first_day AND $last_day AND model IN (SELECT name FROM chosen)
 ),
 
 attributed AS (
@@ -30,7 +34,7 @@ credited AS (
     JOIN conversions ON conversions.conv_id = attribution.conv_id
     WHERE attribution.conv_date BETWEEN $first_day AND $last_conversion_day
       AND attribution.date BETWEEN $first_day AND $last_day
-      AND $models LIKE '%,' || model || ',%'
+      AND model IN (SELECT name FROM chosen)
     GROUP BY attribution.date, attribution.model
 ),
 
@@ -44,7 +48,7 @@ spent AS (
 reported AS (
     SELECT *
     FROM model_reporting
-    WHERE date BETWEEN $first_day AND $last_day AND $models LIKE '%,' || model || ',%'
+    WHERE date BETWEEN $first_day AND $last_day AND model IN (SELECT name FROM chosen)
 ),
 
 figure AS (

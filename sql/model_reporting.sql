@@ -1,14 +1,8 @@
 -- One row per day, model, date basis and channel: what the channel's sessions of the day cost, and the orders and revenue that the
 -- model credits to it, on the date of the session or on that of the conversion. Cost stands on the session's date in both.
--- $models: the names between commas; $channel_groups: a JSON object, by channel the one that stands for it.
-WITH model AS (
-    SELECT name
-    FROM (
-        SELECT 'first_touch' AS name UNION ALL SELECT 'last_touch' UNION ALL SELECT 'last_non_direct_touch'
-        UNION ALL SELECT 'linear' UNION ALL SELECT 'position_based' UNION ALL SELECT 'time_decay'
-        UNION ALL SELECT 'markov' UNION ALL SELECT 'shapley' UNION ALL SELECT 'ihc'
-    ) AS known
-    WHERE $models LIKE '%,' || name || ',%'
+-- $models: the names as a JSON array; $channel_groups: a JSON object, by channel the one that stands for it.
+WITH chosen AS (
+    SELECT trim(value, '"') AS name FROM json_each($models) -- DuckDB leaves text in its quotes
 ),
 
 basis AS (
@@ -20,15 +14,15 @@ credited AS (
     FROM model_attribution AS attribution
     JOIN conversions ON conversions.conv_id = attribution.conv_id
     WHERE attribution.conv_date BETWEEN $first_day AND $last_conversion_day
-      AND $models LIKE '%,' || model || ',%'
+      AND model IN (SELECT name FROM chosen)
       AND credit <> 0
 ),
 
 ledger AS (
-    SELECT date, model.name AS model, basis.name AS date_basis, group_of(channel_name, $channel_groups) AS channel_name,
+    SELECT date, chosen.name AS model, basis.name AS date_basis, group_of(channel_name, $channel_groups) AS channel_name,
         cost, 0.0 AS orders, 0.0 AS revenue
     FROM channel_costs
-    CROSS JOIN model
+    CROSS JOIN chosen
     CROSS JOIN basis
     WHERE date BETWEEN $first_day AND $last_day
     UNION ALL

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 
 from attribution_assets.catalog.checks import CONVERSIONS_ARE_SOUND
 from attribution_assets.catalog.table import Check, DailyTable, Parameters
@@ -16,15 +15,10 @@ JOURNEY = ("customer_journeys.timestamp", "customer_journeys.channel_label")
 """What models read of a session."""
 
 
-def between_commas(names: Iterable[str]) -> str:
-    """The names as one parameter, in which LIKE finds each of them."""
-    return f",{','.join(names)},"
-
-
 def _model_parameters(settings: Settings) -> Parameters:
     rules = settings.model_rules
     return {
-        "models": between_commas(rules.models),
+        "models": json.dumps(rules.models),
         "model_count": len(rules.models),
         "channel_groups": json.dumps(rules.path.channel_groups),
         "rules": str(rules.path),

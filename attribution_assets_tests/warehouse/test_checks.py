@@ -24,7 +24,7 @@ CONVERSION_DAYS: dict[str, str | int | float] = {
     "lookback_days": 1,
     "include_converting_session": 0,
     "first_partition": "2023-08-30",
-    "models": ",linear,",
+    "models": '["linear"]',
     "model_count": 1,
     "most_without_session": MOST_WITHOUT_SESSION,
 }
@@ -761,7 +761,7 @@ def test_credit_by_models_may_be_off_by_rounding(sound: Shop) -> None:
 
 
 def test_each_of_the_chosen_models_is_demanded_and_others_are_not_looked_at(sound: Shop) -> None:
-    chosen: dict[str, str | int] = {"models": ",linear,markov,", "model_count": 2}
+    chosen: dict[str, str | int] = {"models": '["linear", "markov"]', "model_count": 2}
     sound.execute(
         "INSERT INTO model_attribution SELECT conv_id, session_id, 'ihc', 7, conv_date, date, '', '', '' FROM model_attribution"
     )
@@ -834,7 +834,7 @@ def test_a_model_without_a_report_is_found(sound: Shop) -> None:
     )
 
     assert find(sound, "model_reporting", "model_report_adds_up").state == "passed"  # it is not chosen
-    found = find(sound, "model_reporting", "model_report_adds_up", models=",linear,markov,")
+    found = find(sound, "model_reporting", "model_report_adds_up", models='["linear", "markov"]')
     assert {row["model"] for row in found.rows} == {"markov"}
     assert found.wrong_days == ("2023-09-01", "2023-09-02", "2023-09-03")
     assert (
