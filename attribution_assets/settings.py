@@ -243,7 +243,7 @@ class Settings(BaseSettings):
 
     @property
     def model_rules(self) -> ModelRules:
-        """The models that are chosen, and what they are told. Raises AttributionError for groups that cannot be read."""
+        """The models that are chosen, and their settings. Raises AttributionError for groups that cannot be read."""
         *shares, last = self.position_shares
         return ModelRules(
             models=self.models,
@@ -269,13 +269,12 @@ class Settings(BaseSettings):
 
     def models_fingerprint(self) -> str:
         """A short hash of all that determines a model's credit, as `fingerprint` is of IHC's."""
-        return _hash({"results": self.fingerprint(), "rules": self.model_rules.told()})
+        return _hash({"results": self.fingerprint(), "rules": self.model_rules.identity()})
 
     def learning_fingerprint(self) -> str:
-        """A short hash of all that determines what Markov and Shapley learn."""
-        told = self.model_rules.told()
+        """A short hash of all that determines what the models that learn learn. A setting of other models changes it never."""
         journeys = {"lookback_days": self.lookback_days, "include_converting_session": self.include_converting_session}
-        return _hash({**journeys, **{name: told[name] for name in told.keys() - {"position_shares", "half_life_hours"}}})
+        return _hash({**journeys, **self.model_rules.learning_identity()})
 
     @model_validator(mode="after")
     def _start_before_end(self) -> Self:

@@ -7,12 +7,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.models import heuristics
 from attribution_assets.models.journeys import Bools, Floats, Journeys
-from attribution_assets.models.markov import markov
-from attribution_assets.models.paths import is_direct, simplify
-from attribution_assets.models.rules import LEARNED, ModelRules
-from attribution_assets.models.shapley import shapley
+from attribution_assets.models.paths import simplify
+from attribution_assets.models.registry import BY_NAME, LEARNED
+from attribution_assets.models.rules import ModelRules
 
 ROUNDING = 1e-12
 """Up to so far from 0 a value of a channel may be rounding alone."""
@@ -75,12 +73,13 @@ def _worth(values: pd.DataFrame, model: str, day: npt.NDArray[np.object_], chann
 def learn(journeys: Journeys, converted: Bools, model: str, rules: ModelRules) -> Floats:
     """What every channel is worth to a model that learns, shape (labels,), from journeys that are simplified already.
 
-    What lies within rounding of 0 is 0: else it would decide how a journey of such channels is shared.
+    `converted`, shape (journeys,): whether the journey ends in a conversion. What lies within rounding of 0 is 0: else it would
+    decide how a journey of such channels is shared. Raises AttributionError for a model that does not learn.
     """
-    if model == "markov":
-        worth = markov(journeys, converted, order=rules.markov_order, non_converting=rules.markov_non_converting)
-    else:
-        worth = shapley(journeys, converted, seed=rules.seed)
+    entry = BY_NAME.get(model)
+    if entry is None or entry.learn is None:
+        raise AttributionError(f"{model} learns nothing.")
+    worth = entry.learn(journeys, converted, **rules.used_by(entry))
     return np.where(np.abs(worth) < ROUNDING, 0, worth)
 
 
@@ -90,20 +89,10 @@ def credit(journeys: Journeys, model: str, rules: ModelRules, worth: Floats | No
     `journeys` are simplified already. `worth`, shape (sessions,): for a model that learns, the value of each session's channel.
     Raises AttributionError for a model that is not known, and for `ihc`, whose credit is attribution_customer_journey's.
     """
-    match model:
-        case "first_touch":
-            return heuristics.first_touch(journeys)
-        case "last_touch":
-            return heuristics.last_touch(journeys)
-        case "last_non_direct_touch":
-            return heuristics.last_non_direct_touch(journeys, is_direct(journeys.labels, rules))
-        case "linear":
-            return heuristics.linear(journeys)
-        case "position_based":
-            return heuristics.position_based(journeys, rules.position_shares)
-        case "time_decay":
-            return heuristics.time_decay(journeys, rules.half_life_hours)
-    if model not in LEARNED or worth is None:
+    entry = BY_NAME.get(model)
+    if entry is not None and entry.credit is not None:
+        return entry.credit(journeys, **rules.used_by(entry))
+    if entry is None or entry.learn is None or worth is None:
         raise AttributionError(f"{model} is not computed from journeys alone.")
     return by_worth(journeys, worth)
 

@@ -1,11 +1,29 @@
-"""The models that need nothing but the journey itself: credit by position and by time. Each gives 1 in all per journey."""
+"""The fixed rules: credit by position and by time, from nothing but the journey itself. Each sums to 1 in a journey.
+
+Settings read FIXED_RULES, so this module loads without numpy.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Set
+from typing import TYPE_CHECKING, NamedTuple
 
-from attribution_assets.models.journeys import HOUR, Bools, Floats, Journeys
-from attribution_assets.models.rules import U_SHAPED, PositionShares
+from attribution_assets.models.model import Model
+
+if TYPE_CHECKING:
+    from attribution_assets.models.journeys import Floats, Journeys
+
+
+class PositionShares(NamedTuple):
+    """What `position_based` gives to a journey's first session, its middle one, its last, and all others together."""
+
+    first: float = 0.4
+    middle: float = 0.0
+    last: float = 0.4
+    others: float = 0.2
+
+
+U_SHAPED = PositionShares()
 
 
 def first_touch(journeys: Journeys) -> Floats:
@@ -13,9 +31,7 @@ def first_touch(journeys: Journeys) -> Floats:
 
     Source: Google Analytics, "About attribution" (first click). Of equal times, the smallest session_id is first.
     """
-    credit = np.zeros(len(journeys.time))
-    credit[journeys.offsets] = 1
-    return credit
+    return journeys.all_to(journeys.offsets)
 
 
 def last_touch(journeys: Journeys) -> Floats:
@@ -23,23 +39,15 @@ def last_touch(journeys: Journeys) -> Floats:
 
     Source: Google Analytics, "About attribution" (last click). Of equal times, the greatest session_id is last.
     """
-    credit = np.zeros(len(journeys.time))
-    credit[journeys.last] = 1
-    return credit
+    return journeys.all_to(journeys.last)
 
 
-def last_non_direct_touch(journeys: Journeys, is_direct: Bools) -> Floats:
+def last_non_direct_touch(journeys: Journeys, direct_channels: Set[str]) -> Floats:
     """All credit to the last session whose channel is not direct, shape (sessions,); to the last, where all are direct.
 
-    `is_direct`, shape (labels,): which channels are direct traffic.
     Source: Google Analytics, "About attribution" (last non-direct click).
     """
-    credit = np.zeros(len(journeys.time))
-    if len(journeys):
-        candidates = np.where(is_direct[journeys.channel], -1, np.arange(len(journeys.time)))
-        latest = np.maximum.reduceat(candidates, journeys.offsets)
-        credit[np.where(latest >= 0, latest, journeys.last)] = 1
-    return credit
+    return journeys.all_to(journeys.last_of(~journeys.from_channels(direct_channels)))
 
 
 def linear(journeys: Journeys) -> Floats:
@@ -50,7 +58,7 @@ def linear(journeys: Journeys) -> Floats:
     return 1 / journeys.sizes[journeys.journey]
 
 
-def position_based(journeys: Journeys, shares: PositionShares = U_SHAPED) -> Floats:
+def position_based(journeys: Journeys, position_shares: PositionShares = U_SHAPED) -> Floats:
     """Fixed shares by position, shape (sessions,): U with shares of first, last and others, W with one of the middle as well.
 
     The share of the others is divided equally among them. The middle is session (n + 1) / 2 of n, rounded down; the first and
@@ -59,6 +67,9 @@ def position_based(journeys: Journeys, shares: PositionShares = U_SHAPED) -> Flo
     With middle = 0 the middle session is one of the others.
     Source: Google Analytics, "About attribution" (position-based, 40/20/40); Bizible, "W-shaped attribution" (30/30/30/10).
     """
+    import numpy as np
+
+    shares = position_shares
     size = journeys.sizes[journeys.journey]
     is_first, is_last = journeys.position == 0, journeys.position == size - 1
     is_middle = (journeys.position == (size - 1) // 2) & ~is_first & ~is_last & (shares.middle > 0)
@@ -74,5 +85,17 @@ def time_decay(journeys: Journeys, half_life_hours: float = 168) -> Floats:
     Counting from the conversion instead would give the same, since only the ratios matter.
     Source: Google Analytics, "About attribution" (time decay, half-life of 7 days).
     """
-    hours = (journeys.time[journeys.last][journeys.journey] - journeys.time) / HOUR
-    return journeys.normed(np.exp2(-hours / half_life_hours))
+    import numpy as np
+
+    return journeys.normed(np.exp2(-journeys.hours_to_last / half_life_hours))
+
+
+FIXED_RULES = (
+    Model("first_touch", first_touch),
+    Model("last_touch", last_touch),
+    Model("last_non_direct_touch", last_non_direct_touch, uses=("direct_channels",)),
+    Model("linear", linear),
+    Model("position_based", position_based, uses=("position_shares",)),
+    Model("time_decay", time_decay, uses=("half_life_hours",)),
+)
+"""In the order in which they are shown, before the other models."""

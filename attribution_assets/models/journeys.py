@@ -92,6 +92,19 @@ class Journeys:
         """Which sessions come from channels of these names, shape (sessions,)."""
         return np.array([label in names for label in self.labels], dtype=bool)[self.channel]
 
+    def last_of(self, sessions: Bools) -> Ints:
+        """Where the last of these sessions stands in each journey, its very last where it has none, shape (journeys,)."""
+        if not len(self):
+            return self.offsets
+        latest = np.maximum.reduceat(np.where(sessions, np.arange(len(sessions)), -1), self.offsets)
+        return np.where(latest >= 0, latest, self.last)
+
+    def all_to(self, sessions: Ints) -> Floats:
+        """Credit 1 to the sessions that stand there, one of each journey, and 0 to all others, shape (sessions,)."""
+        credit = np.zeros(len(self.time))
+        credit[sessions] = 1
+        return credit
+
     def has(self, sessions: Bools) -> Bools:
         """Which journeys have one of these sessions, shape (journeys,)."""
         return np.logical_or.reduceat(sessions, self.offsets) if len(self) else np.zeros(0, dtype=bool)

@@ -34,11 +34,6 @@ def simplify(journeys: Journeys, rules: ModelRules) -> tuple[Journeys, Bools]:
     return journeys, left
 
 
-def is_direct(labels: tuple[str, ...], rules: ModelRules) -> Bools:
-    """Which of the channels are direct, shape (labels,)."""
-    return np.array([label in rules.direct_channels for label in labels], dtype=bool)
-
-
 def _relabelled(journeys: Journeys, names: list[str]) -> Journeys:
     """The journeys with other names for their labels, equal ones as one.
 

@@ -1,42 +1,30 @@
-"""ModelRules: what the models are told, and the path rules by which their journeys are simplified; data, no computing."""
+"""ModelRules: the settings of the models, and the path rules by which their journeys are simplified; data, no computing."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from attribution_assets.errors import AttributionError
+from attribution_assets.models.heuristics import U_SHAPED, PositionShares
+from attribution_assets.models.model import Model
+from attribution_assets.models.registry import LEARNED, MODELS, REGISTRY
 
-MODELS = (
-    "first_touch",
-    "last_touch",
-    "last_non_direct_touch",
-    "linear",
-    "position_based",
-    "time_decay",
-    "markov",
-    "shapley",
-    "ihc",
+LEARNED_FROM = ("training_days", "direct_channels", "path")
+"""The fields of ModelRules that decide what every model learns: of which days its journeys are, and what it sees of them."""
+
+HASHED_AT_DEFAULT = frozenset(
+    {
+        *("position_shares", "half_life_hours", "direct_channels", "markov_order", "markov_non_converting"),
+        *("training_days", "seed", "path"),
+        *("channel_groups", "exclude_channels", "drop_direct", "collapse_minutes", "last_sessions"),
+    }
 )
-"""Every model, in the order in which they are shown."""
-
-LEARNED = ("markov", "shapley")
-"""The models that learn what a channel is worth from the journeys of a training window."""
-
-
-class PositionShares(NamedTuple):
-    """What `position_based` gives to a journey's first session, its middle one, its last, and all others together."""
-
-    first: float = 0.4
-    middle: float = 0.0
-    last: float = 0.4
-    others: float = 0.2
-
-
-U_SHAPED = PositionShares()
+"""The fields of ModelRules and PathRules that are in every hash. The hashes stand in users' tables, so a newer field is not
+named here: it enters a hash only where it is not its default."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +61,7 @@ class PathRules:
 
 @dataclass(frozen=True)
 class ModelRules:
-    """The models that are wanted and what they are told. `direct_channels` are named as they are after grouping.
+    """Which models are chosen, and their settings. `direct_channels` are named as they are after grouping.
 
     `markov_order`: how many channels a state is. `markov_non_converting`: whether journeys without a conversion count.
     `training_days`: how long the window is from which channels' values are learned; it ends with the day. `seed`: of all that
@@ -95,11 +83,34 @@ class ModelRules:
         """Those of the models that learn."""
         return tuple(model for model in self.models if model in LEARNED)
 
-    def told(self) -> dict[str, object]:
-        """All of it but the choice of models, as JSON takes it: what identifies how a model computed."""
-        told = {name: value for name, value in asdict(self).items() if name != "models"}
-        path = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in told["path"].items()}
-        return {**told, "direct_channels": sorted(self.direct_channels), "path": path}
+    def used_by(self, model: Model) -> dict[str, Any]:
+        """The settings that the model uses, by name."""
+        return {name: getattr(self, name) for name in model.uses}
+
+    def identity(self) -> dict[str, object]:
+        """What determines the credit of the models, whichever are chosen, as JSON takes it."""
+        return _identity(self, [field.name for field in fields(self) if field.name != "models"], HASHED_AT_DEFAULT)
+
+    def learning_identity(self) -> dict[str, object]:
+        """What determines what the models that learn, chosen or not, learn from given sessions, as JSON takes it."""
+        uses = {*LEARNED_FROM, *(name for model in REGISTRY if model.learn for name in model.uses)}
+        return _identity(self, uses, HASHED_AT_DEFAULT - {"position_shares", "half_life_hours"})
+
+
+def _identity(rules: ModelRules | PathRules, names: Iterable[str], at_default: Set[str]) -> dict[str, object]:
+    """Those of the fields, as JSON takes them, that are not their default or named in `at_default`."""
+    default = type(rules)()
+    return {
+        name: _as_json(getattr(rules, name))
+        for name in names
+        if name in at_default or getattr(rules, name) != getattr(default, name)
+    }
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, PathRules):
+        return _identity(value, [field.name for field in fields(value)], HASHED_AT_DEFAULT)
+    return sorted(value) if isinstance(value, frozenset) else value
 
 
 def read_channel_groups(path: Path) -> dict[str, str]:

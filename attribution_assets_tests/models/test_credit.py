@@ -83,7 +83,7 @@ def test_a_channel_that_comes_more_than_once_has_what_it_has_when_it_comes_once(
 # What is learned ------------------------------------------------------------------------------------------------------
 
 
-def test_markov_is_told_its_order_and_whether_failed_journeys_count() -> None:
+def test_markov_uses_its_order_and_whether_failed_journeys_count() -> None:
     # As in test_markov: of order two nothing is lost without C; of conversions alone C is in none.
     paths = [("AB", True), ("CB", False)]
 
@@ -92,7 +92,7 @@ def test_markov_is_told_its_order_and_whether_failed_journeys_count() -> None:
     assert learned("markov", paths, ModelRules(markov_non_converting=False))["C"] == 0
 
 
-def test_shapley_is_told_the_seed() -> None:
+def test_shapley_uses_the_seed() -> None:
     chance = random.Random(0)
     letters = "ABCDEFGHIJKLMNOPQ"
     paths = [("".join(chance.choices(letters, k=3)), chance.random() < 0.5) for _ in range(100)]
@@ -138,6 +138,14 @@ def test_a_model_that_learns_is_refused_without_what_it_learned(model: str) -> N
         credit(journeys(["A"]), model, ModelRules())
 
 
+@pytest.mark.parametrize("model", ["linear", "ihc", "none"])
+def test_a_model_that_learns_nothing_is_refused_as_one_that_does(model: str) -> None:
+    of, converted = learnt_from([("A", True)])
+
+    with pytest.raises(AttributionError, match=rf"^{model} learns nothing\.$"):
+        learn(of, converted, model, ModelRules())
+
+
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
@@ -151,7 +159,7 @@ def test_a_model_that_learns_is_refused_without_what_it_learned(model: str) -> N
         ("shapley", [0.1, 0.2, 0.3, 0.4]),
     ],
 )
-def test_each_model_credits_by_what_it_is_told(model: str, expected: list[float]) -> None:
+def test_each_model_credits_by_its_settings(model: str, expected: list[float]) -> None:
     rules = ModelRules(position_shares=PositionShares(0.3, 0.3, 0.3, 0.1), half_life_hours=1, direct_channels=frozenset("D"))
 
     assert credit(journeys(["ABCD"]), model, rules, np.array([1.0, 2, 3, 4])).tolist() == exactly(*expected)

@@ -25,8 +25,7 @@ W_SHAPED = PositionShares(first=0.3, middle=0.3, last=0.3, others=0.1)
 
 def non_direct(*paths: str) -> list[float]:
     """By the last session that is not of channel D."""
-    of = journeys(paths)
-    return list(map(float, last_non_direct_touch(of, np.array([label == "D" for label in of.labels], dtype=bool))))
+    return list(map(float, last_non_direct_touch(journeys(paths), {"D"})))
 
 
 def decayed(*minutes: float, half_life_hours: float = 168) -> list[float]:
@@ -35,7 +34,7 @@ def decayed(*minutes: float, half_life_hours: float = 168) -> list[float]:
 
 
 def last_non_direct(of: Journeys) -> Floats:
-    return last_non_direct_touch(of, np.zeros(len(of.labels), dtype=bool))
+    return last_non_direct_touch(of, frozenset())
 
 
 # First, last and every session ----------------------------------------------------------------------------------------

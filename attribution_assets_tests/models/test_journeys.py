@@ -137,6 +137,8 @@ def test_no_journeys_have_no_sizes_ends_and_positions() -> None:
     assert [len(array) for array in (none.sizes, none.last, none.journey, none.position)] == [0, 0, 0, 0]
     assert [len(hours) for hours in (none.hours_since_previous, none.hours_to_last)] == [0, 0]
     assert none.from_channels({"A"}).tolist() == []
+    assert none.last_of(np.zeros(0, dtype=bool)).tolist() == []
+    assert none.all_to(np.zeros(0, dtype=np.int64)).tolist() == []
     assert none.has(np.zeros(0, dtype=bool)).tolist() == []
     assert none.normed(np.zeros(0)).tolist() == []
     assert len(none.only(np.zeros(0, dtype=bool))) == 0
@@ -152,6 +154,16 @@ def test_hours_are_counted_within_a_journey() -> None:
 def test_sessions_are_found_by_the_names_of_their_channels() -> None:
     assert journeys(["ABC", "CA"]).from_channels({"C", "B", "X"}).tolist() == [False, True, True, True, False]
     assert journeys(["AB"]).from_channels(()).tolist() == [False, False]
+
+
+def test_the_last_of_some_sessions_is_found_in_each_journey_or_its_very_last() -> None:
+    some = np.array([True, True, False, False, False, True, False])
+
+    assert journeys(["ABC", "AB", "CA"]).last_of(some).tolist() == [1, 4, 5]
+
+
+def test_all_credit_goes_to_one_session_of_each_journey() -> None:
+    assert journeys(["ABC", "AB"]).all_to(np.array([1, 3])).tolist() == [0, 1, 0, 1, 0]
 
 
 def test_a_journey_has_a_session_if_any_of_its_sessions_is_one() -> None:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attribution_assets.models import ModelRules, PathRules
-from attribution_assets.models.paths import is_direct, simplify
+from attribution_assets.models.journeys import Journeys
+from attribution_assets.models.paths import simplify
 from attribution_assets_tests.models.paths import journeys
 
 
@@ -242,10 +243,10 @@ def test_whatever_the_rules_every_journey_keeps_some_of_its_sessions(
 
 
 def test_direct_channels_are_known_by_their_whole_names() -> None:
-    assert is_direct(("Email", "Direct", "Direct Traffic", "direct", "Direct Mail"), ModelRules()).tolist() == [
-        False,
-        True,
-        True,
-        False,
-        False,
-    ]
+    labels = ("Email", "Direct", "Direct Traffic", "direct", "Direct Mail")
+    five = Journeys(np.array([0]), np.arange(5), np.arange(5), labels)
+
+    simplified, _ = simplify(five, ModelRules(path=PathRules(drop_direct=True)))
+
+    assert simplified.labels == tuple(sorted(labels))
+    assert [simplified.labels[channel] for channel in simplified.channel] == ["Email", "direct", "Direct Mail"]

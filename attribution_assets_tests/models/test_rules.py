@@ -1,15 +1,18 @@
-"""What the models are told: the path rules in words, the file of channel groups, and what identifies it all."""
+"""The settings of the models: the path rules in words, what identifies them all, and the file of channel groups."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.models import MODELS, ModelRules, PathRules, PositionShares, read_channel_groups
+from attribution_assets.models.model import Model
+from attribution_assets.models.registry import REGISTRY
 
 # Path rules in words --------------------------------------------------------------------------------------------------
 
@@ -30,7 +33,7 @@ def test_repeats_collapsed_within_no_minutes_are_said() -> None:
     assert str(PathRules(collapse_minutes=0)) == "repeats within 0 minutes collapsed"
 
 
-# What models are told -------------------------------------------------------------------------------------------------
+# What identifies the rules ---------------------------------------------------------------------------------------------
 
 OTHERWISE: dict[str, object] = {
     "position_shares": PositionShares(0.3, 0.3, 0.3, 0.1),
@@ -49,10 +52,29 @@ PATH_OTHERWISE: dict[str, object] = {
     "collapse_minutes": 30,
     "last_sessions": 5,
 }
+OF_FIXED_RULES = ("position_shares", "half_life_hours")
 
 
-def told(rules: ModelRules) -> str:
-    return json.dumps(rules.told())
+@dataclass(frozen=True)
+class LaterPathRules(PathRules):
+    """Those of a later version, which has one more rule."""
+
+    first_sessions: int | None = None
+
+
+@dataclass(frozen=True)
+class LaterRules(ModelRules):
+    """Those of a later version, in which one more model has a setting."""
+
+    steepness: float = 3
+
+
+def identified(rules: ModelRules) -> str:
+    return json.dumps(rules.identity())
+
+
+def identified_to_learn(rules: ModelRules) -> str:
+    return json.dumps(rules.learning_identity(), sort_keys=True)
 
 
 def changed(name: str, value: object) -> ModelRules:
@@ -68,28 +90,37 @@ def test_the_tests_know_every_field() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [*OTHERWISE.items(), *PATH_OTHERWISE.items()])
-def test_what_is_told_differs_with_every_field(name: str, value: object) -> None:
-    assert told(changed(name, value)) != told(ModelRules())
+def test_every_field_identifies_the_rules(name: str, value: object) -> None:
+    assert identified(changed(name, value)) != identified(ModelRules())
 
 
-def test_what_is_told_is_the_same_whatever_models_are_wanted() -> None:
-    assert told(ModelRules(models=("linear",))) == told(ModelRules())
+@pytest.mark.parametrize(("name", "value"), [*OTHERWISE.items(), *PATH_OTHERWISE.items()])
+def test_every_field_but_those_of_fixed_rules_identifies_what_is_learned(name: str, value: object) -> None:
+    is_same = identified_to_learn(changed(name, value)) == identified_to_learn(ModelRules())
+
+    assert is_same == (name in OF_FIXED_RULES)
 
 
-def test_what_is_told_is_the_same_in_whatever_order_channels_are_named() -> None:
+def test_the_identity_is_the_same_whatever_models_are_chosen() -> None:
+    assert identified(ModelRules(models=("linear",))) == identified(ModelRules())
+    assert identified_to_learn(ModelRules(models=("linear",))) == identified_to_learn(ModelRules())
+
+
+def test_the_identity_is_the_same_in_whatever_order_channels_are_named() -> None:
     names = [f"channel {number}" for number in range(20)]
     some, same = frozenset(names), frozenset(names[::-1])
 
-    assert told(ModelRules(direct_channels=some, path=PathRules(exclude_channels=some))) == told(
+    assert identified(ModelRules(direct_channels=some, path=PathRules(exclude_channels=some))) == identified(
         ModelRules(direct_channels=same, path=PathRules(exclude_channels=same))
     )
 
 
-def test_what_is_told_comes_back_from_json_unchanged() -> None:
+def test_the_identity_comes_back_from_json_unchanged() -> None:
     rules = ModelRules(path=PathRules({"A": "G"}, frozenset("B"), collapse_minutes=30))
+    read = json.loads(identified(rules))
 
-    assert json.loads(told(rules)) == json.loads(told(rules)) | {"seed": 0, "direct_channels": ["Direct", "Direct Traffic"]}
-    assert json.loads(told(rules))["path"] == {
+    assert read == read | {"seed": 0, "direct_channels": ["Direct", "Direct Traffic"]}
+    assert read["path"] == {
         "channel_groups": {"A": "G"},
         "exclude_channels": ["B"],
         "drop_direct": False,
@@ -98,7 +129,30 @@ def test_what_is_told_comes_back_from_json_unchanged() -> None:
     }
 
 
-def test_the_models_that_learn_are_told_apart_in_their_order() -> None:
+def test_a_field_of_a_later_version_identifies_the_rules_only_where_it_is_not_its_default() -> None:
+    assert LaterRules(path=LaterPathRules()).identity() == ModelRules().identity()
+    assert LaterRules(path=LaterPathRules()).learning_identity() == ModelRules().learning_identity()
+
+    assert LaterRules(steepness=4).identity() == ModelRules().identity() | {"steepness": 4}
+    assert LaterRules(steepness=4).learning_identity() == ModelRules().learning_identity()  # no model that learns uses it
+    for identity in (LaterRules.identity, LaterRules.learning_identity):
+        path = identity(LaterRules(path=LaterPathRules(first_sessions=2)))["path"]
+        assert path == identity(LaterRules())["path"] | {"first_sessions": 2}  # type: ignore[operator]
+
+
+def test_a_model_that_learns_may_come_to_use_a_setting_without_learning_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = ModelRules().learning_identity()
+    later = (*REGISTRY, Model("later", learn=lambda: np.zeros(0), uses=("half_life_hours",)))
+    monkeypatch.setattr("attribution_assets.models.rules.REGISTRY", later)
+
+    assert ModelRules().learning_identity() == before
+    assert ModelRules(half_life_hours=24).learning_identity() == before | {"half_life_hours": 24}
+
+
+# Which models --------------------------------------------------------------------------------------------------------
+
+
+def test_the_models_that_learn_are_known_in_the_order_of_the_choice() -> None:
     assert ModelRules().learned == ("markov", "shapley")
     assert ModelRules(models=("shapley", "linear")).learned == ("shapley",)
     assert ModelRules(models=("linear", "ihc")).learned == ()
