@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from attribution_assets.analysis.plan import plan_run
 from attribution_assets.catalog.span import first_day
 from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse import SOURCES
 from attribution_assets.warehouse.days import shift
 from attribution_assets_tests.support import Shop
 
@@ -267,6 +268,15 @@ def test_a_run_of_all_days_reaches_costs_that_were_never_reported(shop: Shop) ->
 
     assert first_day(shop_settings) == "2023-08-01"
     assert str(plan_run(shop_settings, None, None).cost_days) == "2023-08-01 to 2023-09-05"
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_days_with_results_are_there_to_be_cleared_when_a_source_is_gone(shop: Shop, source: str) -> None:
+    shop.warehouse.prepare()
+    shop.execute("INSERT INTO channel_costs VALUES ('2023-08-01', 'Email', 1, 2)")
+    shop.execute(f"DROP TABLE {source}")
+
+    assert first_day(shop.settings()) == "2023-08-01"
 
 
 def test_report_days_are_clipped_to_the_first_partition(shop: Shop) -> None:

@@ -11,6 +11,7 @@ from functools import cache
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.shipped import read_sql
+from attribution_assets.warehouse import functions
 
 SOURCES = ("session_sources", "session_costs", "conversions")
 """The tables (or views) that the user fills; the pipeline reads them and never creates them."""
@@ -60,11 +61,18 @@ class Table:
 
 @cache
 def schema() -> Mapping[str, Table]:
-    """Every table of sql/challenge_db_create.sql by name, read by SQLite itself in an empty database in memory."""
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(read_sql("challenge_db_create"))
+    """Every table of sql/challenge_db_create.sql by name, as SQLite itself reads it."""
+    with closing(empty_database()) as connection:
         tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
         return {name: _table(connection, name, create) for name, create in tables}
+
+
+def empty_database() -> sqlite3.Connection:
+    """A database in memory with every declared table and index and our functions; whoever calls this closes it."""
+    connection = sqlite3.connect(":memory:")
+    functions.add_to(connection)
+    connection.executescript(read_sql("challenge_db_create"))
+    return connection
 
 
 def _table(connection: sqlite3.Connection, name: str, create: str) -> Table:

@@ -37,11 +37,11 @@ from attribution_assets.ihc import IHCParameters
 from attribution_assets.ihc.service import embedded_results
 from attribution_assets.models import MODELS
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import SOURCES, Days, Frames, functions, schema
+from attribution_assets.warehouse import SOURCES, Days, Frames, Query, functions, schema
 from attribution_assets.warehouse.duckdb import compute
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import SHARED, Shop, wait_for
-from attribution_assets_tests.warehouse.rows import OURS, locked, refused
+from attribution_assets_tests.warehouse.rows import OURS, AddSQL, locked, refused
 from attribution_assets_tests.warehouse.test_checks import BROKEN, CONVERSION_DAYS, DAYS_OF, change, sound, template  # noqa: F401
 
 CHALLENGE = SHARED / "real" / "challenge" / "challenge.db"
@@ -355,6 +355,28 @@ def test_what_duckdb_would_read_otherwise_is_left_to_sqlite(
     assert caplog.messages == [f"SQLite computes, and not DuckDB, which would be faster: {reason}."]
     with refused(f"DuckDB cannot compute channel_costs: {reason}. Mend that, or set ATTRIBUTION_COMPUTE=sqlite."):
         sum_costs(paid, "duckdb")
+
+
+def test_a_view_is_left_to_sqlite_however_a_query_names_it(paid: Shop, add_sql: AddSQL) -> None:
+    change(paid, "ALTER TABLE session_costs RENAME TO kept", "CREATE VIEW session_costs AS SELECT session_id, cost FROM kept")
+    text = "SELECT session_id FROM session_sources, session_costs USING (session_id)"
+    query = Query(add_sql(text), looks_up_for="session_sources")
+
+    with (
+        refused(f"DuckDB cannot compute {query.name}: session_costs is a view."),
+        replace(paid.warehouse, compute="duckdb").rows_of(query),
+    ):
+        pass
+
+
+def test_duckdb_is_given_the_parameters_of_the_statement_and_not_those_that_a_comment_names(
+    paid: Shop, add_sql: AddSQL
+) -> None:
+    text = "SELECT session_id FROM session_costs WHERE cost > $least -- $first_day is another query's"
+    query = Query(add_sql(text), {"least": 1, "first_day": "2023-09-01"}, looks_up_for="session_costs")
+
+    with replace(paid.warehouse, compute="duckdb").rows_of(query) as rows:
+        assert rows.fetchall() == [("s1",)]
 
 
 @pytest.mark.usefixtures("of_many_rows")

@@ -18,6 +18,7 @@ from attribution_assets_tests.warehouse.rows import (
     ATTRIBUTION,
     CUSTOMER_JOURNEYS,
     JOURNEYS,
+    AddSQL,
     Given,
     frame,
     locked,
@@ -158,6 +159,20 @@ def test_a_source_that_the_query_does_not_read_may_be_missing(shop: Shop) -> Non
     }
 
 
+def test_a_source_that_only_a_comment_names_may_be_missing(shop: Shop, add_sql: AddSQL) -> None:
+    shop.execute("DROP TABLE session_costs")
+
+    assert shop.warehouse.fetch(Query(add_sql("SELECT 1 AS one -- not the session_costs"))) == (["one"], [(1,)])
+
+
+def test_a_source_is_looked_for_in_whatever_case_a_query_names_it(shop: Shop, add_sql: AddSQL) -> None:
+    shop.execute("DROP TABLE session_costs")
+    query = Query(add_sql("SELECT EXISTS (SELECT 1 FROM Session_Costs) AS has_costs"))
+
+    with refused(f"{shop.database} has no table session_costs, which {query.name} reads", "Add it"):
+        shop.warehouse.fetch(query)
+
+
 def test_column_names_of_a_source_may_be_in_capitals(shop: Shop) -> None:
     shop.execute("ALTER TABLE conversions RENAME COLUMN user_id TO USER_ID")
     shop.session("s", "u", "2023-09-01 10:00:00")
@@ -177,3 +192,10 @@ def test_a_table_that_is_not_made_yet_cannot_be_read(shop: Shop) -> None:
 def test_a_query_over_a_table_that_is_not_made_yet_says_to_make_it(shop: Shop) -> None:
     with refused(str(shop.database), "channel_reporting", "materialize channel_reporting first"):
         shop.warehouse.fetch(Query("channel_reporting_csv"))
+
+
+def test_a_query_over_a_table_that_is_not_declared_says_to_declare_it(shop: Shop, add_sql: AddSQL) -> None:
+    shop.execute("CREATE TABLE products (name text)")
+
+    with refused(f"{shop.database}: a query reads products, which sql/challenge_db_create.sql does not declare"):
+        shop.warehouse.fetch(Query(add_sql("SELECT name FROM products")))

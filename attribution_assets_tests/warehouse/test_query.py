@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +10,9 @@ import pytest
 
 from attribution_assets import shipped
 from attribution_assets.shipped import read_sql, sql_folder
-from attribution_assets.warehouse import Query, functions
+from attribution_assets.warehouse import Query
+from attribution_assets.warehouse.reads import reads
+from attribution_assets.warehouse.schema import empty_database
 from attribution_assets_tests.support import PROJECT
 
 SCHEMAS = {"challenge_db_create", "ihc_ledger", "seen_days"}
@@ -22,10 +23,8 @@ GUARDS = [name for name in QUERIES if name.startswith("broken_")]
 def described(name: str) -> list[str]:
     """The columns of a file's statement over the declared, empty tables."""
     text = read_sql(name)
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(read_sql("challenge_db_create"))
-        functions.add_to(connection)
-        cursor = connection.execute(text, dict.fromkeys(re.findall(r"\$(\w+)", text), "2023-09-01"))
+    with closing(empty_database()) as connection:
+        cursor = connection.execute(text, dict.fromkeys(reads(text).parameters, "2023-09-01"))
         return [column for column, *_ in cursor.description]
 
 

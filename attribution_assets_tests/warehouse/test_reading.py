@@ -18,9 +18,11 @@ from attribution_assets_tests.warehouse.rows import ATTRIBUTION, DAY_COLUMNS, OL
 
 
 def test_a_query_is_fetched_as_column_names_and_rows(shop: Shop) -> None:
-    shop.session("s", "u", "2023-09-02 10:00:00")
+    shop.conversion("c", "u", "2023-09-02 10:00:00", 5)
 
-    assert shop.warehouse.fetch(Query("earliest_day")) == (["day"], [("2023-09-02",)])
+    columns, rows = shop.warehouse.fetch(Query("conversion_revenues", {"first_day": "2023-09-02", "last_day": "2023-09-02"}))
+
+    assert (columns, rows) == (["conv_id", "converted_at", "revenue"], [("c", "2023-09-02 10:00:00", 5.0)])
 
 
 def test_rows_are_read_with_the_declared_types(attributed: Shop) -> None:

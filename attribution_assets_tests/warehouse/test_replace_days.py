@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
+from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, functions, schema
 
 if TYPE_CHECKING:  # the processes that tests start import this module, and do without Dagster
     from attribution_assets_tests.support import Shop
@@ -482,30 +482,34 @@ def test_others_see_the_old_rows_until_all_new_ones_are_there(attributed: Shop) 
     assert seen == [OLD, OLD]
 
 
-class Interrupted(SQLiteWarehouse):
-    """A database whose SQL can call `meanwhile()`: what others try at that moment."""
+@pytest.fixture
+def _meanwhile(sold: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQL can call `meanwhile()`: what others try at that moment."""
 
-    def meanwhile(self) -> int:
-        with closing(sqlite3.connect(self.path, timeout=0)) as other, suppress(sqlite3.OperationalError), other:
+    def meanwhile() -> int:
+        with closing(sqlite3.connect(sold.database, timeout=0)) as other, suppress(sqlite3.OperationalError), other:
             other.execute("INSERT INTO conversions VALUES ('late', 'u', '2023-09-01', '13:00:00', 'a lot')")
         return 0
 
-    @contextmanager
-    def connect(self) -> Iterator[sqlite3.Connection]:
-        with super().connect() as connection:
-            connection.create_function("meanwhile", 0, self.meanwhile)
-            yield connection
+    def add_to(connection: sqlite3.Connection) -> None:
+        ours(connection)
+        connection.create_function("meanwhile", 0, meanwhile)
+
+    ours = functions.add_to
+    monkeypatch.setattr(functions, "add_to", add_to)
 
 
+@pytest.mark.usefixtures("_meanwhile")
 def test_a_query_and_its_guards_see_one_snapshot(sold: Shop, add_sql: AddSQL) -> None:
     then_others_write = add_sql("SELECT 'never' AS problem WHERE meanwhile()")
     guarded = Query("customer_journeys", CUSTOMER_JOURNEYS.parameters, guards=("broken_conversions", then_others_write))
 
-    Interrupted(sold.database).replace_days(JOURNEYS, "conv_date", Days("2023-09-01", "2023-09-01"), guarded)
+    sold.warehouse.replace_days(JOURNEYS, "conv_date", Days("2023-09-01", "2023-09-01"), guarded)
 
     assert sold.table("customer_journeys", "conv_id") == [("good",)]
 
 
+@pytest.mark.usefixtures("_meanwhile")
 def test_a_query_reads_all_its_rows_from_one_snapshot(sold: Shop, add_sql: AddSQL) -> None:
     counted_around_a_write = add_sql(
         "SELECT 'before ' || before AS conv_id, "
@@ -514,9 +518,7 @@ def test_a_query_reads_all_its_rows_from_one_snapshot(sold: Shop, add_sql: AddSQ
         "FROM (SELECT count(*) + meanwhile() AS before FROM conversions)"
     )
 
-    Interrupted(sold.database).replace_days(
-        ATTRIBUTION, "conv_date", Days("2023-09-01", "2023-09-01"), Query(counted_around_a_write)
-    )
+    sold.warehouse.replace_days(ATTRIBUTION, "conv_date", Days("2023-09-01", "2023-09-01"), Query(counted_around_a_write))
 
     assert sold.table("attribution_customer_journey", "conv_id, session_id") == [("before 1", "after 1")]
 

@@ -22,6 +22,7 @@ from typing import Literal
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.query import Query
+from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import schema
 
 logger = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def _obstacle(connection: sqlite3.Connection, path: Path, query: Query) -> str |
     [(encoding,)] = connection.execute("PRAGMA encoding")
     if encoding != "UTF-8":
         return f"{path} holds its text as {encoding}, and a file of DuckDB, in UTF-8, cannot be attached to it"
-    for name in _tables_of(query):
+    for name in reads(query.text).tables:
         found = connection.execute("SELECT type, sql FROM sqlite_master WHERE lower(name) = ?", (name,)).fetchone()
         if found and found[0] != "table":
             return f"{name} is a {found[0]}"
@@ -108,13 +109,9 @@ def _obstacle(connection: sqlite3.Connection, path: Path, query: Query) -> str |
     return None
 
 
-def _tables_of(query: Query) -> list[str]:
-    return [name for name in schema() if re.search(rf"\b(?:FROM|JOIN) {name}\b", query.text)]
-
-
 def _reads_much(connection: sqlite3.Connection, query: Query) -> bool:
     """Whether looking rows up one by one takes longer than reading all tables. Looks at no more rows than that takes."""
-    in_all = sum(_rows_at_most(connection, name) for name in _tables_of(query))
+    in_all = sum(_rows_at_most(connection, name) for name in reads(query.text).tables)
     enough = max(FEWEST_LOOKUPS, in_all / ROWS_PER_LOOKUP)
     rows = f"SELECT 1 FROM {query.looks_up_for} LIMIT {math.ceil(enough / query.lookups)}"
     [(looked_up,)] = connection.execute(f"SELECT count(*) FROM ({rows})", query.parameters)
@@ -141,12 +138,12 @@ class Answer:
         DuckDB carries an SQLite of its own. In this process, closing its file would release our locks on it.
         Raises DuckDBError.
         """
-        named = set(re.findall(r"\$(\w+)", query.text))
+        needed = reads(query.text).parameters
         task = {
             "source": str(source),
             "answer": str(self.path),
             "select": query.text,
-            "parameters": {name: value for name, value in query.parameters.items() if name in named},
+            "parameters": {name: value for name, value in query.parameters.items() if name in needed},
             "functions": functions.IN_DUCKDB,
             "config": {
                 "threads": THREADS,

@@ -96,6 +96,8 @@ class SQLiteWarehouse:
                 "End the process that writes to it, then run again."
             )
         if missing := re.fullmatch(r"no such table: (?:main\.)?(\w+)", text):
+            if missing[1].lower() not in schema():
+                return f"{self.path}: a query reads {missing[1]}, which sql/challenge_db_create.sql does not declare.."
             return f"{self.path} has no table {missing[1]} yet: materialize {missing[1]} first."
         if "readonly" in text or "unable to open" in text:
             return f"{self.path} cannot be written. Allow writing to the file and its folder, then run again."

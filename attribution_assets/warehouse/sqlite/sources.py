@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from attribution_assets.errors import AttributionError
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse.query import Query
+from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import SOURCES, Table, schema
 
 IDS = ("session_id", "user_id", "conv_id")
@@ -34,9 +34,9 @@ def check_sources(connection: sqlite3.Connection, path: Path, query: Query) -> N
 
 
 def _read_by(query: Query) -> list[str]:
-    """The source tables that the query or one of its guards names."""
-    texts = [read_sql(name) for name in (query.name, *query.guards)]
-    return [name for name in SOURCES if any(re.search(rf"\b{name}\b", text) for text in texts)]
+    """The source tables that the query or one of its guards reads."""
+    tables = {table for name in (query.name, *query.guards) for table in reads(read_sql(name)).tables}
+    return [name for name in SOURCES if name in tables]
 
 
 def check_ids(connection: sqlite3.Connection, path: Path, query: Query) -> None:

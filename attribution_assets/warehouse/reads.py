@@ -1,0 +1,49 @@
+"""What a statement reads, as SQLite itself says when it prepares it: tables, columns and parameters."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+
+from attribution_assets.warehouse.schema import empty_database, schema
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What a statement reads.
+
+    `tables`: the declared tables by name, each with the columns that the statement needs of it (none where it counts rows).
+    `parameters`: the names of the parameters that need a value, without `$`.
+    """
+
+    tables: Mapping[str, frozenset[str]]
+    parameters: frozenset[str]
+
+
+@cache
+def reads(text: str) -> Reads:
+    """What the statement reads, found by preparing it in an empty database; comments and the form of a name do not matter.
+
+    Raises sqlite3.Error for what is no statement over the declared tables.
+    """
+    columns: dict[str, set[str]] = defaultdict(set)
+    parameters: dict[str, None] = defaultdict(lambda: None)  # SQLite asks for each one's value
+
+    def note(action: int, table: str | None, column: str | None, *_: str | None) -> int:
+        if action == sqlite3.SQLITE_READ and table and column:
+            columns[table.lower()].add(column)
+        return sqlite3.SQLITE_OK
+
+    with closing(empty_database()) as connection:
+        pages = dict(connection.execute("SELECT rootpage, tbl_name FROM sqlite_master"))
+        connection.set_authorizer(note)
+        program = connection.execute(f"EXPLAIN {text}", parameters).fetchall()
+    for _, operation, _, page, database, *_ in program:  # a table may be read without a column: count(*), JOIN ... USING
+        if operation == "OpenRead" and database == 0:
+            _ = columns[pages[page]]
+    declared = {name: frozenset(table.column_names) for name, table in schema().items()}
+    return Reads({name: declared[name] & found for name, found in columns.items() if name in declared}, frozenset(parameters))
