@@ -1,17 +1,5 @@
 -- One row per conversion from $first_day to $last_conversion_day that cannot be attributed or valued: which one, and why.
--- A run that would read such a row stops before it writes anything. The index conversions_broken keeps these rows.
-WITH broken AS (
-    SELECT *
-    FROM conversions
-    WHERE (conv_id IS NULL OR conv_id = '' OR user_id IS NULL OR user_id = ''
-        OR CASE WHEN conv_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' THEN date(conv_date) IS NOT conv_date ELSE 1 END
-        OR CASE
-            WHEN conv_time GLOB '[0-2][0-9]:[0-5][0-9]:[0-5][0-9]*' AND conv_time NOT GLOB '*[^0-9:.]*' AND conv_time < '24' THEN time(conv_time) IS NULL
-            ELSE 1
-        END
-        OR typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15)
-)
-
+-- A run that would read such a row stops before it writes anything. The view broken_conversion has those of all days.
 SELECT
     'conversions: ' || quote(conv_id) || ' ' || CASE
         WHEN conv_id IS NULL OR conv_id = '' THEN 'has no conv_id'
@@ -21,6 +9,6 @@ SELECT
             THEN 'has revenue ' || quote(revenue) || ', not a number'
         ELSE 'has conv_time ' || quote(conv_time) || ', not HH:MM:SS'
     END AS problem
-FROM broken
+FROM broken_conversion
 WHERE conv_date BETWEEN $first_day AND $last_conversion_day
 ORDER BY problem

@@ -1,25 +1,11 @@
 -- One row per session that cannot be attributed or reported, or whose cost cannot: which one, and why. It looks at the
 -- sessions from $first_day to $last_day, and at those of the days' buyers as far back as $lookback_days days.
--- A run that would read such a row stops before it writes anything. The index session_sources_broken keeps these rows.
-WITH broken AS (
-    SELECT *
-    FROM session_sources
-    WHERE (session_id IS NULL OR session_id = '' OR channel_name IS NULL
-        OR CASE WHEN event_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' THEN date(event_date) IS NOT event_date ELSE 1 END
-        OR CASE
-            WHEN event_time GLOB '[0-2][0-9]:[0-5][0-9]:[0-5][0-9]*' AND event_time NOT GLOB '*[^0-9:.]*' AND event_time < '24' THEN time(event_time) IS NULL
-            ELSE 1
-        END
-        OR holder_engagement NOT IN (0, 1) OR holder_engagement IS NULL
-        OR closer_engagement NOT IN (0, 1) OR closer_engagement IS NULL
-        OR impression_interaction NOT IN (0, 1) OR impression_interaction IS NULL)
-),
-
-broken_session AS (
-    SELECT * FROM broken WHERE event_date BETWEEN $first_day AND $last_day
+-- A run that would read such a row stops before it writes anything. The view broken_session has those of all days.
+WITH reached AS (
+    SELECT * FROM broken_session WHERE event_date BETWEEN $first_day AND $last_day
     UNION ALL
     SELECT *
-    FROM broken
+    FROM broken_session
     WHERE event_date >= date($first_day, '-' || $lookback_days || ' days')
       AND event_date < $first_day
       AND user_id IN (SELECT user_id FROM conversions WHERE conv_date BETWEEN $first_day AND $last_day)
@@ -47,7 +33,7 @@ SELECT
             THEN 'has impression_interaction ' || quote(impression_interaction) || ', not 0 or 1'
         ELSE 'has event_time ' || quote(event_time) || ', not HH:MM:SS'
     END AS problem
-FROM broken_session
+FROM reached
 UNION ALL
 SELECT 'session_costs: ' || quote(session_id) || ' has cost ' || quote(cost) || ', not a number'
 FROM unusual_cost

@@ -1,6 +1,6 @@
 -- One row: the first day with a conversion, the last day until $last_day with a session or conversion, and what lies beyond
 -- $first_day to $last_day. Rows whose date is no date (YYYY-MM-DD, since 1970) belong to no day: no run can reach them.
--- Reads only the ends of the date indexes, and the rows that the indexes of broken rows keep.
+-- Reads only the ends of the date indexes, and the broken rows (the views broken_session and broken_conversion).
 WITH session_span AS (
     SELECT
         (
@@ -14,17 +14,7 @@ WITH session_span AS (
         ) AS earlier,
         (SELECT count(*) FROM session_sources WHERE event_date > $last_day AND date(event_date) = event_date) AS later,
         (SELECT count(*) FROM session_sources WHERE event_date < '1970' AND date(event_date) = event_date) + (
-            SELECT count(*) FROM session_sources
-            WHERE (session_id IS NULL OR session_id = '' OR channel_name IS NULL
-                OR CASE WHEN event_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' THEN date(event_date) IS NOT event_date ELSE 1 END
-                OR CASE
-                    WHEN event_time GLOB '[0-2][0-9]:[0-5][0-9]:[0-5][0-9]*' AND event_time NOT GLOB '*[^0-9:.]*' AND event_time < '24' THEN time(event_time) IS NULL
-                    ELSE 1
-                END
-                OR holder_engagement NOT IN (0, 1) OR holder_engagement IS NULL
-                OR closer_engagement NOT IN (0, 1) OR closer_engagement IS NULL
-                OR impression_interaction NOT IN (0, 1) OR impression_interaction IS NULL)
-              AND CASE WHEN event_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' THEN date(event_date) IS NOT event_date ELSE 1 END
+            SELECT count(*) FROM broken_session WHERE event_date IS NULL OR date(event_date) IS NOT event_date
         ) AS without_date
 ),
 
@@ -46,15 +36,7 @@ conversion_span AS (
         ) AS earlier,
         (SELECT count(*) FROM conversions WHERE conv_date > $last_day AND date(conv_date) = conv_date) AS later,
         (SELECT count(*) FROM conversions WHERE conv_date < '1970' AND date(conv_date) = conv_date) + (
-            SELECT count(*) FROM conversions
-            WHERE (conv_id IS NULL OR conv_id = '' OR user_id IS NULL OR user_id = ''
-                OR CASE WHEN conv_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' THEN date(conv_date) IS NOT conv_date ELSE 1 END
-                OR CASE
-                    WHEN conv_time GLOB '[0-2][0-9]:[0-5][0-9]:[0-5][0-9]*' AND conv_time NOT GLOB '*[^0-9:.]*' AND conv_time < '24' THEN time(conv_time) IS NULL
-                    ELSE 1
-                END
-                OR typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15)
-              AND CASE WHEN conv_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' THEN date(conv_date) IS NOT conv_date ELSE 1 END
+            SELECT count(*) FROM broken_conversion WHERE conv_date IS NULL OR date(conv_date) IS NOT conv_date
         ) AS without_date
 )
 

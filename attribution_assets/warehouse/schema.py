@@ -16,6 +16,9 @@ from attribution_assets.warehouse import functions
 SOURCES = ("session_sources", "session_costs", "conversions")
 """The tables (or views) that the user fills; the pipeline reads them and never creates them."""
 
+BROKEN_ROWS = {"broken_session": "session_sources", "broken_conversion": "conversions"}
+"""A view of a connection -> the source of which it has the broken rows."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -65,6 +68,17 @@ def schema() -> Mapping[str, Table]:
     with closing(empty_database()) as connection:
         tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
         return {name: _table(connection, name, create) for name, create in tables}
+
+
+def add_views(connection: sqlite3.Connection) -> None:
+    """Adds the views of BROKEN_ROWS, for this connection alone; nothing is written to the file.
+
+    A view has all columns of its source, and the rows that meet the condition of the index `<source>_broken` as it is declared:
+    that index finds them. The source may be a view, or missing: only who reads the view needs it.
+    """
+    for view, source in BROKEN_ROWS.items():
+        _, _, condition = schema()[source].indexes[f"{source}_broken"].partition("WHERE")
+        connection.execute(f"CREATE TEMP VIEW {view} AS SELECT * FROM main.{source} WHERE {condition}")
 
 
 def empty_database() -> sqlite3.Connection:

@@ -10,6 +10,7 @@ import pytest
 from attribution_assets.catalog.tables import CHECKS
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import Query, Table, schema
+from attribution_assets.warehouse.schema import BROKEN_ROWS
 
 if TYPE_CHECKING:
     from attribution_assets_tests.support import Shop
@@ -84,7 +85,7 @@ def test_what_models_learn_from_is_found_by_date(shop: Shop) -> None:
         "SEARCH session_sources USING INDEX session_sources_by_date (event_date>? AND event_date<?)",
         "SEARCH conversions USING INDEX conversions_by_date (conv_date>? AND conv_date<?)",
     ]
-    assert not [step for step in steps if re.fullmatch(r"SCAN (session_sources|conversions)", step)]
+    assert not [step for step in steps if re.fullmatch(r"SCAN (main\.)?(session_sources|conversions)", step)]
 
 
 def test_the_report_reads_no_session_and_no_session_cost(shop: Shop) -> None:
@@ -135,13 +136,28 @@ def test_a_day_is_deleted_and_read_by_index(shop: Shop, table: Table) -> None:
     assert f"USING INDEX {index} ({day}>? AND {day}<?)" in step
 
 
-@pytest.mark.parametrize("guard", ["broken_sessions", "broken_conversions", "source_span"])
-def test_broken_rows_are_found_in_the_index_that_keeps_them(shop: Shop, guard: str) -> None:
+@pytest.mark.parametrize(
+    ("query", "sources"),
+    [
+        ("broken_sessions", ["session_sources"]),
+        ("broken_conversions", ["conversions"]),
+        ("source_span", ["session_sources", "conversions"]),
+    ],
+)
+def test_broken_rows_are_found_in_the_index_that_keeps_them(shop: Shop, query: str, sources: list[str]) -> None:
     shop.warehouse.prepare()
 
-    steps = plan(shop, Query(guard, CHECKED))
+    steps = plan(shop, Query(query, CHECKED))
 
-    tables = [name for name in ("session_sources", "conversions") if f"FROM {name}\n" in read_sql(guard)]
-    for table in tables:
-        assert any(f"{table} USING INDEX {table}_broken" in step for step in steps), table
-    assert not [step for step in steps if re.fullmatch(r"SCAN (session_sources|conversions)", step)]
+    for source in sources:
+        assert any(f"{source} USING INDEX {source}_broken" in step for step in steps), source
+    assert not [step for step in steps if re.fullmatch(r"SCAN (main\.)?(session_sources|conversions)", step)]
+
+
+@pytest.mark.parametrize(("view", "source"), BROKEN_ROWS.items())
+def test_a_view_of_broken_rows_costs_no_scan_of_its_source(shop: Shop, view: str, source: str) -> None:
+    shop.warehouse.prepare()
+    with shop.warehouse.connect() as connection:
+        [(*_, step)] = connection.execute(f"EXPLAIN QUERY PLAN SELECT * FROM {view}")
+
+    assert step == f"SCAN main.{source} USING INDEX {source}_broken"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -14,7 +15,7 @@ from attribution_assets.warehouse.sqlite import database
 if TYPE_CHECKING:
     from attribution_assets_tests.support import Shop
 
-from attribution_assets_tests.warehouse.rows import ATTRIBUTION, DAY_COLUMNS, OLD, OURS, frame, refused, replace
+from attribution_assets_tests.warehouse.rows import ATTRIBUTION, DAY_COLUMNS, OLD, OURS, frame, made, refused, replace
 
 
 def test_a_query_is_fetched_as_column_names_and_rows(shop: Shop) -> None:
@@ -23,6 +24,25 @@ def test_a_query_is_fetched_as_column_names_and_rows(shop: Shop) -> None:
     columns, rows = shop.warehouse.fetch(Query("conversion_revenues", {"first_day": "2023-09-02", "last_day": "2023-09-02"}))
 
     assert (columns, rows) == (["conv_id", "converted_at", "revenue"], [("c", "2023-09-02 10:00:00", 5.0)])
+
+
+def test_rows_whose_date_is_no_date_are_counted_whatever_stands_there(tmp_path: Path) -> None:
+    warehouse = made(
+        tmp_path / "own.db",
+        "CREATE TABLE session_sources (session_id, user_id, event_date, event_time, channel_name, "
+        "holder_engagement, closer_engagement, impression_interaction)",
+        "CREATE TABLE orders (conv_id, user_id, conv_date, conv_time, revenue)",
+        "CREATE VIEW conversions AS SELECT * FROM orders",
+    )
+    for number, day in enumerate([None, "", "now", "2023-9-1", 2460000.5, "1969-12-31", "2023-09-01"]):
+        with warehouse.write() as connection:
+            row = (f"s{number}", "u", day, "10:00:00", "Email", 1, 1, 0)
+            connection.execute("INSERT INTO session_sources VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute("INSERT INTO orders VALUES (?, 'u', ?, '10:00:00', 1)", (f"c{number}", day))
+
+    [span] = warehouse.rows(Query("source_span", {"first_day": "2023-09-01", "last_day": "2023-09-01"}))
+
+    assert (span["sessions_without_date"], span["conversions_without_date"]) == (6, 6)
 
 
 def test_rows_are_read_with_the_declared_types(attributed: Shop) -> None:

@@ -20,6 +20,7 @@ from attribution_assets.warehouse.reads import reads
         "SELECT (SELECT max(conv_date) FROM conversions)",
         "WITH bought AS (SELECT conv_id FROM conversions) SELECT count(*) FROM bought",
         "WITH conversions AS (SELECT conv_id FROM main.conversions) SELECT count(*) FROM conversions",
+        "SELECT count(*) FROM broken_conversion",
         "WITH session_costs AS (SELECT 1 AS x) SELECT count(*) FROM session_costs, conversions",
     ],
 )

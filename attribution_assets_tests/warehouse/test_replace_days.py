@@ -439,6 +439,23 @@ def test_a_broken_row_of_another_day_stops_nothing(sold: Shop) -> None:
     assert journeys(sold) == {"2023-09-01": 1}
 
 
+def test_a_broken_row_is_found_in_a_source_that_is_a_view(sold: Shop) -> None:
+    sold.conversion("bad", "u", "2023-09-01 12:00:00", revenue="a lot")
+    sold.execute("ALTER TABLE conversions RENAME TO orders")
+    sold.execute("CREATE VIEW conversions AS SELECT conv_id, user_id, conv_date, conv_time, revenue FROM orders")
+
+    with refused("conversions: 'bad' has revenue 'a lot', not a number"):
+        journeys(sold)
+
+
+def test_a_missing_column_is_named_before_the_guards_look_for_it(sold: Shop) -> None:
+    sold.execute("DROP INDEX conversions_broken")
+    sold.execute("ALTER TABLE conversions DROP COLUMN revenue")
+
+    with refused(f"conversions in {sold.database} has no column revenue. Add it"):
+        journeys(sold)
+
+
 def test_every_guard_of_a_query_is_asked(sold: Shop, add_sql: AddSQL) -> None:
     before = sold.table("customer_journeys")
     good, bad = add_sql("SELECT 'never' AS problem WHERE 0"), add_sql("SELECT 'the second one' AS problem")

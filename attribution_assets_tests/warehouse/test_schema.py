@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import SOURCES, schema
+from attribution_assets.warehouse.schema import BROKEN_ROWS
 from attribution_assets.warehouse.sqlite.database import STORED_AS
 from attribution_assets.warehouse.sqlite.frames import DTYPES
 from attribution_assets_tests.support import OF_MODELS
@@ -96,3 +98,13 @@ def test_sessions_are_indexed_by_user_and_time_by_date_and_where_they_are_broken
 
     assert sorted(indexes) == ["session_sources_broken", "session_sources_by_date", "session_sources_by_user"]
     assert indexes["session_sources_by_user"].endswith("(user_id, event_date, event_time)")
+
+
+@pytest.mark.parametrize("source", BROKEN_ROWS.values())
+def test_what_makes_a_row_broken_is_said_once(source: str) -> None:
+    condition = schema()[source].indexes[f"{source}_broken"].partition("WHERE")[2]
+    texts = {path.stem: " ".join(path.read_text(encoding="utf-8").split()) for path in sql_folder().glob("*.sql")}
+
+    beginning = " ".join(condition.split())[:60]
+
+    assert [name for name, text in texts.items() if beginning in text] == ["challenge_db_create"]

@@ -18,7 +18,7 @@ from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.duckdb.compute import READS_AS, Answer, Compute, DuckDBError, new_answer, takes_duckdb
 from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
-from attribution_assets.warehouse.schema import SOURCES, Table, schema
+from attribution_assets.warehouse.schema import SOURCES, Table, add_views, schema
 from attribution_assets.warehouse.sqlite.sources import broken_sources, check_ids, check_sources, columns_of
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class SQLiteWarehouse:
             ) as connection:
                 functions.add_to(connection)
                 connection.execute(f"PRAGMA cache_size = -{CACHE}")
+                add_views(connection)
                 yield connection
         except sqlite3.Error as error:
             raise AttributionError(self._explain(error)) from error
