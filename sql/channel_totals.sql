@@ -1,12 +1,9 @@
 -- One row per channel: the channel report of the days added up.
 -- CPO is undefined (NULL) without an order, ROAS without a cost.
 WITH total_of_channel AS (
-    SELECT channel_name AS channel, total(cost) AS cost, total(ihc) AS orders, total(ihc_revenue) AS revenue
-    FROM (
-        SELECT * FROM channel_reporting
-        WHERE date BETWEEN $first_day AND $last_day
-        ORDER BY channel_name, date
-    )
+    SELECT channel_name AS channel, exact_total(cost) AS cost, exact_total(ihc) AS orders, exact_total(ihc_revenue) AS revenue
+    FROM channel_reporting
+    WHERE date BETWEEN $first_day AND $last_day
     GROUP BY channel_name
 )
 

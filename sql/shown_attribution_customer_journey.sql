@@ -5,7 +5,7 @@ WITH RECURSIVE calendar AS (
     SELECT date(day, '+1 day') FROM calendar WHERE day < $last_day
 ),
 
-conversion AS (
+conversion AS MATERIALIZED ( -- so that each is looked up once
     SELECT
         conv_date AS day,
         revenue,
@@ -14,15 +14,14 @@ conversion AS (
         ) AS attributed
     FROM conversions
     WHERE conv_date BETWEEN $first_day AND $last_day
-    ORDER BY conv_date, conv_id
 )
 
 SELECT
     day,
     count(*) FILTER (WHERE attributed) AS "conversions attributed",
-    round(total(revenue) FILTER (WHERE attributed), 2) AS "revenue attributed",
+    round(coalesce(exact_total(revenue) FILTER (WHERE attributed), 0.0), 2) AS "revenue attributed",
     count(*) FILTER (WHERE NOT attributed) AS "conversions not attributed",
-    round(total(revenue) FILTER (WHERE NOT attributed), 2) AS "revenue not attributed"
+    round(coalesce(exact_total(revenue) FILTER (WHERE NOT attributed), 0.0), 2) AS "revenue not attributed"
 FROM calendar
 LEFT JOIN conversion USING (day)
 GROUP BY day
