@@ -6,9 +6,10 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -33,6 +34,9 @@ SESSIONS_PER_USER = 3.3
 CONVERTING_USERS = 0.03
 DAY = 86_400
 ROWS_PER_INSERT = 100_000
+
+
+Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def write_sample(path: Path, *, days: int, end: date, sessions: int, seed: int) -> None:
@@ -62,57 +66,82 @@ def _fill(connection: sqlite3.Connection, *, days: int, end: date, sessions: int
     for name in SOURCES:
         connection.execute(schema()[name].create)
     first_second = int(np.datetime64(end.isoformat(), "D").astype("datetime64[s]").astype(np.int64)) - (days - 1) * DAY
-    users = max(1, round(sessions / SESSIONS_PER_USER))
-    time = np.sort(rng.integers(0, days * DAY, sessions))
-    user = (users * rng.random(sessions) ** 1.5).astype(np.int64)  # a few users come back very often
-    shares, mean_costs = np.array(list(CHANNELS.values())).T
-    channel = rng.choice(len(CHANNELS), sessions, p=shares)
-    cost = np.round(rng.exponential(1.0, sessions) * mean_costs[channel], 3)
-    unknown_cost = rng.random(sessions) < 0.01
-    holder, closer, impression = (rng.random((3, sessions)) < [[0.6], [0.3], [0.1]]).astype(int)
-    session_ids, user_ids = rng.bytes(16 * sessions), rng.bytes(16 * users)
-
-    names = list(CHANNELS)
+    drawn = _Sessions.draw(days, sessions, rng)
     for start in range(0, sessions, ROWS_PER_INSERT):
+        drawn.insert(connection, first_second, start)
+    _insert_conversions(connection, drawn, first_second, days, rng)
+    for name in SOURCES:
+        for index in schema()[name].indexes.values():
+            connection.execute(index)
+
+
+@dataclass(frozen=True)
+class _Sessions:
+    """What was drawn of every session: in the order of time, arrays of shape (sessions,), `flags` of shape (3, sessions).
+
+    `time` in seconds since the first day began; `user` and `channel` by number; ids are 16 bytes each.
+    """
+
+    time: Ints
+    user: Ints
+    channel: Ints
+    cost: np.ndarray[Any, np.dtype[np.float64]]
+    has_unknown_cost: np.ndarray[Any, np.dtype[np.bool_]]
+    flags: Ints
+    session_ids: bytes
+    user_ids: bytes
+
+    @classmethod
+    def draw(cls, days: int, sessions: int, rng: np.random.Generator) -> Self:
+        """Sessions of so many days; a few users come back very often."""
+        users = max(1, round(sessions / SESSIONS_PER_USER))
+        time = np.sort(rng.integers(0, days * DAY, sessions))
+        user = (users * rng.random(sessions) ** 1.5).astype(np.int64)
+        shares, mean_costs = np.array(list(CHANNELS.values())).T
+        channel = rng.choice(len(CHANNELS), sessions, p=shares)
+        cost = np.round(rng.exponential(1.0, sessions) * mean_costs[channel], 3)
+        has_unknown_cost = rng.random(sessions) < 0.01
+        flags = (rng.random((3, sessions)) < [[0.6], [0.3], [0.1]]).astype(np.int64)
+        return cls(time, user, channel, cost, has_unknown_cost, flags, rng.bytes(16 * sessions), rng.bytes(16 * users))
+
+    def insert(self, connection: sqlite3.Connection, first_second: int, start: int) -> None:
+        """Inserts ROWS_PER_INSERT of the sessions, from number `start` on, and their costs."""
+        names, mean_costs = list(CHANNELS), [mean for _, mean in CHANNELS.values()]
         chunk = slice(start, start + ROWS_PER_INSERT)
-        ids = list(_ids(session_ids[16 * start : 16 * (start + ROWS_PER_INSERT)]))
-        dates, times = _dates_and_times(first_second + time[chunk])
+        ids = list(_ids(self.session_ids[16 * start : 16 * (start + ROWS_PER_INSERT)]))
+        dates, times = _dates_and_times(first_second + self.time[chunk])
+        channels = self.channel[chunk].tolist()
         _insert(
             connection,
             "session_sources",
             ids,
-            [_id(user_ids, u) for u in user[chunk].tolist()],
+            [_id(self.user_ids, user) for user in self.user[chunk].tolist()],
             dates,
             times,
-            [names[c] for c in channel[chunk].tolist()],
-            holder[chunk].tolist(),
-            closer[chunk].tolist(),
-            impression[chunk].tolist(),
+            [names[channel] for channel in channels],
+            *self.flags[:, chunk].tolist(),
         )
-        paid = [
-            (id_, None if unknown else value)
-            for id_, value, unknown, mean in zip(
-                ids,
-                cost[chunk].tolist(),
-                unknown_cost[chunk].tolist(),
-                mean_costs[channel[chunk]].tolist(),
-                strict=True,
-            )
-            if mean > 0
-        ]
+        costs = zip(ids, self.cost[chunk].tolist(), self.has_unknown_cost[chunk].tolist(), channels, strict=True)
+        paid = [(id_, None if unknown else cost) for id_, cost, unknown, channel in costs if mean_costs[channel] > 0]
         connection.executemany("INSERT INTO session_costs VALUES (?, ?)", paid)
 
-    shuffled = rng.permutation(sessions)
-    visitors, at = np.unique(user[shuffled], return_index=True)
+
+def _insert_conversions(
+    connection: sqlite3.Connection, sessions: _Sessions, first_second: int, days: int, rng: np.random.Generator
+) -> None:
+    """Conversions soon after a session of some users, of every twentieth of them again within days, and of strangers."""
+    shuffled = rng.permutation(len(sessions.time))
+    visitors, at = np.unique(sessions.user[shuffled], return_index=True)
+    users = len(sessions.user_ids) // 16
     chosen = rng.permutation(len(visitors))[: max(1, round(CONVERTING_USERS * users))]
     gap = rng.integers(1, 3600, len(chosen))
     gap[::200] = 0  # a session at the conversion's very second
-    buyer, bought = visitors[chosen], time[shuffled[at[chosen]]] + gap
-    again = slice(0, None, 20)  # every twentieth buys again within days
+    buyer, bought = visitors[chosen], sessions.time[shuffled[at[chosen]]] + gap
+    again = slice(0, None, 20)
     later = bought[again] + rng.integers(DAY, 5 * DAY, len(bought[again]))
-    stranger = [f"{i:032x}" for i in range(1 + len(chosen) // 100)]  # buys without any session
-    conversion_user = [_id(user_ids, u) for u in [*buyer.tolist(), *buyer[again].tolist()]] + stranger
-    second = np.concatenate([bought, later, rng.integers(0, days * DAY, len(stranger))])
+    strangers = [f"{i:032x}" for i in range(1 + len(chosen) // 100)]  # they buy without any session
+    conversion_user = [_id(sessions.user_ids, user) for user in [*buyer.tolist(), *buyer[again].tolist()]] + strangers
+    second = np.concatenate([bought, later, rng.integers(0, days * DAY, len(strangers))])
     within = second < days * DAY
     conversions = int(within.sum())
     dates, times = _dates_and_times(first_second + second[within])
@@ -125,9 +154,6 @@ def _fill(connection: sqlite3.Connection, *, days: int, end: date, sessions: int
         times,
         np.round(rng.lognormal(3.9, 0.6, conversions), 2).tolist(),
     )
-    for name in SOURCES:
-        for index in schema()[name].indexes.values():
-            connection.execute(index)
 
 
 def _insert(connection: sqlite3.Connection, table: str, *columns: list[Any]) -> None:
@@ -143,7 +169,7 @@ def _id(raw: bytes, i: int) -> str:
     return raw[16 * i : 16 * (i + 1)].hex()
 
 
-def _dates_and_times(seconds: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[list[str], list[str]]:
+def _dates_and_times(seconds: Ints) -> tuple[list[str], list[str]]:
     """The UTC dates and times of seconds since 1970, as text."""
     texts = np.datetime_as_string(seconds.astype("datetime64[s]")).tolist()
     return [text[:10] for text in texts], [text[11:] for text in texts]
