@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from attribution_assets.warehouse import Days, Query, Table, schema
 from attribution_assets.warehouse.sqlite import database
+from attribution_assets.warehouse.sqlite.replacement import has_rows_beside
 
 if TYPE_CHECKING:
     from attribution_assets_tests.support import Shop
@@ -154,7 +155,7 @@ def test_a_stream_is_not_disturbed_by_a_writer(attributed: Shop) -> None:
 
 
 def test_a_day_that_another_writes_meanwhile_is_not_in_the_stream(attributed: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    look = database._has_rows_beside
+    look = has_rows_beside
 
     def looking_as_another_writes(*arguments: Any) -> bool:
         found = look(*arguments)
@@ -162,7 +163,7 @@ def test_a_day_that_another_writes_meanwhile_is_not_in_the_stream(attributed: Sh
         return found
 
     days = Days("2023-09-01", "2023-09-03")
-    monkeypatch.setattr(database, "_has_rows_beside", looking_as_another_writes)
+    monkeypatch.setattr(database, "has_rows_beside", looking_as_another_writes)
     stream = attributed.warehouse.stream(ATTRIBUTION, "conv_date", days)
     first = next(stream)
     monkeypatch.undo()

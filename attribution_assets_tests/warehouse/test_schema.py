@@ -7,8 +7,8 @@ import pytest
 from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import SOURCES, schema
 from attribution_assets.warehouse.schema import BROKEN_ROWS
-from attribution_assets.warehouse.sqlite.database import STORED_AS
 from attribution_assets.warehouse.sqlite.frames import DTYPES
+from attribution_assets.warehouse.sqlite.replacement import STORED_AS
 from attribution_assets_tests.support import OF_MODELS
 
 OURS = ("customer_journeys", "ihc_results", "attribution_customer_journey", "channel_costs", "channel_reporting", *OF_MODELS)

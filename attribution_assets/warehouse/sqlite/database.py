@@ -19,6 +19,7 @@ from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.duckdb.compute import READS_AS, Answer, Compute, DuckDBError, new_answer, takes_duckdb
 from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
 from attribution_assets.warehouse.schema import SOURCES, Table, add_views, schema
+from attribution_assets.warehouse.sqlite.replacement import NewRows, Parameters, Replacement, has_rows_beside
 from attribution_assets.warehouse.sqlite.sources import broken_sources, check_ids, check_sources, columns_of
 
 if TYPE_CHECKING:
@@ -27,15 +28,8 @@ if TYPE_CHECKING:
 CACHE = 8 * 1024
 """How much of the file a connection keeps in memory, in KiB."""
 
-STORED_AS = {"text": "('text')", "integer": "('integer')", "real": "('real', 'integer')"}
-"""Declared type -> SQLite's storage classes of its values."""
-
-
 STAGED = "SELECT * FROM temp.staged ORDER BY rowid"
 """The frames' rows."""
-
-Parameters = Mapping[str, Any]
-"""The values of a statement's named parameters."""
 
 ANSWER = "SELECT * FROM computed.answer ORDER BY rowid"
 """What DuckDB has computed, where its file is attached as `computed`."""
@@ -233,7 +227,7 @@ class SQLiteWarehouse:
             if day_column and days:
                 bounds = {"first": days.first, "last": days.last}
                 connection.execute("BEGIN")  # so that what is found now is still so when the rows are read
-                if _has_rows_beside(connection, table, day_column, bounds):
+                if has_rows_beside(connection, table, day_column, days):
                     where = f"WHERE {day_column} BETWEEN :first AND :last"
             cursor = connection.execute(
                 f"SELECT {', '.join(table.column_names)} FROM {table.name} {where} ORDER BY {', '.join(table.key)}",
@@ -342,7 +336,7 @@ class SQLiteWarehouse:
             else:
                 typed = stage(connection, table, rows)
                 with _transaction(connection):
-                    counts = _replace(connection, table, day_column, days, STAGED, {}, typed=typed)
+                    counts = Replacement(connection, table, day_column, days).make(NewRows(STAGED, {}, typed))
         return {day: counts.get(day, 0) for day in days}
 
     def replace_table(self, table: Table, rows: pd.DataFrame) -> int:
@@ -369,9 +363,10 @@ class SQLiteWarehouse:
                 connection.execute("ATTACH ? AS computed", (str(answer.path),))
             with _transaction(connection, locked_by=f"DELETE FROM {table.name} WHERE 0"):
                 _check_guards(connection, query)
+                rows = NewRows(query.text, query.parameters)
                 if by_duckdb and self._computed(answer, query):
-                    return _replace(connection, table, day_column, days, ANSWER, {}, typed=_is_typed(connection, table))
-                return _replace(connection, table, day_column, days, query.text, query.parameters)
+                    rows = NewRows(ANSWER, {}, _is_typed(connection, table))
+                return Replacement(connection, table, day_column, days).make(rows)
 
 
 @contextmanager
@@ -421,90 +416,3 @@ def _check_guards(connection: sqlite3.Connection, query: Query) -> None:
         problems = [problem for (problem,) in connection.execute(f"{read_sql(guard)} LIMIT 6", query.parameters)]
         if problems:
             raise broken_sources(query.name, problems, len(problems))
-
-
-def _replace(
-    connection: sqlite3.Connection,
-    table: Table,
-    day_column: str,
-    days: Days,
-    select: str,
-    parameters: Parameters,
-    *,
-    typed: bool = False,
-) -> dict[str, int]:
-    """Deletes, inserts and verifies; the caller holds the transaction, so that a problem leaves the old rows.
-
-    `typed`: that all values are of the declared types is certain.
-    """
-    in_any_case = {column.lower(): column for column in table.column_names}
-    given = connection.execute(f"SELECT * FROM ({select}\n) LIMIT 0", parameters).description
-    columns = [in_any_case.get(name.lower(), name) for name, *_ in given]
-    table.check(columns)
-    bounds = {"first": days.first, "last": days.last}
-    of_days = f"{day_column} BETWEEN :first AND :last"
-    everything = not _has_rows_beside(connection, table, day_column, bounds)
-    connection.execute(f"DELETE FROM {table.name}" + ("" if everything else f" WHERE {of_days}"), bounds)
-    try:
-        inserted = connection.execute(
-            f"INSERT OR REPLACE INTO {table.name} ({', '.join(columns)}) {select}", parameters
-        ).rowcount
-    except sqlite3.IntegrityError as error:
-        raise AttributionError(
-            f"The rows for {table.name} of {days} were not written: {error}. Find out why the rows have no value there."
-        ) from error
-    counts = f"SELECT {day_column}, count(*) FROM {table.name} WHERE {of_days} GROUP BY {day_column}"
-    written: dict[str, int] = dict(connection.execute(counts, bounds).fetchall())
-    all_days = set(days)
-    if sum(count for day, count in written.items() if day in all_days) != inserted:
-        raise AttributionError(_why_rows_are_lost(connection, table, day_column, days, select, parameters))
-    if not typed:
-        mistyped = " OR ".join(
-            f"(typeof({column.name}) NOT IN {STORED_AS[column.type]} AND ({column.name} IS NOT NULL OR {int(column.required)}))"
-            for column in table.columns
-        )
-        bad = connection.execute(
-            f"SELECT {day_column} FROM {table.name} WHERE {of_days} AND ({mistyped}) ORDER BY {day_column} LIMIT 1", bounds
-        ).fetchone()
-        if bad:
-            types = ", ".join(f"{column.name} {column.type}" for column in table.columns)
-            raise AttributionError(
-                f"The rows for {table.name} of {bad[0]} hold values of another type than declared ({types})."
-            )
-    if day_column not in table.key and not everything:
-        unit = table.key[0]
-        of_these_days = f"SELECT {unit} FROM {table.name} WHERE {of_days}"
-        if (unit, day_column) == ("conv_id", "conv_date") and columns_of(connection, "conversions"):
-            of_these_days += f" UNION SELECT conv_id FROM conversions WHERE {of_days}"  # also those left without a session
-        connection.execute(
-            f"DELETE FROM {table.name} WHERE {unit} IN ({of_these_days}) "
-            f"AND ({day_column} IS NULL OR {day_column} NOT BETWEEN :first AND :last)",
-            bounds,
-        )
-    return written
-
-
-def _has_rows_beside(connection: sqlite3.Connection, table: Table, day_column: str, bounds: Mapping[str, str]) -> bool:
-    """Whether the table has rows of other days. Where it has none, all of them can go at once, which is much faster."""
-    beside = (f"{day_column} < :first", f"{day_column} > :last", f"{day_column} IS NULL")
-    found = " OR ".join(f"EXISTS (SELECT 1 FROM {table.name} WHERE {condition})" for condition in beside)
-    return bool(connection.execute(f"SELECT {found}", bounds).fetchone()[0])
-
-
-def _why_rows_are_lost(
-    connection: sqlite3.Connection, table: Table, day_column: str, days: Days, select: str, parameters: Parameters
-) -> str:
-    """The new rows do not all stand under the days: some lie outside them, or two have one key."""
-    all_days = set(days)
-    new_days = connection.execute(f"SELECT DISTINCT {day_column} FROM ({select}\n)", parameters)
-    outside = [day for (day,) in new_days.fetchall() if day not in all_days]
-    if outside:
-        return (
-            f"A row for {table.name} has {day_column} {outside[0]!r}, outside the run's days ({days}). "
-            "Return rows of the run's days only."
-        )
-    key = ", ".join(table.key)
-    twice = connection.execute(
-        f"SELECT {key} FROM ({select}\n) GROUP BY {key} HAVING count(*) > 1 LIMIT 1", parameters
-    ).fetchone()
-    return f"Two rows for {table.name} of {days} have the same {key}: {twice}. Look for duplicates in the sources."

@@ -1,0 +1,150 @@
+"""How the rows of some days are replaced: delete, insert, prove, in the caller's transaction, so that a problem undoes it all."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse.days import Days
+from attribution_assets.warehouse.schema import Table
+from attribution_assets.warehouse.sqlite.sources import columns_of
+
+STORED_AS = {"text": "('text')", "integer": "('integer')", "real": "('real', 'integer')"}
+"""Declared type -> SQLite's storage classes of its values."""
+
+Parameters = Mapping[str, Any]
+"""The values of a statement's named parameters."""
+
+
+@dataclass(frozen=True)
+class NewRows:
+    """The rows to insert, as a SELECT. `typed`: that all values are of the declared types is certain."""
+
+    select: str
+    parameters: Parameters
+    typed: bool = False
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """The replacement of exactly the days of a table, on one connection."""
+
+    connection: sqlite3.Connection
+    table: Table
+    day_column: str
+    days: Days
+
+    def make(self, rows: NewRows) -> dict[str, int]:
+        """Replaces the days by the rows, and returns the number of rows of each day that has some.
+
+        Raises AttributionError for rows that cannot stand there.
+        """
+        columns = self._columns(rows)
+        everything = not has_rows_beside(self.connection, self.table, self.day_column, self.days)
+        self._delete(everything=everything)
+        inserted = self._insert(columns, rows)
+        written = self._count()
+        self._prove(rows, inserted, written)
+        if self.day_column not in self.table.key and not everything:
+            self._release_moved()
+        return written
+
+    @property
+    def _bounds(self) -> dict[str, str]:
+        return {"first": self.days.first, "last": self.days.last}
+
+    @property
+    def _of_days(self) -> str:
+        return f"{self.day_column} BETWEEN :first AND :last"
+
+    def _columns(self, rows: NewRows) -> list[str]:
+        """The table's columns in the order in which the rows have them, whatever their case."""
+        in_any_case = {column.lower(): column for column in self.table.column_names}
+        given = self.connection.execute(f"SELECT * FROM ({rows.select}\n) LIMIT 0", rows.parameters).description
+        columns = [in_any_case.get(name.lower(), name) for name, *_ in given]
+        self.table.check(columns)
+        return columns
+
+    def _delete(self, *, everything: bool) -> None:
+        self.connection.execute(
+            f"DELETE FROM {self.table.name}" + ("" if everything else f" WHERE {self._of_days}"), self._bounds
+        )
+
+    def _insert(self, columns: list[str], rows: NewRows) -> int:
+        try:
+            return self.connection.execute(
+                f"INSERT OR REPLACE INTO {self.table.name} ({', '.join(columns)}) {rows.select}", rows.parameters
+            ).rowcount
+        except sqlite3.IntegrityError as error:
+            raise AttributionError(
+                f"The rows for {self.table.name} of {self.days} were not written: {error}. "
+                "Find out why the rows have no value there."
+            ) from error
+
+    def _count(self) -> dict[str, int]:
+        counts = f"SELECT {self.day_column}, count(*) FROM {self.table.name} WHERE {self._of_days} GROUP BY {self.day_column}"
+        return dict(self.connection.execute(counts, self._bounds).fetchall())
+
+    def _prove(self, rows: NewRows, inserted: int, written: Mapping[str, int]) -> None:
+        """That every row stands under one of the days, under a key of its own, with values of the declared types."""
+        all_days = set(self.days)
+        if sum(count for day, count in written.items() if day in all_days) != inserted:
+            raise AttributionError(self._why_rows_are_lost(rows))
+        if rows.typed:
+            return
+        mistyped = " OR ".join(
+            f"(typeof({column.name}) NOT IN {STORED_AS[column.type]} AND ({column.name} IS NOT NULL OR {int(column.required)}))"
+            for column in self.table.columns
+        )
+        bad = self.connection.execute(
+            f"SELECT {self.day_column} FROM {self.table.name} WHERE {self._of_days} AND ({mistyped}) "
+            f"ORDER BY {self.day_column} LIMIT 1",
+            self._bounds,
+        ).fetchone()
+        if bad:
+            types = ", ".join(f"{column.name} {column.type}" for column in self.table.columns)
+            raise AttributionError(
+                f"The rows for {self.table.name} of {bad[0]} hold values of another type than declared ({types})."
+            )
+
+    def _release_moved(self) -> None:
+        """Deletes what stands under other days of the conversions that are of these days now."""
+        unit = self.table.key[0]
+        of_these_days = f"SELECT {unit} FROM {self.table.name} WHERE {self._of_days}"
+        if (unit, self.day_column) == ("conv_id", "conv_date") and columns_of(self.connection, "conversions"):
+            of_these_days += (
+                f" UNION SELECT conv_id FROM conversions WHERE {self._of_days}"  # also those left without a session
+            )
+        self.connection.execute(
+            f"DELETE FROM {self.table.name} WHERE {unit} IN ({of_these_days}) "
+            f"AND ({self.day_column} IS NULL OR {self.day_column} NOT BETWEEN :first AND :last)",
+            self._bounds,
+        )
+
+    def _why_rows_are_lost(self, rows: NewRows) -> str:
+        """The new rows do not all stand under the days: some lie outside them, or two have one key."""
+        all_days = set(self.days)
+        new_days = self.connection.execute(f"SELECT DISTINCT {self.day_column} FROM ({rows.select}\n)", rows.parameters)
+        outside = [day for (day,) in new_days.fetchall() if day not in all_days]
+        if outside:
+            return (
+                f"A row for {self.table.name} has {self.day_column} {outside[0]!r}, outside the run's days ({self.days}). "
+                "Return rows of the run's days only."
+            )
+        key = ", ".join(self.table.key)
+        twice = self.connection.execute(
+            f"SELECT {key} FROM ({rows.select}\n) GROUP BY {key} HAVING count(*) > 1 LIMIT 1", rows.parameters
+        ).fetchone()
+        return (
+            f"Two rows for {self.table.name} of {self.days} have the same {key}: {twice}. Look for duplicates in the sources."
+        )
+
+
+def has_rows_beside(connection: sqlite3.Connection, table: Table, day_column: str, days: Days) -> bool:
+    """Whether the table has rows of other days. Where it has none, all of them can go at once, which is much faster."""
+    beside = (f"{day_column} < :first", f"{day_column} > :last", f"{day_column} IS NULL")
+    found = " OR ".join(f"EXISTS (SELECT 1 FROM {table.name} WHERE {condition})" for condition in beside)
+    return bool(connection.execute(f"SELECT {found}", {"first": days.first, "last": days.last}).fetchone()[0])
