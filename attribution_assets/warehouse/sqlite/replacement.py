@@ -1,4 +1,4 @@
-"""How the rows of some days are replaced: delete, insert, prove, in the caller's transaction, so that a problem undoes it all."""
+"""How the rows of some days are replaced: delete, insert, prove, in the caller's transaction; a problem undoes it all."""
 
 from __future__ import annotations
 
