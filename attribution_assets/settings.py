@@ -80,132 +80,142 @@ class Settings(BaseSettings):
     )
 
     database: FolderOrFile = Field(
-        Path("data/attribution.db"), description="The SQLite file with your sources; the results are written into it."
+        Path("data/attribution.db"), description="SQLite file with your source tables. Results are written to the same file."
     )
-    exports: FolderOrFile = Field(Path("data/exports"), description="The folder of the CSV files.")
+    exports: FolderOrFile = Field(Path("data/exports"), description="Folder for the CSV files.")
     lookback_days: int = Field(
-        90, ge=0, le=3650, description="How many days before the conversion's date a session may lie and still count."
+        90, ge=0, le=3650, description="How many days before the conversion's date a session can be and still count."
     )
-    include_converting_session: bool = Field(False, description="Whether a session at the conversion's very second counts.")
+    include_converting_session: bool = Field(
+        False, description="Whether a session at the exact second of the conversion counts."
+    )
     start_date: date | None = Field(
-        None, description="The first day; unset, the earliest session or conversion in the database."
+        None, description="First day. If unset, the date of the earliest session or conversion in the database."
     )
-    end_date: date | None = Field(None, description="The last day; unset, yesterday (UTC).")
+    end_date: date | None = Field(None, description="Last day. If unset, yesterday (UTC).")
     compute: Compute = Field(
         "auto",
         description=(
-            "Who computes what reads many rows: `sqlite`, `duckdb`, or `auto`, DuckDB where it is installed and faster. Both "
-            "give the same results."
+            "Which engine runs the large queries: `sqlite`, `duckdb`, or `auto`, which uses DuckDB where it is installed and "
+            "faster. Both give the same results."
         ),
     )
     ihc_parameters: str = Field(
         "challenge",
         validation_alias="IHC_PARAMETERS",
-        description="The IHC model's parameters: `challenge`, `alternative`, or a JSON file.",
+        description="Parameters of the embedded IHC model: `challenge`, `alternative`, or a JSON file.",
     )
     ihc_backend: Literal["api", "embedded"] | None = Field(
         None,
         validation_alias="IHC_BACKEND",
-        description="Who computes IHC: `api`, the paid service, or `embedded`, the model here; unset, `api` if there is a key.",
+        description=(
+            "Where IHC is computed: `api`, by the paid service, or `embedded`, by the model in this package. If unset, `api` "
+            "if there is a key."
+        ),
     )
     ihc_api_key: Annotated[SecretStr, AfterValidator(_sendable)] | None = Field(
         None,
         validation_alias="IHC_API_KEY",
-        description="Your key of the IHC API. It is sent to the service and shown nowhere.",
+        description="Your key for the IHC API. It is sent to the service and never shown.",
     )
     ihc_api_url: Annotated[str, AfterValidator(endpoint)] = Field(
-        ENDPOINT, validation_alias="IHC_API_URL", description="The IHC API; of a server alone, its path is added."
+        ENDPOINT, validation_alias="IHC_API_URL", description="URL of the IHC API. If it has no path, the API's path is added."
     )
     ihc_conv_type_id: str | None = Field(
         None,
         validation_alias="IHC_CONV_TYPE_ID",
-        description="The API's name for a set of parameters trained from your journeys; the API needs it.",
+        description="The API's name for the parameters that were trained on your journeys. The API requires it.",
     )
     ihc_max_journeys: int = Field(
-        100, ge=1, validation_alias="IHC_MAX_JOURNEYS", description="How many journeys a request may hold."
+        100, ge=1, validation_alias="IHC_MAX_JOURNEYS", description="Maximum number of journeys per request."
     )
     ihc_max_sessions: int = Field(
         3000,
         ge=1,
         validation_alias="IHC_MAX_SESSIONS",
-        description="How many sessions a request may hold; 200 on a free test account.",
+        description="Maximum number of sessions per request. Set it to 200 for a free test account.",
     )
     ihc_long_journeys: Literal["latest", "fail"] = Field(
         "latest",
         validation_alias="IHC_LONG_JOURNEYS",
         description=(
-            "A journey longer than a request: `latest` sends its last sessions and gives the others 0, `fail` leaves it "
-            "without an answer."
+            "What to do with a journey that does not fit in one request: `latest` sends its last sessions and gives the others "
+            "0; `fail` leaves it without an answer."
         ),
     )
     ihc_concurrency: int = Field(
-        4, ge=1, le=100, validation_alias="IHC_CONCURRENCY", description="How many requests are under way at once."
+        4, ge=1, le=100, validation_alias="IHC_CONCURRENCY", description="Number of requests in flight at once."
     )
     ihc_timeout: float = Field(
         60,
         gt=0,
         le=3600,
         validation_alias="IHC_TIMEOUT",
-        description="After how many seconds of silence a request is tried again.",
+        description="Seconds without a response after which a request is retried.",
     )
     ihc_redistribution: FolderOrFile | None = Field(
         None,
         validation_alias="IHC_REDISTRIBUTION",
-        description="A JSON file that moves the credit of some channels to others, in the API as in the embedded model.",
+        description="JSON file that moves the credit of some channels to others, with the API and the embedded model alike.",
     )
     ihc_on_partial: Literal["fail", "embedded"] = Field(
         "fail",
         validation_alias="IHC_ON_PARTIAL",
         description=(
-            "Conversions that the API leaves without an answer: `fail` the run, or fill them in with the `embedded` model."
+            "What to do about conversions that the API leaves without an answer: `fail` the run, or fill the gaps with the "
+            "`embedded` model."
         ),
     )
     ihc_ledger: FolderOrFile = Field(
         Path("data/ihc_ledger.db"),
         validation_alias="IHC_LEDGER",
-        description="The SQLite file that keeps every answer of the API, so that none is paid for twice.",
+        description="SQLite file that keeps every answer of the API, so that none is paid for twice.",
     )
     models: Annotated[Names, AfterValidator(_known_models)] = Field(
-        (), description="The attribution models to report beside channel_reporting, between commas, or `all`; unset, none."
+        (),
+        description="Attribution models to report in addition to channel_reporting: comma-separated, or `all`. If unset, none.",
     )
     training_days: int = Field(
         90,
         ge=1,
         le=3650,
-        description="From how many days, the last being the day itself, Markov and Shapley learn what channels are worth.",
+        description="How many days, up to and including the day itself, Markov and Shapley learn the value of channels from.",
     )
     position_shares: Annotated[tuple[float, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_summing_to_one)] = Field(
         (0.4, 0.2, 0.4),
         description=(
-            "Position-based credit: of the first session, the others and the last; or, with four shares, of the first, the "
-            "middle one, the last and the others."
+            "Position-based: the shares of the first session, the others together, and the last; or, with four shares, of the "
+            "first, the middle one, the last, and the others together."
         ),
     )
     half_life_hours: float = Field(
-        168, gt=0, allow_inf_nan=False, description="Time decay: after how many hours a session's credit halves."
+        168, gt=0, allow_inf_nan=False, description="Time decay: the half-life of a session's credit, in hours."
     )
-    markov_order: int = Field(1, ge=1, le=10, description="Markov: how many of the last channels decide what comes next.")
-    markov_non_converting: bool = Field(True, description="Markov: whether journeys without a conversion count.")
+    markov_order: int = Field(1, ge=1, le=10, description="Markov: how many of the last channels determine the next one.")
+    markov_non_converting: bool = Field(True, description="Markov: whether to count journeys without a conversion.")
     direct_channels: Names = Field(
-        ("Direct", "Direct Traffic"), description="The channels that are direct traffic, for last non-direct touch."
+        ("Direct", "Direct Traffic"),
+        description="Channels that are direct traffic, for last_non_direct_touch and ATTRIBUTION_DROP_DIRECT.",
     )
     channel_groups: FolderOrFile | None = Field(
-        None, description="A CSV file (channel_name,channel_group): for the models, what stands for some channels."
+        None, description="CSV file (channel_name,channel_group) that merges channels into groups for the models."
     )
-    exclude_channels: Names = Field((), description="Channels whose sessions the models pass over, unless there are no others.")
-    drop_direct: bool = Field(False, description="Whether the models pass over direct sessions, unless there are no others.")
+    exclude_channels: Names = Field((), description="Channels that the models ignore, unless a journey has no others.")
+    drop_direct: bool = Field(False, description="Whether the models ignore direct sessions, unless a journey has no others.")
     collapse_minutes: float | None = Field(
         None,
         ge=0,
         allow_inf_nan=False,
-        description="Sessions of one channel within so many minutes of each other are one to the models, the first.",
+        description="The models merge consecutive sessions of a channel, at most this many minutes apart, into the first.",
     )
-    last_sessions: int | None = Field(None, ge=1, description="How many of a journey's latest sessions the models look at.")
-    seed: int = Field(0, ge=0, description="Of all that is drawn at random: another seed, other draws.")
+    last_sessions: int | None = Field(
+        None, ge=1, description="How many of a journey's latest sessions the models use. If unset, all."
+    )
+    seed: int = Field(0, ge=0, description="Random seed; change it to get different samples.")
     dagster_home: FolderOrFile = Field(
         Path(".dagster_home"),
         validation_alias="DAGSTER_HOME",
-        description="Where Dagster keeps its history of runs; made if it does not exist.",
+        description="Folder where Dagster keeps its run history. It is created if it does not exist.",
     )
 
     @property

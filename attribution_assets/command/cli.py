@@ -39,7 +39,7 @@ class Day(click.ParamType[str]):
 
 DAY = Day()
 DATABASE = click.option(
-    "--database", type=click.Path(path_type=Path), help="SQLite file [ATTRIBUTION_DATABASE, data/attribution.db]."
+    "--database", type=click.Path(path_type=Path), help="SQLite file. [default: ATTRIBUTION_DATABASE or data/attribution.db]"
 )
 
 
@@ -54,12 +54,16 @@ def main() -> None:
 
 @main.command()
 @DATABASE
-@click.option("--start", type=DAY, help="First conversion day; unset, the first in the database.")
-@click.option("--end", type=DAY, help="Last conversion day, included; unset, the last with a session or conversion.")
-@click.option("--exports", type=click.Path(path_type=Path), help="Folder of the CSV files [ATTRIBUTION_EXPORTS, data/exports].")
+@click.option("--start", type=DAY, help="First conversion day. [default: the first in the database]")
+@click.option("--end", type=DAY, help="Last conversion day, included. [default: the last day with a session or conversion]")
+@click.option(
+    "--exports",
+    type=click.Path(path_type=Path),
+    help="Folder for the CSV files. [default: ATTRIBUTION_EXPORTS or data/exports]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 def run(database: Path | None, start: str | None, end: str | None, exports: Path | None, as_json: bool) -> None:
-    """Attribute the conversions of these days and rebuild the reports they touch."""
+    """Attribute the conversions of a range of days and rebuild the reports they affect."""
     with _plain_errors():
         settings = _settings(database=database, exports=exports)
         from attribution_assets.analysis.plan import plan_run
@@ -77,13 +81,19 @@ def run(database: Path | None, start: str | None, end: str | None, exports: Path
 
 
 @main.command("sample-data")
-@click.option("--database", type=click.Path(path_type=Path), help="New file [ATTRIBUTION_DATABASE, data/attribution.db].")
-@click.option("--days", type=click.IntRange(1), default=30, show_default=True, help="How many days.")
-@click.option("--end", type=DAY, help="The last day; unset, yesterday (UTC).")
-@click.option("--sessions", type=click.IntRange(1), default=20_000, show_default=True, help="How many sessions.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other rows.")
+@click.option(
+    "--database",
+    type=click.Path(path_type=Path),
+    help="New SQLite file. [default: ATTRIBUTION_DATABASE or data/attribution.db]",
+)
+@click.option("--days", type=click.IntRange(1), default=30, show_default=True, help="Number of days.")
+@click.option("--end", type=DAY, help="Last day. [default: yesterday (UTC)]")
+@click.option("--sessions", type=click.IntRange(1), default=20_000, show_default=True, help="Number of sessions.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed; change it to get different rows."
+)
 def sample_data(database: Path | None, days: int, end: str | None, sessions: int, seed: int) -> None:
-    """Make a database to try things on: same options, same rows. Never overwrites a file."""
+    """Create a sample database. The same options always give the same rows. An existing file is never overwritten."""
     with _plain_errors():
         settings = _settings(database=database)
         from attribution_assets.warehouse.sqlite.sample_data import write_sample
@@ -95,11 +105,11 @@ def sample_data(database: Path | None, days: int, end: str | None, sessions: int
 
 @main.command("status")
 @DATABASE
-@click.option("--start", type=DAY, help="First day; unset, the first that can run.")
-@click.option("--end", type=DAY, help="Last day, included; unset, the last that can run.")
-@click.option("--json", "as_json", is_flag=True, help="Print every day as one JSON list.")
+@click.option("--start", type=DAY, help="First day. [default: the first that can run]")
+@click.option("--end", type=DAY, help="Last day, included. [default: the last that can run]")
+@click.option("--json", "as_json", is_flag=True, help="Print every day as a JSON array.")
 def status(database: Path | None, start: str | None, end: str | None, as_json: bool) -> None:
-    """Show for each day whether its results are there and still right, when they are final, and the last run."""
+    """Show for each day whether its results exist and are up to date, when they are final, and the last run."""
     with _plain_errors():
         settings = _settings(database=database)
         from attribution_assets.orchestration.instance import dagster_instance
@@ -137,11 +147,11 @@ def _print_states(states: list[dict[str, Any]]) -> None:
 
 @main.command()
 @DATABASE
-@click.option("--start", type=DAY, help="First day; unset, the first with results.")
-@click.option("--end", type=DAY, help="Last day, included; unset, the last with results.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as one JSON array.")
+@click.option("--start", type=DAY, help="First day. [default: the first with results]")
+@click.option("--end", type=DAY, help="Last day, included. [default: the last with results]")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as a JSON array.")
 def check(database: Path | None, start: str | None, end: str | None, as_json: bool) -> None:
-    """Check sources and results of these days, writing nothing; exit code 1 if a check fails that stops a run."""
+    """Check the sources and results of a range of days. Writes nothing; the exit code is 1 if a blocking check fails."""
     with _plain_errors():
         settings = _settings(database=database)
         from attribution_assets.analysis.checking import check_days
@@ -156,17 +166,17 @@ def check(database: Path | None, start: str | None, end: str | None, as_json: bo
 
 @main.command("compare")
 @DATABASE
-@click.option("--start", type=DAY, help="First conversion day; unset, the first with results.")
-@click.option("--end", type=DAY, help="Last conversion day, included; unset, the last with results.")
-@click.option("--base", metavar="MODEL", help="The model that the others are compared with; unset, ihc.")
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="CSV file to write, with every figure and interval.")
+@click.option("--start", type=DAY, help="First conversion day. [default: the first with results]")
+@click.option("--end", type=DAY, help="Last conversion day, included. [default: the last with results]")
+@click.option("--base", metavar="MODEL", help="Model to compare the others with. [default: ihc]")
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write every figure and interval to this CSV file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def compare_(
     database: Path | None, start: str | None, end: str | None, base: str | None, csv_file: Path | None, as_json: bool
 ) -> None:
-    """Show what every attribution model says of the same journeys, and which differences are noise; write nothing else.
+    """Compare what the attribution models say about the same journeys, and show which differences are noise.
 
-    The models are those of ATTRIBUTION_MODELS; unset, all.
+    Compares the models in ATTRIBUTION_MODELS, or all of them if it is unset. Writes nothing but the --csv file.
     """
     with _plain_errors():
         settings = _settings(database=database)
@@ -185,12 +195,14 @@ def compare_(
 
 @main.command("paths")
 @DATABASE
-@click.option("--start", type=DAY, help="First conversion day; unset, the first with results.")
-@click.option("--end", type=DAY, help="Last conversion day, included; unset, the last with results.")
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="CSV file to write, with the hundred top paths.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
+@click.option("--start", type=DAY, help="First conversion day. [default: the first with results]")
+@click.option("--end", type=DAY, help="Last conversion day, included. [default: the last with results]")
+@click.option(
+    "--csv", "csv_file", type=click.Path(path_type=Path), help="Write the report, with the hundred top paths, to this CSV file."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as a JSON array.")
 def paths(database: Path | None, start: str | None, end: str | None, csv_file: Path | None, as_json: bool) -> None:
-    """Show the paths that lead to conversions, how long they are and take, and which channels assist."""
+    """Show the paths that lead to conversions, their length, the time they take, and which channels assist."""
     with _plain_errors():
         settings = _settings(database=database)
         from attribution_assets.analysis.comparison import compared_days, report_paths
@@ -207,16 +219,16 @@ def paths(database: Path | None, start: str | None, end: str | None, csv_file: P
 
 @main.group()
 def ihc() -> None:
-    """The IHC API: what it would cost, and how the model here compares with what it answered."""
+    """Estimate what the IHC API would cost, and compare or calibrate the embedded model with its answers."""
 
 
 @ihc.command("estimate")
 @DATABASE
-@click.option("--start", type=DAY, help="First conversion day; unset, the first in the database.")
-@click.option("--end", type=DAY, help="Last conversion day, included; unset, the last in the database.")
+@click.option("--start", type=DAY, help="First conversion day. [default: the first in the database]")
+@click.option("--end", type=DAY, help="Last conversion day, included. [default: the last in the database]")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as one JSON object.")
 def estimate(database: Path | None, start: str | None, end: str | None, as_json: bool) -> None:
-    """Count the journeys, sessions and requests that these conversion days would cost; send nothing."""
+    """Count the journeys, sessions and requests that a range of conversion days would cost. Sends nothing."""
     with _plain_errors():
         settings = _settings(database=database)
         from attribution_assets.analysis.plan import estimate_plan, plan_run
@@ -234,15 +246,15 @@ def estimate(database: Path | None, start: str | None, end: str | None, as_json:
 def answers_options(command: Callable[..., None]) -> Callable[..., None]:
     """--answers FILE or --ledger."""
     file = click.option("--answers", type=click.Path(path_type=Path), help="CSV file of recorded answers.")
-    ledger = click.option("--ledger", is_flag=True, help="The answers in the ledger [IHC_LEDGER].")
+    ledger = click.option("--ledger", is_flag=True, help="Use the answers in the ledger (IHC_LEDGER).")
     return file(ledger(command))
 
 
 @ihc.command("compare")
 @answers_options
-@click.option("--parameters", metavar="NAME|FILE", help="Parameters of the model here [IHC_PARAMETERS].")
+@click.option("--parameters", metavar="NAME|FILE", help="Parameters of the embedded model. [default: IHC_PARAMETERS]")
 def compare(answers: Path | None, ledger: bool, parameters: str | None) -> None:
-    """Show how far the model here is from recorded answers: errors, and the credit that would move between channels."""
+    """Compare the embedded model with recorded answers: the errors, and the credit that would move between channels."""
     with _plain_errors():
         settings = _settings(ihc_parameters=parameters)
         from attribution_assets.ihc import IHCParameters
@@ -258,17 +270,19 @@ def compare(answers: Path | None, ledger: bool, parameters: str | None) -> None:
 
 @ihc.command("calibrate")
 @answers_options
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="JSON file to write, for IHC_PARAMETERS.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="JSON file to write, for use as IHC_PARAMETERS.")
 @click.option(
     "--holdout",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.2,
     show_default=True,
-    help="Share of the conversions that are not learned from but checked against; 0: check against what was learned.",
+    help="Share of the conversions to hold out and check against; with 0, the check uses those that were learned from.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other conversions held out.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed; change it to hold out other conversions."
+)
 def calibrate(answers: Path | None, ledger: bool, output: Path, holdout: float, seed: int) -> None:
-    """Learn the model's parameters from recorded answers, so that it computes here what the API would answer."""
+    """Learn the parameters of the embedded model from recorded answers, so that it computes what the API would answer."""
     with _plain_errors():
         settings = _settings()
         from attribution_assets.ihc.calibration import calibrate_and_check
@@ -285,14 +299,14 @@ def calibrate(answers: Path | None, ledger: bool, output: Path, holdout: float, 
 
 @main.command("explain")
 @DATABASE
-@click.option("--date", "day", type=DAY, help="A day of the report; with --channel.")
-@click.option("--channel", metavar="NAME", help="A channel of the report; with --date.")
-@click.option("--conversion", metavar="ID", help="A conversion, instead.")
+@click.option("--date", "day", type=DAY, help="A day in the report. Use with --channel.")
+@click.option("--channel", metavar="NAME", help="A channel in the report. Use with --date.")
+@click.option("--conversion", metavar="ID", help="A conversion, instead of a day and a channel.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def explain(database: Path | None, day: str | None, channel: str | None, conversion: str | None, as_json: bool) -> None:
-    """Show what is behind a number: the conversions credited to a channel's day, or the journey of a conversion.
+    """Show what is behind a number: the conversions credited to a channel on a day, or the journey of a conversion.
 
-    Where the number is older than what is behind it, the last line says so and the exit code is 1.
+    If the number is older than the rows behind it, the last line says so and the exit code is 1.
     """
     with _plain_errors():
         settings = _settings(database=database)
