@@ -48,6 +48,7 @@ PATHS_SHOWN = 20
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="attribution_assets", prog_name="attribution")
 def main() -> None:
     """Marketing attribution: sessions, conversions and costs in, daily channel reporting out."""
 
