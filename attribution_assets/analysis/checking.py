@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -51,8 +52,14 @@ class Finding:
             "result": self.state,
             "sentence": self.sentence,
             "offending": self.offending,
-            "rows": self.rows,
+            "rows": [{name: _for_json(value) for name, value in row.items()} for row in self.rows],
         }
+
+
+def _for_json(value: Any) -> Any:
+    """The value, or text for what JSON cannot hold: bytes, infinity."""
+    is_plain = value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+    return value if is_plain else str(value)
 
 
 def check_parameters(settings: Settings, table: DailyTable, days: Days) -> Parameters:

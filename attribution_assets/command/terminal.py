@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from attribution_assets.analysis.checking import Finding
-
 
 def print_frame(title: str, frame: pd.DataFrame, formats: dict[str, str], otherwise: str) -> None:
     """A table of the frame: its first column and what else is text as it is, numbers; nothing where a value is undefined."""
@@ -55,31 +53,6 @@ def print_rows(title: str, rows: Sequence[dict[str, Any]], formats: dict[str, st
     for row in rows:
         table.add_row(*(shown(name, value) for name, value in row.items()))
     console().print(table)
-
-
-def print_findings(findings: Sequence[Finding]) -> None:
-    """A table of the checks, and one of the offending rows of each that has some; two assets' same rows are shown once."""
-    from rich import box
-    from rich.table import Table
-
-    from attribution_assets.formats import in_words
-
-    screen = console()
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("check", "asset", "result"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("what it found")
-    for finding in findings:
-        table.add_row(finding.check.name, finding.asset, finding.state, finding.sentence)
-    screen.print(table)
-    shown: list[list[dict[str, Any]]] = [[]]
-    for finding in findings:
-        if finding.rows not in shown:
-            shown.append(finding.rows)
-            table = Table(*finding.rows[0], box=box.SIMPLE_HEAD)
-            for row in finding.rows:
-                table.add_row(*map(in_words, row.values()))
-            screen.print(f"{finding.check.name}, {len(finding.rows)} of {finding.offending:,}:", table, sep="\n")
 
 
 @contextmanager

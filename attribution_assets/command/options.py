@@ -1,0 +1,69 @@
+"""What commands share: options, settings, errors in one line, JSON and CSV files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from attribution_assets.errors import AttributionError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from attribution_assets.settings import Settings
+
+
+class Day(click.ParamType[str]):
+    """An option that is a day, as text in ISO format."""
+
+    name = "date"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The day; what is none is answered in one line."""
+        try:
+            return datetime.strptime(value, "%Y-%m-%d").date().isoformat()
+        except ValueError:
+            self.fail(f"{value!r} is not a day like 2023-09-30.", param, ctx)
+
+
+DAY = Day()
+DATABASE = click.option(
+    "--database", type=click.Path(path_type=Path), help="SQLite file. [default: ATTRIBUTION_DATABASE or data/attribution.db]"
+)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """AttributionError becomes one line and exit code 1."""
+    try:
+        yield
+    except AttributionError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+
+
+def settings_with(**options: Any) -> Settings:
+    """Settings from the environment, with the options given on the command line before it."""
+    from attribution_assets.settings import read_settings
+
+    return read_settings(**{name: value for name, value in options.items() if value is not None})
+
+
+def print_json(value: Any) -> None:
+    """Prints the value as JSON, letters as they are."""
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2))
+
+
+def write_csv(frame: pd.DataFrame, file: Path) -> None:
+    """Writes the frame as a CSV file. Raises AttributionError where it cannot be written."""
+    try:
+        frame.to_csv(file, index=False, lineterminator="\n")
+    except OSError as error:
+        raise AttributionError(f"{file} cannot be written: {error.strerror}. Name another --csv.") from error

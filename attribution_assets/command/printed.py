@@ -1,0 +1,179 @@
+"""What each command prints for people: tables and the sentences around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from attribution_assets.command.terminal import console, print_frame, print_rows
+from attribution_assets.formats import number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from attribution_assets.analysis.checking import Finding
+    from attribution_assets.analysis.comparison import Comparison
+
+PATHS_SHOWN = 20
+"""How many rows of each section of the path report the terminal shows."""
+
+
+def print_summary(result: dict[str, Any]) -> None:
+    """The report by channel, what no channel gets, and where the CSV file is; of `analysis.report.summary`."""
+    from rich import box
+    from rich.table import Table
+
+    title = f"Channels, sessions of {result['report_start']} to {result['report_end']}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, show_footer=True)
+    totals = {name: sum(row[name] for row in result["channels"]) for name in ("cost", "orders", "revenue")}
+    totals["CPO"] = totals["cost"] / totals["orders"] if totals["orders"] else None
+    totals["ROAS"] = totals["revenue"] / totals["cost"] if totals["cost"] else None
+    table.add_column("channel", footer="total")
+    for name, value in totals.items():
+        table.add_column(name, justify="right", footer=number(value))
+    for row in result["channels"]:
+        table.add_row(row["channel"], *(number(row[name]) for name in totals))
+    console().print(table)
+    missed, before = result["conversions_without_session"], result["credit_before_first_day"]
+    click.echo(
+        f"{missed['conversions']:,} conversions of {result['start']} to {result['end']} have no session "
+        f"(revenue {number(missed['revenue'])}); no channel gets them."
+    )
+    if before["orders"]:
+        click.echo(
+            f"{number(before['orders'])} orders (revenue {number(before['revenue'])}) are credited to sessions before "
+            "ATTRIBUTION_START_DATE, which have no report."
+        )
+    click.echo(result["csv"])
+
+
+def print_states(states: list[dict[str, Any]]) -> None:
+    """A line for each range of days in the same state, and why days are stale; of `orchestration.status.day_states`."""
+    from rich import box
+    from rich.table import Table
+
+    from attribution_assets.catalog.tables import table_named
+    from attribution_assets.orchestration.status import grouped, reasons
+
+    headings = {asset: table_named(asset).heading for asset in states[0]["assets"]}
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("days", *headings.values(), "provisional", "last run"):
+        table.add_column(heading, no_wrap=True)
+    for days, state in grouped(states):
+        run = state["last_run"]
+        seconds = f" {run['seconds']:,.1f} s" if run and run["seconds"] is not None else ""
+        table.add_row(
+            str(days),
+            *(state["assets"][asset]["state"] for asset in headings),
+            "final" if state["final"] else f"until {state['final_on']}",
+            f"{run['status']}{seconds}" if run else "",
+        )
+    console().print(table)
+    for reason in reasons(states):
+        click.echo(reason)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """A table of the checks, and one of the offending rows of each that has some; two assets' same rows are shown once."""
+    from rich import box
+    from rich.table import Table
+
+    from attribution_assets.formats import in_words
+
+    screen = console()
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("check", "asset", "result"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("what it found")
+    for finding in findings:
+        table.add_row(finding.check.name, finding.asset, finding.state, finding.sentence)
+    screen.print(table)
+    shown: list[list[dict[str, Any]]] = [[]]
+    for finding in findings:
+        if finding.rows not in shown:
+            shown.append(finding.rows)
+            table = Table(*finding.rows[0], box=box.SIMPLE_HEAD)
+            for row in finding.rows:
+                table.add_row(*map(in_words, row.values()))
+            screen.print(f"{finding.check.name}, {len(finding.rows)} of {finding.offending:,}:", table, sep="\n")
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Orders, revenue, ROAS, ranks and shifts, a column per model; and what another lookback moves."""
+
+    def print_table(title: str, table: pd.DataFrame) -> None:
+        print_frame(title, table.rename_axis("channel").reset_index(), {}, "{:,.2f}")
+
+    def print_figure(title: str, figure: str) -> None:
+        print_table(title, comparison.by_model(figure))
+
+    days, base = comparison.days, comparison.base
+    print_figure(f"Orders, conversions of {days}", "orders")
+    print_figure("Revenue", "revenue")
+    print_figure("ROAS", "ROAS")
+    rank, change = comparison.by_model("rank"), comparison.by_model("rank_change")
+    print_table(
+        f"Rank by revenue, and places gained against {base}",
+        rank.astype("str") + change.map(lambda places: f" ({places:+})" if places else ""),
+    )
+    shift, noise = comparison.by_model("orders_shift"), comparison.by_model("is_noise")
+    print_table(
+        f"Orders more than by {base}; in brackets where the 90 % interval includes 0: noise",
+        shift.map("{:+z,.2f}".format).where(~noise, shift.map("({:+z,.2f})".format)).drop(columns=base),
+    )
+    moved = comparison.lookbacks.pivot(index="model", columns="lookback_days", values="moved")
+    moved = moved.reindex(comparison.lookbacks["model"].drop_duplicates())
+    moved.columns = [f"{lookback} days" for lookback in moved.columns]
+    print_frame("Credit that another lookback moves to other channels", moved.reset_index(), {}, "{:.1%}")
+
+
+def print_paths(report: pd.DataFrame, title: str) -> None:
+    """A table for each section of the path report."""
+    headings = {"path": "path", "length": "sessions", "lag": "days to conversion", "channel": "channel"}
+    further = {"path": ["rate"], "length": ["rate"], "lag": [], "channel": ["rate", "assisted"]}
+    formats = dict.fromkeys(("journeys", "conversions", "closed", "assisted"), "{:,.0f}") | {"rate": "{:.1%}"}
+    for section, heading in headings.items():
+        rows = report[report["section"] == section].head(PATHS_SHOWN)
+        table = rows[["item", "journeys", "conversions", "revenue", *further[section]]].rename(columns={"item": heading})
+        if section == "channel":
+            table = table.rename(columns={"conversions": "closed"})
+        print_frame(f"By {heading}, {title}", table, formats, "{:,.2f}")
+
+
+def print_cell(cell: dict[str, Any]) -> None:
+    """The conversions behind a cell of the report, and their sums; of `analysis.explain.explain_cell`."""
+    rows = [
+        {"conversion": row["conv_id"], "session": row["session_id"], "revenue": row["revenue"]}
+        | {"orders (ihc)": row["ihc"], "of the revenue": row["ihc_revenue"]}
+        for row in cell["conversions"]
+    ]
+    title = f"{cell['channel']}, sessions of {cell['date']}"
+    if rows:
+        print_rows(title, rows, {"orders (ihc)": "{:.4f}"}, ("orders (ihc)", "of the revenue"))
+    else:
+        click.echo(f"{title}: no conversion is credited to them.")
+    click.echo(f"The channel's sessions of that day cost {number(cell['cost'])}.")
+
+
+def print_journey(journey: dict[str, Any]) -> None:
+    """The sessions behind a conversion, and their sums; of `analysis.explain.explain_conversion`."""
+    title = f"{journey['conv_id']}, {journey['conv_date']} {journey['conv_time']}, revenue {number(journey['revenue'])}"
+    if not journey["sessions"]:
+        click.echo(f"{title}: no session of its user lies in the window before it, so no channel gets it.")
+        return
+    shares = dict.fromkeys(("initializer", "holder", "closer", "ihc"), "{:.4f}")
+    rows = [
+        {"time": row["timestamp"], "channel": row["channel"]}
+        | {name: row[name] for name in shares}
+        | {"revenue": row["ihc_revenue"], "session": row["session_id"]}
+        for row in journey["sessions"]
+    ]
+    print_rows(title, rows, shares, ("ihc", "revenue"))
+
+
+def print_errors(title: str, errors: pd.DataFrame) -> None:
+    """How far the embedded model is from recorded answers; of `ihc.answers.compare`."""
+    table = errors.rename_axis("error of").reset_index().rename(columns={"within_0.001": "within 0.001"})
+    print_frame(title, table, {"within 0.001": "{:.2%}"}, "{:.5f}")
