@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 
-.PHONY: run dev test test-long lint types bench bench-small
+.PHONY: run dev test test-long lint types docs docs-check bench bench-small
+
+COG := $(BIN)/cog -I . -p "from docs import tables" --verbosity=1
 
 run: $(VENV)/installed ## attribute a sample database (or yours: make run ATTRIBUTION_DATABASE=FILE)
 	@test -n "$$ATTRIBUTION_DATABASE" || grep -qs ATTRIBUTION_DATABASE .env || test -e data/attribution.db || \
@@ -26,7 +28,13 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check && $(BIN)/ruff format --check
 
 types: $(VENV)/installed
-	$(BIN)/mypy
+	$(BIN)/mypy && $(BIN)/mypy docs/*.py
+
+docs: $(VENV)/installed ## the tables in the documentation that follow from the code, in place
+	$(COG) -r README.md docs/*.md
+
+docs-check: $(VENV)/installed ## fails where they no longer do
+	$(COG) --check --diff --check-fail-msg="Run 'make docs' and commit what it changes." README.md docs/*.md
 
 bench: $(VENV)/installed .venv-bench/installed ## this project and its contenders, up to ten million sessions, into docs/benchmarks.md
 	.venv-bench/bin/python benchmarks/speed/bench.py --write
