@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 
-.PHONY: run dev test test-long lint types docs docs-check bench bench-small
+.PHONY: run dev test test-long lint types docs docs-check picture bench bench-small
 
 COG := $(BIN)/cog -I . -p "from docs import tables" --verbosity=1
 
@@ -35,6 +35,9 @@ docs: $(VENV)/installed ## the tables in the documentation that follow from the 
 
 docs-check: $(VENV)/installed ## fails where they no longer do
 	$(COG) --check --diff --check-fail-msg="Run 'make docs' and commit what it changes." README.md docs/*.md
+
+picture: $(VENV)/installed ## the picture of the report in the README
+	$(BIN)/python docs/picture.py
 
 bench: $(VENV)/installed .venv-bench/installed ## this project and its contenders, up to ten million sessions, into docs/benchmarks.md
 	.venv-bench/bin/python benchmarks/speed/bench.py --write

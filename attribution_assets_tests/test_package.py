@@ -42,3 +42,10 @@ def test_every_supported_python_is_named() -> None:
 
     assert DECLARED["requires-python"] == ">=3.11,<3.14"
     assert named == ["3.11", "3.12", "3.13"]
+
+
+def test_the_changelog_has_the_version_and_what_comes_next() -> None:
+    headings = [line for line in (PROJECT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## ")]
+
+    assert headings[0] == "## Unreleased"
+    assert f"## {DECLARED['version']}" in headings
