@@ -253,7 +253,11 @@ class Settings(BaseSettings):
 
     @property
     def model_rules(self) -> ModelRules:
-        """The models that are chosen, and their settings. Raises AttributionError for groups that cannot be read."""
+        """The models that are chosen, and their settings.
+
+        Reads the file of channel groups, so ask for them once in a run and pass them on. Raises AttributionError where the file
+        cannot be read.
+        """
         *shares, last = self.position_shares
         return ModelRules(
             models=self.models,
@@ -277,14 +281,20 @@ class Settings(BaseSettings):
             ),
         )
 
-    def models_fingerprint(self) -> str:
-        """A short hash of all that determines a model's credit, as `fingerprint` is of IHC's."""
-        return _hash({"results": self.fingerprint(), "rules": self.model_rules.identity()})
+    def models_fingerprint(self, rules: ModelRules | None = None) -> str:
+        """A short hash of all that determines a model's credit, as `fingerprint` is of IHC's.
 
-    def learning_fingerprint(self) -> str:
-        """A short hash of all that determines what the models that learn learn. A setting of other models changes it never."""
+        `rules`: the `model_rules` of these settings, where they were read already.
+        """
+        return _hash({"results": self.fingerprint(), "rules": (rules or self.model_rules).identity()})
+
+    def learning_fingerprint(self, rules: ModelRules | None = None) -> str:
+        """A short hash of all that determines what Markov and Shapley learn; a setting of other models never changes it.
+
+        `rules`: the `model_rules` of these settings, where they were read already.
+        """
         journeys = {"lookback_days": self.lookback_days, "include_converting_session": self.include_converting_session}
-        return _hash({**journeys, **self.model_rules.learning_identity()})
+        return _hash({**journeys, **(rules or self.model_rules).learning_identity()})
 
     @model_validator(mode="after")
     def _start_before_end(self) -> Self:

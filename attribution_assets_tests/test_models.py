@@ -7,7 +7,7 @@ import re
 import shutil
 import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import dagster as dg
 import hypothesis
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from hypothesis import strategies as st
@@ -22,11 +23,12 @@ from hypothesis import strategies as st
 from attribution_assets.analysis.crediting import model_rows
 from attribution_assets.analysis.learning import channel_values
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
+from attribution_assets.catalog.table import ATTRIBUTE
 from attribution_assets.catalog.tables import CHECKS, query_of
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_assets, build_defs, build_resources
 from attribution_assets.errors import AttributionError
-from attribution_assets.models import MODELS
+from attribution_assets.models import MODELS, read_channel_groups
 from attribution_assets.orchestration.history import range_tags
 from attribution_assets.orchestration.status import day_states
 from attribution_assets.warehouse import Days, schema
@@ -147,8 +149,8 @@ def test_whenever_sessions_and_conversions_come_credit_goes_only_to_sessions_bef
     day = Days("2023-09-02", "2023-09-02")
     values = channel_values(settings, day)
 
-    journeys = list(shop.warehouse.stream_query(query_of(settings, CUSTOMER_JOURNEYS, day), schema()["customer_journeys"]))
-    credited = [model_rows(settings, rows, values) for rows in journeys]
+    journeys = shop.warehouse.stream_query(query_of(settings, CUSTOMER_JOURNEYS, day), schema()["customer_journeys"])
+    credited = list(model_rows(settings, journeys, values))
 
     shares = [share for rows in credited for share in zip(rows["conv_id"], rows["session_id"], rows["credit"], strict=True)]
     for conv_id, session_id, share in shares:
@@ -367,6 +369,52 @@ def test_grouped_channels_share_credit_orders_and_cost(sold: Shop, instance: dg.
         ("2023-09-03", "Paid", 0, 1, 50, 0, None),
     ]
     assert set(sold.table("model_attribution", "channel_name")) == {("Paid",)}
+
+
+def test_the_file_of_groups_is_read_once_for_all_frames(sold: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = tmp_path / "groups.csv"
+    groups.write_text("channel_name,channel_group\nAds,Paid\n")
+    settings = sold.settings(**ALL, channel_groups=groups)
+    sold.warehouse.prepare()
+    read: list[Path] = []
+
+    def reading(path: Path) -> dict[str, str]:
+        read.append(path)
+        return read_channel_groups(path)
+
+    def frames() -> Iterator[pd.DataFrame]:
+        for day in ("2023-09-02", "2023-09-03"):
+            query = query_of(settings, CUSTOMER_JOURNEYS, Days(day, day))
+            for journeys in sold.warehouse.stream_query(query, schema()["customer_journeys"]):
+                yield journeys.assign(ihc=1 / len(journeys))
+
+    monkeypatch.setattr("attribution_assets.settings.read_channel_groups", reading)
+    values = channel_values(settings, Days("2023-09-01", "2023-09-03"))
+    assert len(read) == 1
+    credited = list(model_rows(settings, frames(), values))
+    assert len(read) == 2
+
+    assert len(credited) == 2
+    assert {name for rows in credited for name in rows["channel_name"]} == {"Email", "Paid"}
+
+
+def test_a_run_reads_groups_that_changed_since_the_last_run_of_the_same_process(
+    sold: Shop, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    groups = tmp_path / "groups.csv"
+    groups.write_text("channel_name,channel_group\n")
+    settings = sold.settings(**ALL, channel_groups=groups)
+    job = build_defs(settings).resolve_job_def(ATTRIBUTE.name)
+    for group in ("Paid", "Bought"):
+        groups.write_text(f"channel_name,channel_group\nAds,{group}\n")
+        job.execute_in_process(instance=instance, tags=range_tags(Days("2023-09-02", "2023-09-02")))
+
+        assert set(sold.table("model_attribution", "channel_name, settings")) == {
+            (channel, settings.models_fingerprint()) for channel in ("Email", group)
+        }
+        assert set(sold.table("channel_values", "channel_name, settings")) == {
+            (channel, settings.learning_fingerprint()) for channel in ("Email", group)
+        }
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from attribution_assets.catalog.tables import query_of
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import IHCParameters, Redistribution
 from attribution_assets.ihc import attribute as attribute_ihc
-from attribution_assets.models import MODELS
+from attribution_assets.models import MODELS, ModelRules
 from attribution_assets.models.bootstrap import compare, moved_share
 from attribution_assets.models.credit import attribute
 from attribution_assets.models.journeys import nanoseconds
@@ -36,11 +36,12 @@ class Comparison:
 
     `channels`: what `models.comparison.compare` gives. `lookbacks`: one row per model and lookback, with the columns model,
     lookback_days, conversions (attributed), and moved, the share of the credit (0 to 1) that lies with other channels than
-    under the lookback of the settings.
+    under the lookback of the settings. `rules`: the settings of the models.
     """
 
     days: Days
     base: str
+    rules: ModelRules
     channels: pd.DataFrame
     lookbacks: pd.DataFrame
 
@@ -75,7 +76,7 @@ def compare_models(settings: Settings, days: Days, base: str | None = None) -> C
     if base not in settings.models:
         raise AttributionError(f"{base} is not among the models that are compared: {', '.join(settings.models)}.")
     warehouse, rules = settings.warehouse, settings.model_rules
-    values = channel_values(settings, days)
+    values = channel_values(settings, days, rules=rules)
     shares = warehouse.stream(schema()["attribution_customer_journey"], "conv_date", days)
     journeys = warehouse.stream(schema()["customer_journeys"], "conv_date", days)
     parts = [attribute(rows, rules, values)[CREDITED] for rows in with_ihc(journeys, shares)]
@@ -89,23 +90,23 @@ def compare_models(settings: Settings, days: Days, base: str | None = None) -> C
     cost = costs["cost"].astype(np.float64).groupby(np.array(rules.path.grouped(costs["channel_name"]), dtype=object)).sum()
     attributed = revenue[revenue.index.isin(credit["conv_id"].unique())]
     channels = compare(credit, attributed, cost, base, settings.seed)
-    return Comparison(days, base, channels, _by_lookback(settings, days))
+    return Comparison(days, base, rules, channels, _by_lookback(settings, rules, days))
 
 
-def _by_lookback(settings: Settings, days: Days) -> pd.DataFrame:
+def _by_lookback(settings: Settings, rules: ModelRules, days: Days) -> pd.DataFrame:
     """What each lookback makes of the models; with values learned for the last of the days, and IHC by the model here."""
     lookbacks = sorted({*LOOKBACKS, settings.lookback_days})
     models = tuple(model for model in settings.models if model != "ihc" or not settings.uses_api)
-    settings = settings.model_copy(update={"models": models})
+    settings, rules = settings.model_copy(update={"models": models}), replace(rules, models=models)
     longest = settings.model_copy(update={"lookback_days": lookbacks[-1]})
-    values = {lookback: _values_of_last_day(settings, days, lookback) for lookback in lookbacks}
+    values = {lookback: _values_of_last_day(settings, rules, days, lookback) for lookback in lookbacks}
     sums: dict[int, list[pd.DataFrame]] = {lookback: [] for lookback in lookbacks}
     for rows in settings.warehouse.stream_query(query_of(longest, CUSTOMER_JOURNEYS, days), schema()["customer_journeys"]):
         reach = pd.to_datetime(rows["conv_date"]) - pd.to_datetime(rows["timestamp"].str.slice(0, 10))
         for lookback in lookbacks:
             within = rows[reach <= pd.Timedelta(days=lookback)].reset_index(drop=True)
             if len(within):
-                credit = attribute(within.assign(ihc=_ihc(settings, within)), settings.model_rules, values[lookback])
+                credit = attribute(within.assign(ihc=_ihc(settings, within)), rules, values[lookback])
                 sums[lookback].append(credit.groupby(["model", "channel_name"])[["credit"]].sum().reset_index())
     orders = {
         lookback: pd.concat(parts or [pd.DataFrame(columns=["model", "channel_name", "credit"])]).rename(
@@ -132,9 +133,10 @@ def _by_lookback(settings: Settings, days: Days) -> pd.DataFrame:
     )
 
 
-def _values_of_last_day(settings: Settings, days: Days, lookback: int) -> pd.DataFrame:
+def _values_of_last_day(settings: Settings, rules: ModelRules, days: Days, lookback: int) -> pd.DataFrame:
     """The values of the last day, learned with this lookback, for every one of the days."""
-    values = channel_values(settings.model_copy(update={"lookback_days": lookback}), Days(days.last, days.last))
+    settings = settings.model_copy(update={"lookback_days": lookback})
+    values = channel_values(settings, Days(days.last, days.last), rules=rules)
     return pd.concat([values.assign(date=day) for day in days], ignore_index=True)
 
 

@@ -27,7 +27,14 @@ def with_ihc(journeys: Iterable[pd.DataFrame], shares: Iterable[pd.DataFrame]) -
         yield of_journeys.assign(ihc=of_shares["ihc"])
 
 
-def model_rows(settings: Settings, journeys: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `model_attribution` for these journeys."""
-    rows = attribute(journeys, settings.model_rules, values)
-    return rows.assign(rules=str(settings.model_rules.path), settings=settings.models_fingerprint())
+def model_rows(settings: Settings, journeys: Iterable[pd.DataFrame], values: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The frames of `model_attribution` for these frames of journeys, as `with_ihc` gives them.
+
+    `values`: rows of `channel_values`; those that were learned by other settings are passed over. The settings' files are read
+    once, before the first frame. Raises AttributionError where a file cannot be read and where a day has no values.
+    """
+    rules = settings.model_rules
+    fingerprint = settings.models_fingerprint(rules)
+    values = values[values["settings"] == settings.learning_fingerprint(rules)]
+    for frame in journeys:
+        yield attribute(frame, rules, values).assign(rules=str(rules.path), settings=fingerprint)

@@ -31,20 +31,24 @@ NEVER = np.iinfo(np.int64).max
 COLUMNS = ("date", "model", "channel_name", "value", "rules", "settings")
 
 
-def channel_values(settings: Settings, days: Days, *, relearn: bool = False) -> pd.DataFrame:
+def channel_values(settings: Settings, days: Days, *, relearn: bool = False, rules: ModelRules | None = None) -> pd.DataFrame:
     """The rows of `channel_values` for these days: those that are there by the same settings, and what is learned for others.
 
     So a value is learned once, and stays: a session that comes late changes no day's values (with `relearn`, all are learned
-    anew). Writes nothing. Raises AttributionError for broken sources.
+    anew). `rules`: the `model_rules` of the settings, where they were read already. Writes nothing. Raises AttributionError for
+    broken sources.
     """
-    rules = settings.model_rules
+    rules = rules or settings.model_rules
+    fingerprint = settings.learning_fingerprint(rules)
     kept = _kept(settings.warehouse, days)
-    kept = kept[(kept["settings"] == settings.learning_fingerprint()) & kept["model"].isin(rules.learned) & (not relearn)]
+    kept = kept[(kept["settings"] == fingerprint) & kept["model"].isin(rules.learned) & (not relearn)]
     found = set(zip(kept["date"], kept["model"], strict=True))
     lacking = [day for day in days if any((day, model) not in found for model in rules.learned)]
-    learned = [row for unbroken in unbroken_ranges(lacking) for row in _learned(settings, unbroken) if row[:2] not in found]
+    learned = [
+        row for unbroken in unbroken_ranges(lacking) for row in _learned(settings, rules, unbroken) if row[:2] not in found
+    ]
     new = pd.DataFrame(learned, columns=["date", "model", "channel_name", "value"])
-    new = new.assign(rules=str(rules.path), settings=settings.learning_fingerprint())
+    new = new.assign(rules=str(rules.path), settings=fingerprint)
     both = pd.concat([kept, new[list(COLUMNS)].astype(kept.dtypes)])
     return both.sort_values(["date", "model", "channel_name"], ignore_index=True)
 
@@ -58,13 +62,12 @@ def _kept(warehouse: SQLiteWarehouse, days: Days) -> pd.DataFrame:
     return pd.DataFrame({column.name: pd.Series(dtype=DTYPES[column.type]) for column in table.columns})
 
 
-def _learned(settings: Settings, days: Days) -> Iterator[tuple[str, str, str, float]]:
+def _learned(settings: Settings, rules: ModelRules, days: Days) -> Iterator[tuple[str, str, str, float]]:
     """For each day, each model that learns and each channel of the day's window: what the channel is worth."""
-    rules, warehouse = settings.model_rules, settings.warehouse
     window = Days(shift(days.first, 1 - rules.training_days), days.last)
     channels = Channels()
     sessions = Sessions.read(settings, window, channels)
-    found = warehouse.stream_query(query_of(settings, CUSTOMER_JOURNEYS, window), schema()["customer_journeys"])
+    found = settings.warehouse.stream_query(query_of(settings, CUSTOMER_JOURNEYS, window), schema()["customer_journeys"])
     converting, conversions = pooled(found, channels)
     converted_on = _numbers(conversions["conv_date"])
     for day in days:

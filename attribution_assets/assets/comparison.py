@@ -59,8 +59,8 @@ def comparison_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             base=comparison.base,
             first_day=comparison.days.first,
             last_day=comparison.days.last,
-            rules=str(settings.model_rules.path),
-            settings=settings.models_fingerprint(),
+            rules=str(comparison.rules.path),
+            settings=settings.models_fingerprint(comparison.rules),
         )
 
     @_whole_table(

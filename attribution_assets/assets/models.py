@@ -1,6 +1,5 @@
 """How channel_values and model_attribution are computed: what models learn from journeys, and what they credit."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -33,9 +32,4 @@ def model_attribution(
     """The credit of every session under every model, frame by frame; `channel_values` is one pandas frame."""
     from attribution_assets.analysis.crediting import model_rows, with_ihc
 
-    def rows() -> "Iterator[pd.DataFrame]":
-        values = channel_values[channel_values["settings"] == settings.learning_fingerprint()]
-        for journeys in with_ihc(customer_journeys, attribution_customer_journey):
-            yield model_rows(settings, journeys, values)
-
-    return Frames(rows())
+    return Frames(model_rows(settings, with_ihc(customer_journeys, attribution_customer_journey), channel_values))

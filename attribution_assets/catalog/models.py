@@ -6,6 +6,7 @@ import json
 
 from attribution_assets.catalog.checks import CONVERSIONS_ARE_SOUND
 from attribution_assets.catalog.table import Check, DailyTable, Parameters
+from attribution_assets.models import LEARNED
 from attribution_assets.settings import Settings
 
 CREDITS = "model_attribution WHERE conv_date BETWEEN $first_day AND $last_conversion_day"
@@ -22,7 +23,7 @@ def _model_parameters(settings: Settings) -> Parameters:
         "model_count": len(rules.models),
         "channel_groups": json.dumps(rules.path.channel_groups),
         "rules": str(rules.path),
-        "settings": settings.models_fingerprint(),
+        "settings": settings.models_fingerprint(rules),
     }
 
 
@@ -33,7 +34,7 @@ CHANNEL_VALUES = DailyTable(
     days="conversion",
     day_column="date",
     description=(
-        "One row per day, model that learns (markov, shapley) and channel: what the channel is worth, learned from the "
+        f"One row per day, model that learns ({', '.join(LEARNED)}) and channel: what the channel is worth, learned from the "
         "journeys of the {training_days} days that end with the day, converting and not.\n\n"
         "A day is the last of its window. Learned once, when its journeys are there; a run with the config `relearn: true` "
         "learns anew."

@@ -75,7 +75,7 @@ def compute_all(database: Path, days: Days, engine: compute.Compute, **settings:
     warehouse.replace_days(tables["channel_values"], "date", days, values)
     journeys = warehouse.stream(tables["customer_journeys"], "conv_date", days)
     shares = warehouse.stream(tables["attribution_customer_journey"], "conv_date", days)
-    credit = (model_rows(chosen, frame, values) for frame in with_ihc(journeys, shares))
+    credit = model_rows(chosen, with_ihc(journeys, shares), values)
     warehouse.replace_days(tables["model_attribution"], "conv_date", days, Frames(credit))
     warehouse.replace_days(tables["model_reporting"], "date", days, query_of(chosen, MODEL_REPORTING, days))
 
