@@ -214,11 +214,11 @@ def _fit(looks: _Looks, channels: int, *, increasing: bool) -> tuple[Floats, Boo
 
     def jacobian(log_weights: Floats) -> Floats:
         factor, degree, piece = profile(log_weights)
-        of_looks = design * degree[knot, None]
+        per_look = design * degree[knot, None]
         pull = (ratio - 2 * factor * degree[knot]) * factor / noise**2
         pulls = np.column_stack([np.bincount(piece, pull * column) for column in design.T])
-        of_pieces = pulls / np.bincount(piece, (factor / noise) ** 2)[:, None]
-        return np.vstack([-(of_looks + of_pieces[piece]) * (factor / noise)[:, None], np.eye(channels)])
+        per_piece = pulls / np.bincount(piece, (factor / noise) ** 2)[:, None]
+        return np.vstack([-(per_look + per_piece[piece]) * (factor / noise)[:, None], np.eye(channels)])
 
     guess = _straight(looks, design)
     log_weights = least_squares(residuals, guess, jacobian).x
@@ -250,7 +250,7 @@ def _fit_holder(journeys: Journeys, recorded: Floats, unweighted: Floats) -> tup
     shown = held[journeys.journey] & (unweighted > 0)
     recorded, unweighted, channel = recorded[shown], unweighted[shown], journeys.channel[shown]
     journey = np.unique(journeys.journey[shown], return_inverse=True)[1]
-    of_channel = np.eye(len(journeys.labels))[channel]
+    is_channel = np.eye(len(journeys.labels))[channel]
 
     def shares(log_weights: Floats) -> Floats:
         weighted = unweighted * np.exp(log_weights)[channel]
@@ -261,10 +261,10 @@ def _fit_holder(journeys: Journeys, recorded: Floats, unweighted: Floats) -> tup
 
     def jacobian(log_weights: Floats) -> Floats:
         share = shares(log_weights)[:, None]
-        of_journey = np.column_stack([np.bincount(journey, column) for column in (share * of_channel).T])
-        return np.vstack([share * (of_channel - of_journey[journey]) / ROUNDING, np.eye(of_channel.shape[1])])
+        per_journey = np.column_stack([np.bincount(journey, column) for column in (share * is_channel).T])
+        return np.vstack([share * (is_channel - per_journey[journey]) / ROUNDING, np.eye(is_channel.shape[1])])
 
-    near = least_squares(residuals, np.zeros(of_channel.shape[1]), jacobian).x
+    near = least_squares(residuals, np.zeros(is_channel.shape[1]), jacobian).x
     # The shares are off by more than rounding where f_C is, at hours few looks fall on: those journeys must not count so much.
     log_weights = least_squares(residuals, near, jacobian, loss="soft_l1").x
     is_look = np.abs(jacobian(log_weights)[: len(recorded)]) > 10

@@ -24,7 +24,7 @@ from attribution_assets.ihc.packing import Journey
 from attribution_assets.ihc.parameters import OUTPUTS
 from attribution_assets.ihc.redistribution import Redistribution
 
-PATIENCE = Retry(total=6, backoff_factor=0.5, backoff_jitter=0.5, backoff_max=60)
+RETRY = Retry(total=6, backoff_factor=0.5, backoff_jitter=0.5, backoff_max=60)
 """How often a request is repeated, and how long to wait before: at once, then 1, 2, 4, 8, 16 s, and a random part of 0.5 s."""
 
 LONGEST_WAIT_SECONDS = 300
@@ -72,13 +72,13 @@ class IHCClient:
     url: str = ENDPOINT
     redistribution: Redistribution | None = None
     timeout: float = 60.0
-    patience: Retry = PATIENCE
+    retry: Retry = RETRY
 
     def ask(self, journeys: Sequence[Journey], stop: Event | None = None) -> Outcome:
         """One request for these journeys, which must be within the service's limits, and its checked answer.
 
         429, 5xx, a broken connection, a missed `timeout` (seconds without a byte) and an answer that cannot be read are tried
-        again, at most as often as `patience` says and no sooner than Retry-After says. Raises RefusedError for 401 and 403.
+        again, at most as often as `retry` says and no sooner than Retry-After says. Raises RefusedError for 401 and 403.
         Once `stop` is set, nothing is tried again.
         """
         stop = stop or Event()
@@ -86,18 +86,18 @@ class IHCClient:
         if self.redistribution:
             content["redistribution_parameter"] = self.redistribution.as_sent()
         body = json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
-        patience = self.patience
+        retry = self.retry
         while True:
-            tries = len(patience.history) + 1
+            tries = len(retry.history) + 1
             try:
                 value, failures = self._post(body)
                 answers, reasons, strays = _checked(journeys, value, failures)
-                return Outcome(answers, {conv_id: self._told(reason) for conv_id, reason in reasons.items()}, tries, strays)
+                return Outcome(answers, {conv_id: self._redacted(reason) for conv_id, reason in reasons.items()}, tries, strays)
             except _NoAnswerError as failure:
-                reason = self._told(failure)
+                reason = self._redacted(failure)
                 if failure.again:
                     try:
-                        patience = self._wait(patience, failure, stop)
+                        retry = self._wait(retry, failure, stop)
                         continue
                     except MaxRetryError:
                         reason += f" ({tries} tries)"
@@ -105,19 +105,19 @@ class IHCClient:
                         reason += f"; {given_up}"
                 return Outcome({}, {journey.conv_id: reason for journey in journeys}, tries)
 
-    def _wait(self, patience: Retry, failure: _NoAnswerError, stop: Event) -> Retry:
-        """Waits as long as it takes before another try, and says how much patience is left."""
-        patience = patience.increment("POST", self.url, error=failure)
+    def _wait(self, retry: Retry, failure: _NoAnswerError, stop: Event) -> Retry:
+        """Waits as long as it takes before another try, and gives the retries that are left."""
+        retry = retry.increment("POST", self.url, error=failure)
         asked_by = failure.response.raw if failure.response is not None else None
         try:
-            seconds = patience.get_retry_after(asked_by) if asked_by is not None else None
+            seconds = retry.get_retry_after(asked_by) if asked_by is not None else None
         except (InvalidHeader, ValueError):  # no number and no date, or one beyond all bounds
             seconds = None
         if seconds and seconds > LONGEST_WAIT_SECONDS:
             raise _NoAnswerError(f"it asks to wait {seconds:,.0f} s", again=False)
-        if stop.wait(seconds or patience.get_backoff_time()):
+        if stop.wait(seconds or retry.get_backoff_time()):
             raise _NoAnswerError("the run was stopped", again=False)
-        return patience
+        return retry
 
     def _post(self, body: bytes) -> tuple[list[Any], list[Any]]:
         """The `value` and the `partialFailureErrors` of one answer. Raises _NoAnswerError for anything else."""
@@ -148,7 +148,7 @@ class IHCClient:
             if isinstance(value, list):
                 return value, failures if isinstance(failures, list) else [failures]
             raise _NoAnswerError("the answer cannot be read", again=True)
-        shown = self._told(f"{status} {said.get('message') or said.get('error') or response.reason or ''}")
+        shown = self._redacted(f"{status} {said.get('message') or said.get('error') or response.reason or ''}")
         if status in ("401", "403"):
             raise RefusedError(f"The IHC API refuses the key ({shown}). Set IHC_API_KEY to a valid one.")
         raise _NoAnswerError(shown, again=status == "429" or status.startswith("5"), response=response)
@@ -162,7 +162,7 @@ class IHCClient:
         session.mount("http://", adapter)
         return session
 
-    def _told(self, said: object) -> str:
+    def _redacted(self, said: object) -> str:
         """What the service or the connection said, in one short line and without the key."""
         return " ".join(str(said).replace(self.key.strip(), "***").split())[:250]
 
@@ -187,7 +187,7 @@ def _checked(
         else:
             strays += 1
     failed = {_id(failure, "conversion_id"): failure for failure in failures}
-    of_no_journey = f"; the service says: {failed[None]}" if None in failed else ""
+    general_failure = f"; the service says: {failed[None]}" if None in failed else ""
     answers: dict[str, Answer] = {}
     reasons: dict[str, str] = {}
     for journey in journeys:
@@ -197,7 +197,7 @@ def _checked(
             text = " ".join(str(part) for name, part in said.items() if name != "conversion_id")
             reasons[journey.conv_id] = f"the service failed on it: {text}"
         elif wrong:
-            reasons[journey.conv_id] = f"its answer is not valid: {wrong}{of_no_journey}"
+            reasons[journey.conv_id] = f"its answer is not valid: {wrong}{general_failure}"
         else:
             by_session = {_id(row, "session_id"): row for row in rows[journey.conv_id]}
             answers[journey.conv_id] = [

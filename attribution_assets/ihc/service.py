@@ -31,15 +31,15 @@ LongJourneys = Literal["latest", "fail"]
 Find = Callable[[Sequence[Journey]], dict[str, Answer]]
 """Gives the answers that are known already, by conversion."""
 
-TOLD = ("conversions", "taken from the ledger", "answered by the API", "requests")
-"""What is told of every run; more where there is more to tell."""
+ALWAYS_COUNTED = ("conversions", "taken from the ledger", "answered by the API", "requests")
+"""What is counted in every run, also where it is 0; other counts are shown only where they are not."""
 
 ESTIMATED = ("conversions", "sessions", "in the ledger", "to send", "sessions to send", "requests", "longer than a request")
 
 logger = logging.getLogger(__name__)
 
 Results = Generator[pd.DataFrame, None, dict[str, int]]
-"""Frames of `ihc_results`, whole conversions each; the value that the generator returns is what is to be told of them."""
+"""Frames of `ihc_results`, whole conversions each; the value that the generator returns is what was counted."""
 
 
 class Batch(NamedTuple):
@@ -86,34 +86,34 @@ class IHCService:
         each request in the ledger as they come. Raises RefusedError at once where the key is refused, and AttributionError when
         everything was tried where conversions stay without an answer: it names how many, their days and why.
         """
-        told = Counter(dict.fromkeys(TOLD, 0))
+        counts = Counter(dict.fromkeys(ALWAYS_COUNTED, 0))
         missing = _Missing()
         stop = Event()
         with ExitStack() as held, ThreadPoolExecutor(self.limits.concurrency) as pool, ExitStack() as running:
             running.callback(stop.set)  # before the pool waits for its requests
             batches = _batches(frames, self._finder(refresh, held), self.limits, self.long_journeys)
             for journeys, outcome in self._outcomes(batches, pool, stop):
-                told["conversions"] += len(journeys)
-                told["requests"] += outcome.tries
-                told["answered by the API" if outcome.tries else "taken from the ledger"] += len(outcome.answers)
-                told["longer than a request"] += sum(bool(journey.left_out) for journey in journeys)
-                told["rows that were not asked for"] += outcome.strays
+                counts["conversions"] += len(journeys)
+                counts["requests"] += outcome.tries
+                counts["answered by the API" if outcome.tries else "taken from the ledger"] += len(outcome.answers)
+                counts["longer than a request"] += sum(bool(journey.left_out) for journey in journeys)
+                counts["rows that were not asked for"] += outcome.strays
                 if outcome.answers:
                     yield self._answered(journeys, outcome)
                 unanswered = [journey for journey in journeys if journey.conv_id in outcome.reasons]
                 for journey in unanswered:
                     missing.add(journey, outcome.reasons[journey.conv_id])
                 if unanswered and self.on_partial == "embedded":
-                    told["filled in by the embedded model"] += len(unanswered)
+                    counts["filled in by the embedded model"] += len(unanswered)
                     yield self._filled_in(unanswered)
         if missing and self.on_partial == "fail":
             raise AttributionError(
-                f"{missing.told()} What was answered is kept in {self.ledger.path} and is not sent again: run again for the "
-                "rest, or set IHC_ON_PARTIAL=embedded to have the embedded model fill the gap. ihc_results stays as it was."
+                f"{missing.sentence()} What was answered is kept in {self.ledger.path} and is not sent again: run again for "
+                "the rest, or set IHC_ON_PARTIAL=embedded to have the embedded model fill the gap. ihc_results stays as it was."
             )
         if missing:
-            logger.warning("%s The embedded model fills the gap.", missing.told())
-        summary = {name: count for name, count in told.items() if count or name in TOLD}
+            logger.warning("%s The embedded model fills the gap.", missing.sentence())
+        summary = {name: count for name, count in counts.items() if count or name in ALWAYS_COUNTED}
         logger.info("IHC API: %s.", ", ".join(f"{count:,} {name}" for name, count in summary.items()))
         return summary
 
@@ -203,18 +203,18 @@ def estimate(
     Counts `conversions` and their `sessions`, the conversions `in the ledger`, those `to send` with the `sessions to send`, the
     `requests` that takes if none has to be repeated, and the journeys `longer than a request`.
     """
-    told = Counter(dict.fromkeys(ESTIMATED, 0))
+    counts = Counter(dict.fromkeys(ESTIMATED, 0))
     for journeys, outcome in _batches(frames, partial(ledger.find, account), limits, long_journeys):
-        told["conversions"] += len(journeys)
-        told["sessions"] += sum(len(journey.left_out) + len(journey.sessions) for journey in journeys)
-        told["longer than a request"] += sum(bool(journey.left_out) for journey in journeys)
+        counts["conversions"] += len(journeys)
+        counts["sessions"] += sum(len(journey.left_out) + len(journey.sessions) for journey in journeys)
+        counts["longer than a request"] += sum(bool(journey.left_out) for journey in journeys)
         if outcome is not None:
-            told["in the ledger"] += len(outcome.answers)
+            counts["in the ledger"] += len(outcome.answers)
         else:
-            told["to send"] += len(journeys)
-            told["sessions to send"] += sum(len(journey.sessions) for journey in journeys)
-            told["requests"] += 1
-    return dict(told)
+            counts["to send"] += len(journeys)
+            counts["sessions to send"] += sum(len(journey.sessions) for journey in journeys)
+            counts["requests"] += 1
+    return dict(counts)
 
 
 def _batches(frames: Iterable[pd.DataFrame], find: Find, limits: Limits, long_journeys: LongJourneys) -> Iterator[Batch]:
@@ -268,7 +268,7 @@ class _Missing:
         if len(self.examples[reason]) < 3:
             self.examples[reason].append(journey.conv_id)
 
-    def told(self) -> str:
+    def sentence(self) -> str:
         days = [f"{day} ({count:,})" for day, count in sorted(self.days.items())]
         further = [f"{len(days) - 10} more days"] if len(days) > 10 else []
         reasons = [

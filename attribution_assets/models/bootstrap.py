@@ -45,11 +45,11 @@ def compare(credit: pd.DataFrame, revenue: pd.Series, cost: pd.Series, base: str
         shape,
     )
     cell, number = np.unique(at, return_inverse=True)
-    of_cell = np.bincount(number, weights=credit["credit"].to_numpy())
+    orders = np.bincount(number, weights=credit["credit"].to_numpy())
     conversion, pair = np.divmod(cell, len(models) * len(channels))
     table = pd.DataFrame({"model": np.repeat(models, len(channels)), "channel_name": channels * len(models)})
     spent = cost.reindex(table["channel_name"]).fillna(0).to_numpy(np.float64)
-    amounts = {"orders": of_cell, "revenue": of_cell * revenue.to_numpy(np.float64)[conversion]}
+    amounts = {"orders": orders, "revenue": orders * revenue.to_numpy(np.float64)[conversion]}
     table["cost"] = spent
     for name, values in amounts.items():
         table[name] = np.bincount(pair, weights=values, minlength=len(table))
@@ -57,12 +57,12 @@ def compare(credit: pd.DataFrame, revenue: pd.Series, cost: pd.Series, base: str
     table["ROAS"] = table["revenue"] / table["cost"].where(table["cost"] != 0)
     places = table.sort_values(["revenue", "channel_name"], ascending=[False, True]).groupby("model").cumcount() + 1
     table["rank"] = places
-    of_base = np.tile(np.flatnonzero(table["model"] == base), len(models))
-    table["rank_change"] = table["rank"].to_numpy()[of_base] - table["rank"].to_numpy()
+    base_rows = np.tile(np.flatnonzero(table["model"] == base), len(models))
+    table["rank_change"] = table["rank"].to_numpy()[base_rows] - table["rank"].to_numpy()
     drawn = _drawn(conversion, pair, np.array(list(amounts.values())), (len(conversions), len(table)), seed)
     for name, sums in zip(amounts, drawn, strict=True):
-        low, high = np.quantile(sums - sums[:, of_base], INTERVAL, axis=0)
-        table[f"{name}_shift"] = table[name].to_numpy() - table[name].to_numpy()[of_base]
+        low, high = np.quantile(sums - sums[:, base_rows], INTERVAL, axis=0)
+        table[f"{name}_shift"] = table[name].to_numpy() - table[name].to_numpy()[base_rows]
         table[f"{name}_shift_low"], table[f"{name}_shift_high"] = low, high
     table["is_noise"] = (table["orders_shift_low"] <= 0) & (table["orders_shift_high"] >= 0)
     order = {model: place for place, model in enumerate(models)}
@@ -73,7 +73,7 @@ def _drawn(conversion: Ints, pair: Ints, amounts: Floats, shape: tuple[int, int]
     """The sums of each amount in each draw of the conversions, shape (amounts, RESAMPLES, pairs); equal for equal seeds."""
     from scipy.sparse import csr_array
 
-    of_conversions = [csr_array((values, (conversion, pair)), shape=shape).T for values in amounts]
+    by_conversion = [csr_array((values, (conversion, pair)), shape=shape).T for values in amounts]
     rng = np.random.default_rng(seed)
     count = shape[0]
     sums = np.empty((len(amounts), RESAMPLES, shape[1]))
@@ -81,7 +81,7 @@ def _drawn(conversion: Ints, pair: Ints, amounts: Floats, shape: tuple[int, int]
         draws = min(batch, RESAMPLES - start)
         drawn = rng.integers(count, size=(draws, count)) + np.arange(draws)[:, None] * count
         times = np.bincount(drawn.ravel(), minlength=draws * count).reshape(draws, count).T.astype(np.float64)
-        for amount, values in enumerate(of_conversions):
+        for amount, values in enumerate(by_conversion):
             sums[amount, start : start + draws] = (values @ times).T
     return sums
 

@@ -119,10 +119,8 @@ class Journeys:
 
     def only(self, sessions: Bools) -> Journeys:
         """The journeys with these sessions alone; one that has none of them is gone."""
-        of_journey = self.journey[sessions]
-        return Journeys(
-            np.flatnonzero(np.diff(of_journey, prepend=-1)), self.time[sessions], self.channel[sessions], self.labels
-        )
+        journey = self.journey[sessions]
+        return Journeys(np.flatnonzero(np.diff(journey, prepend=-1)), self.time[sessions], self.channel[sessions], self.labels)
 
 
 def nanoseconds(timestamp: pd.Series) -> Ints:

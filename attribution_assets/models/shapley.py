@@ -41,9 +41,9 @@ def shapley(journeys: Journeys, converted: Bools, *, seed: int = 0) -> Floats:
 
 
 def _exact(journeys: Journeys, channel: Ints, converted: Bools, channels: int, _seed: int) -> Floats:
-    of_journey = np.bitwise_or.reduceat(1 << channel, journeys.offsets)
-    within = np.bincount(of_journey, minlength=1 << channels).astype(np.float64)
-    converted_within = np.bincount(of_journey, weights=converted, minlength=1 << channels).astype(np.float64)
+    members = np.bitwise_or.reduceat(1 << channel, journeys.offsets)
+    within = np.bincount(members, minlength=1 << channels).astype(np.float64)
+    converted_within = np.bincount(members, weights=converted, minlength=1 << channels).astype(np.float64)
     for counts in (within, converted_within):  # from the journeys of exactly a set to those within it
         for bit in range(channels):
             without, with_ = _halves(counts, bit)
@@ -58,19 +58,19 @@ def _exact(journeys: Journeys, channel: Ints, converted: Bools, channels: int, _
     return values
 
 
-def _halves(of_sets: Floats, bit: int) -> tuple[Floats, Floats]:
+def _halves(per_set: Floats, bit: int) -> tuple[Floats, Floats]:
     """The entries of the sets without and with this member, as views, each beside the other's."""
-    halves = of_sets.reshape(-1, 2, 1 << bit)
+    halves = per_set.reshape(-1, 2, 1 << bit)
     return halves[:, 0], halves[:, 1]
 
 
 def _sampled(journeys: Journeys, channel: Ints, converted: Bools, channels: int, seed: int) -> Floats:
     is_in = np.zeros((len(journeys), channels), dtype=bool)
     is_in[journeys.journey, channel] = True
-    sets, of_journey = np.unique(np.packbits(is_in, axis=1), axis=0, return_inverse=True)
+    sets, set_of_journey = np.unique(np.packbits(is_in, axis=1), axis=0, return_inverse=True)
     members = np.unpackbits(sets, axis=1, count=channels).astype(bool)
-    count = np.bincount(of_journey, minlength=len(sets)).astype(np.float64)
-    conversions = np.bincount(of_journey, weights=converted, minlength=len(sets))
+    count = np.bincount(set_of_journey, minlength=len(sets)).astype(np.float64)
+    conversions = np.bincount(set_of_journey, weights=converted, minlength=len(sets))
     rng = np.random.default_rng(seed)
     total = np.zeros(channels)
     for _ in range(ORDERS // 2):

@@ -89,13 +89,13 @@ def many_journeys(conversions: int, seed: int) -> pd.DataFrame:
     """Of one to nine sessions of eight channels, some of them seldom; pauses from seconds to weeks."""
     chance = random.Random(seed)
     channels = ["Email", "Search", "Social", "Radio", "Display", "Direct", "Affiliate", "Referral"]
-    told: list[dict[str, Any]] = []
+    answered: list[dict[str, Any]] = []
     for number in range(conversions):
         time = START
         for k in range(min(9, 1 + int(chance.expovariate(0.5)))):
             pause = chance.lognormvariate(-1, 1.5) if chance.random() < 0.5 else chance.lognormvariate(3.2, 1.2)
             time += timedelta(seconds=round(3600 * pause))
-            told.append(
+            answered.append(
                 {
                     "request": "0",
                     "conversion_id": f"c{number:04}",
@@ -106,7 +106,7 @@ def many_journeys(conversions: int, seed: int) -> pd.DataFrame:
                     "closer_engagement": int(chance.random() < 0.6),
                 }
             )
-    return pd.DataFrame(told)
+    return pd.DataFrame(answered)
 
 
 def made_up_account(saturation: float, *, jumps: bool, seed: int) -> IHCParameters:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from urllib3.util import Retry
 
-from attribution_assets.ihc.client import LONGEST_WAIT_SECONDS, PATIENCE, IHCClient, Outcome, RefusedError
+from attribution_assets.ihc.client import LONGEST_WAIT_SECONDS, RETRY, IHCClient, Outcome, RefusedError
 from attribution_assets.ihc.endpoint import ENDPOINT, endpoint
 from attribution_assets.ihc.packing import Journey
 from attribution_assets.ihc.redistribution import Redistribution
@@ -76,9 +76,7 @@ def api() -> Iterator[Service]:
 
 def client(api: Service, **options: Any) -> IHCClient:
     """Gives up after three tries, and waits between them only where it is asked to."""
-    return IHCClient(
-        **{"key": KEY, "conv_type_id": "new", "url": endpoint(api.url), "timeout": 1, "patience": PATIENT, **options}
-    )
+    return IHCClient(**{"key": KEY, "conv_type_id": "new", "url": endpoint(api.url), "timeout": 1, "retry": PATIENT, **options})
 
 
 def at_first(*faults: Fault) -> Callable[[int], Fault | None]:
@@ -336,7 +334,7 @@ def test_a_fault_that_may_pass_is_tried_again_with_the_same_request(api: Service
 
 
 @pytest.mark.parametrize("fault", TRIED_AGAIN)
-def test_the_number_of_tries_is_bounded_and_told_with_the_reason(api: Service, fault: str) -> None:
+def test_the_number_of_tries_is_bounded_and_shown_with_the_reason(api: Service, fault: str) -> None:
     outcome = ask(api, FAULTS[fault], journey("c1"), journey("c2"))
 
     assert outcome.answers == {}
@@ -420,24 +418,24 @@ def test_a_message_of_the_service_is_a_reason_of_one_short_line(api: Service) ->
     assert len(outcome.reasons["c"]) < 300
 
 
-def test_a_service_that_is_not_there_is_told_in_the_reason() -> None:
+def test_a_service_that_is_not_there_is_named_in_the_reason() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
-    outcome = IHCClient(KEY, "new", f"http://127.0.0.1:{port}/", patience=PATIENT).ask([journey()])
+    outcome = IHCClient(KEY, "new", f"http://127.0.0.1:{port}/", retry=PATIENT).ask([journey()])
 
     assert outcome.reasons == {"c": "the connection failed: [Errno 111] Connection refused (3 tries)"}
 
 
 def test_waits_grow_to_16_seconds_before_a_client_gives_up() -> None:
-    patience, waits = PATIENCE, []
+    retry, waits = RETRY, []
     for _ in range(6):
-        patience = patience.increment(error=TimeoutError())
-        waits.append(patience.get_backoff_time())
+        retry = retry.increment(error=TimeoutError())
+        waits.append(retry.get_backoff_time())
 
     assert waits[0] == 0
     assert [int(2 * wait) // 2 for wait in waits[1:]] == pytest.approx([1, 2, 4, 8, 16], abs=0.5)
-    assert patience.total == 0
+    assert retry.total == 0
 
 
 # Retry-After ----------------------------------------------------------------------------------------------------------
@@ -464,7 +462,7 @@ def test_retry_after_as_a_date_is_waited_for(api: Service) -> None:
 
 
 @pytest.mark.parametrize("in_seconds", [True, False])
-def test_a_retry_after_that_is_too_long_is_told_and_not_waited_for(api: Service, in_seconds: bool) -> None:
+def test_a_retry_after_that_is_too_long_is_named_and_not_waited_for(api: Service, in_seconds: bool) -> None:
     seconds = LONGEST_WAIT_SECONDS + 60
     text = str(seconds) if in_seconds else formatdate(time.time() + seconds, usegmt=True)
 
@@ -611,7 +609,7 @@ def test_what_is_no_http_address_or_holds_more_than_one_is_refused(url: str) -> 
 
 def test_several_threads_can_ask_one_client(api: Service) -> None:
     api.fault = lambda n: FAULTS["500"] if n % 5 == 0 else None
-    shared = client(api, timeout=10, patience=Retry(total=20, backoff_factor=0))
+    shared = client(api, timeout=10, retry=Retry(total=20, backoff_factor=0))
     journeys = [journey(f"c{i}", sessions=1 + i % 3) for i in range(40)]
 
     with ThreadPoolExecutor(8) as pool:

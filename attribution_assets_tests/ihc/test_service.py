@@ -152,9 +152,9 @@ def test_a_fault_is_survived_or_said_and_a_rerun_completes_the_table_without_sen
 def test_a_fault_of_the_whole_request_is_mended_within_the_run(name: str, api: Service, tmp_path: Path) -> None:
     api.fault = lambda n: FAULTS[name] if n == 3 else None
 
-    _, told = ran(asking(api, tmp_path), TWENTY)
+    _, counts = ran(asking(api, tmp_path), TWENTY)
 
-    assert told == {"conversions": 20, "taken from the ledger": 0, "answered by the API": 20, "requests": 11}
+    assert counts == {"conversions": 20, "taken from the ledger": 0, "answered by the API": 20, "requests": 11}
 
 
 def test_a_failure_names_how_many_conversions_of_which_days_and_why(api: Service, tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_failure_names_how_many_conversions_of_which_days_and_why(api: Service
 def test_a_service_that_is_down_is_not_asked_for_everything(api: Service, tmp_path: Path) -> None:
     api.fault = lambda _: status(503)
     service = asking(api, tmp_path, limits=Limits(journeys=1, concurrency=2))
-    service = replace(service, client=replace(service.client, patience=IMPATIENT))
+    service = replace(service, client=replace(service.client, retry=IMPATIENT))
 
     with pytest.raises(
         AttributionError, match=r"60 conversions .*503 a bad day \(2 tries\).* not sent, since 5 requests in a row"
@@ -212,9 +212,9 @@ def test_the_rows_are_the_services_answers_with_backend_and_parameters(api: Serv
 def test_frames_share_requests(api: Service, tmp_path: Path) -> None:
     first, second = TWENTY[TWENTY["conv_id"] < "c007"], TWENTY[TWENTY["conv_id"] >= "c007"]
 
-    _, told = ran(asking(api, tmp_path), first, second)  # of 7 and 13 journeys
+    _, counts = ran(asking(api, tmp_path), first, second)  # of 7 and 13 journeys
 
-    assert told["requests"] == 10
+    assert counts["requests"] == 10
     assert api.broken == []
 
 
@@ -224,7 +224,7 @@ def test_no_journeys_send_nothing(api: Service, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failure", ["Journey c000: bad timestamp", {"statusCode": 406, "message": "bad timestamp"}])
-def test_a_failure_that_names_no_journey_is_told_with_those_that_are_missing(
+def test_a_failure_that_names_no_journey_is_shown_with_those_that_are_missing(
     failure: Any, api: Service, tmp_path: Path
 ) -> None:
     def leave_out(handler: Handler, sessions: list[Row], good: list[Row]) -> bool:
@@ -252,9 +252,9 @@ def test_a_valid_answer_counts_although_the_service_names_its_journey_among_the_
 def test_ids_that_are_numbers_are_sent_as_text_and_answered(api: Service, tmp_path: Path) -> None:
     numbered = journeys(2, 3).assign(conv_id=[1, 1, 2, 2, 2], session_id=range(5))
 
-    rows, told = ran(asking(api, tmp_path), numbered)
+    rows, counts = ran(asking(api, tmp_path), numbered)
 
-    assert told["answered by the API"] == 2
+    assert counts["answered by the API"] == 2
     assert rows["session_id"].tolist() == ["0", "1", "2", "3", "4"]
 
 
@@ -263,9 +263,9 @@ def test_ids_that_are_numbers_are_sent_as_text_and_answered(api: Service, tmp_pa
 
 def test_a_second_run_sends_nothing(api: Service, tmp_path: Path) -> None:
     first, _ = ran(asking(api, tmp_path), TWENTY)
-    second, told = ran(asking(api, tmp_path), TWENTY)
+    second, counts = ran(asking(api, tmp_path), TWENTY)
 
-    assert told == {"conversions": 20, "taken from the ledger": 20, "answered by the API": 0, "requests": 0}
+    assert counts == {"conversions": 20, "taken from the ledger": 20, "answered by the API": 0, "requests": 0}
     assert len(api.received) == 10
     pd.testing.assert_frame_equal(first, second, check_exact=True)
 
@@ -275,9 +275,9 @@ def test_a_changed_journey_is_sent_without_its_neighbours(api: Service, tmp_path
     late = TWENTY.copy()
     late.loc[late["conv_id"] == "c004", "channel_label"] = "Referral"
 
-    _, told = ran(asking(api, tmp_path), late)
+    _, counts = ran(asking(api, tmp_path), late)
 
-    assert told["answered by the API"] == 1
+    assert counts["answered by the API"] == 1
     assert len(api.received[-1]) == 1
     assert '"c004"' in api.received[-1][0]
 
@@ -286,21 +286,21 @@ def test_refresh_sends_everything_again_and_the_newest_answers_count(api: Servic
     ran(asking(api, tmp_path), TWENTY)
     api.preset = "challenge"  # the account has been trained anew
 
-    refreshed, told = ran(asking(api, tmp_path), TWENTY, refresh=True)
+    refreshed, counts = ran(asking(api, tmp_path), TWENTY, refresh=True)
     later, _ = ran(asking(api, tmp_path), TWENTY)
 
-    assert told["answered by the API"] == 20
+    assert counts["answered by the API"] == 20
     pd.testing.assert_frame_equal(refreshed, later, check_exact=True)
     assert later["ihc"].tolist() == pytest.approx(attribute(TWENTY, "challenge")["ihc"].tolist(), abs=1e-4)
 
 
 def test_two_runs_at_once_pay_for_each_journey_once(api: Service, tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
-        told = [told for _, told in pool.map(lambda _: ran(asking(api, tmp_path), TWENTY), range(2))]
+        counts = [counts for _, counts in pool.map(lambda _: ran(asking(api, tmp_path), TWENTY), range(2))]
 
     assert api.sent_again == []
     assert len(api.received) == 10
-    assert sorted(one["answered by the API"] for one in told) == [0, 20]
+    assert sorted(one["answered by the API"] for one in counts) == [0, 20]
 
 
 # Long journeys --------------------------------------------------------------------------------------------------------
@@ -310,9 +310,9 @@ def test_of_a_journey_longer_than_a_request_the_latest_sessions_are_sent_and_the
     api: Service, tmp_path: Path
 ) -> None:
     api.max_sessions = 3
-    rows, told = ran(asking(api, tmp_path, limits=Limits(sessions=3)), journeys(5, 2))
+    rows, counts = ran(asking(api, tmp_path, limits=Limits(sessions=3)), journeys(5, 2))
 
-    assert told["longer than a request"] == 1
+    assert counts["longer than a request"] == 1
     assert api.broken == []
     of_the_long_one = rows[rows["conv_id"] == "c000"]
     left_out = of_the_long_one[of_the_long_one["session_id"] < "c000-02"]
@@ -331,9 +331,9 @@ def test_or_it_is_left_without_an_answer_while_the_others_are_answered(api: Serv
 
 
 def test_a_journey_just_as_long_as_a_request_is_sent_whole(api: Service, tmp_path: Path) -> None:
-    _, told = ran(asking(api, tmp_path, limits=Limits(sessions=3), long_journeys="fail"), journeys(3))
+    _, counts = ran(asking(api, tmp_path, limits=Limits(sessions=3), long_journeys="fail"), journeys(3))
 
-    assert told == {"conversions": 1, "taken from the ledger": 0, "answered by the API": 1, "requests": 1}
+    assert counts == {"conversions": 1, "taken from the ledger": 0, "answered by the API": 1, "requests": 1}
 
 
 @pytest.mark.parametrize("long_journeys", ["latest", "fail"])
@@ -343,9 +343,9 @@ def test_a_journey_that_was_answered_whole_is_not_paid_for_again_when_the_limit_
     whole, _ = ran(asking(api, tmp_path), journeys(5, 2))
     lower = asking(api, tmp_path, limits=Limits(sessions=3), long_journeys=long_journeys)
 
-    rows, told = ran(lower, journeys(5, 2))
+    rows, counts = ran(lower, journeys(5, 2))
 
-    assert told == {"conversions": 2, "taken from the ledger": 2, "answered by the API": 0, "requests": 0}
+    assert counts == {"conversions": 2, "taken from the ledger": 2, "answered by the API": 0, "requests": 0}
     pd.testing.assert_frame_equal(rows, whole, check_exact=True)
     assert estimate([journeys(5, 2)], lower.account, lower.ledger, lower.limits, long_journeys)["in the ledger"] == 2
 
@@ -370,9 +370,9 @@ def test_the_embedded_model_fills_the_gap_and_each_row_says_so(api: Service, tmp
         fallback=IHCParameters.load("alternative"),
     )
 
-    rows, told = ran(service, TWENTY)
+    rows, counts = ran(service, TWENTY)
 
-    assert told["filled in by the embedded model"] == 1
+    assert counts["filled in by the embedded model"] == 1
     filled = rows[rows["backend"] == "embedded"]
     assert filled["conv_id"].nunique() == 1
     assert set(filled["parameters"]) == {"alternative"}
@@ -400,9 +400,9 @@ def test_a_gap_that_was_filled_is_sent_at_the_next_run(api: Service, tmp_path: P
     api.fault = lambda n: partial if n == 0 else None
     ran(asking(api, tmp_path, on_partial="embedded"), TWENTY)
 
-    rows, told = ran(asking(api, tmp_path, on_partial="embedded"), TWENTY)
+    rows, counts = ran(asking(api, tmp_path, on_partial="embedded"), TWENTY)
 
-    assert told["answered by the API"] == 1
+    assert counts["answered by the API"] == 1
     assert set(rows["backend"]) == {"api"}
 
 
