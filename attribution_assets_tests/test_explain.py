@@ -12,7 +12,10 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
 
+from attribution_assets.analysis.explain import explain_cell, explain_conversion
 from attribution_assets.command.cli import main
+from attribution_assets.errors import AttributionError, NotFound, NotReady
+from attribution_assets.settings import Settings
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.test_end_to_end import EVEN
@@ -291,35 +294,63 @@ def no_file(shop: Shop) -> None:
 CELL = ("--channel", "Email", "--date")
 
 
-@pytest.mark.parametrize(
-    ("damage", "arguments", "says"),
-    [
-        (nothing, ["--conversion", "x"], "There is no conversion 'x' in {database}."),
-        (new_day, ["--conversion", "new"], "The conversion 'new' of 2023-09-05 has not been attributed yet. Run `attribution"),
-        (moved, ["--conversion", "second"], "The conversion 'second' of 2023-09-03 has not been attributed yet. Run `attr"),
-        (no_credit_table, ["--conversion", "first"], "has no table attribution_customer_journey yet: materialize attribution_"),
-        (
-            nothing,
-            ["--date", "2023-09-01", "--channel", "Mail"],
-            "There is no channel 'Mail' in the report of 2023-09-01. Its channels: 'Direct', 'Email'.",
-        ),
-        (
-            new_channel,
-            ["--date", "2023-09-01", "--channel", "TV"],
-            "is older than its sessions: it lacks 'TV'. Run `attribution",
-        ),
-        (
-            new_day,
-            [*CELL, "2023-09-05"],
-            "2023-09-05 has no report yet. Run `attribution run --start 2023-09-05 --end 2023-09-05",
-        ),
-        (nothing, [*CELL, "2023-09-04"], "2023-09-04 has no session, so its report is empty."),
-        (nothing, [*CELL, "2023-08-31"], f"2023-08-31 has no report: it is outside the partitions, 2023-09-01 to {YESTERDAY}."),
-        (nothing, [*CELL, TODAY], f"{TODAY} has no report: it is outside the partitions, 2023-09-01 to {YESTERDAY}."),
-        (no_report_table, [*CELL, "2023-09-01"], "has no table channel_reporting yet: materialize channel_reporting first."),
-        (no_file, [*CELL, "2023-09-01"], "There is no database {database}"),
-    ],
-)
+MISTAKES: list[tuple[type[AttributionError], Callable[[Shop], None], list[str], str]] = [
+    (NotFound, nothing, ["--conversion", "x"], "There is no conversion 'x' in {database}."),
+    (
+        NotReady,
+        new_day,
+        ["--conversion", "new"],
+        "The conversion 'new' of 2023-09-05 has not been attributed yet. Run `attribution",
+    ),
+    (
+        NotReady,
+        moved,
+        ["--conversion", "second"],
+        "The conversion 'second' of 2023-09-03 has not been attributed yet. Run `attr",
+    ),
+    (
+        NotReady,
+        no_credit_table,
+        ["--conversion", "first"],
+        "has no table attribution_customer_journey yet: materialize attribution_",
+    ),
+    (
+        NotFound,
+        nothing,
+        ["--date", "2023-09-01", "--channel", "Mail"],
+        "There is no channel 'Mail' in the report of 2023-09-01. Its channels: 'Direct', 'Email'.",
+    ),
+    (
+        NotReady,
+        new_channel,
+        ["--date", "2023-09-01", "--channel", "TV"],
+        "is older than its sessions: it lacks 'TV'. Run `attribution",
+    ),
+    (
+        NotReady,
+        new_day,
+        [*CELL, "2023-09-05"],
+        "2023-09-05 has no report yet. Run `attribution run --start 2023-09-05 --end 2023-09-05",
+    ),
+    (NotFound, nothing, [*CELL, "2023-09-04"], "2023-09-04 has no session, so its report is empty."),
+    (
+        NotFound,
+        nothing,
+        [*CELL, "2023-08-31"],
+        f"2023-08-31 has no report: it is outside the partitions, 2023-09-01 to {YESTERDAY}.",
+    ),
+    (NotFound, nothing, [*CELL, TODAY], f"{TODAY} has no report: it is outside the partitions, 2023-09-01 to {YESTERDAY}."),
+    (
+        NotReady,
+        no_report_table,
+        [*CELL, "2023-09-01"],
+        "has no table channel_reporting yet: materialize channel_reporting first.",
+    ),
+    (NotReady, no_file, [*CELL, "2023-09-01"], "There is no database {database}"),
+]
+
+
+@pytest.mark.parametrize(("damage", "arguments", "says"), [mistake[1:] for mistake in MISTAKES])
 def test_a_mistake_is_answered_by_one_line_that_helps_and_exit_code_1(
     reported: Shop, damage: Callable[[Shop], None], arguments: list[str], says: str
 ) -> None:
@@ -332,6 +363,23 @@ def test_a_mistake_is_answered_by_one_line_that_helps_and_exit_code_1(
     assert line.startswith("Error: ")
     assert says.format(database=reported.database) in line
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(("kind", "damage", "arguments"), [mistake[:3] for mistake in MISTAKES])
+def test_a_mistake_is_of_a_kind_that_a_server_can_tell(
+    reported: Shop, kind: type[AttributionError], damage: Callable[[Shop], None], arguments: list[str]
+) -> None:
+    damage(reported)
+    given = dict(zip(arguments[::2], arguments[1::2], strict=True))
+
+    def ask(settings: Settings) -> None:
+        if "--conversion" in given:
+            explain_conversion(settings, given["--conversion"])
+        else:
+            explain_cell(settings, given["--date"], given["--channel"])
+
+    with pytest.raises(kind):
+        ask(reported.settings())
 
 
 @pytest.mark.parametrize("arguments", [[], ["--date", "2023-09-01"], [*CELL, "2023-09-01", "--conversion", "first"]])

@@ -70,9 +70,9 @@ def replace(shop: Shop, rows: Rows, first: str, last: str | None = None) -> dict
 
 
 @contextmanager
-def refused(*words: str) -> Iterator[None]:
-    """What stands inside raises an AttributionError of one line, which says these words."""
-    with pytest.raises(AttributionError) as raised:
+def refused(*words: str, kind: type[AttributionError] = AttributionError) -> Iterator[None]:
+    """What stands inside raises an AttributionError of one line, which says these words; of this kind, where one is given."""
+    with pytest.raises(kind) as raised:
         yield
     message = str(raised.value)
     assert "\n" not in message

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attribution_assets.errors import AttributionError
+from attribution_assets.errors import AttributionError, Busy, NotReady
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.days import Days
@@ -41,8 +41,8 @@ logger = logging.getLogger(__name__)
 class SQLiteWarehouse:
     """The database file at `path`, which must exist. Every method opens a connection of its own and closes it.
 
-    All methods raise AttributionError for what the user can mend: no such file, not SQLite, locked, read-only,
-    a missing table or column.
+    All methods raise AttributionError for what the user can mend: not SQLite, read-only, a missing source or column. It is
+    NotReady where there is no such file, or a table of ours is not made yet, and Busy where the file stayed locked.
     """
 
     path: Path
@@ -55,7 +55,7 @@ class SQLiteWarehouse:
     def connect(self) -> Iterator[sqlite3.Connection]:
         """A connection in autocommit mode; SQLite's errors leave it as AttributionError."""
         if not self.path.is_file():
-            raise AttributionError(
+            raise NotReady(
                 f"There is no database {self.path}. Point --database or ATTRIBUTION_DATABASE to yours, "
                 "or make one with `attribution sample-data`."
             )
@@ -73,7 +73,7 @@ class SQLiteWarehouse:
                 add_views(connection)
                 yield connection
         except sqlite3.Error as error:
-            raise AttributionError(self._explain(error)) from error
+            raise self._in_words(error) from error
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -81,22 +81,26 @@ class SQLiteWarehouse:
         with self.connect() as connection, _transaction(connection):
             yield connection
 
-    def _explain(self, error: sqlite3.Error) -> str:
+    def _in_words(self, error: sqlite3.Error) -> AttributionError:
         text = str(error)
         if "not a database" in text:
-            return f"{self.path} is not an SQLite database. Point --database or ATTRIBUTION_DATABASE to one."
+            return AttributionError(f"{self.path} is not an SQLite database. Point --database or ATTRIBUTION_DATABASE to one.")
         if "locked" in text:
-            return (
+            return Busy(
                 f"{self.path} stayed locked by another process for {self.patience:g} s. "
                 "End the process that writes to it, then run again."
             )
         if missing := re.fullmatch(r"no such table: (?:main\.)?(\w+)", text):
             if missing[1].lower() not in schema():
-                return f"{self.path}: a query reads {missing[1]}, which sql/challenge_db_create.sql does not declare.."
-            return f"{self.path} has no table {missing[1]} yet: materialize {missing[1]} first."
+                undeclared = f"a query reads {missing[1]}, which sql/challenge_db_create.sql does not declare"
+                return AttributionError(f"{self.path}: {undeclared}.")
+            return self._not_made(missing[1])
         if "readonly" in text or "unable to open" in text:
-            return f"{self.path} cannot be written. Allow writing to the file and its folder, then run again."
-        return f"{self.path}: {text}."
+            return AttributionError(f"{self.path} cannot be written. Allow writing to the file and its folder, then run again.")
+        return AttributionError(f"{self.path}: {text}.")
+
+    def _not_made(self, table: str) -> NotReady:
+        return NotReady(f"{self.path} has no table {table} yet: materialize {table} first.")
 
     # -- schema -------------------------------------------------------------------------------------------------------
 
@@ -222,7 +226,7 @@ class SQLiteWarehouse:
 
         with self.connect() as connection:
             if not columns_of(connection, table.name):
-                raise AttributionError(f"{self.path} has no table {table.name} yet: materialize {table.name} first.")
+                raise self._not_made(table.name)
             where, bounds = "", {}
             if day_column and days:
                 bounds = {"first": days.first, "last": days.last}
