@@ -15,6 +15,7 @@ from attribution_assets.catalog.table import ATTRIBUTE, REPORT, SUM
 from attribution_assets.definitions import build_defs
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
+from attribution_assets.warehouse.schema import META
 
 PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
@@ -95,7 +96,7 @@ class Shop:
 
     def results(self) -> dict[str, list[tuple[Any, ...]]]:
         """All rows of the five tables that the pipeline fills, and of those of models that it has filled."""
-        tables = {name: self.table(name) for name in schema() if name not in SOURCES}
+        tables = {name: self.table(name) for name in schema() if name not in (*SOURCES, META)}
         return {name: rows for name, rows in tables.items() if rows or name not in OF_MODELS}
 
     def csv_bytes(self) -> dict[str, bytes]:

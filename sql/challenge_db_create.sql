@@ -157,6 +157,12 @@ CREATE TABLE IF NOT EXISTS path_report (
     PRIMARY KEY (section, item)
 );
 
+CREATE TABLE IF NOT EXISTS attribution_meta (
+    key text NOT NULL,                       -- schema_version or database_id
+    value text NOT NULL,                     -- the number of the last upgrade of these tables; a random UUID, written once
+    PRIMARY KEY (key)
+);
+
 CREATE INDEX IF NOT EXISTS session_sources_by_user ON session_sources (user_id, event_date, event_time);
 CREATE INDEX IF NOT EXISTS session_sources_by_date ON session_sources (event_date);
 CREATE INDEX IF NOT EXISTS session_sources_broken ON session_sources (event_date) -- the few that guards look for

@@ -16,6 +16,9 @@ from attribution_assets.warehouse import functions
 SOURCES = ("session_sources", "session_costs", "conversions")
 """The tables (or views) that the user fills; the pipeline reads them and never creates them."""
 
+META = "attribution_meta"
+"""The table that says of the file how far its schema is, and which database it is; no results."""
+
 BROKEN_ROWS = {"broken_session": "session_sources", "broken_conversion": "conversions"}
 """A view of a connection -> the source of which it has the broken rows."""
 

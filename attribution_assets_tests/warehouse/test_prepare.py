@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
+import uuid
 from collections.abc import Sequence
 from contextlib import closing
 from multiprocessing.synchronize import Barrier
@@ -15,6 +16,8 @@ import pytest
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
+from attribution_assets.warehouse.schema import META
+from attribution_assets.warehouse.sqlite import upgrades
 
 if TYPE_CHECKING:
     from attribution_assets_tests.support import Shop
@@ -36,6 +39,7 @@ def test_prepare_creates_our_tables_and_all_indexes(shop: Shop) -> None:
     assert names == [
         "attribution_customer_journey",
         "attribution_customer_journey_by_date",
+        "attribution_meta",
         "channel_costs",
         "channel_reporting",
         "channel_reporting_by_date",
@@ -70,11 +74,11 @@ def test_prepare_creates_our_tables_as_sql_declares_them(shop: Shop, table: str)
 
 def test_preparing_again_changes_nothing(shop: Shop) -> None:
     shop.warehouse.prepare()
-    before = everything(shop.database), shop.execute("PRAGMA schema_version")
+    before = shop.database.read_bytes()
 
     shop.warehouse.prepare()
 
-    assert (everything(shop.database), shop.execute("PRAGMA schema_version")) == before
+    assert shop.database.read_bytes() == before
 
 
 def test_prepare_keeps_the_rows_that_are_there(attributed: Shop) -> None:
@@ -92,7 +96,7 @@ def test_prepare_never_creates_a_source_table(tmp_path: Path) -> None:
     warehouse.prepare()
 
     tables = [name for type_, name, _ in everything(warehouse.path) if type_ == "table"]
-    assert tables == sorted((*OURS, *OF_MODELS))
+    assert tables == sorted((*OURS, *OF_MODELS, META))
 
 
 def test_prepare_never_changes_a_source_table(tmp_path: Path) -> None:
@@ -206,6 +210,99 @@ def test_prepare_waits_for_one_who_writes_a_file_that_is_not_in_wal_mode_yet(sho
     assert len(shop.table("conversions")) == 1
 
 
+# -- versions of the schema
+
+
+def test_a_new_file_has_the_newest_version_and_an_id(shop: Shop) -> None:
+    assert shop.warehouse.meta() == {}
+
+    shop.warehouse.prepare()
+
+    meta = shop.warehouse.meta()
+    assert meta.keys() == {"schema_version", "database_id"}
+    assert meta["schema_version"] == str(upgrades.VERSION)
+    assert str(uuid.UUID(meta["database_id"])) == meta["database_id"]
+
+
+def test_the_id_is_a_databases_own_and_stays(tmp_path: Path) -> None:
+    one, other = made(tmp_path / "one.db"), made(tmp_path / "other.db")
+    one.prepare()
+    other.prepare()
+    before = one.meta()["database_id"]
+
+    with one.write() as connection:
+        connection.execute("DELETE FROM attribution_meta WHERE key = 'schema_version'")
+    one.prepare()
+
+    assert one.meta()["database_id"] == before != other.meta()["database_id"]
+
+
+def test_a_file_from_before_there_were_versions_goes_on(attributed: Shop) -> None:
+    attributed.execute("DROP TABLE attribution_meta")
+
+    attributed.warehouse.prepare()
+
+    assert attributed.warehouse.meta()["schema_version"] == str(upgrades.VERSION)
+    assert attributed.table("attribution_customer_journey") == OLD
+
+
+def test_the_users_own_version_is_left_alone(shop: Shop) -> None:
+    shop.execute("PRAGMA user_version = 41")
+
+    shop.warehouse.prepare()
+
+    assert shop.execute("PRAGMA user_version") == [(41,)]
+
+
+def test_upgrades_run_once_in_order_from_the_one_after_the_files(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.warehouse.prepare()
+    ran = list[str]()
+
+    def step(name: str) -> upgrades.Upgrade:
+        return lambda _connection, _path: ran.append(name)
+
+    monkeypatch.setattr(upgrades, "UPGRADES", (*upgrades.UPGRADES, step("second"), step("third")))
+    monkeypatch.setattr(upgrades, "VERSION", 3)
+    shop.warehouse.prepare()
+    shop.warehouse.prepare()
+
+    assert ran == ["second", "third"]
+    assert shop.warehouse.meta()["schema_version"] == "3"
+
+
+def test_an_upgrade_that_fails_leaves_the_file_as_it_was(attributed: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(connection: sqlite3.Connection, _: Path) -> None:
+        connection.execute("DELETE FROM attribution_customer_journey")
+        raise AttributionError("The upgrade failed.")
+
+    monkeypatch.setattr(upgrades, "UPGRADES", (*upgrades.UPGRADES, fail))
+    monkeypatch.setattr(upgrades, "VERSION", 2)
+    with refused("The upgrade failed."):
+        attributed.warehouse.prepare()
+
+    assert attributed.table("attribution_customer_journey") == OLD
+    assert attributed.warehouse.meta()["schema_version"] == "1"
+
+
+@pytest.mark.parametrize("method", ["prepare", "meta"])
+def test_a_file_of_a_newer_package_is_refused_and_left_alone(shop: Shop, method: str) -> None:
+    shop.warehouse.prepare()
+    shop.execute("UPDATE attribution_meta SET value = '999' WHERE key = 'schema_version'")
+    before = shop.database.read_bytes()
+
+    with refused(f"{shop.database} has version 999 of the schema", "knows 1", "upgrade attribution_assets"):
+        getattr(shop.warehouse, method)()
+
+    assert shop.database.read_bytes() == before
+
+
+def test_a_table_of_the_users_under_the_name_of_attribution_meta_is_refused(shop: Shop) -> None:
+    shop.execute("CREATE TABLE attribution_meta (name text PRIMARY KEY, value text)")
+
+    with refused("attribution_meta", "lacks key", "Rename or drop it"):
+        shop.warehouse.prepare()
+
+
 def prepare_all(barrier: Barrier, databases: Sequence[Path]) -> None:
     failed = []
     for database in databases:
@@ -224,4 +321,5 @@ def test_two_processes_prepare_the_same_fresh_file_at_once(tmp_path: Path, long:
     codes = in_processes((prepare_all, databases), (prepare_all, databases))
 
     assert codes == [0, 0]
-    assert {len(everything(database)) for database in databases} == {37}  # 13 tables, 13 keys, 11 indexes
+    assert len({SQLiteWarehouse(database).meta()["database_id"] for database in databases}) == len(databases)
+    assert {len(everything(database)) for database in databases} == {39}  # 14 tables, 14 keys, 11 indexes

@@ -6,7 +6,7 @@ import pytest
 
 from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import SOURCES, schema
-from attribution_assets.warehouse.schema import BROKEN_ROWS
+from attribution_assets.warehouse.schema import BROKEN_ROWS, META
 from attribution_assets.warehouse.sqlite.frames import DTYPES
 from attribution_assets.warehouse.sqlite.replacement import STORED_AS
 from attribution_assets_tests.support import OF_MODELS
@@ -14,8 +14,8 @@ from attribution_assets_tests.support import OF_MODELS
 OURS = ("customer_journeys", "ihc_results", "attribution_customer_journey", "channel_costs", "channel_reporting", *OF_MODELS)
 
 
-def test_there_are_three_source_tables_five_of_ours_and_five_of_models() -> None:
-    assert sorted(schema()) == sorted(SOURCES + OURS)
+def test_there_are_three_source_tables_five_of_ours_five_of_models_and_what_the_file_says_of_itself() -> None:
+    assert sorted(schema()) == sorted((*SOURCES, *OURS, META))
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,7 @@ def test_columns_stand_in_the_order_of_the_file(table: str, columns: str) -> Non
         ("model_reporting", ("date", "model", "date_basis", "channel_name")),
         ("model_comparison", ("model", "channel_name")),
         ("path_report", ("section", "item")),
+        ("attribution_meta", ("key",)),
     ],
 )
 def test_the_key_is_the_primary_key(table: str, key: tuple[str, ...]) -> None:
@@ -73,7 +74,7 @@ def test_only_the_cost_of_a_session_and_what_can_be_undefined_may_be_null() -> N
     assert optional == [("session_costs", "cost"), *undefined, ("path_report", "rate"), ("path_report", "assisted")]
 
 
-@pytest.mark.parametrize("table", SOURCES + OURS)
+@pytest.mark.parametrize("table", [*SOURCES, *OURS, META])
 def test_every_column_has_a_description_and_a_type_that_can_be_read_and_checked(table: str) -> None:
     for column in schema()[table].columns:
         assert column.description

@@ -6,7 +6,7 @@ import logging
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
 from attribution_assets.warehouse.schema import SOURCES, Table, add_views, schema
 from attribution_assets.warehouse.sqlite.replacement import NewRows, Parameters, Replacement, has_rows_beside
 from attribution_assets.warehouse.sqlite.sources import broken_sources, check_ids, check_sources, columns_of
+from attribution_assets.warehouse.sqlite.upgrades import bring_up_to_date, is_up_to_date, meta_of, objects_of, version_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +54,10 @@ class SQLiteWarehouse:
 
     @contextmanager
     def connect(self) -> Iterator[sqlite3.Connection]:
-        """A connection in autocommit mode; SQLite's errors leave it as AttributionError."""
+        """A connection in autocommit mode; SQLite's errors leave it as AttributionError.
+
+        Raises AttributionError also for a file that a newer package has upgraded.
+        """
         if not self.path.is_file():
             raise NotReady(
                 f"There is no database {self.path}. Point --database or ATTRIBUTION_DATABASE to yours, "
@@ -71,6 +75,7 @@ class SQLiteWarehouse:
                 functions.add_to(connection)
                 connection.execute(f"PRAGMA cache_size = -{CACHE}")
                 add_views(connection)
+                version_of(connection, self.path)
                 yield connection
         except sqlite3.Error as error:
             raise self._in_words(error) from error
@@ -105,66 +110,26 @@ class SQLiteWarehouse:
     # -- schema -------------------------------------------------------------------------------------------------------
 
     def prepare(self) -> list[str]:
-        """The schema step: creates what is missing of our tables and of all indexes, and switches the file to WAL.
+        """The schema step: switches the file to WAL, upgrades our tables, and creates those that are missing and all indexes.
 
-        Tables from before `conv_date` existed get the column, filled from conversions. Source tables are only indexed; a
+        The last three are one transaction, and `attribution_meta` says how far the file is. Source tables are only indexed. A
         source that is a view cannot be, and a line in the result says so.
         """
         with self.connect() as connection:
             _switch_to_wal(connection, self.patience)
-            if self._missing(connection):
+            if not is_up_to_date(connection, self.path):
                 with _transaction(connection):
-                    for statement in self._missing(connection):
-                        connection.execute(statement)
-            views = [name for name, type_ in _objects(connection).items() if type_ == "view" and name in SOURCES]
+                    bring_up_to_date(connection, self.path)
+            views = [name for name, is_a in objects_of(connection).items() if is_a == "view" and name in SOURCES]
         return [f"{name} is a view: it gets no index of ours, its tables should have their own." for name in sorted(views)]
 
-    def _missing(self, connection: sqlite3.Connection) -> list[str]:
-        """The statements that bring the file up to the schema."""
-        objects = _objects(connection)
-        statements = []
-        for table in schema().values():
-            missing = [column for column in table.column_names if column.lower() not in columns_of(connection, table.name)]
-            if table.name in SOURCES:
-                indexable = objects.get(table.name) == "table" and not missing
-            else:
-                indexable = True
-                statements += self._upgrade(connection, table, objects, missing)
-            if indexable:
-                statements += [create for name, create in table.indexes.items() if name not in objects]
-        return statements
+    def meta(self) -> dict[str, str]:
+        """What the schema step notes in the file: `schema_version` (a number) and `database_id` (a UUID). Empty before it.
 
-    def _upgrade(
-        self, connection: sqlite3.Connection, table: Table, objects: Mapping[str, str], missing: Sequence[str]
-    ) -> list[str]:
-        """The statements that create one of our tables, or add `conv_date` to an older one."""
-        exists_as = objects.get(table.name)
-        if exists_as is None:
-            return [table.create]
-        keys = connection.execute("SELECT lower(name) FROM pragma_table_info(?) WHERE pk ORDER BY pk", (table.name,))
-        problem = ""
-        if exists_as != "table":
-            problem = f"is a {exists_as}"
-        elif set(missing) - {"conv_date"}:
-            problem = f"lacks {', '.join(missing)}"
-        elif tuple(key for (key,) in keys) != table.key:
-            problem = f"lacks the primary key ({', '.join(table.key)})"
-        if problem:
-            raise AttributionError(
-                f"{table.name} in {self.path} {problem}, so the pipeline cannot keep its results there. "
-                "Rename or drop it; the next run creates it."
-            )
-        if not missing:
-            return []
-        if "conversions" not in objects:
-            raise AttributionError(
-                f"{table.name} in {self.path} is from before conv_date existed, and there is no table conversions to take "
-                "it from. Add it, or drop the older table."
-            )
-        return [
-            f"ALTER TABLE {table.name} ADD COLUMN conv_date text",
-            f"UPDATE {table.name} AS t SET conv_date = (SELECT conv_date FROM conversions AS c WHERE c.conv_id = t.conv_id)",
-        ]
+        The id tells one database from another; a copy of the file has the same.
+        """
+        with self.connect() as connection:
+            return meta_of(connection)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -402,11 +367,6 @@ def _switch_to_wal(connection: sqlite3.Connection, patience: float) -> None:
             time.sleep(0.05)
         else:
             return
-
-
-def _objects(connection: sqlite3.Connection) -> dict[str, str]:
-    """Every table, view and index of the file by its name in lower case, with which of these it is."""
-    return dict(connection.execute("SELECT lower(name), type FROM sqlite_master").fetchall())
 
 
 def _is_typed(connection: sqlite3.Connection, table: Table) -> bool:
