@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
 import os
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
-from dagster import EventLogEntry, StringSource
-from dagster._core.storage.event_log import SqliteEventLogStorage
-from dagster._serdes import ConfigurableClassData
+from dagster import DagsterInstance, EventLogEntry, StringSource, __version__
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine
 
 RUNS = 16
@@ -24,6 +25,28 @@ BATCH = "200"
 BUSY_TIMEOUT_SECONDS = 30
 """How long an event waits for another process's, as in Dagster."""
 
+NEEDED = ("conn_string_for_shard", "dispose", "index_connection", "run_connection", "store_event_batch", "wipe")
+"""What KeptOpenEventLogStorage overrides or calls of Dagster's class, which Dagster may change in any release."""
+
+logger = logging.getLogger(__name__)
+
+
+def _class_of_dagster() -> type[Any]:
+    """Dagster's class for a history in SQLite files. If it has moved, that of an instance as Dagster makes it by default."""
+    try:
+        found: type[Any] = importlib.import_module("dagster._core.storage.event_log").SqliteEventLogStorage
+    except (ImportError, AttributeError):
+        with tempfile.TemporaryDirectory() as folder, DagsterInstance.local_temp(folder) as instance:
+            return type(instance.event_log_storage)
+    return found
+
+
+if TYPE_CHECKING:
+    from dagster._core.storage.event_log import SqliteEventLogStorage
+    from dagster._serdes import ConfigurableClassData
+else:
+    SqliteEventLogStorage = _class_of_dagster()
+
 
 class KeptOpenEventLogStorage(SqliteEventLogStorage):
     """Dagster's default event log, in the same files, at a third of the time per event.
@@ -32,6 +55,8 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
     engine is kept with the statements that it has compiled, and so is the connection to the index of all runs. A run's own
     file is closed after each event: that is what the UI watches for. The events of a step's many days come as batches, which
     are one transaction each.
+
+    Where a release of Dagster has changed its class, `from_config_value` gives that class itself, and says so.
     """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
@@ -47,9 +72,13 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
         return {"dagster_home": StringSource}
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
-        """As dagster.yaml says."""
-        return cls(str(Path(config_value["dagster_home"]) / "history" / "runs"), inst_data)
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Any:
+        """One of these as dagster.yaml says, or one of Dagster's own class."""
+        folder = str(Path(config_value["dagster_home"]) / "history" / "runs")
+        if gone := [name for name in NEEDED if not hasattr(SqliteEventLogStorage, name)]:
+            _warn(f"{SqliteEventLogStorage.__name__} of Dagster {__version__} has no {', '.join(gone)}")
+            return SqliteEventLogStorage.from_config_value(inst_data, {"base_dir": folder})
+        return cls(folder, inst_data)
 
     def index_connection(self) -> AbstractContextManager[Connection]:
         """A transaction on the index of all runs."""
@@ -106,6 +135,12 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
                 yield
             finally:
                 del self._held.connections[engine]
+
+
+@cache
+def _warn(reason: str) -> None:
+    """Says once that Dagster's own class is used."""
+    logger.warning("%s, so events are written more slowly, to the same files. Upgrade attribution_assets.", reason)
 
 
 class _Held(threading.local):

@@ -1,14 +1,19 @@
 """Dagster's history as dagster.yaml has it kept: the files of Dagster's default, opened once."""
 
+import ast
+import importlib
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage import event_log as of_dagster
 
+from attribution_assets import event_log
 from attribution_assets.event_log import KeptOpenEventLogStorage
 from attribution_assets.orchestration.instance import dagster_instance
-from attribution_assets_tests.support import wait_for
+from attribution_assets_tests.support import PROJECT, wait_for
 
 ASSET = dg.AssetKey("journeys")
 
@@ -135,3 +140,55 @@ def test_of_a_batch_that_fails_nothing_is_kept_and_dagster_writes_its_events_one
     seen = kept.event_log_storage.get_logs_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     assert [entry.get_dagster_event().partition for entry in seen] == DAYS
     assert days(kept) == set(DAYS)
+
+
+# -- what a release of Dagster may change -------------------------------------------------------------------------------
+
+
+def private_names() -> Iterator[tuple[str, str]]:
+    """What the package imports of Dagster's private modules: module and name."""
+    for file in (PROJECT / "attribution_assets").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dagster._"):
+                yield from ((str(node.module), alias.name) for alias in node.names)
+
+
+PRIVATE = sorted(set(private_names()))
+
+
+@pytest.mark.parametrize(("module", "name"), PRIVATE, ids=[name for _, name in PRIVATE])
+def test_dagster_still_has_the_private_name_that_we_import(module: str, name: str) -> None:
+    assert hasattr(importlib.import_module(module), name), f"Dagster {dg.__version__} has no {module}.{name}"
+
+
+@pytest.mark.parametrize("name", event_log.NEEDED)
+def test_dagsters_event_log_still_has_what_ours_needs(name: str) -> None:
+    assert hasattr(of_dagster.SqliteEventLogStorage, name), f"Dagster {dg.__version__} has no SqliteEventLogStorage.{name}"
+
+
+def test_where_dagster_has_changed_its_class_that_one_writes_the_same_files_and_it_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with dagster_instance(tmp_path / "home") as instance:
+        report(instance, "2023-09-01")
+    monkeypatch.setattr(event_log, "NEEDED", (*event_log.NEEDED, "a_method_that_went"))
+    caplog.set_level(logging.WARNING)
+
+    for day in ("2023-09-02", "2023-09-03"):
+        with dagster_instance(tmp_path / "home") as instance:
+            assert type(instance.event_log_storage) is of_dagster.SqliteEventLogStorage
+            report(instance, day)
+
+    [warning] = [record.getMessage() for record in caplog.records if record.name == event_log.__name__]
+    assert warning.startswith(f"SqliteEventLogStorage of Dagster {dg.__version__} has no a_method_that_went, so")
+    monkeypatch.undo()
+    with dagster_instance(tmp_path / "home") as instance:
+        assert isinstance(instance.event_log_storage, KeptOpenEventLogStorage)
+        assert days(instance) == {"2023-09-01", "2023-09-02", "2023-09-03"}
+
+
+def test_where_dagsters_class_has_moved_it_is_the_one_of_a_default_instance(monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = of_dagster.SqliteEventLogStorage
+    monkeypatch.delattr(of_dagster, "SqliteEventLogStorage")
+
+    assert event_log._class_of_dagster() is moved

@@ -70,7 +70,7 @@ def refused(
 
 def is_anything_at_work(instance: dg.DagsterInstance) -> bool:
     """Whether a run is queued or under way, or a backfill still has runs to launch."""
-    runs = instance.get_runs(filters=dg.RunsFilter(statuses=list(UNFINISHED)), limit=1)
+    runs = instance.get_run_records(filters=dg.RunsFilter(statuses=list(UNFINISHED)), limit=1)
     return bool(runs or instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]), limit=1))
 
 
@@ -79,7 +79,8 @@ def end_killed_commands(instance: dg.DagsterInstance) -> None:
 
     Only for whoever holds the command's lock, or has just seen it free.
     """
-    for run in instance.get_runs(filters=dg.RunsFilter(tags=COMMAND_TAG, statuses=list(UNFINISHED))):
+    for record in instance.get_run_records(filters=dg.RunsFilter(tags=COMMAND_TAG, statuses=list(UNFINISHED))):
+        run = record.dagster_run
         instance.report_run_failed(run, "The `attribution run` that this run belonged to was killed.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
