@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from attribution_assets.analysis.comparison import LOOKBACKS, compare_models, compared_days, report_paths
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_assets, build_resources
-from attribution_assets.errors import NotFound, NotReady
+from attribution_assets.errors import NotFoundError, NotReadyError
 from attribution_assets.models import MODELS
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
@@ -120,19 +120,19 @@ def test_where_the_api_computes_ihc_no_lookback_is_asked_of_it(sample: Shop) -> 
 
 
 def test_a_base_that_is_not_compared_is_refused_in_one_line(sample: Shop) -> None:
-    with pytest.raises(NotFound, match=r"^guess is not among the models that are compared: first_touch, .*ihc\.$"):
+    with pytest.raises(NotFoundError, match=r"^guess is not among the models that are compared: first_touch, .*ihc\.$"):
         compare_models(settings(sample), Days("2023-09-03", "2023-09-07"), "guess")
 
 
 def test_days_without_journeys_are_refused_in_one_line(sample: Shop) -> None:
-    with pytest.raises(NotReady, match=r"^There are no journeys of 2022-01-01: `attribution run` .*first\.$"):
+    with pytest.raises(NotReadyError, match=r"^There are no journeys of 2022-01-01: `attribution run` .*first\.$"):
         compare_models(settings(sample), Days("2022-01-01", "2022-01-01"))
 
 
 def test_before_any_run_there_is_nothing_to_compare(shop: Shop) -> None:
     shop.warehouse.prepare()
 
-    with pytest.raises(NotReady, match=r"has no attributed conversions yet: `attribution run` first\.$"):
+    with pytest.raises(NotReadyError, match=r"has no attributed conversions yet: `attribution run` first\.$"):
         compared_days(shop.settings(), None, None)
 
 

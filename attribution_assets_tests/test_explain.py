@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from attribution_assets.analysis.explain import explain_cell, explain_conversion
 from attribution_assets.command.cli import main
-from attribution_assets.errors import AttributionError, NotFound, NotReady
+from attribution_assets.errors import AttributionError, NotFoundError, NotReadyError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import Shop
@@ -295,58 +295,63 @@ CELL = ("--channel", "Email", "--date")
 
 
 MISTAKES: list[tuple[type[AttributionError], Callable[[Shop], None], list[str], str]] = [
-    (NotFound, nothing, ["--conversion", "x"], "There is no conversion 'x' in {database}."),
+    (NotFoundError, nothing, ["--conversion", "x"], "There is no conversion 'x' in {database}."),
     (
-        NotReady,
+        NotReadyError,
         new_day,
         ["--conversion", "new"],
         "The conversion 'new' of 2023-09-05 has not been attributed yet. Run `attribution",
     ),
     (
-        NotReady,
+        NotReadyError,
         moved,
         ["--conversion", "second"],
         "The conversion 'second' of 2023-09-03 has not been attributed yet. Run `attr",
     ),
     (
-        NotReady,
+        NotReadyError,
         no_credit_table,
         ["--conversion", "first"],
         "has no table attribution_customer_journey yet: materialize attribution_",
     ),
     (
-        NotFound,
+        NotFoundError,
         nothing,
         ["--date", "2023-09-01", "--channel", "Mail"],
         "There is no channel 'Mail' in the report of 2023-09-01. Its channels: 'Direct', 'Email'.",
     ),
     (
-        NotReady,
+        NotReadyError,
         new_channel,
         ["--date", "2023-09-01", "--channel", "TV"],
         "is older than its sessions: it lacks 'TV'. Run `attribution",
     ),
     (
-        NotReady,
+        NotReadyError,
         new_day,
         [*CELL, "2023-09-05"],
         "2023-09-05 has no report yet. Run `attribution run --start 2023-09-05 --end 2023-09-05",
     ),
-    (NotFound, nothing, [*CELL, "2023-09-04"], "2023-09-04 has no session, so its report is empty."),
+    (NotFoundError, nothing, [*CELL, "2023-09-04"], "2023-09-04 has no session, so its report is empty."),
     (
-        NotFound,
+        NotFoundError,
         nothing,
         [*CELL, "2023-08-31"],
         f"2023-08-31 has no report: it is outside the partitions, 2023-09-01 to {YESTERDAY}.",
     ),
-    (NotFound, nothing, [*CELL, TODAY], f"{TODAY} has no report: it is outside the partitions, 2023-09-01 to {YESTERDAY}."),
     (
-        NotReady,
+        NotFoundError,
+        nothing,
+        [*CELL, TODAY],
+        f"{TODAY} has no report: it is outside the partitions, 2023-09-01 to {YESTERDAY}.",
+    ),
+    (
+        NotReadyError,
         no_report_table,
         [*CELL, "2023-09-01"],
         "has no table channel_reporting yet: materialize channel_reporting first.",
     ),
-    (NotReady, no_file, [*CELL, "2023-09-01"], "There is no database {database}"),
+    (NotReadyError, no_file, [*CELL, "2023-09-01"], "There is no database {database}"),
 ]
 
 

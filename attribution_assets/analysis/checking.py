@@ -10,7 +10,7 @@ from typing import Any, Literal
 from attribution_assets.catalog.span import computed_days, first_day
 from attribution_assets.catalog.table import Check, DailyTable, Parameters
 from attribution_assets.catalog.tables import parameters, tables
-from attribution_assets.errors import AttributionError, NotReady
+from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.formats import in_words
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
@@ -70,7 +70,7 @@ def check_parameters(settings: Settings, table: DailyTable, days: Days) -> Param
 def check_days(settings: Settings, start: str | None, end: str | None) -> list[Finding]:
     """What every check finds on the days from `start` to `end`, each asset's own. Writes nothing.
 
-    Unset, from the first or to the last day with results; a table without any is then left out. Raises NotReady where no
+    Unset, from the first or to the last day with results; a table without any is then left out. Raises NotReadyError where no
     table has results, and AttributionError for a reversed range.
     """
     warehouse = settings.warehouse
@@ -80,7 +80,7 @@ def check_days(settings: Settings, start: str | None, end: str | None) -> list[F
             asked = check_parameters(settings, table, days)
             findings += [run_check(warehouse, table.name, check, asked) for check in table.checks]
     if not findings:
-        raise NotReady(
+        raise NotReadyError(
             f"{settings.database} has no results yet, so there is nothing to check: `attribution run` first. If it has run, "
             "no conversion has a session in its window: give --start and --end."
         )

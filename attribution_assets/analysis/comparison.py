@@ -12,7 +12,7 @@ from attribution_assets.analysis.learning import Channels, Sessions, channel_val
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
 from attribution_assets.catalog.span import computed_days
 from attribution_assets.catalog.tables import query_of
-from attribution_assets.errors import NotFound, NotReady
+from attribution_assets.errors import NotFoundError, NotReadyError
 from attribution_assets.ihc import IHCParameters, Redistribution
 from attribution_assets.ihc import attribute as attribute_ihc
 from attribution_assets.models import MODELS, ModelRules
@@ -55,11 +55,11 @@ class Comparison:
 def compared_days(settings: Settings, start: str | None, end: str | None) -> Days:
     """The days from `start` to `end`; unset, from the first or to the last conversion day with results.
 
-    Raises NotReady where there are none, and AttributionError for a reversed range.
+    Raises NotReadyError where there are none, and AttributionError for a reversed range.
     """
     computed = computed_days(settings.warehouse, settings, CUSTOMER_JOURNEYS)
     if not computed:
-        raise NotReady(f"{settings.database} has no attributed conversions yet: `attribution run` first.")
+        raise NotReadyError(f"{settings.database} has no attributed conversions yet: `attribution run` first.")
     return Days(start or computed.first, end or computed.last)
 
 
@@ -68,20 +68,20 @@ def compare_models(settings: Settings, days: Days, base: str | None = None) -> C
 
     `base`: the model that the others are compared with; unset, `ihc`, or the first one.
 
-    Channel values that channel_values does not hold are learned, and not kept. Writes nothing. Raises NotReady where
-    the days have no journeys, and NotFound for a base that is not among the models.
+    Channel values that channel_values does not hold are learned, and not kept. Writes nothing. Raises NotReadyError where
+    the days have no journeys, and NotFoundError for a base that is not among the models.
     """
     settings = settings if settings.models else settings.model_copy(update={"models": MODELS})
     base = base or ("ihc" if "ihc" in settings.models else settings.models[0])
     if base not in settings.models:
-        raise NotFound(f"{base} is not among the models that are compared: {', '.join(settings.models)}.")
+        raise NotFoundError(f"{base} is not among the models that are compared: {', '.join(settings.models)}.")
     warehouse, rules = settings.warehouse, settings.model_rules
     values = channel_values(settings, days, rules=rules)
     shares = warehouse.stream(schema()["attribution_customer_journey"], "conv_date", days)
     journeys = warehouse.stream(schema()["customer_journeys"], "conv_date", days)
     parts = [attribute(rows, rules, values)[CREDITED] for rows in with_ihc(journeys, shares)]
     if not parts:
-        raise NotReady(f"There are no journeys of {days}: `attribution run` of these days first.")
+        raise NotReadyError(f"There are no journeys of {days}: `attribution run` of these days first.")
     credit = pd.concat(parts, ignore_index=True)
     credit["model"] = pd.Categorical(credit["model"], settings.models, ordered=True)
     credit = credit.sort_values("model", kind="stable").astype({"model": "str"})
@@ -153,14 +153,14 @@ def report_paths(settings: Settings, days: Days) -> pd.DataFrame:
     """The path report on the conversions of these days, and on the users' sessions of these days after their last one.
 
     The columns are those of `models.path_report.path_report`; paths are simplified by the path rules first. Writes nothing.
-    Raises NotFound where there is neither.
+    Raises NotFoundError where there is neither.
     """
     channels = Channels()
     stored = settings.warehouse.stream(schema()["customer_journeys"], "conv_date", days)
     converting, conversions = pooled(stored, channels)
     journeys = Sessions.read(settings, days, channels).after(converting, days, channels.labels)
     if not len(journeys):
-        raise NotFound(f"There are no sessions of {days}, so there is no path to report.")
+        raise NotFoundError(f"There are no sessions of {days}, so there is no path to report.")
     simplified, _ = simplify(journeys, settings.model_rules)
     known = conversions.merge(_frame(settings, "conversion_revenues", days), on="conv_id", how="left")
     others = len(journeys) - len(known)

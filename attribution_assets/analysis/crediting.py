@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 import pandas as pd
 
-from attribution_assets.errors import NotReady
+from attribution_assets.errors import NotReadyError
 from attribution_assets.models.credit import attribute
 from attribution_assets.settings import Settings
 
@@ -15,13 +15,13 @@ from attribution_assets.settings import Settings
 def with_ihc(journeys: Iterable[pd.DataFrame], shares: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     """The frames of `customer_journeys`, each with the IHC share of its sessions as `ihc`.
 
-    `shares`: the frames of `attribution_customer_journey` for the same days. Raises NotReady where the two do not have
+    `shares`: the frames of `attribution_customer_journey` for the same days. Raises NotReadyError where the two do not have
     the same rows.
     """
     key = ["conv_id", "session_id"]
     for of_journeys, of_shares in zip_longest(journeys, shares):
         if of_journeys is None or of_shares is None or not of_journeys[key].equals(of_shares[key]):
-            raise NotReady(
+            raise NotReadyError(
                 "attribution_customer_journey does not follow customer_journeys: attribute these days again, then run this."
             )
         yield of_journeys.assign(ihc=of_shares["ihc"])

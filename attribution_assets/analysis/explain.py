@@ -10,7 +10,7 @@ from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
 from attribution_assets.catalog.reporting import CHANNEL_COSTS, CHANNEL_REPORTING
 from attribution_assets.catalog.span import first_day, last_day
 from attribution_assets.catalog.tables import query_of
-from attribution_assets.errors import NotFound, NotReady
+from attribution_assets.errors import NotFoundError, NotReadyError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, schema
 
@@ -33,8 +33,8 @@ def explain_cell(settings: Settings, day: str, channel: str) -> Explanation:
     "ihc_revenue"}, ...]}`, money in Euro; a conversion stands there once per session. The conversions' `ihc` and `ihc_revenue`
     sum to the cell's, or there is a doubt.
 
-    Raises NotFound for a day outside the partitions or without a session, and for a channel that the day's report does not
-    have. Raises NotReady where the day, or the channel's sessions, are not reported yet.
+    Raises NotFoundError for a day outside the partitions or without a session, and for a channel that the day's report does not
+    have. Raises NotReadyError where the day, or the channel's sessions, are not reported yet.
     """
     warehouse = settings.warehouse
     days = Days(day, day)
@@ -48,8 +48,10 @@ def explain_cell(settings: Settings, day: str, channel: str) -> Explanation:
         raise _no_report(settings, day, again if present or costs else None)
     if channel not in stored:
         if channel in present or channel in costs:
-            raise NotReady(f"The report of {day} is older than its sessions: it lacks {channel!r}. {again}")
-        raise NotFound(f"There is no channel {channel!r} in the report of {day}. Its channels: {', '.join(map(repr, stored))}.")
+            raise NotReadyError(f"The report of {day} is older than its sessions: it lacks {channel!r}. {again}")
+        raise NotFoundError(
+            f"There is no channel {channel!r} in the report of {day}. Its channels: {', '.join(map(repr, stored))}."
+        )
     cell = {name: stored[channel][name] for name in ("cost", "ihc", "ihc_revenue")}
     now = {name: present.get(channel, {}).get(name, 0.0) for name in cell} | {"cost": costs.get(channel, 0.0)}
     differences = [
@@ -75,12 +77,12 @@ def explain_conversion(settings: Settings, conv_id: str) -> Explanation:
     "holder", "closer", "ihc", "ihc_revenue"}, ...]}`, money in Euro. `ihc` sums to 1 and `ihc_revenue` to the revenue, or
     there is a doubt, or no session.
 
-    Raises NotFound where there is no such conversion, and NotReady where it is not attributed yet.
+    Raises NotFoundError where there is no such conversion, and NotReadyError where it is not attributed yet.
     """
     warehouse = settings.warehouse
     found = warehouse.rows(Query("explain_conversion", {"conv_id": conv_id}))
     if not found:
-        raise NotFound(f"There is no conversion {conv_id!r} in {settings.database}.")
+        raise NotFoundError(f"There is no conversion {conv_id!r} in {settings.database}.")
     [conversion] = found
     sessions = warehouse.rows(Query("explain_journey", {"conv_id": conv_id}))
     settled = [session.pop("settled") for session in sessions]
@@ -92,7 +94,7 @@ def explain_conversion(settings: Settings, conv_id: str) -> Explanation:
     present = {_touchpoint(row, channel=row["channel_label"]) for row in journeys if str(row["conv_id"]) == conv_id}
     again = f"Run `attribution run --start {day} --end {day}`."
     if present and not sessions:
-        raise NotReady(f"The conversion {conv_id!r} of {day} has not been attributed yet. {again}")
+        raise NotReadyError(f"The conversion {conv_id!r} of {day} has not been attributed yet. {again}")
     up_to_date = all(settled) and attributed == present
     return Explanation(
         {**conversion, "sessions": sessions},
@@ -106,10 +108,10 @@ def _touchpoint(row: dict[str, Any], channel: Any) -> tuple[str, ...]:
     return tuple(map(str, model_reads))
 
 
-def _no_report(settings: Settings, day: str, again: str | None) -> NotFound | NotReady:
+def _no_report(settings: Settings, day: str, again: str | None) -> NotFoundError | NotReadyError:
     first, last = first_day(settings), last_day(settings)
     if not first <= day <= last:
-        return NotFound(f"{day} has no report: it is outside the partitions, {first} to {last}.")
+        return NotFoundError(f"{day} has no report: it is outside the partitions, {first} to {last}.")
     if again:
-        return NotReady(f"{day} has no report yet. {again}")
-    return NotFound(f"{day} has no session, so its report is empty. The partitions are {first} to {last}.")
+        return NotReadyError(f"{day} has no report yet. {again}")
+    return NotFoundError(f"{day} has no session, so its report is empty. The partitions are {first} to {last}.")

@@ -9,7 +9,7 @@ from typing import Any
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
 from attribution_assets.catalog.span import computed_days, days_of, first_day, last_day
 from attribution_assets.catalog.tables import query_of, tables
-from attribution_assets.errors import AttributionError, NotFound
+from attribution_assets.errors import AttributionError, NotFoundError
 from attribution_assets.ihc import Redistribution
 from attribution_assets.ihc.ledger import Account, Ledger
 from attribution_assets.ihc.service import Limits, estimate
@@ -34,7 +34,7 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
     Unset, from the first conversion to the last day with a session or conversion, and over all days that have results: where
     a source row is gone or has moved away, its results go too.
 
-    Raises NotFound for days outside the partitions, and AttributionError for a database without conversions and for a
+    Raises NotFoundError for days outside the partitions, and AttributionError for a database without conversions and for a
     reversed range.
     """
     warehouse = settings.warehouse
@@ -62,7 +62,7 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
         start = max(first, min(filter(None, [sources["first_conversion_day"], attributed and attributed.first, end])))
     for day in (start, end):
         if not first <= day <= last:
-            raise NotFound(
+            raise NotFoundError(
                 f"{day} is outside the partitions, {first} to {last}. "
                 "Choose days between them, or move them with ATTRIBUTION_START_DATE and ATTRIBUTION_END_DATE."
             )

@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from attribution_assets.errors import AttributionError, NotReady
+from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.ihc.client import Answer
 from attribution_assets.ihc.packing import Journey
 from attribution_assets.ihc.parameters import OUTPUTS
@@ -98,11 +98,11 @@ class Ledger:
         """The account's answers, the newest of each journey, in the columns of recorded answers (see `read_answers`).
 
         `request` numbers the journeys. An account without a conv_type_id stands for the only one here with its redistribution.
-        Raises NotReady where there is no ledger yet, and AttributionError where it has no answers of the account: it says which
-        it has.
+        Raises NotReadyError where there is no ledger yet, and AttributionError where it has no answers of the account: it says
+        which it has.
         """
         if not self._exists:
-            raise NotReady(f"There is no ledger {self.path} yet: it begins with the first answer of the IHC API.")
+            raise NotReadyError(f"There is no ledger {self.path} yet: it begins with the first answer of the IHC API.")
         with self._connect() as connection:
             held = connection.execute("SELECT DISTINCT url, conv_type_id, redistribution FROM ihc_answers ORDER BY 1, 2, 3")
             accounts = held.fetchall()

@@ -8,7 +8,7 @@ from attribution_assets.analysis.checking import Finding, check_parameters, run_
 from attribution_assets.catalog.span import computed_days
 from attribution_assets.catalog.table import Check, DailyTable, Parameters
 from attribution_assets.catalog.tables import tables
-from attribution_assets.errors import NotReady
+from attribution_assets.errors import NotReadyError
 from attribution_assets.orchestration.history import WRONG_DAYS
 from attribution_assets.orchestration.io_managers import SQLiteIOManager
 from attribution_assets.settings import Settings
@@ -51,7 +51,7 @@ def _result_checks(settings: Settings, table: DailyTable) -> dg.AssetChecksDefin
         else:
             computed = computed_days(warehouse, settings, table)
             if not computed:
-                raise NotReady(f"There is nothing to check: materialize {table.name} first.")
+                raise NotReadyError(f"There is nothing to check: materialize {table.name} first.")
             days = computed
         selected = {key.name for key in context.selected_asset_check_keys}
         chosen = [check for check in checks if check.name in selected]

@@ -122,7 +122,7 @@ def _bound(body: Body, settings: Settings, show: Shown) -> Body:
     def rows(*arguments: Any, **named: Any) -> Described:
         return Described(body(*arguments, **named, **given), show)
 
-    rows.__signature__ = signature.replace(parameters=free, return_annotation=Described)  # type: ignore[attr-defined]
+    vars(rows)["__signature__"] = signature.replace(parameters=free, return_annotation=Described)
     rows.__annotations__ = {parameter.name: parameter.annotation for parameter in free} | {"return": Described}
     return rows
 

@@ -11,7 +11,7 @@ import dagster as dg
 from attribution_assets.analysis.late_data import search
 from attribution_assets.catalog.span import first_day, last_day, today
 from attribution_assets.catalog.tables import inputs, tables
-from attribution_assets.errors import NotFound
+from attribution_assets.errors import NotFoundError
 from attribution_assets.orchestration.history import compared_events, due_days, materialized, refused, tagged_days
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
@@ -27,11 +27,11 @@ def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | No
     Of each day: under `assets` each one's `state`, `missing`, `fresh` or `stale`, and `because`, why it is stale; `final_on`,
     the last day whose conversions can change its report, and `final`, whether it is over; `last_run`, the day's newest run.
 
-    Raises NotFound where none of the days can run.
+    Raises NotFoundError where none of the days can run.
     """
     first, last = first_day(settings), last_day(settings)
     if max(start or first, first) > min(end or last, last):
-        raise NotFound(f"No day from {start or first} to {end or last} can run: the partitions are {first} to {last}.")
+        raise NotFoundError(f"No day from {start or first} to {end or last} can run: the partitions are {first} to {last}.")
     days = Days(max(start or first, first), min(end or last, last))
     states = _states(settings, instance, days)
     runs = _last_runs(instance, days)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from attribution_assets.errors import AttributionError, NotReady
+from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.schema import schema
 
@@ -55,7 +55,7 @@ class CSVFiles:
     def read(self, days: Iterable[str] | None = None) -> pd.DataFrame:
         """The rows of the days' files, or of the whole file: text where the table's columns are, else float64.
 
-        Raises NotReady where a file is not there yet.
+        Raises NotReadyError where a file is not there yet.
         """
         import pandas as pd
 
@@ -63,7 +63,7 @@ class CSVFiles:
         frames = []
         for path in [self.whole] if days is None else map(self.of_day, days):
             if not path.is_file():
-                raise NotReady(f"There is no file {path} yet: materialize {self.name}_csv first.")
+                raise NotReadyError(f"There is no file {path} yet: materialize {self.name}_csv first.")
             frames.append(pd.read_csv(path, dtype="str", keep_default_na=False))
         frame = pd.concat(frames, ignore_index=True)
         numbers = [column for column in frame.columns if column not in text_columns]

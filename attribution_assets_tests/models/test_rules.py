@@ -136,8 +136,9 @@ def test_a_field_of_a_later_version_identifies_the_rules_only_where_it_is_not_it
     assert LaterRules(steepness=4).identity() == ModelRules().identity() | {"steepness": 4}
     assert LaterRules(steepness=4).learning_identity() == ModelRules().learning_identity()  # no model that learns uses it
     for identity in (LaterRules.identity, LaterRules.learning_identity):
-        path = identity(LaterRules(path=LaterPathRules(first_sessions=2)))["path"]
-        assert path == identity(LaterRules())["path"] | {"first_sessions": 2}  # type: ignore[operator]
+        path, earlier = (identity(rules)["path"] for rules in (LaterRules(path=LaterPathRules(first_sessions=2)), LaterRules()))
+        assert isinstance(earlier, dict)
+        assert path == earlier | {"first_sessions": 2}
 
 
 def test_a_model_that_learns_may_come_to_use_a_setting_without_learning_anew(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from attribution_assets.errors import AttributionError, Busy, NotReady
+from attribution_assets.errors import AttributionError, BusyError, NotReadyError
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_a_missing_file_is_named_and_never_created(tmp_path: Path, method: Callable[[SQLiteWarehouse], object]) -> None:
     database = tmp_path / "no.db"
 
-    with refused(f"no database {database}", "--database", "ATTRIBUTION_DATABASE", "attribution sample-data", kind=NotReady):
+    with refused(
+        f"no database {database}", "--database", "ATTRIBUTION_DATABASE", "attribution sample-data", kind=NotReadyError
+    ):
         method(SQLiteWarehouse(database))
 
     assert list(tmp_path.iterdir()) == []
@@ -77,7 +79,7 @@ def test_a_file_that_another_process_keeps_to_itself_is_named(
 
     with (
         locked(attributed.database, "EXCLUSIVE"),
-        refused(f"{attributed.database} stayed locked by another process for 0.05 s", "End the process", kind=Busy),
+        refused(f"{attributed.database} stayed locked by another process for 0.05 s", "End the process", kind=BusyError),
     ):
         method(SQLiteWarehouse(attributed.database, patience=0.05))
 
@@ -185,12 +187,14 @@ def test_column_names_of_a_source_may_be_in_capitals(shop: Shop) -> None:
 
 
 def test_a_table_that_is_not_made_yet_cannot_be_read(shop: Shop) -> None:
-    with refused(f"{shop.database} has no table customer_journeys yet", "materialize customer_journeys first", kind=NotReady):
+    with refused(
+        f"{shop.database} has no table customer_journeys yet", "materialize customer_journeys first", kind=NotReadyError
+    ):
         shop.warehouse.read(JOURNEYS)
 
 
 def test_a_query_over_a_table_that_is_not_made_yet_says_to_make_it(shop: Shop) -> None:
-    with refused(str(shop.database), "channel_reporting", "materialize channel_reporting first", kind=NotReady):
+    with refused(str(shop.database), "channel_reporting", "materialize channel_reporting first", kind=NotReadyError):
         shop.warehouse.fetch(Query("channel_reporting_csv"))
 
 

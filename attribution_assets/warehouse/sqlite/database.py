@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attribution_assets.errors import AttributionError, Busy, NotReady
+from attribution_assets.errors import AttributionError, BusyError, NotReadyError
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.days import Days
@@ -43,7 +43,7 @@ class SQLiteWarehouse:
     """The database file at `path`, which must exist. Every method opens a connection of its own and closes it.
 
     All methods raise AttributionError for what the user can mend: not SQLite, read-only, a missing source or column. It is
-    NotReady where there is no such file, or a table of ours is not made yet, and Busy where the file stayed locked.
+    NotReadyError where there is no such file, or a table of ours is not made yet, and BusyError where the file stayed locked.
     """
 
     path: Path
@@ -59,7 +59,7 @@ class SQLiteWarehouse:
         Raises AttributionError also for a file that a newer package has upgraded.
         """
         if not self.path.is_file():
-            raise NotReady(
+            raise NotReadyError(
                 f"There is no database {self.path}. Point --database or ATTRIBUTION_DATABASE to yours, "
                 "or make one with `attribution sample-data`."
             )
@@ -91,7 +91,7 @@ class SQLiteWarehouse:
         if "not a database" in text:
             return AttributionError(f"{self.path} is not an SQLite database. Point --database or ATTRIBUTION_DATABASE to one.")
         if "locked" in text:
-            return Busy(
+            return BusyError(
                 f"{self.path} stayed locked by another process for {self.patience:g} s. "
                 "End the process that writes to it, then run again."
             )
@@ -104,8 +104,8 @@ class SQLiteWarehouse:
             return AttributionError(f"{self.path} cannot be written. Allow writing to the file and its folder, then run again.")
         return AttributionError(f"{self.path}: {text}.")
 
-    def _not_made(self, table: str) -> NotReady:
-        return NotReady(f"{self.path} has no table {table} yet: materialize {table} first.")
+    def _not_made(self, table: str) -> NotReadyError:
+        return NotReadyError(f"{self.path} has no table {table} yet: materialize {table} first.")
 
     # -- schema -------------------------------------------------------------------------------------------------------
 
