@@ -538,6 +538,18 @@ def test_a_search_that_runs_out_of_time_says_where_to_go_on(computed: Automated)
     assert (bool(late), next_day) == (False, "2023-10-02")
 
 
+def test_what_an_earlier_version_has_seen_is_looked_at_again(computed: Automated) -> None:
+    computed.shop.execute("DROP TABLE seen_days")
+    computed.shop.execute("DELETE FROM attribution_meta")
+    computed.shop.execute(
+        "CREATE TABLE seen_days (date text PRIMARY KEY, "
+        "sessions text, costs text, conversions text, attribution text, report text)"
+    )
+    computed.shop.session("late", "anna", "2023-09-05 11:00:00", cost=1.0)
+
+    assert computed.late_data_requests() == {"attribute_conversions": september(5, 6, 7, 8), "sum_costs": september(5)}
+
+
 def test_late_data_without_a_database_says_what_is_missing(automated: Automated) -> None:
     automated.shop.database.unlink()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from math import inf
 
@@ -87,8 +87,6 @@ def remember(warehouse: SQLiteWarehouse, days: Days, now: States) -> None:
     """Keeps these states of the days, of which every result was found right."""
     rows = [(day, part, state) for day, parts in now.items() for part, state in parts.items()]
     with replace(warehouse, patience=WAIT_SECONDS).write() as connection:
-        if "part" not in columns_of(connection, "seen_days"):  # until 0.1.0 it had a column for each part
-            connection.execute("DROP TABLE IF EXISTS seen_days")
         connection.execute(read_sql("seen_days"))
         connection.execute("DELETE FROM seen_days WHERE date BETWEEN ? AND ?", (days.first, days.last))
         connection.executemany("INSERT INTO seen_days VALUES (?, ?, ?)", rows)
@@ -116,7 +114,7 @@ def search(
     warehouse, deadline = settings.warehouse, time.monotonic() + seconds
     found, day = LateDays(), days.first
     if remember_right_days and any(events.values()):
-        _add_tables(warehouse, compared_tables(settings))
+        replace(warehouse, patience=WAIT_SECONDS).prepare()  # a file from before has other tables
     while day <= days.last:
         window = Days(day, min(shift(day, max(settings.lookback_days, FEWEST_DAYS)), days.last))
         now = states(settings, window, events)
@@ -135,14 +133,6 @@ def search(
     following = {job: _following_days(settings, job, found.days) for job in JOBS}
     by_themselves = {job: {day: why for day, why in found.of(job).items() if day not in following[job]} for job in JOBS}
     return replace(found, days=by_themselves), day if day <= days.last else None
-
-
-def _add_tables(warehouse: SQLiteWarehouse, compared: Iterable[DailyTable]) -> None:
-    """Gives the tables to a file that was last written before one of them existed: its days are to be made first."""
-    with replace(warehouse, patience=WAIT_SECONDS).connect() as connection:
-        for table in compared:
-            if not columns_of(connection, table.name):
-                connection.execute(schema()[table.name].create)
 
 
 def late_days(settings: Settings, changes: Changes, events: Events) -> LateDays:
