@@ -100,7 +100,7 @@ def run_check(warehouse: SQLiteWarehouse, asset: str, check: Check, parameters: 
 
     Raises AttributionError where a table or column is missing.
     """
-    with warehouse.rows_of(Query(check.query, parameters, looks_up_for=check.looks_up_for)) as cursor:
+    with warehouse.rows_of(Query(check.query, parameters, driven_by=check.driven_by)) as cursor:
         columns = [column for column, *_ in cursor.description]
         rows, offending, wrong_days = [], 0, set[str]()
         for values in cursor:

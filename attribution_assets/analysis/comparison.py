@@ -16,7 +16,7 @@ from attribution_assets.errors import NotFoundError, NotReadyError
 from attribution_assets.ihc import IHCParameters, Redistribution
 from attribution_assets.ihc import attribute as attribute_ihc
 from attribution_assets.models import MODELS, ModelRules
-from attribution_assets.models.bootstrap import compare, moved_share
+from attribution_assets.models.bootstrap import compare_credit, moved_share
 from attribution_assets.models.credit import attribute
 from attribution_assets.models.journeys import nanoseconds
 from attribution_assets.models.path_report import path_report
@@ -34,9 +34,9 @@ CREDITED = ["conv_id", "model", "channel_name", "credit"]
 class Comparison:
     """The models on the conversions of some days, against the model `base`.
 
-    `channels`: what `models.comparison.compare` gives. `lookbacks`: one row per model and lookback, with the columns model,
-    lookback_days, conversions (attributed), and moved, the share of the credit (0 to 1) that lies with other channels than
-    under the lookback of the settings. `rules`: the settings of the models.
+    `channels`: what `models.bootstrap.compare_credit` gives. `lookbacks`: one row per model and lookback, with the columns
+    model, lookback_days, conversions (attributed), and moved, the share of the credit (0 to 1) that lies with other channels
+    than under the lookback of the settings. `rules`: the settings of the models.
     """
 
     days: Days
@@ -89,7 +89,7 @@ def compare_models(settings: Settings, days: Days, base: str | None = None) -> C
     costs = _frame(settings, "costs_of_channels", days)
     cost = costs["cost"].astype(np.float64).groupby(np.array(rules.path.grouped(costs["channel_name"]), dtype=object)).sum()
     attributed = revenue[revenue.index.isin(credit["conv_id"].unique())]
-    channels = compare(credit, attributed, cost, base, settings.seed)
+    channels = compare_credit(credit, attributed, cost, base, settings.seed)
     return Comparison(days, base, rules, channels, _by_lookback(settings, rules, days))
 
 

@@ -86,7 +86,7 @@ def seen(warehouse: SQLiteWarehouse, days: Days) -> States:
 def remember(warehouse: SQLiteWarehouse, days: Days, now: States) -> None:
     """Keeps these states of the days, of which every result was found right."""
     rows = [(day, part, state) for day, parts in now.items() for part, state in parts.items()]
-    with replace(warehouse, patience=WAIT_SECONDS).write() as connection:
+    with replace(warehouse, busy_timeout=WAIT_SECONDS).write() as connection:
         connection.execute(read_sql("seen_days"))
         connection.execute("DELETE FROM seen_days WHERE date BETWEEN ? AND ?", (days.first, days.last))
         connection.executemany("INSERT INTO seen_days VALUES (?, ?, ?)", rows)
@@ -114,7 +114,7 @@ def search(
     warehouse, deadline = settings.warehouse, time.monotonic() + seconds
     found, day = LateDays(), days.first
     if remember_right_days and any(events.values()):
-        replace(warehouse, patience=WAIT_SECONDS).prepare()  # a file from before has other tables
+        replace(warehouse, busy_timeout=WAIT_SECONDS).prepare()  # a file from before has other tables
     while day <= days.last:
         window = Days(day, min(shift(day, max(settings.lookback_days, FEWEST_DAYS)), days.last))
         now = states(settings, window, events)

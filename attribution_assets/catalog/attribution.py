@@ -49,8 +49,8 @@ CUSTOMER_JOURNEYS = DailyTable(
     },
     reads={"conversions": "conversions", "session_sources": "sessions"},
     guards=("broken_conversions", "broken_sessions"),
-    looks_up_for="conversions WHERE conv_date BETWEEN $first_day AND $last_day",
-    lookups=5,
+    driven_by="conversions WHERE conv_date BETWEEN $first_day AND $last_day",
+    lookups_per_row=5,
     parameters=_journey_parameters,
     checks=(
         CONVERSIONS_ARE_SOUND,
@@ -83,7 +83,7 @@ CUSTOMER_JOURNEYS = DailyTable(
             noun="touchpoint",
             broken="of {days} broke the rule: a session of the conversion's user, before it and within the lookback.",
             days=("conv_date",),
-            looks_up_for=JOURNEYS,
+            driven_by=JOURNEYS,
         ),
         Check(
             "conversions_stand_once",
@@ -94,7 +94,7 @@ CUSTOMER_JOURNEYS = DailyTable(
             noun="conversion",
             broken="of {days} stood under a wrong day, or held a session twice.",
             days=("first_stands_on", "last_stands_on"),
-            looks_up_for=JOURNEYS,
+            driven_by=JOURNEYS,
         ),
         Check(
             "conversions_have_sessions",
@@ -149,7 +149,7 @@ ATTRIBUTION_CUSTOMER_JOURNEY = DailyTable(
         "ihc": "ihc_results.ihc",
     },
     follows=("ihc_results",),
-    looks_up_for="ihc_results WHERE conv_date BETWEEN $first_day AND $last_day",
+    driven_by="ihc_results WHERE conv_date BETWEEN $first_day AND $last_day",
     checks=(
         Check(
             "credit_adds_up",
@@ -170,7 +170,7 @@ ATTRIBUTION_CUSTOMER_JOURNEY = DailyTable(
             noun="touchpoint",
             broken="of {days} lacked credit, or had credit without standing in the journey.",
             days=("conv_date",),
-            looks_up_for=JOURNEYS,
+            driven_by=JOURNEYS,
         ),
         Check(
             "credit_has_a_report",

@@ -29,8 +29,8 @@ CHANNEL_COSTS = DailyTable(
     reads={"session_sources": "sessions", "session_costs": "costs"},
     missing_days="days_without_costs",
     guards=("broken_sessions",),
-    looks_up_for=SESSIONS,
-    lookups=0.5,
+    driven_by=SESSIONS,
+    lookups_per_row=0.5,
     checks=(
         SESSIONS_ARE_SOUND,
         MONEY_IS_NOT_NEGATIVE,
@@ -43,7 +43,7 @@ CHANNEL_COSTS = DailyTable(
             noun="day",
             broken="of {days} had other sessions or costs than the sources add up to.",
             days=("date",),
-            looks_up_for=SESSIONS,
+            driven_by=SESSIONS,
         ),
     ),
 )
@@ -72,7 +72,7 @@ CHANNEL_REPORTING = DailyTable(
     also_reads=("customer_journeys",),
     reads={"conversions": "revenue"},
     guards=("broken_conversions",),
-    looks_up_for="attribution_customer_journey WHERE conv_date BETWEEN $first_day AND $last_conversion_day",
+    driven_by="attribution_customer_journey WHERE conv_date BETWEEN $first_day AND $last_conversion_day",
     checks=(
         CONVERSIONS_ARE_SOUND,
         Check(

@@ -36,7 +36,7 @@ class Check:
 
     `broken` ends the sentence "3 <noun>s ..."; it may name parameters of the query, `days`, `conversion_days` and columns of
     the rows. `before`: a demand on the sources, looked at before the table is written. `blocking`: if it fails, the run stops.
-    `days`: the rows' columns that name the days that the check refuses, if it does. `looks_up_for` as in a Query.
+    `days`: the rows' columns that name the days that the check refuses, if it does. `driven_by` as in a Query.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Check:
     noun: str
     broken: str
     days: tuple[str, ...] = ()
-    looks_up_for: str = ""
+    driven_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ class DailyTable:
     """It is written as CSV files, with the columns of this table and `more_columns`."""
     more_columns: tuple[Column, ...] = ()
     guards: tuple[str, ...] = ()
-    looks_up_for: str = ""
-    lookups: float = 1
+    driven_by: str = ""
+    lookups_per_row: float = 1
     parameters: Callable[[Settings], Parameters] = _no_parameters
     """What its query, guards and checks are asked with besides its days, the lookback and the converting session."""
     settings_hash: Callable[[Settings], str] = Settings.fingerprint

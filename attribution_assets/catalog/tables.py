@@ -98,7 +98,7 @@ def parameters(settings: Settings, table: DailyTable, days: Days) -> Parameters:
 
 def query_of(settings: Settings, table: DailyTable, days: Days) -> Query:
     """The query that gives the table's rows for these days."""
-    return Query(table.name, parameters(settings, table, days), table.guards, table.looks_up_for, table.lookups)
+    return Query(table.name, parameters(settings, table, days), table.guards, table.driven_by, table.lookups_per_row)
 
 
 def names(entries: Iterable[DailyTable]) -> list[str]:

@@ -61,7 +61,7 @@ def compare(answers: Path | None, ledger: bool, parameters: str | None) -> None:
     with plain_errors():
         settings = settings_with(ihc_parameters=parameters)
         from attribution_assets.ihc import IHCParameters
-        from attribution_assets.ihc.answers import compare as compare_answers
+        from attribution_assets.ihc.answers import compare_answers
 
         loaded = IHCParameters.load(settings.ihc_parameters)
         recorded, redistribution = _recorded_answers(settings, answers, ledger)

@@ -174,6 +174,6 @@ def print_journey(journey: dict[str, Any]) -> None:
 
 
 def print_errors(title: str, errors: pd.DataFrame) -> None:
-    """How far the embedded model is from recorded answers; of `ihc.answers.compare`."""
+    """How far the embedded model is from recorded answers; of `ihc.answers.compare_answers`."""
     table = errors.rename_axis("error of").reset_index().rename(columns={"within_0.001": "within 0.001"})
     print_frame(title, table, {"within 0.001": "{:.2%}"}, "{:.5f}")

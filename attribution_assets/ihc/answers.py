@@ -22,7 +22,7 @@ SUM_TOLERANCE = 0.002
 
 
 @dataclass(frozen=True)
-class Comparison:
+class AnswerComparison:
     """How far the embedded model is from recorded answers.
 
     `errors`: one row per output (index: initializer, holder, closer, ihc), the distribution of |embedded - recorded| over
@@ -100,7 +100,9 @@ def predict(answers: pd.DataFrame, parameters: IHCParameters, redistribution: Re
     return pd.DataFrame(as_given, index=answers.index, columns=list(OUTPUTS))
 
 
-def compare(answers: pd.DataFrame, parameters: IHCParameters, redistribution: Redistribution | None = None) -> Comparison:
+def compare_answers(
+    answers: pd.DataFrame, parameters: IHCParameters, redistribution: Redistribution | None = None
+) -> AnswerComparison:
     """How far the embedded model with these parameters is from recorded answers, a frame as of `read_answers`."""
     shares = list(OUTPUTS)
     embedded = predict(answers, parameters, redistribution)
@@ -117,7 +119,7 @@ def compare(answers: pd.DataFrame, parameters: IHCParameters, redistribution: Re
     channels = orders.groupby(answers["channel_label"].to_numpy()).sum().rename_axis("channel_label")
     channels["shift"] = channels["embedded"] - channels["recorded"]
     channels["relative_shift"] = channels["shift"] / channels["recorded"].where(channels["recorded"] != 0)
-    return Comparison(errors, channels)
+    return AnswerComparison(errors, channels)
 
 
 def engaged_journeys(answers: pd.DataFrame) -> tuple[EngagedJourneys, Ints]:

@@ -19,7 +19,7 @@ import pandas as pd
 from scipy.optimize import isotonic_regression, least_squares
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.ihc.answers import compare, engaged_journeys
+from attribution_assets.ihc.answers import compare_answers, engaged_journeys
 from attribution_assets.ihc.model import EngagedJourneys, ihc
 from attribution_assets.ihc.parameters import OUTPUTS, IHCParameters, Knot, Phases
 from attribution_assets.models.journeys import Bools, Floats, Ints, Journeys
@@ -44,8 +44,8 @@ WRITTEN_WITHIN = 0.001
 class Calibration:
     """Learned parameters, and how far the embedded model with them is from recorded answers.
 
-    `errors`: as of `compare`, on `checked` conversions: if `left_out`, conversions that nothing was learned from, else the
-    very ones that were learned from.
+    `errors`: as of `compare_answers`, on `checked` conversions: if `left_out`, conversions that nothing was learned from, else
+    the very ones that were learned from.
     """
 
     parameters: IHCParameters
@@ -86,7 +86,7 @@ def calibrate_and_check(answers: pd.DataFrame, *, holdout: float = 0.2, seed: in
     left_out = answers["conversion_id"].astype("str").isin(drawn).to_numpy()
     parameters = calibrate(answers[~left_out])
     checked = answers[left_out] if left_out.any() else answers
-    errors = compare(checked, parameters).errors
+    errors = compare_answers(checked, parameters).errors
     count = checked["conversion_id"].nunique()
     where = f"{count:,} other conversions" if left_out.any() else "these conversions themselves"
     p95, worst = errors.loc["ihc", ["p95", "max"]]

@@ -17,7 +17,7 @@ AT_ONCE = 20_000_000
 """How many drawn conversions are held in memory at once."""
 
 
-def compare(credit: pd.DataFrame, revenue: pd.Series, cost: pd.Series, base: str, seed: int = 0) -> pd.DataFrame:
+def compare_credit(credit: pd.DataFrame, revenue: pd.Series, cost: pd.Series, base: str, seed: int = 0) -> pd.DataFrame:
     """What every model gives to every channel, beside what the model `base` gives.
 
     `credit`: the columns conv_id, model, channel_name and credit, one row or several per conversion, model and channel.

@@ -22,15 +22,15 @@ class Query:
     """The SELECT in `sql/<name>.sql` and the values of its named parameters.
 
     `guards` name further files of sql/ with the same parameters, whose rows (one column: `problem`) are reasons not to run it.
-    `looks_up_for`: the rows, as "table WHERE condition", for each of which SQLite looks up about `lookups` others; of few rows,
-    nothing.
+    `driven_by`: the rows that drive it, as "table WHERE condition": for each of them SQLite looks up about `lookups_per_row`
+    others. Empty where it reads few rows.
     """
 
     name: str
     parameters: Mapping[str, str | int | float] = field(default_factory=dict)
     guards: tuple[str, ...] = ()
-    looks_up_for: str = ""
-    lookups: float = 1
+    driven_by: str = ""
+    lookups_per_row: float = 1
 
     @property
     def text(self) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import IHCParameters
-from attribution_assets.ihc.answers import COLUMNS, compare, predict, read_answers
+from attribution_assets.ihc.answers import COLUMNS, compare_answers, predict, read_answers
 from attribution_assets_tests.support import SHARED
 
 RECORDED = SHARED / "real" / "ihc" / "recorded_answers.csv"
@@ -236,7 +236,7 @@ def four_answers() -> pd.DataFrame:
 
 def test_errors_are_given_per_output_over_all_sessions() -> None:
     # |embedded - recorded| of ihc: 0, 0, .001, 1: median .0005; p95 lies .85 of the way from .001 to 1.
-    errors = compare(four_answers(), by_the_hour()).errors
+    errors = compare_answers(four_answers(), by_the_hour()).errors
 
     assert errors.index.tolist() == SHARES
     assert errors.loc["ihc"].to_dict() == pytest.approx(
@@ -246,7 +246,7 @@ def test_errors_are_given_per_output_over_all_sessions() -> None:
 
 
 def test_channels_are_compared_by_their_orders() -> None:
-    channels = compare(four_answers(), by_the_hour()).channels
+    channels = compare_answers(four_answers(), by_the_hour()).channels
 
     assert channels.index.tolist() == ["Email", "Radio", "Search"]
     assert channels["recorded"].tolist() == [2, 0, 0.999]
@@ -255,7 +255,7 @@ def test_channels_are_compared_by_their_orders() -> None:
 
 
 def test_a_relative_shift_is_undefined_where_nothing_was_recorded() -> None:
-    relative = compare(four_answers(), by_the_hour()).channels["relative_shift"]
+    relative = compare_answers(four_answers(), by_the_hour()).channels["relative_shift"]
 
     assert relative[["Email", "Search"]].tolist() == pytest.approx([0, 0.001 / 0.999])
     assert pd.isna(relative["Radio"])
@@ -265,8 +265,8 @@ def test_a_relative_shift_is_undefined_where_nothing_was_recorded() -> None:
 def test_the_recorded_answers_are_those_of_the_alternative_preset() -> None:
     answers = read_answers(RECORDED)
 
-    right = compare(answers, IHCParameters.load("alternative"))
-    wrong = compare(answers, IHCParameters.load("challenge"))
+    right = compare_answers(answers, IHCParameters.load("alternative"))
+    wrong = compare_answers(answers, IHCParameters.load("challenge"))
 
     assert right.errors["within_0.001"].eq(1).all()
     assert right.channels["shift"].abs().max() < 0.01

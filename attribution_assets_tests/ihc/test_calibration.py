@@ -16,7 +16,7 @@ import pytest
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import IHCParameters
-from attribution_assets.ihc.answers import compare, predict, read_answers
+from attribution_assets.ihc.answers import compare_answers, predict, read_answers
 from attribution_assets.ihc.calibration import calibrate, calibrate_and_check
 from attribution_assets_tests.support import SHARED
 
@@ -332,7 +332,7 @@ def test_without_a_holdout_the_check_is_on_what_was_learned_from_and_says_so() -
 
     assert (check.checked, check.left_out) == (8, False)
     assert "On these conversions themselves" in check.parameters.description
-    pd.testing.assert_frame_equal(check.errors, compare(answers, check.parameters).errors)
+    pd.testing.assert_frame_equal(check.errors, compare_answers(answers, check.parameters).errors)
 
 
 # Refused --------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribution_assets.models.bootstrap import compare, moved_share
+from attribution_assets.models.bootstrap import compare_credit, moved_share
 
 FIRST, LAST = "first_touch", "last_touch"
 
@@ -37,7 +37,7 @@ def by_pair(table: pd.DataFrame, *columns: str) -> dict[tuple[str, str], tuple[f
 
 
 def test_orders_and_revenue_are_what_the_model_credits_and_cost_is_the_same_under_each() -> None:
-    table = compare(CREDIT, REVENUE, COST, base=FIRST)
+    table = compare_credit(CREDIT, REVENUE, COST, base=FIRST)
 
     assert by_pair(table, "orders", "revenue", "cost") == {
         (FIRST, "Email"): (1, 100, 0),
@@ -50,7 +50,7 @@ def test_orders_and_revenue_are_what_the_model_credits_and_cost_is_the_same_unde
 
 
 def test_cpo_and_roas_are_empty_where_they_are_undefined() -> None:
-    ratios = by_pair(compare(CREDIT, REVENUE, COST, base=FIRST).fillna(-1), "CPO", "ROAS")
+    ratios = by_pair(compare_credit(CREDIT, REVENUE, COST, base=FIRST).fillna(-1), "CPO", "ROAS")
 
     empty = -1
     assert ratios[FIRST, "Ads"] == (20, 1.5)
@@ -59,7 +59,7 @@ def test_cpo_and_roas_are_empty_where_they_are_undefined() -> None:
 
 
 def test_channels_rank_by_revenue_then_by_name_and_gain_places_against_the_base() -> None:
-    table = compare(CREDIT, REVENUE, COST, base=FIRST)
+    table = compare_credit(CREDIT, REVENUE, COST, base=FIRST)
 
     assert list(zip(table["model"], table["channel_name"], table["rank"], table["rank_change"], strict=True)) == [
         (FIRST, "Email", 1, 0),
@@ -72,7 +72,7 @@ def test_channels_rank_by_revenue_then_by_name_and_gain_places_against_the_base(
 
 
 def test_the_shift_is_from_the_base() -> None:
-    shifts = by_pair(compare(CREDIT, REVENUE, COST, base=LAST), "orders_shift", "revenue_shift")
+    shifts = by_pair(compare_credit(CREDIT, REVENUE, COST, base=LAST), "orders_shift", "revenue_shift")
 
     assert shifts[FIRST, "Email"] == (1, 100)
     assert shifts[FIRST, "Ads"] == (-1, -100)
@@ -83,7 +83,7 @@ def test_a_shift_that_every_conversion_makes_has_no_chance_in_it() -> None:
     pairs = ((FIRST, "Email"), (LAST, "Ads"))
     credit = credited(*((f"c{i}", model, channel, 1.0) for model, channel in pairs for i in range(50)))
 
-    table = compare(credit, pd.Series(100.0, index=credit["conv_id"].unique()), COST, base=FIRST)
+    table = compare_credit(credit, pd.Series(100.0, index=credit["conv_id"].unique()), COST, base=FIRST)
 
     assert by_pair(table, "orders_shift_low", "orders_shift_high", "is_noise")[LAST, "Ads"] == (50, 50, False)
 
@@ -92,7 +92,7 @@ def test_a_shift_that_comes_from_one_conversion_of_many_is_noise() -> None:
     alike = [(f"same{i}", model, "Ads", 1.0) for i in range(50) for model in (FIRST, LAST)]
     credit = credited(*alike, ("other", FIRST, "Email", 1.0), ("other", LAST, "Ads", 1.0))
 
-    table = compare(credit, pd.Series(10.0, index=credit["conv_id"].unique()), COST, base=FIRST)
+    table = compare_credit(credit, pd.Series(10.0, index=credit["conv_id"].unique()), COST, base=FIRST)
 
     # Drawn 51 times out of 51, "other" comes 0 times in e^-1 of the draws, and up to 3 times in 95 % of them.
     assert by_pair(table, "orders_shift", "orders_shift_low", "orders_shift_high", "is_noise")[LAST, "Ads"] == (1, 0, 3, True)
@@ -103,7 +103,7 @@ def test_the_interval_is_that_of_the_normal_distribution_where_there_are_many_co
     moves = rng.random(4_000) < 0.1  # a tenth of the conversions goes to Ads rather than Email under the other model
     rows = [(f"c{i}", FIRST, "Email", 1.0) for i in range(4_000)]
     rows += [(f"c{i}", LAST, "Ads" if moved else "Email", 1.0) for i, moved in enumerate(moves)]
-    table = compare(credited(*rows), pd.Series(1.0, index=[f"c{i}" for i in range(4_000)]), COST, base=FIRST)
+    table = compare_credit(credited(*rows), pd.Series(1.0, index=[f"c{i}" for i in range(4_000)]), COST, base=FIRST)
 
     shift, low, high = by_pair(table, "orders_shift", "orders_shift_low", "orders_shift_high")[LAST, "Ads"]
 
@@ -116,17 +116,17 @@ def test_equal_seeds_draw_alike_and_others_do_not() -> None:
     rows = [(f"c{i}", model, rng.choice(["A", "B"]), 1.0) for i in range(30) for model in (FIRST, LAST)]
     revenue = pd.Series(rng.random(30), index=[f"c{i}" for i in range(30)])
 
-    tables = [compare(credited(*rows), revenue, COST, FIRST, seed) for seed in (1, 1, 2)]
+    tables = [compare_credit(credited(*rows), revenue, COST, FIRST, seed) for seed in (1, 1, 2)]
 
     pd.testing.assert_frame_equal(tables[0], tables[1], check_exact=True)
     assert not tables[0].equals(tables[2])
 
 
 def test_few_conversions_at_once_give_the_same_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = compare(CREDIT, REVENUE, COST, base=FIRST)
+    whole = compare_credit(CREDIT, REVENUE, COST, base=FIRST)
     monkeypatch.setattr("attribution_assets.models.bootstrap.AT_ONCE", 7)
 
-    pd.testing.assert_frame_equal(compare(CREDIT, REVENUE, COST, base=FIRST), whole, check_exact=True)
+    pd.testing.assert_frame_equal(compare_credit(CREDIT, REVENUE, COST, base=FIRST), whole, check_exact=True)
 
 
 @settings(deadline=None)
@@ -134,7 +134,7 @@ def test_few_conversions_at_once_give_the_same_intervals(monkeypatch: pytest.Mon
 def test_the_order_of_the_rows_of_a_model_changes_nothing(order: list[int]) -> None:
     shuffled = CREDIT.iloc[order].sort_values("model", kind="stable")
 
-    pd.testing.assert_frame_equal(compare(shuffled, REVENUE, COST, FIRST), compare(CREDIT, REVENUE, COST, FIRST))
+    pd.testing.assert_frame_equal(compare_credit(shuffled, REVENUE, COST, FIRST), compare_credit(CREDIT, REVENUE, COST, FIRST))
 
 
 def test_the_moved_share_is_what_lies_with_other_channels() -> None:

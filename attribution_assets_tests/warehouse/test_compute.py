@@ -212,7 +212,7 @@ def connections() -> Iterator[tuple[sqlite3.Connection, duckdb.DuckDBPyConnectio
         yield ours, theirs
 
 
-BY_DUCKDB = [(table.name, check) for table, check in CHECKS if check.looks_up_for]
+BY_DUCKDB = [(table.name, check) for table, check in CHECKS if check.driven_by]
 
 
 @pytest.mark.parametrize(("asset", "check"), BY_DUCKDB, ids=[check.name for _, check in BY_DUCKDB])
@@ -360,7 +360,7 @@ def test_what_duckdb_would_read_otherwise_is_left_to_sqlite(
 def test_a_view_is_left_to_sqlite_however_a_query_names_it(paid: Shop, add_sql: AddSQL) -> None:
     change(paid, "ALTER TABLE session_costs RENAME TO kept", "CREATE VIEW session_costs AS SELECT session_id, cost FROM kept")
     text = "SELECT session_id FROM session_sources, session_costs USING (session_id)"
-    query = Query(add_sql(text), looks_up_for="session_sources")
+    query = Query(add_sql(text), driven_by="session_sources")
 
     with (
         refused(f"DuckDB cannot compute {query.name}: session_costs is a view."),
@@ -373,7 +373,7 @@ def test_duckdb_is_given_the_parameters_of_the_statement_and_not_those_that_a_co
     paid: Shop, add_sql: AddSQL
 ) -> None:
     text = "SELECT session_id FROM session_costs WHERE cost > $least -- $first_day is another query's"
-    query = Query(add_sql(text), {"least": 1, "first_day": "2023-09-01"}, looks_up_for="session_costs")
+    query = Query(add_sql(text), {"least": 1, "first_day": "2023-09-01"}, driven_by="session_costs")
 
     with replace(paid.warehouse, compute="duckdb").rows_of(query) as rows:
         assert rows.fetchall() == [("s1",)]

@@ -81,14 +81,14 @@ def test_a_file_that_another_process_keeps_to_itself_is_named(
         locked(attributed.database, "EXCLUSIVE"),
         refused(f"{attributed.database} stayed locked by another process for 0.05 s", "End the process", kind=BusyError),
     ):
-        method(SQLiteWarehouse(attributed.database, patience=0.05))
+        method(SQLiteWarehouse(attributed.database, busy_timeout=0.05))
 
 
 @every_method
 def test_no_connection_is_left_open_after_an_error(attributed: Shop, method: Callable[[SQLiteWarehouse], object]) -> None:
     attributed.execute("PRAGMA journal_mode = delete")
     with locked(attributed.database, "EXCLUSIVE"), pytest.raises(AttributionError) as raised:
-        method(SQLiteWarehouse(attributed.database, patience=0.05))
+        method(SQLiteWarehouse(attributed.database, busy_timeout=0.05))
 
     assert raised.tb is not None  # the frames of the failed call still live
     assert open_files(attributed.database) == []

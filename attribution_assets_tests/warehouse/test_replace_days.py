@@ -314,7 +314,7 @@ def test_a_locked_file_leaves_the_old_rows(attributed: Shop, given: Given) -> No
     rows = given(("n", "s", 1.0, "2023-09-01"))
 
     with locked(attributed.database), refused("stayed locked"):
-        SQLiteWarehouse(attributed.database, patience=0.05).replace_days(
+        SQLiteWarehouse(attributed.database, busy_timeout=0.05).replace_days(
             schema()["attribution_customer_journey"], "conv_date", Days("2023-09-01", "2023-09-01"), rows
         )
 

@@ -66,7 +66,7 @@ def takes_duckdb(connection: sqlite3.Connection, path: Path, query: Query, compu
     With `auto`, if it is installed, can read the tables as SQLite does, and would be faster. Raises AttributionError where
     DuckDB is asked for and cannot.
     """
-    if compute == "sqlite" or not query.looks_up_for:
+    if compute == "sqlite" or not query.driven_by:
         return False
     if compute == "auto" and not _reads_much(connection, query):
         return False
@@ -113,9 +113,9 @@ def _reads_much(connection: sqlite3.Connection, query: Query) -> bool:
     """Whether looking rows up one by one takes longer than reading all tables. Looks at no more rows than that takes."""
     in_all = sum(_rows_at_most(connection, name) for name in reads(query.text).tables)
     enough = max(FEWEST_LOOKUPS, in_all / ROWS_PER_LOOKUP)
-    rows = f"SELECT 1 FROM {query.looks_up_for} LIMIT {math.ceil(enough / query.lookups)}"
+    rows = f"SELECT 1 FROM {query.driven_by} LIMIT {math.ceil(enough / query.lookups_per_row)}"
     [(looked_up,)] = connection.execute(f"SELECT count(*) FROM ({rows})", query.parameters)
-    return bool(looked_up * query.lookups >= enough)
+    return bool(looked_up * query.lookups_per_row >= enough)
 
 
 def _rows_at_most(connection: sqlite3.Connection, table: str) -> int:
@@ -127,7 +127,7 @@ def _rows_at_most(connection: sqlite3.Connection, table: str) -> int:
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryAnswer:
     """The SQLite file in which DuckDB leaves the rows of one Query, as the table `answer`."""
 
     path: Path
@@ -167,7 +167,7 @@ def _megabytes(source: Path) -> int:
 
 
 @contextmanager
-def new_answer() -> Iterator[Answer]:
+def new_answer() -> Iterator[QueryAnswer]:
     """A place for an answer, removed in the end."""
     with tempfile.TemporaryDirectory(prefix="attribution-", ignore_cleanup_errors=True) as folder:
-        yield Answer(Path(folder) / "answer.db")
+        yield QueryAnswer(Path(folder) / "answer.db")

@@ -16,7 +16,7 @@ from attribution_assets.errors import AttributionError, BusyError, NotReadyError
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.days import Days
-from attribution_assets.warehouse.duckdb.compute import READS_AS, Answer, Compute, DuckDBError, new_answer, takes_duckdb
+from attribution_assets.warehouse.duckdb.compute import READS_AS, Compute, DuckDBError, QueryAnswer, new_answer, takes_duckdb
 from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
 from attribution_assets.warehouse.schema import SOURCES, Table, add_views, schema
 from attribution_assets.warehouse.sqlite.replacement import NewRows, Parameters, Replacement, has_rows_beside
@@ -47,7 +47,7 @@ class SQLiteWarehouse:
     """
 
     path: Path
-    patience: float = 300
+    busy_timeout: float = 300
     """For how many seconds another writer is waited for."""
     compute: Compute = "auto"
     """Who computes what reads many rows: `sqlite`, `duckdb`, or `auto`, the faster one."""
@@ -68,7 +68,7 @@ class SQLiteWarehouse:
                 sqlite3.connect(
                     f"{self.path.absolute().as_uri()}?mode=rw",
                     uri=True,
-                    timeout=self.patience,
+                    timeout=self.busy_timeout,
                     isolation_level=None,
                 )
             ) as connection:
@@ -92,7 +92,7 @@ class SQLiteWarehouse:
             return AttributionError(f"{self.path} is not an SQLite database. Point --database or ATTRIBUTION_DATABASE to one.")
         if "locked" in text:
             return BusyError(
-                f"{self.path} stayed locked by another process for {self.patience:g} s. "
+                f"{self.path} stayed locked by another process for {self.busy_timeout:g} s. "
                 "End the process that writes to it, then run again."
             )
         if missing := re.fullmatch(r"no such table: (?:main\.)?(\w+)", text):
@@ -116,7 +116,7 @@ class SQLiteWarehouse:
         source that is a view cannot be, and a line in the result says so.
         """
         with self.connect() as connection:
-            _switch_to_wal(connection, self.patience)
+            _switch_to_wal(connection, self.busy_timeout)
             if not is_up_to_date(connection, self.path):
                 with _transaction(connection):
                     bring_up_to_date(connection, self.path)
@@ -256,7 +256,7 @@ class SQLiteWarehouse:
                     return
         yield query.text, query.parameters
 
-    def _computed_for_a_reader(self, connection: sqlite3.Connection, answer: Answer, query: Query) -> bool:
+    def _computed_for_a_reader(self, connection: sqlite3.Connection, answer: QueryAnswer, query: Query) -> bool:
         """As `_computed`; a writer is not waited for, since SQLite can read beside it."""
         connection.execute("PRAGMA busy_timeout = 0")
         try:
@@ -267,9 +267,9 @@ class SQLiteWarehouse:
                 return False
             raise
         finally:
-            connection.execute(f"PRAGMA busy_timeout = {int(self.patience * 1000)}")
+            connection.execute(f"PRAGMA busy_timeout = {int(self.busy_timeout * 1000)}")
 
-    def _computed(self, answer: Answer, query: Query) -> bool:
+    def _computed(self, answer: QueryAnswer, query: Query) -> bool:
         """Whether DuckDB has filled the answer. The caller holds the write lock, and has SQLite compute if not."""
         try:
             answer.compute(self.path, query)
@@ -355,9 +355,9 @@ def _transaction(connection: sqlite3.Connection, locked_by: str | None = None) -
         raise
 
 
-def _switch_to_wal(connection: sqlite3.Connection, patience: float) -> None:
+def _switch_to_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
     """Waits for another writer itself: here SQLite does not."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + busy_timeout
     while True:
         try:
             connection.execute("PRAGMA journal_mode = wal")
