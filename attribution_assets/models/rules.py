@@ -92,7 +92,11 @@ class ModelRules:
         return _identity(self, [field.name for field in fields(self) if field.name != "models"], HASHED_AT_DEFAULT)
 
     def learning_identity(self) -> dict[str, object]:
-        """What determines what the models that learn, chosen or not, learn from given sessions, as JSON takes it."""
+        """What determines what is learned from given sessions, whichever models are chosen, as JSON takes it.
+
+        These are the settings that the models that learn use. Should one of them come to use a setting that was not in the hash
+        before, its default stays out of it.
+        """
         uses = {*LEARNED_FROM, *(name for model in REGISTRY if model.learn for name in model.uses)}
         return _identity(self, uses, HASHED_AT_DEFAULT - {"position_shares", "half_life_hours"})
 
