@@ -21,7 +21,11 @@ from attribution_assets.settings import Settings, read_settings
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The sources, the assets made of them, and the checks of these."""
+    """The sources, the assets made of them, and the checks of these.
+
+    Raises AttributionError where the file of channel groups cannot be read.
+    """
+    _ = settings.model_rules  # read here, so that a bad file stops the definitions and not a run
     return [*source_assets(), *daily_assets(settings), *comparison_assets(settings), *result_checks(settings)]
 
 
