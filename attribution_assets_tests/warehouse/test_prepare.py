@@ -261,13 +261,14 @@ def test_upgrades_run_once_in_order_from_the_one_after_the_files(shop: Shop, mon
     def step(name: str) -> upgrades.Upgrade:
         return lambda _connection, _path: ran.append(name)
 
+    known = upgrades.VERSION
     monkeypatch.setattr(upgrades, "UPGRADES", (*upgrades.UPGRADES, step("second"), step("third")))
-    monkeypatch.setattr(upgrades, "VERSION", 3)
+    monkeypatch.setattr(upgrades, "VERSION", known + 2)
     shop.warehouse.prepare()
     shop.warehouse.prepare()
 
     assert ran == ["second", "third"]
-    assert shop.warehouse.meta()["schema_version"] == "3"
+    assert shop.warehouse.meta()["schema_version"] == str(known + 2)
 
 
 def test_an_upgrade_that_fails_leaves_the_file_as_it_was(attributed: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,13 +276,14 @@ def test_an_upgrade_that_fails_leaves_the_file_as_it_was(attributed: Shop, monke
         connection.execute("DELETE FROM attribution_customer_journey")
         raise AttributionError("The upgrade failed.")
 
+    known = upgrades.VERSION
     monkeypatch.setattr(upgrades, "UPGRADES", (*upgrades.UPGRADES, fail))
-    monkeypatch.setattr(upgrades, "VERSION", 2)
+    monkeypatch.setattr(upgrades, "VERSION", known + 1)
     with refused("The upgrade failed."):
         attributed.warehouse.prepare()
 
     assert attributed.table("attribution_customer_journey") == OLD
-    assert attributed.warehouse.meta()["schema_version"] == "1"
+    assert attributed.warehouse.meta()["schema_version"] == str(known)
 
 
 @pytest.mark.parametrize("method", ["prepare", "meta"])
@@ -290,7 +292,7 @@ def test_a_file_of_a_newer_package_is_refused_and_left_alone(shop: Shop, method:
     shop.execute("UPDATE attribution_meta SET value = '999' WHERE key = 'schema_version'")
     before = shop.database.read_bytes()
 
-    with refused(f"{shop.database} has version 999 of the schema", "knows 1", "upgrade attribution_assets"):
+    with refused(f"{shop.database} has version 999 of the schema", f"knows {upgrades.VERSION}", "upgrade attribution_assets"):
         getattr(shop.warehouse, method)()
 
     assert shop.database.read_bytes() == before
