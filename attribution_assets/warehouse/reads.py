@@ -44,7 +44,7 @@ def reads(text: str) -> Reads:
         connection.set_authorizer(note)
         program = connection.execute(f"EXPLAIN {text}", parameters).fetchall()
     for _, operation, _, page, database, *_ in program:  # a table may be read without a column: count(*), JOIN ... USING
-        if operation == "OpenRead" and database == 0:
+        if operation == "OpenRead" and database == 0 and page in pages:
             _ = columns[pages[page]]
     declared = {name: frozenset(table.column_names) for name, table in schema().items()}
     return Reads({name: declared[name] & found for name, found in columns.items() if name in declared}, frozenset(parameters))

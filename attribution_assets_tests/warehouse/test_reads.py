@@ -35,6 +35,7 @@ def test_a_table_is_read_however_the_text_names_it(text: str) -> None:
         "SELECT 1 /* JOIN conversions */",
         "SELECT 'FROM conversions'",
         "SELECT 1 AS conversions",
+        "SELECT count(*) FROM sqlite_master WHERE name = 'conversions'",
         "WITH conversions AS (SELECT 1 AS x) SELECT count(*) FROM conversions",
     ],
 )
