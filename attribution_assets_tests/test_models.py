@@ -131,7 +131,6 @@ def test_no_session_at_or_after_the_conversion_gets_credit_from_any_model(sold: 
     assert sold.execute("SELECT DISTINCT session_id FROM model_attribution WHERE conv_id = 'c1'") == [("s1",), ("s2",)]
 
 
-@hypothesis.settings(deadline=None)
 @hypothesis.given(
     sessions=st.lists(st.integers(0, 20), max_size=12), conversions=st.lists(st.integers(0, 20), min_size=1, max_size=3)
 )

@@ -43,7 +43,7 @@ def busy_shop(folder: Path) -> Shop:
     return shop
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.permutations(range(4, 8)))
 def test_a_range_equals_its_single_days_in_whatever_order_they_come(
     tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstance, order: list[int]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from attribution_assets.models.bootstrap import compare_credit, moved_share
@@ -129,7 +129,6 @@ def test_few_conversions_at_once_give_the_same_intervals(monkeypatch: pytest.Mon
     pd.testing.assert_frame_equal(compare_credit(CREDIT, REVENUE, COST, base=FIRST), whole, check_exact=True)
 
 
-@settings(deadline=None)
 @given(order=st.permutations(range(len(CREDIT))))
 def test_the_order_of_the_rows_of_a_model_changes_nothing(order: list[int]) -> None:
     shuffled = CREDIT.iloc[order].sort_values("model", kind="stable")

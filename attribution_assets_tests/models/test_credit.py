@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from attribution_assets.errors import AttributionError
@@ -70,7 +70,6 @@ def test_channels_are_repeated_within_a_journey_alone() -> None:
     path=st.text("ABCD", min_size=1, max_size=8),
     worth=st.fixed_dictionaries(dict.fromkeys("ABCD", st.floats(-1, 1, allow_subnormal=False))),
 )
-@settings(deadline=None, database=None)
 def test_a_channel_that_comes_more_than_once_has_what_it_has_when_it_comes_once(path: str, worth: dict[str, float]) -> None:
     once = "".join(dict.fromkeys(path))
     if max(worth[channel] for channel in once) <= 0:
@@ -220,7 +219,6 @@ def credited(rows: pd.DataFrame, made: list[str], model: str, rules: ModelRules)
 
 @pytest.mark.parametrize("model", COMPUTED)
 @given(table=tables(), rules=RULES)
-@settings(deadline=None, database=None)
 def test_credits_are_shares_that_sum_to_one_in_every_journey(
     model: str, table: tuple[pd.DataFrame, list[str]], rules: ModelRules
 ) -> None:
@@ -234,7 +232,6 @@ def test_credits_are_shares_that_sum_to_one_in_every_journey(
 
 @pytest.mark.parametrize("model", COMPUTED)
 @given(table=tables(), rules=RULES, chance=st.randoms(use_true_random=False))
-@settings(deadline=None, database=None)
 def test_the_order_of_the_rows_changes_no_credit(
     model: str, table: tuple[pd.DataFrame, list[str]], rules: ModelRules, chance: random.Random
 ) -> None:
@@ -246,7 +243,6 @@ def test_the_order_of_the_rows_changes_no_credit(
 
 @pytest.mark.parametrize("model", COMPUTED)
 @given(table=tables(), rules=RULES, chance=st.randoms(use_true_random=False))
-@settings(deadline=None, database=None)
 def test_the_names_of_channels_and_their_numbering_change_no_credit(
     model: str, table: tuple[pd.DataFrame, list[str]], rules: ModelRules, chance: random.Random
 ) -> None:
@@ -260,7 +256,6 @@ def test_the_names_of_channels_and_their_numbering_change_no_credit(
 
 @pytest.mark.parametrize("model", COMPUTED)
 @given(table=tables(), rules=RULES)
-@settings(deadline=None, database=None)
 def test_a_second_journey_like_every_journey_changes_no_credit(
     model: str, table: tuple[pd.DataFrame, list[str]], rules: ModelRules
 ) -> None:
@@ -274,7 +269,6 @@ def test_a_second_journey_like_every_journey_changes_no_credit(
 
 @pytest.mark.parametrize("model", COMPUTED)
 @given(table=tables(longest=1), rules=RULES)
-@settings(deadline=None, database=None)
 def test_a_journey_of_one_session_gives_it_all_by_every_model(
     model: str, table: tuple[pd.DataFrame, list[str]], rules: ModelRules
 ) -> None:
@@ -283,7 +277,6 @@ def test_a_journey_of_one_session_gives_it_all_by_every_model(
 
 @pytest.mark.parametrize("model", [model for model in COMPUTED if model not in LEARNED])
 @given(table=tables(), rules=RULES)
-@settings(deadline=None, database=None)
 def test_a_model_that_does_not_learn_credits_a_journey_the_same_alone_and_among_others(
     model: str, table: tuple[pd.DataFrame, list[str]], rules: ModelRules
 ) -> None:
@@ -295,7 +288,6 @@ def test_a_model_that_does_not_learn_credits_a_journey_the_same_alone_and_among_
 
 @pytest.mark.parametrize("model", COMPUTED)
 @given(table=tables())
-@settings(deadline=None, database=None)
 def test_sessions_that_path_rules_leave_share_all_the_credit(model: str, table: tuple[pd.DataFrame, list[str]]) -> None:
     rules = ModelRules(path=PathRules({"Paid": "SEO"}, drop_direct=True, collapse_minutes=60, last_sessions=3))
     of, converted, _ = built(*table)

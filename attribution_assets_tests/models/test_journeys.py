@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from attribution_assets.errors import AttributionError
@@ -98,7 +98,6 @@ def test_a_time_that_cannot_be_read_is_refused_in_one_line(time: str) -> None:
     conversions=st.lists(st.integers(0, 2), min_size=12, max_size=12),
     chance=st.randoms(use_true_random=False),
 )
-@settings(deadline=None, database=None)
 def test_every_journey_is_ordered_by_time_and_then_by_session_id(
     times: list[int], conversions: list[int], chance: random.Random
 ) -> None:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.models.markov import markov
@@ -146,7 +146,6 @@ def solved(rows: list[list[Fraction]]) -> list[Fraction]:
 @pytest.mark.parametrize("non_converting", [True, False])
 @pytest.mark.parametrize("order", [1, 2, 3])
 @given(paths=PATHS)
-@settings(deadline=None, database=None)
 def test_the_effects_are_those_of_the_absorbing_chain_in_fractions(order: int, non_converting: bool, paths: Paths) -> None:
     exact = by_definition(paths, order, non_converting)
 
@@ -156,7 +155,6 @@ def test_the_effects_are_those_of_the_absorbing_chain_in_fractions(order: int, n
 
 
 @given(paths=PATHS)
-@settings(deadline=None, database=None)
 def test_a_chain_that_remembers_whole_journeys_loses_the_conversions_that_had_the_channel(paths: Paths) -> None:
     conversions = [path for path, converted in paths if converted]
 
@@ -167,7 +165,6 @@ def test_a_chain_that_remembers_whole_journeys_loses_the_conversions_that_had_th
 
 @pytest.mark.parametrize("order", [1, 2, 3])
 @given(paths=PATHS)
-@settings(deadline=None, database=None)
 def test_an_effect_is_between_none_and_all_of_the_conversions(order: int, paths: Paths) -> None:
     of, converted = learnt_from(paths)
     values = markov(of, converted, order=order)

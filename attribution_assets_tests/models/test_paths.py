@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from attribution_assets.models import ModelRules, PathRules
@@ -227,7 +227,6 @@ PATH_RULES = st.builds(
 
 
 @given(paths=st.lists(st.text("ABCD", min_size=1, max_size=6), max_size=5), path=PATH_RULES, direct=CHANNELS)
-@settings(deadline=None, database=None)
 def test_whatever_the_rules_every_journey_keeps_some_of_its_sessions(
     paths: list[str], path: PathRules, direct: frozenset[str]
 ) -> None:

@@ -9,7 +9,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from attribution_assets.models import shapley as module
 from attribution_assets.models.shapley import EXACT_CHANNELS, shapley
@@ -95,7 +95,6 @@ def by_definition(paths: Paths) -> dict[str, Fraction]:
 
 
 @given(paths=PATHS)
-@settings(deadline=None, database=None)
 def test_the_values_are_the_means_over_all_orders_in_fractions(paths: Paths) -> None:
     exact = {channel: float(value) for channel, value in by_definition(paths).items()}
 

@@ -116,7 +116,6 @@ def test_a_stored_value_of_another_type_is_named(shop: Shop) -> None:
     rows_per_frame=st.integers(1, 20),
 )
 @hypothesis.settings(
-    deadline=None,
     max_examples=60,
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],  # each example replaces the days of the last
 )
