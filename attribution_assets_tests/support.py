@@ -20,8 +20,24 @@ from attribution_assets.warehouse.schema import META
 PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
 OWN_VARIABLES = ("ATTRIBUTION_", "IHC_", "DAGSTER_")
+TABLES = [
+    "customer_journeys",
+    "ihc_results",
+    "attribution_customer_journey",
+    "channel_costs",
+    "channel_reporting",
+    "channel_reporting_csv",
+]
+"""The assets that there are without models, in their order."""
+
 OF_MODELS = ("channel_values", "model_attribution", "model_reporting", "model_comparison", "path_report")
 """The tables that are filled where models are chosen."""
+
+EVEN = """{
+ "phase_weights": {"initializer": 1, "holder": 1, "closer": 1}, "channel_weights": {},
+ "initializer_membership": [[0, 0]], "closer_membership": [[0, 0]]
+}"""
+"""Parameters with which each of a journey's two sessions gets half."""
 
 T = TypeVar("T")
 

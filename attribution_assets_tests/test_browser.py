@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from attribution_assets.warehouse import SOURCES
 from attribution_assets_tests.live import LiveDagster
-from attribution_assets_tests.support import Shop
-from attribution_assets_tests.test_definitions import SOURCES, TABLES
+from attribution_assets_tests.support import TABLES, Shop
 
 pytestmark = pytest.mark.live
 
@@ -54,7 +54,7 @@ def test_a_person_sees_the_graph_and_materializes_a_day_by_clicking(
         page.get_by_text("Lineage", exact=True).click()
         expect(page.get_by_text("sources", exact=True).last).to_be_visible()
         page.keyboard.press("Alt+KeyE")  # expands the groups
-        for asset in TABLES + SOURCES:
+        for asset in (*TABLES, *SOURCES):
             expect(page.get_by_text(asset, exact=True)).to_be_visible()
 
         page.get_by_role("button", name="Materialize all").click()

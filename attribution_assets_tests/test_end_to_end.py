@@ -9,7 +9,7 @@ import pytest
 
 from attribution_assets.definitions import build_assets, build_resources
 from attribution_assets.errors import AttributionError
-from attribution_assets_tests.support import SHARED, Shop
+from attribution_assets_tests.support import EVEN, SHARED, Shop
 
 CHALLENGE = SHARED / "real" / "challenge" / "challenge.db"
 RANGE = ("2023-08-29", "2023-09-07")
@@ -23,11 +23,6 @@ Email,2023-09-03,0.000000,0.000000,0.000000,,
 Newsletter,2023-09-03,1.000000,0.500000,10.000000,2.000000,10.000000
 Social,2023-09-03,3.000000,0.500000,10.000000,6.000000,3.333333
 """
-
-EVEN = """{
- "phase_weights": {"initializer": 1, "holder": 1, "closer": 1}, "channel_weights": {},
- "initializer_membership": [[0, 0]], "closer_membership": [[0, 0]]
-}"""
 
 
 @pytest.fixture

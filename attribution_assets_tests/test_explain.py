@@ -17,8 +17,7 @@ from attribution_assets.command.cli import main
 from attribution_assets.errors import AttributionError, NotFoundError, NotReadyError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
-from attribution_assets_tests.support import Shop
-from attribution_assets_tests.test_end_to_end import EVEN
+from attribution_assets_tests.support import EVEN, Shop
 
 YESTERDAY = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
 TODAY = datetime.now(UTC).date().isoformat()

@@ -13,8 +13,7 @@ import pytest
 
 from attribution_assets_tests.automated import september
 from attribution_assets_tests.live import ENDED, LiveDagster, Materialization
-from attribution_assets_tests.support import Shop, wait_for
-from attribution_assets_tests.test_definitions import TABLES
+from attribution_assets_tests.support import TABLES, Shop, wait_for
 
 pytestmark = pytest.mark.live
 

@@ -22,8 +22,7 @@ from attribution_assets.orchestration.chart import BARS, LETTERS, SHOWN_AT_ONCE,
 from attribution_assets.orchestration.shown import row_of_day
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
-from attribution_assets_tests.support import PROJECT, Shop
-from attribution_assets_tests.test_end_to_end import EVEN
+from attribution_assets_tests.support import EVEN, PROJECT, Shop
 
 DATES = {"start_date": "2023-09-01", "end_date": "2023-09-09"}
 

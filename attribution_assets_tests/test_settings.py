@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 
 from attribution_assets.command.cli import main
 from attribution_assets.settings import Settings
-from attribution_assets_tests.test_end_to_end import EVEN
+from attribution_assets_tests.support import EVEN
 
 CHOICES: list[tuple[str, str, str, Any]] = [  # variable, text, field, value
     ("ATTRIBUTION_DATABASE", "/some/shop.db", "database", Path("/some/shop.db")),

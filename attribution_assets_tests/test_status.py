@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from attribution_assets.command.cli import main
 from attribution_assets.orchestration.status import day_states, reasons
 from attribution_assets_tests.automated import Automated, september
-from attribution_assets_tests.test_definitions import TABLES
+from attribution_assets_tests.support import TABLES
 
 
 def states(automated: Automated, start: str = "2023-09-01", end: str = "2023-09-12") -> list[dict[str, Any]]:

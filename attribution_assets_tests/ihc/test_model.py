@@ -19,54 +19,26 @@ from hypothesis import strategies as st
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import PRESETS, IHCParameters, attribute
 from attribution_assets_tests.ihc import reference
+from attribution_assets_tests.ihc.sessions import (
+    ALL_CHANNELS,
+    PHASES,
+    STARTS,
+    Row,
+    exactly,
+    journey,
+    made_up,
+    session,
+    several_journeys,
+    text,
+)
 from attribution_assets_tests.support import PROJECT, SHARED
 
 RECORDED = SHARED / "real" / "ihc" / "recorded_answers.csv"
 
 COLUMNS = ["conv_id", "session_id", "timestamp", "channel_label", "holder_engagement", "closer_engagement"]
-PHASES = ["initializer", "holder", "closer", "ihc"]
-START = datetime(2023, 9, 1)
-
-Row = dict[str, Any]
-Knots = list[tuple[float, float]]
 
 
 # What the tests are made of -------------------------------------------------------------------------------------------
-
-
-def session(
-    session_id: str, hours: float, channel: str = "Email", *, conv_id: str = "c", holder: int = 1, closer: int = 1
-) -> Row:
-    """A session so many hours after the start of 2023-09-01."""
-    return {
-        "conv_id": conv_id,
-        "session_id": session_id,
-        "timestamp": text(START + timedelta(hours=hours)),
-        "channel_label": channel,
-        "holder_engagement": holder,
-        "closer_engagement": closer,
-    }
-
-
-def text(time: datetime) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def made_up(
-    *,
-    initializer: Knots | None = None,
-    closer: Knots | None = None,
-    channels: dict[str, dict[str, float]] | None = None,
-) -> IHCParameters:
-    """Phase weights .2, .5, .3; unless said otherwise, an hour adds a tenth to f_I and takes one from f_C, up to ten hours."""
-    return IHCParameters.model_validate(
-        {
-            "phase_weights": {"initializer": 0.2, "holder": 0.5, "closer": 0.3},
-            "channel_weights": channels or {},
-            "initializer_membership": initializer or [(0, 0), (10, 1)],
-            "closer_membership": closer or [(0, 1), (10, 0)],
-        }
-    )
 
 
 def credit(*rows: Row, parameters: IHCParameters | None = None) -> dict[str, tuple[float, ...]]:
@@ -78,10 +50,6 @@ def credit(*rows: Row, parameters: IHCParameters | None = None) -> dict[str, tup
 def phase(result: dict[str, tuple[float, ...]], name: str) -> tuple[float, ...]:
     """One phase of every session, in the order given."""
     return tuple(shares[PHASES.index(name)] for shares in result.values())
-
-
-def exactly(*shares: float) -> Any:
-    return pytest.approx(shares, abs=1e-12)
 
 
 # By hand --------------------------------------------------------------------------------------------------------------
@@ -204,7 +172,7 @@ def test_before_the_table_the_value_of_its_start_holds() -> None:
 
 # Jumps ----------------------------------------------------------------------------------------------------------------
 
-STARTS = st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)).map(lambda time: time.replace(microsecond=0))
+
 TENTHS = st.integers(1, 400)
 """Of an hour: 360 seconds each."""
 
@@ -219,7 +187,6 @@ def shares_after(start: datetime, gap: timedelta, parameters: IHCParameters) -> 
 
 @example(datetime(2023, 9, 1, 7, 13, 20), 1)
 @given(STARTS, TENTHS)
-@settings(deadline=None, database=None)
 def test_a_closer_at_a_jump_belongs_to_the_left_piece_anywhere_in_time(start: datetime, tenths: int) -> None:
     # f_C falls from 1 to 0 at the gap: at the gap itself C = 1/2, 1/2, a second later 0, 1.
     jump = made_up(initializer=[(0, 0.5)], closer=[(0, 1), (tenths / 10, 1), (tenths / 10, 0)])
@@ -233,7 +200,6 @@ def test_a_closer_at_a_jump_belongs_to_the_left_piece_anywhere_in_time(start: da
 
 @example(datetime(2023, 9, 1, 7, 13, 20), 1)
 @given(STARTS, TENTHS)
-@settings(deadline=None, database=None)
 def test_an_initializer_at_a_jump_belongs_to_the_left_piece_anywhere_in_time(start: datetime, tenths: int) -> None:
     # f_I rises from 0 to 1/2 at the gap: at the gap itself I = 1, 0, a second later 2/3, 1/3.
     jump = made_up(initializer=[(0, 0), (tenths / 10, 0), (tenths / 10, 0.5)])
@@ -248,41 +214,10 @@ def test_an_initializer_at_a_jump_belongs_to_the_left_piece_anywhere_in_time(sta
 
 # Properties -----------------------------------------------------------------------------------------------------------
 
-ALL_CHANNELS = [*sorted({channel for preset in PRESETS for channel in IHCParameters.load(preset).channel_weights}), "Other"]
-
-GAPS = st.one_of(
-    st.just(0),
-    st.integers(1, 60).map(lambda tenths: 360 * tenths),  # on the tenths of an hour, where f_C jumps
-    st.sampled_from([189_720, 193_320, 792_000]),  # 52.7 h and 53.7 h, where f_I of `challenge` saturates; 220 h
-    st.integers(1, 3 * 86_400),
-    st.integers(1, 400 * 86_400),
-)
-
-
-@st.composite
-def journey(draw: st.DrawFn, conv_id: str = "c", max_size: int = 12) -> list[Row]:
-    """The rows of a journey in their order, with equal times in the order of their session_id."""
-    ids = draw(st.lists(st.text("019afZé ", min_size=1, max_size=4), min_size=1, max_size=max_size, unique=True))
-    time = draw(STARTS)
-    rows = []
-    for session_id in ids:
-        time += timedelta(seconds=draw(GAPS))
-        flag = st.integers(0, 1)
-        channel = draw(st.sampled_from(ALL_CHANNELS))
-        row = session(session_id, 0, channel, conv_id=conv_id, holder=draw(flag), closer=draw(flag))
-        rows.append({**row, "timestamp": text(time)})
-    return sorted(rows, key=lambda row: (row["timestamp"], row["session_id"]))
-
-
-@st.composite
-def several_journeys(draw: st.DrawFn) -> pd.DataFrame:
-    """The rows of one to four journeys, in the order of their conv_id and times."""
-    return pd.DataFrame([row for number in range(draw(st.integers(1, 4))) for row in draw(journey(f"c{number}", 6))])
-
 
 @pytest.mark.parametrize("preset", PRESETS)
 @given(rows=journey())
-@settings(deadline=None, database=None, max_examples=200)
+@settings(max_examples=200)
 def test_a_journey_is_credited_as_the_formula_says(preset: str, rows: list[Row]) -> None:
     parameters = IHCParameters.load(preset)
     first = datetime.fromisoformat(rows[0]["timestamp"])
@@ -303,7 +238,6 @@ def test_a_journey_is_credited_as_the_formula_says(preset: str, rows: list[Row])
 
 @pytest.mark.parametrize("preset", PRESETS)
 @given(journeys=several_journeys())
-@settings(deadline=None, database=None)
 def test_each_phase_of_a_journey_sums_to_one_and_the_holder_to_one_or_nothing(preset: str, journeys: pd.DataFrame) -> None:
     result = attribute(journeys, preset)
     sums = result.groupby("conv_id")[PHASES].sum()
@@ -317,7 +251,6 @@ def test_each_phase_of_a_journey_sums_to_one_and_the_holder_to_one_or_nothing(pr
 
 @pytest.mark.parametrize("preset", PRESETS)
 @given(journeys=several_journeys())
-@settings(deadline=None, database=None)
 def test_a_journey_is_credited_the_same_alone_and_among_others(preset: str, journeys: pd.DataFrame) -> None:
     together = attribute(journeys, preset)
 
@@ -342,7 +275,6 @@ def test_long_journeys_are_credited_the_same_alone_and_among_others() -> None:
 
 
 @given(journeys=several_journeys(), chance=st.randoms(use_true_random=False))
-@settings(deadline=None, database=None)
 def test_the_order_of_the_rows_changes_nothing_but_the_order_of_the_result(
     journeys: pd.DataFrame, chance: random.Random
 ) -> None:
@@ -354,7 +286,6 @@ def test_the_order_of_the_rows_changes_nothing_but_the_order_of_the_result(
 
 
 @given(rows=journey(), days=st.integers(-30_000, 30_000), seconds=st.integers(0, 86_399))
-@settings(deadline=None, database=None)
 def test_a_journey_at_another_time_is_credited_the_same(rows: list[Row], days: int, seconds: int) -> None:
     here = pd.DataFrame(rows)
     there = here.assign(timestamp=pd.to_datetime(here["timestamp"]) + pd.Timedelta(days=days, seconds=seconds))

@@ -22,7 +22,7 @@ from attribution_assets.ihc.model import move
 from attribution_assets.ihc.redistribution import PhaseRedistribution
 from attribution_assets.models.journeys import Journeys
 from attribution_assets_tests.ihc import reference
-from attribution_assets_tests.ihc.test_model import (
+from attribution_assets_tests.ihc.sessions import (
     ALL_CHANNELS,
     PHASES,
     Row,
@@ -192,7 +192,6 @@ def before_and_after(journeys: pd.DataFrame, content: Content) -> tuple[pd.DataF
 
 @pytest.mark.parametrize("preset", PRESETS)
 @given(rows=journey(), content=CONTENTS)
-@settings(deadline=None, database=None)
 def test_a_journey_is_redistributed_as_the_rule_says(preset: str, rows: list[Row], content: Content) -> None:
     parameters = IHCParameters.load(preset)
     first = datetime.fromisoformat(rows[0]["timestamp"])
@@ -213,7 +212,6 @@ def test_a_journey_is_redistributed_as_the_rule_says(preset: str, rows: list[Row
 
 
 @given(journeys=several_journeys(), content=CONTENTS)
-@settings(deadline=None, database=None)
 def test_the_sum_of_each_phase_of_a_journey_stays(journeys: pd.DataFrame, content: Content) -> None:
     before, after = (result.groupby("conv_id")[PHASES].sum() for result in before_and_after(journeys, content))
 
@@ -222,7 +220,7 @@ def test_the_sum_of_each_phase_of_a_journey_stays(journeys: pd.DataFrame, conten
 
 
 @given(journeys=several_journeys(), content=CONTENTS)
-@settings(deadline=None, database=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_phase_that_is_not_named_stays_as_it_is(journeys: pd.DataFrame, content: Content) -> None:
     others = [phase for phase in MOVABLE if phase not in content]
     before, after = before_and_after(journeys, content)
@@ -231,7 +229,6 @@ def test_a_phase_that_is_not_named_stays_as_it_is(journeys: pd.DataFrame, conten
 
 
 @given(rows=journey(), content=CONTENTS)
-@settings(deadline=None, database=None)
 def test_only_who_can_receive_gains_and_a_giver_loses_all_or_nothing(rows: list[Row], content: Content) -> None:
     before, after = before_and_after(pd.DataFrame(rows), content)
     for phase, moving in content.items():
@@ -251,7 +248,7 @@ def test_only_who_can_receive_gains_and_a_giver_loses_all_or_nothing(rows: list[
 
 
 @given(journeys=several_journeys(), moving=RULES)
-@settings(deadline=None, database=None, max_examples=50)
+@settings(max_examples=50)
 def test_without_a_session_of_the_named_channels_nothing_changes(journeys: pd.DataFrame, moving: Content) -> None:
     absent = {**moving, "redistribution_channel_labels": ["Nowhere"]}
     before, after = before_and_after(journeys, dict.fromkeys(MOVABLE, absent))
@@ -260,7 +257,6 @@ def test_without_a_session_of_the_named_channels_nothing_changes(journeys: pd.Da
 
 
 @given(journeys=several_journeys(), content=CONTENTS)
-@settings(deadline=None, database=None)
 def test_a_journey_is_redistributed_the_same_alone_and_among_others(journeys: pd.DataFrame, content: Content) -> None:
     redistribution = Redistribution.model_validate(content)
     together = attribute(journeys, redistribution=redistribution)

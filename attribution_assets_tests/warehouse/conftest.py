@@ -5,17 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from attribution_assets import shipped
 from attribution_assets.warehouse import Query
-
-if TYPE_CHECKING:
-    from attribution_assets_tests.support import Shop
-
+from attribution_assets_tests.support import Shop
 from attribution_assets_tests.warehouse.rows import COLUMNS, OLD, AddSQL, Given, Row, Rows, frame, select
+from attribution_assets_tests.warehouse.sound import sound_shop
 
 
 @pytest.fixture
@@ -68,3 +65,15 @@ def older(shop: Shop) -> Shop:
     shop.execute("INSERT INTO attribution_customer_journey VALUES ('c1', 's1', 0.4), ('c1', 's2', 0.6), ('gone', 's3', 1.0)")
     shop.conversion("c1", "u", "2023-09-01 12:00:00")
     return shop
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `sound` is copied from."""
+    return sound_shop(tmp_path_factory.mktemp("template")).database
+
+
+@pytest.fixture
+def sound(template: Path, tmp_path: Path) -> Shop:
+    """A copy of the template: a database that is right."""
+    return Shop.at(Path(shutil.copy(template, tmp_path)), tmp_path)

@@ -69,6 +69,11 @@ def replace(shop: Shop, rows: Rows, first: str, last: str | None = None) -> dict
     return shop.warehouse.replace_days(ATTRIBUTION, "conv_date", Days(first, last or first), rows)
 
 
+def change(shop: Shop, *statements: str) -> None:
+    for statement in statements:
+        shop.execute(statement)
+
+
 @contextmanager
 def refused(*words: str, kind: type[AttributionError] = AttributionError) -> Iterator[None]:
     """What stands inside raises an AttributionError of one line, which says these words; of this kind, where one is given."""

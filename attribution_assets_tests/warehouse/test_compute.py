@@ -41,8 +41,8 @@ from attribution_assets.warehouse import SOURCES, Days, Frames, Query, functions
 from attribution_assets.warehouse.duckdb import compute
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import SHARED, Shop, wait_for
-from attribution_assets_tests.warehouse.rows import OURS, AddSQL, locked, refused
-from attribution_assets_tests.warehouse.test_checks import BROKEN, CONVERSION_DAYS, DAYS_OF, change, sound, template  # noqa: F401
+from attribution_assets_tests.warehouse.rows import OURS, AddSQL, change, locked, refused
+from attribution_assets_tests.warehouse.sound import BROKEN, CONVERSION_DAYS, DAYS_OF
 
 CHALLENGE = SHARED / "real" / "challenge" / "challenge.db"
 SEPTEMBER = Days("2023-09-01", "2023-09-30")
@@ -217,7 +217,7 @@ BY_DUCKDB = [(table.name, check) for table, check in CHECKS if check.driven_by]
 
 @pytest.mark.parametrize(("asset", "check"), BY_DUCKDB, ids=[check.name for _, check in BY_DUCKDB])
 @pytest.mark.parametrize("state", ["right", "broken"])
-def test_both_engines_find_the_same(sound: Shop, asset: str, check: Check, state: str) -> None:  # noqa: F811
+def test_both_engines_find_the_same(sound: Shop, asset: str, check: Check, state: str) -> None:
     if state == "broken":
         change(sound, *BROKEN[asset, check.name][0])
     sound.warehouse.prepare()
@@ -550,7 +550,7 @@ def test_no_one_else_writes_while_duckdb_reads(paid: Shop, tmp_path: Path, monke
     assert paid.table("channel_costs") == PAID
 
 
-def test_a_reader_does_not_wait_for_a_writer(sound: Shop) -> None:  # noqa: F811
+def test_a_reader_does_not_wait_for_a_writer(sound: Shop) -> None:
     sound.warehouse.prepare()
     [check] = [check for check in table_named("channel_costs").checks if check.name == "costs_add_up"]
     with locked(sound.database):

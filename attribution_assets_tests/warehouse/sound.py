@@ -1,0 +1,231 @@
+"""A database in which all results agree, and for each check what breaks it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from attribution_assets.catalog.attribution import MOST_WITHOUT_SESSION
+from attribution_assets_tests.support import Shop
+
+COSTS, REPORT = "channel_costs", "channel_reporting"
+
+CONVERSION_DAYS: dict[str, str | int | float] = {
+    "first_day": "2023-09-02",
+    "last_day": "2023-09-03",
+    "last_conversion_day": "2023-09-03",
+    "lookback_days": 1,
+    "include_converting_session": 0,
+    "first_partition": "2023-08-30",
+    "models": '["linear"]',
+    "model_count": 1,
+    "most_without_session": MOST_WITHOUT_SESSION,
+}
+COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01"}
+REPORT_DAYS = {**COST_DAYS, "last_conversion_day": "2023-09-04"}
+DAYS_OF = {COSTS: COST_DAYS, REPORT: REPORT_DAYS, "model_reporting": REPORT_DAYS}
+BEFORE_THE_FIRST_REPORT: dict[str, str | int] = {"first_partition": "2023-09-01", "lookback_days": 2}
+"""The credit of 2023-09-02 can reach back to the day before this first partition."""
+
+
+def sound_shop(folder: Path) -> Shop:
+    """Anna buys after two sessions, of which the first has a quarter of the credit; Ben after one. All tables agree."""
+    shop = Shop(folder / "shop.db", folder)
+    shop.session("s1", "anna", "2023-09-01 10:00:00", "Email", cost=2)
+    shop.session("s2", "anna", "2023-09-02 10:00:00", "Ads", cost=3)
+    shop.session("s3", "ben", "2023-09-03 10:00:00", "Email", cost="missing")
+    shop.conversion("c1", "anna", "2023-09-02 12:00:00", 100)
+    shop.conversion("c2", "ben", "2023-09-03 12:00:00", 50)
+    shop.warehouse.prepare()
+    for row in (
+        ("c1", "s1", "2023-09-02", "2023-09-01 10:00:00", "Email"),
+        ("c1", "s2", "2023-09-02", "2023-09-02 10:00:00", "Ads"),
+        ("c2", "s3", "2023-09-03", "2023-09-03 10:00:00", "Email"),
+    ):
+        shop.execute("INSERT INTO customer_journeys VALUES (?, ?, ?, ?, ?, 1, 1, 0, 0)", *row)
+    for credit in (("c1", "s1", 0.25, "2023-09-02"), ("c1", "s2", 0.75, "2023-09-02"), ("c2", "s3", 1.0, "2023-09-03")):
+        shop.execute("INSERT INTO attribution_customer_journey VALUES (?, ?, ?, ?)", *credit)
+    for costs in (("2023-09-01", "Email", 1, 2.0), ("2023-09-02", "Ads", 1, 3.0), ("2023-09-03", "Email", 1, 0.0)):
+        shop.execute("INSERT INTO channel_costs VALUES (?, ?, ?, ?)", *costs)
+    for report in (
+        ("Email", "2023-09-01", 2.0, 0.25, 25.0),
+        ("Ads", "2023-09-02", 3.0, 0.75, 75.0),
+        ("Email", "2023-09-03", 0.0, 1.0, 50.0),
+    ):
+        shop.execute("INSERT INTO channel_reporting VALUES (?, ?, ?, ?, ?)", *report)
+    for linear in (
+        ("c1", "s1", 0.5, "2023-09-02", "2023-09-01", "Email"),
+        ("c1", "s2", 0.5, "2023-09-02", "2023-09-02", "Ads"),
+        ("c2", "s3", 1.0, "2023-09-03", "2023-09-03", "Email"),
+    ):
+        shop.execute("INSERT INTO model_attribution VALUES (?, ?, 'linear', ?, ?, ?, ?, '', '')", *linear)
+    for by_model in (
+        ("2023-09-01", "session", "Email", 2.0, 0.5, 50.0),
+        ("2023-09-02", "session", "Ads", 3.0, 0.5, 50.0),
+        ("2023-09-03", "session", "Email", 0.0, 1.0, 50.0),
+        ("2023-09-01", "conversion", "Email", 2.0, 0.0, 0.0),
+        ("2023-09-02", "conversion", "Ads", 3.0, 0.5, 50.0),
+        ("2023-09-02", "conversion", "Email", 0.0, 0.5, 50.0),
+        ("2023-09-03", "conversion", "Email", 0.0, 1.0, 50.0),
+    ):
+        shop.execute("INSERT INTO model_reporting VALUES (?, 'linear', ?, ?, ?, ?, ?, NULL, NULL, '', '')", *by_model)
+    return shop
+
+
+# name: what breaks it, its rows, its sentence; of the sources, for each asset that reads them
+SOURCES_BROKEN: dict[str, tuple[list[str], list[dict[str, Any]], str]] = {
+    "conversions_are_sound": (
+        ["UPDATE conversions SET revenue = 'ten' WHERE conv_id = 'c1'"],
+        [{"problem": "conversions: 'c1' has revenue 'ten', not a number"}],
+        "1 conversion of {} cannot be attributed or valued.",
+    ),
+    "sessions_are_sound": (
+        [
+            "UPDATE session_sources SET holder_engagement = 2 WHERE session_id = 's3'",
+            "UPDATE session_costs SET cost = '3 Euro' WHERE session_id = 's2'",
+        ],
+        [
+            {"problem": "session_costs: 's2' has cost '3 Euro', not a number"},
+            {"problem": "session_sources: 's3' has holder_engagement 2, not 0 or 1"},
+        ],
+        "2 rows of session_sources or session_costs, read for {}, cannot be attributed or reported.",
+    ),
+    "buyers_have_sessions": (
+        ["INSERT INTO conversions VALUES ('c3', 'nobody', '2023-09-03', '10:00:00', 5)"],
+        [{"conv_id": "c3", "user_id": "nobody", "conv_date": "2023-09-03", "revenue": 5.0}],
+        "1 conversion of {} came from users without any session.",
+    ),
+    "lookback_is_covered": (
+        ["DELETE FROM session_sources WHERE session_id IN ('s1', 's2')"],
+        [{"from_day": "2023-09-01", "to_day": "2023-09-02", "days": 2}],
+        "1 gap without any session lay in reach of conversions of {}: journeys may lack their beginning.",
+    ),
+    "money_is_not_negative": (
+        [
+            "UPDATE conversions SET revenue = -50 WHERE conv_id = 'c2'",
+            "UPDATE session_costs SET cost = -1 WHERE session_id = 's2'",
+        ],
+        [
+            {"source": "conversions", "id": "c2", "date": "2023-09-03", "amount": -50.0},
+            {"source": "session_costs", "id": "s2", "date": "2023-09-02", "amount": -1.0},
+        ],
+        "2 negative amounts stood in the sources of {}: refunds, or a mistake.",
+    ),
+}
+RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str]] = {
+    ("customer_journeys", "touchpoints_are_in_reach"): (
+        ["UPDATE session_sources SET user_id = 'ben' WHERE session_id = 's1'"],
+        [
+            {
+                "conv_id": "c1",
+                "session_id": "s1",
+                "conv_date": "2023-09-02",
+                "timestamp": "2023-09-01 10:00:00",
+                "converted_at": "2023-09-02 12:00:00",
+                "problem": "the session is of another user",
+            }
+        ],
+        "1 touchpoint of {} broke the rule: a session of the conversion's user, before it and within the lookback.",
+    ),
+    ("customer_journeys", "conversions_stand_once"): (
+        ["UPDATE customer_journeys SET conv_date = '2023-09-03' WHERE session_id = 's1'"],
+        [
+            {
+                "conv_id": "c1",
+                "first_stands_on": "2023-09-02",
+                "last_stands_on": "2023-09-03",
+                "converted_on": "2023-09-02",
+                "touchpoints": 2,
+                "sessions": 2,
+            }
+        ],
+        "1 conversion of {} stood under a wrong day, or held a session twice.",
+    ),
+    ("customer_journeys", "conversions_have_sessions"): (
+        ["DELETE FROM customer_journeys"],
+        [
+            {"conv_id": "c1", "user_id": "anna", "conv_date": "2023-09-02", "revenue": 100.0, "revenue_of_all": 150.0},
+            {"conv_id": "c2", "user_id": "ben", "conv_date": "2023-09-03", "revenue": 50.0, "revenue_of_all": 150.0},
+        ],
+        "2 conversions of {} had no session, more than 10% of all; no channel gets their revenue of 150.00.",
+    ),
+    ("attribution_customer_journey", "credit_adds_up"): (
+        ["UPDATE attribution_customer_journey SET ihc = 0.5 WHERE session_id = 's1'"],
+        [{"conv_id": "c1", "conv_date": "2023-09-02", "sessions": 2, "ihc": 1.25}],
+        "1 conversion of {} got credit that does not sum to 1.",
+    ),
+    ("attribution_customer_journey", "credit_follows_journeys"): (
+        [
+            "DELETE FROM attribution_customer_journey WHERE session_id = 's1'",
+            "DELETE FROM customer_journeys WHERE session_id = 's3'",
+        ],
+        [
+            {"conv_id": "c1", "session_id": "s1", "conv_date": "2023-09-02", "problem": "in the journey, without credit"},
+            {"conv_id": "c2", "session_id": "s3", "conv_date": "2023-09-03", "problem": "with credit, but not in the journey"},
+        ],
+        "2 touchpoints of {} lacked credit, or had credit without standing in the journey.",
+    ),
+    ("attribution_customer_journey", "credit_has_a_report"): (
+        ["UPDATE customer_journeys SET timestamp = '2023-08-31 23:59:59' WHERE session_id = 's1'"],
+        [{"conv_id": "c1", "session_id": "s1", "timestamp": "2023-08-31 23:59:59", "ihc": 0.25, "ihc_revenue": 25.0}],
+        "1 touchpoint of {} got credit on a day before 2023-09-01, the first day of the report: no channel shows it.",
+    ),
+    ("channel_costs", "costs_add_up"): (
+        [
+            "UPDATE channel_costs SET cost = 1.99 WHERE date = '2023-09-01'",
+            "UPDATE channel_costs SET sessions = 2 WHERE date = '2023-09-03'",
+        ],
+        [
+            {"date": "2023-09-01", "sessions": 1, "sessions_of_sources": 1, "cost": 1.99, "cost_of_sources": 2.0},
+            {"date": "2023-09-03", "sessions": 2, "sessions_of_sources": 1, "cost": 0.0, "cost_of_sources": 0.0},
+        ],
+        "2 days of {} had other sessions or costs than the sources add up to.",
+    ),
+    ("channel_reporting", "report_adds_up"): (
+        ["UPDATE channel_reporting SET cost = 1.99, ihc = 0.5, ihc_revenue = 26 WHERE date = '2023-09-01'"],
+        [
+            {"channel_name": "Email", "date": "2023-09-01", "figure": "cost", "reported": 1.99, "of_sources": 2.0},
+            {"channel_name": "Email", "date": "2023-09-01", "figure": "orders", "reported": 0.5, "of_sources": 0.25},
+            {"channel_name": "Email", "date": "2023-09-01", "figure": "revenue", "reported": 26.0, "of_sources": 25.0},
+        ],
+        "3 figures of the report of {} differed from what it is made of.",
+    ),
+    ("model_attribution", "model_credit_adds_up"): (
+        [
+            "UPDATE model_attribution SET credit = 0.75 WHERE session_id = 's1'",
+            "DELETE FROM model_attribution WHERE session_id = 's3'",
+        ],
+        [
+            {"conv_id": "c1", "conv_date": "2023-09-02", "model": "linear"}
+            | {"sessions": 2, "sessions_of_journey": 2, "credit": 1.25},
+            {"conv_id": "c2", "conv_date": "2023-09-03", "model": "only 0 of the models"}
+            | {"sessions": 0, "sessions_of_journey": 1, "credit": 0.0},
+        ],
+        "2 credits of a conversion of {} did not sum to 1 under a model, or were not those of its journey.",
+    ),
+    ("model_reporting", "model_report_adds_up"): (
+        [
+            "UPDATE model_reporting SET cost = 1.99 WHERE date = '2023-09-01' AND date_basis = 'session'",
+            "DELETE FROM model_reporting WHERE date = '2023-09-02' AND date_basis = 'conversion' AND channel_name = 'Email'",
+        ],
+        [
+            {"date": "2023-09-01", "model": "linear", "date_basis": "session"}
+            | {"figure": "cost", "reported": 1.99, "of_sources": 2.0},
+            {"date": "2023-09-02", "model": "linear", "date_basis": "conversion"}
+            | {"figure": "orders", "reported": 0.5, "of_sources": 1.0},
+            {"date": "2023-09-02", "model": "linear", "date_basis": "conversion"}
+            | {"figure": "revenue", "reported": 50.0, "of_sources": 100.0},
+        ],
+        "3 figures of the report by models of {} differed from what it is made of.",
+    ),
+}
+READ_BY = {
+    "customer_journeys": list(SOURCES_BROKEN),
+    COSTS: ["sessions_are_sound", "money_is_not_negative"],
+    REPORT: ["conversions_are_sound"],
+    "model_reporting": ["conversions_are_sound"],
+}
+BROKEN = {
+    **{(asset, name): SOURCES_BROKEN[name] for asset, names in READ_BY.items() for name in names},
+    **RESULTS_BROKEN,
+}
