@@ -13,7 +13,9 @@ import pytest
 
 from attribution_assets.command import run
 from attribution_assets_tests.automated import Automated
+from attribution_assets_tests.history import History
 from attribution_assets_tests.support import OWN_VARIABLES, Shop
+from attribution_assets_tests.templates import Templates
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,36 +66,56 @@ def shop(tmp_path: Path) -> Shop:
 
 
 @pytest.fixture(scope="session")
-def instance() -> Iterator[dg.DagsterInstance]:
-    """One Dagster instance in memory for all in-process runs."""
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    """What tests begin with, made once."""
+    return Templates(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def memory() -> Iterator[History]:
+    """Where in-process runs keep their history: each test begins with an empty one, or with what it puts back."""
+    with History() as history:
+        yield history
+
+
+@pytest.fixture(scope="session")
+def memory_of_commands() -> Iterator[History]:
+    """The same for commands: tests run both, and look into one or the other."""
+    with History() as history:
+        yield history
 
 
 @pytest.fixture
-def history(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+def instance(memory: History) -> dg.DagsterInstance:
+    """A Dagster instance in memory for in-process runs, of which nothing is known yet."""
+    return memory.empty()
+
+
+@pytest.fixture
+def history(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, memory_of_commands: History) -> dg.DagsterInstance:
     """Where the commands of a test keep their history: in memory, a quarter of the time of files.
 
     A test of what stands in DAGSTER_HOME is marked `dagster_home`; its commands make one.
     """
-    with dg.DagsterInstance.ephemeral() as instance:
-        if not request.node.get_closest_marker("dagster_home"):
-            monkeypatch.setattr(run, "dagster_instance", lambda _home: nullcontext(instance))
-        yield instance
+    instance = memory_of_commands.empty()
+    if not request.node.get_closest_marker("dagster_home"):
+        monkeypatch.setattr(run, "dagster_instance", lambda _home: nullcontext(instance))
+    return instance
 
 
 @pytest.fixture
-def automated(tmp_path: Path) -> Iterator[Automated]:
+def automated(tmp_path: Path, instance: dg.DagsterInstance) -> Automated:
     """A shop with a history of its own, of which nothing is computed yet."""
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Automated(tmp_path, instance)
+    return Automated.of_ten_days(tmp_path, instance)
 
 
 @pytest.fixture
-def computed(automated: Automated) -> Automated:
+def computed(tmp_path: Path, instance: dg.DagsterInstance, memory: History, templates: Templates) -> Automated:
     """Everything computed until 2023-09-10, and looked at once by the sensor."""
-    automated.attribute("2023-09-01", "2023-09-10")
-    automated.sum_costs("2023-09-01", "2023-09-10")
-    automated.report("2023-09-01", "2023-09-10")
-    assert automated.late_data_requests() == {}
-    return automated
+
+    def compute(folder: Path) -> None:
+        automated = Automated.of_ten_days(folder, instance)
+        automated.compute()
+        automated.keep(memory)
+
+    return Automated.put_back(templates.copy("computed", compute, tmp_path), memory)

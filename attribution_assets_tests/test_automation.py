@@ -12,7 +12,6 @@ import pytest
 
 from attribution_assets.analysis import late_data
 from attribution_assets.analysis.late_data import compared_tables, search
-from attribution_assets.definitions import build_defs
 from attribution_assets.models import MODELS
 from attribution_assets.orchestration import automation
 from attribution_assets.orchestration.automation import command_lock, is_command_at_work
@@ -20,6 +19,8 @@ from attribution_assets.orchestration.history import COMMAND_TAG, range_tags, ta
 from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.days import unbroken_ranges
 from attribution_assets_tests.automated import Automated, september
+from attribution_assets_tests.history import History
+from attribution_assets_tests.support import definitions
 
 REPORTS = ("channel_reporting", "channel_reporting_csv")
 
@@ -193,7 +194,7 @@ def test_sources_that_were_broken_for_a_time_refuse_nothing_that_was_computed_be
 
 
 def test_the_sensors_are_on_and_the_schedule_is_off_by_default(automated: Automated) -> None:
-    defs = build_defs(automated.settings)
+    defs = definitions(automated.settings)
 
     assert defs.resolve_sensor_def("restate").default_status == dg.DefaultSensorStatus.RUNNING
     assert defs.resolve_sensor_def("late_data").default_status == dg.DefaultSensorStatus.RUNNING
@@ -522,7 +523,7 @@ def test_no_command_begins_while_what_killed_ones_left_is_ended(computed: Automa
 
 
 def unfinished_run(automated: Automated, job: str = "report_channels", tags: dict[str, str] | None = None) -> dg.DagsterRun:
-    definition = build_defs(automated.settings).resolve_job_def(job)
+    definition = definitions(automated.settings).resolve_job_def(job)
     run = automated.instance.create_run_for_job(definition, tags=tags)
     automated.instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.PIPELINE_START.value, job), run.run_id)
     return run
@@ -577,30 +578,33 @@ CHANGES = (
 )
 
 
-def test_whatever_changed_automation_ends_with_the_tables_and_files_of_a_rebuild(tmp_path: Path, long: bool) -> None:
+def test_whatever_changed_automation_ends_with_the_tables_and_files_of_a_rebuild(
+    tmp_path: Path, memory: History, long: bool
+) -> None:
+    days = ("2023-09-01", "2023-09-13")
     for seed in range(40 if long else 2):
         chance = random.Random(seed)
-        with dg.DagsterInstance.ephemeral() as instance:
-            folder = tmp_path / str(seed)
-            folder.mkdir()
-            automated = Automated(folder, instance)
-            automated.choices |= {"lookback_days": chance.choice([0, 1, 3]), "models": MODELS if seed % 2 else ()}
-            automated.attribute("2023-09-01", "2023-09-20")
-            automated.sum_costs("2023-09-01", "2023-09-20")
-            automated.report("2023-09-01", "2023-09-20")
-            automated.late_data()
-            for _ in range(2):
-                for statement in chance.sample(CHANGES, 3):
-                    n, user, day = chance.randint(1, 10), chance.choice(["anna", "ben"]), f"2023-09-{chance.randint(1, 20):02}"
-                    automated.shop.execute(statement.format(n=n, user=user, day=day))
-                run_what_is_requested(automated)
-            rebuilt = automated.shop.copy_sources(folder / "rebuilt", learned=True)
-            rebuilt.attribute(instance, "2023-09-01", "2023-09-20", **automated.choices)
-            rebuilt.sum_costs(instance, "2023-09-01", "2023-09-20", **automated.choices)
-            rebuilt.report(instance, "2023-09-01", "2023-09-20", **automated.choices)
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        automated = Automated.of_ten_days(folder, memory.empty())
+        automated.choices |= {"lookback_days": chance.choice([0, 1, 3]), "models": MODELS if seed % 2 else ()}
+        automated.attribute(*days)
+        automated.sum_costs(*days)
+        automated.report(*days)
+        automated.late_data()
+        for _ in range(2):
+            for statement in chance.sample(CHANGES, 3):
+                n, user, day = chance.randint(1, 10), chance.choice(["anna", "ben"]), f"2023-09-{chance.randint(1, 13):02}"
+                automated.shop.execute(statement.format(n=n, user=user, day=day))
+            run_what_is_requested(automated)
+        rebuilt = Automated(automated.shop.copy_sources(folder / "rebuilt", learned=True), memory.empty())
+        rebuilt.choices = automated.choices
+        rebuilt.attribute(*days)
+        rebuilt.sum_costs(*days)
+        rebuilt.report(*days)
 
-            assert automated.shop.results() == rebuilt.results(), seed
-            assert automated.shop.csv_bytes() == rebuilt.csv_bytes(), seed
+        assert automated.shop.results() == rebuilt.shop.results(), seed
+        assert automated.shop.csv_bytes() == rebuilt.shop.csv_bytes(), seed
 
 
 def run_what_is_requested(automated: Automated) -> None:
@@ -611,8 +615,8 @@ def run_what_is_requested(automated: Automated) -> None:
             automated.attribute(days.first, days.last)
         for days in unbroken_ranges(late.get("sum_costs", [])):
             automated.sum_costs(days.first, days.last)
-        reports = [*due.get("channel_reporting", []), *due.get("model_reporting", [])]
-        for days in unbroken_ranges([*late.get("report_channels", []), *reports]):
+        reports = {*due.get("channel_reporting", []), *due.get("model_reporting", []), *late.get("report_channels", [])}
+        for days in unbroken_ranges(reports):
             automated.report(days.first, days.last)
         if not late and not due:
             return

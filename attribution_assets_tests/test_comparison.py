@@ -21,20 +21,24 @@ from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import OF_MODELS, Shop
+from attribution_assets_tests.templates import Templates
 
 WHOLE = Days("2023-09-01", "2023-09-09")
 
 FIGURES = ["cost", "orders", "revenue"]
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+@pytest.fixture
+def sample(tmp_path: Path, templates: Templates) -> Shop:
     """Ten days of the sample, attributed and reported by every model; the last has no conversion."""
-    folder = tmp_path_factory.mktemp("sample")
+    templates.copy("compared", report_sample, tmp_path)
+    return Shop.at(tmp_path / "shop.db", tmp_path / "exports")
+
+
+def report_sample(folder: Path) -> None:
     write_sample(folder / "shop.db", days=10, end=pd.Timestamp("2023-09-10").date(), sessions=2_000, seed=0)
     result = CliRunner().invoke(main, ["run"], env=environment(folder / "shop.db", MODELS="all"))
     assert result.exit_code == 0, result.output
-    return Shop.at(folder / "shop.db", folder / "exports")
 
 
 def environment(database: Path, **settings: str) -> dict[str, str]:
@@ -88,7 +92,7 @@ def test_values_that_were_never_learned_are_learned_for_the_comparison(sample: S
 
 
 def test_a_file_from_before_there_were_models_is_compared_as_it_is(sample: Shop, tmp_path: Path) -> None:
-    older = Shop.at(Path(shutil.copy(sample.database, tmp_path)), tmp_path)
+    older = Shop.at(Path(shutil.copy(sample.database, tmp_path / "older.db")), tmp_path)
     for table in OF_MODELS:
         older.execute(f"DROP TABLE {table}")
 

@@ -18,6 +18,7 @@ from attribution_assets.errors import AttributionError, NotFoundError, NotReadyE
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import EVEN, Shop
+from attribution_assets_tests.templates import Templates
 
 YESTERDAY = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
 TODAY = datetime.now(UTC).date().isoformat()
@@ -43,10 +44,8 @@ def run(shop: Shop, instance: dg.DagsterInstance, start: str, end: str) -> None:
     shop.report(instance, start, end, ihc_parameters=str(even))
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstance) -> Path:
+def report(folder: Path, instance: dg.DagsterInstance) -> None:
     """anna's two orders share the session a1; ben's session b1 earned nothing; zoe bought without any session."""
-    folder = tmp_path_factory.mktemp("template")
     shop = Shop(folder / "shop.db", folder / "exports")
     shop.session("a2", "anna", "2023-09-02 10:00:00", "Ads, paid", cost=3, holder=0)
     shop.session("a1", "anna", "2023-09-01 10:00:00", "Email", cost=0.5, holder=0)
@@ -56,15 +55,13 @@ def template(tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInsta
     shop.conversion("second", "anna", "2023-09-02 12:00:00", 60)
     shop.conversion("strange", "zoe", "2023-09-02 13:00:00", 999)
     run(shop, instance, "2023-09-01", "2023-09-04")
-    return shop.database
 
 
 @pytest.fixture
-def reported(template: Path, tmp_path: Path) -> Shop:
-    """A copy of the template to work on."""
-    database = tmp_path / "reported.db"
-    database.write_bytes(template.read_bytes())
-    return Shop.at(database, tmp_path / "exports")
+def reported(tmp_path: Path, instance: dg.DagsterInstance, templates: Templates) -> Shop:
+    """What was reported, to work on."""
+    templates.copy("explained", lambda folder: report(folder, instance), tmp_path)
+    return Shop.at(tmp_path / "shop.db", tmp_path / "exports")
 
 
 # -- a cell -----------------------------------------------------------------------------------------------------------

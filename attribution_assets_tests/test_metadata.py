@@ -22,6 +22,7 @@ from attribution_assets.orchestration.chart import BARS, LETTERS, SHOWN_AT_ONCE,
 from attribution_assets.orchestration.shown import row_of_day
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
+from attribution_assets_tests.history import History
 from attribution_assets_tests.support import EVEN, PROJECT, Shop
 
 DATES = {"start_date": "2023-09-01", "end_date": "2023-09-09"}
@@ -151,12 +152,13 @@ def test_each_day_shows_its_sessions_and_what_they_cost(small_shop: Shop, instan
 
 
 @pytest.fixture(scope="module")
-def reported(tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstance, even: str) -> dict[str, dict[str, Any]]:
+def reported(tmp_path_factory: pytest.TempPathFactory, memory: History, even: str) -> dict[str, dict[str, Any]]:
     """What channel_reporting shows of three days, with a lookback of 3 days until 2023-09-05."""
     folder = tmp_path_factory.mktemp("reported")
     shop = Shop(folder / "shop.db", folder / "exports")
     fill(shop)
     choices = {"start_date": "2023-09-01", "end_date": "2023-09-05", "lookback_days": 3, "ihc_parameters": even}
+    instance = memory.empty()
     shop.attribute(instance, "2023-09-01", "2023-09-03", **choices)
     return shown(shop.report(instance, "2023-09-01", "2023-09-03", **choices), "channel_reporting")
 
@@ -214,7 +216,7 @@ def test_a_run_of_one_day_shows_its_channels_once_and_the_chart(small_shop: Shop
 
 
 @pytest.fixture(scope="module")
-def many_channels(tmp_path_factory: pytest.TempPathFactory, instance: dg.DagsterInstance) -> dict[str, Any]:
+def many_channels(tmp_path_factory: pytest.TempPathFactory, memory: History) -> dict[str, Any]:
     """What a day with 40 channels shows, of which the last 9 earned 92, 93, ... 100; the best has an awkward name."""
     folder = tmp_path_factory.mktemp("many_channels")
     shop = Shop(folder / "shop.db", folder / "exports")
@@ -223,6 +225,7 @@ def many_channels(tmp_path_factory: pytest.TempPathFactory, instance: dg.Dagster
         shop.session(f"s{i}", f"u{i}", "2023-09-01 10:00:00", name, cost=1)
         if i > 30:
             shop.conversion(f"c{i}", f"u{i}", "2023-09-01 12:00:00", 61 + i)
+    instance = memory.empty()
     shop.attribute(instance, "2023-09-01", **DATES)
     [of_day] = shown(shop.report(instance, "2023-09-01", **DATES), "channel_reporting").values()
     return of_day

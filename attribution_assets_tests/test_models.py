@@ -34,15 +34,16 @@ from attribution_assets.orchestration.status import day_states
 from attribution_assets.warehouse import Days, schema
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.automated import Automated, september
-from attribution_assets_tests.support import SHARED, Shop
+from attribution_assets_tests.history import History
+from attribution_assets_tests.support import SHARED, Shop, definitions
+from attribution_assets_tests.templates import Templates
 
 ALL: dict[str, Any] = {"models": MODELS, "lookback_days": 3, "start_date": "2023-08-30", "end_date": "2023-09-10"}
 TABLES = ("channel_values", "model_attribution", "model_reporting")
 CHALLENGE = SHARED / "real" / "challenge" / "challenge.db"
 
 
-@pytest.fixture
-def sold(shop: Shop) -> Shop:
+def sell(shop: Shop) -> Shop:
     """Anna buys on 2023-09-02 after Email and Ads, ben on the 3rd after Email; carl comes by Ads on the 2nd and never buys."""
     shop.session("s1", "anna", "2023-09-01 10:00:00", "Email", cost=2)
     shop.session("s2", "anna", "2023-09-02 10:00:00", "Ads", cost=3)
@@ -51,6 +52,24 @@ def sold(shop: Shop) -> Shop:
     shop.conversion("c2", "ben", "2023-09-03 12:00:00", 50)
     shop.session("s4", "carl", "2023-09-02 09:00:00", "Ads", cost=5)
     return shop
+
+
+@pytest.fixture
+def sold(shop: Shop) -> Shop:
+    """What was sold, of which nothing is computed yet."""
+    return sell(shop)
+
+
+@pytest.fixture
+def reported(tmp_path: Path, instance: dg.DagsterInstance, memory: History, templates: Templates) -> Shop:
+    """What was sold, credited and reported by every model, of which the instance knows."""
+
+    def compute(folder: Path) -> None:
+        run(sell(Shop(folder / "shop.db", folder / "exports")), instance)
+        memory.keep(folder / "history")
+
+    memory.put_back(templates.copy("reported by every model", compute, tmp_path) / "history")
+    return Shop.at(tmp_path / "shop.db", tmp_path / "exports")
 
 
 def run(shop: Shop, instance: dg.DagsterInstance, start: str = "2023-09-01", end: str = "2023-09-05", **choices: Any) -> None:
@@ -100,10 +119,8 @@ def totals(database: Path) -> dict[tuple[str, str], tuple[float, float, float]]:
 # -- credit ------------------------------------------------------------------------------------------------------------
 
 
-def test_every_model_credits_the_same_journeys_by_its_own_rule(sold: Shop, instance: dg.DagsterInstance) -> None:
-    run(sold, instance)
-
-    assert {model: credit(sold, model) for model in MODELS if model != "ihc"} == {
+def test_every_model_credits_the_same_journeys_by_its_own_rule(reported: Shop) -> None:
+    assert {model: credit(reported, model) for model in MODELS if model != "ihc"} == {
         "first_touch": {"s1": 1, "s3": 1},
         "last_touch": {"s2": 1, "s3": 1},
         "last_non_direct_touch": {"s2": 1, "s3": 1},
@@ -115,11 +132,9 @@ def test_every_model_credits_the_same_journeys_by_its_own_rule(sold: Shop, insta
     }
 
 
-def test_ihc_is_the_credit_of_attribution_customer_journey(sold: Shop, instance: dg.DagsterInstance) -> None:
-    run(sold, instance)
-
-    ihc = sold.execute("SELECT conv_id, session_id, credit FROM model_attribution WHERE model = 'ihc'")
-    assert sorted(ihc) == sold.table("attribution_customer_journey", "conv_id, session_id, ihc")
+def test_ihc_is_the_credit_of_attribution_customer_journey(reported: Shop) -> None:
+    ihc = reported.execute("SELECT conv_id, session_id, credit FROM model_attribution WHERE model = 'ihc'")
+    assert sorted(ihc) == reported.table("attribution_customer_journey", "conv_id, session_id, ihc")
 
 
 def test_no_session_at_or_after_the_conversion_gets_credit_from_any_model(sold: Shop, instance: dg.DagsterInstance) -> None:
@@ -172,10 +187,8 @@ def test_every_row_says_by_which_rules_it_was_computed(sold: Shop, instance: dg.
 
 
 def test_each_day_shows_what_was_learned_credited_and_reported_and_the_hash_that_stands_in_its_rows(
-    sold: Shop, instance: dg.DagsterInstance
+    reported: Shop, instance: dg.DagsterInstance
 ) -> None:
-    run(sold, instance)
-
     def shown(asset: str) -> dict[str, Any]:
         [record] = instance.fetch_materializations(
             dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=["2023-09-02"]), limit=1
@@ -185,16 +198,12 @@ def test_each_day_shows_what_was_learned_credited_and_reported_and_the_hash_that
         return {name: found.value for name, found in materialization.metadata.items()}
 
     for asset in TABLES:
-        [(by_rules,)] = sold.execute(f"SELECT DISTINCT settings FROM {asset}")
+        [(by_rules,)] = reported.execute(f"SELECT DISTINCT settings FROM {asset}")
         assert shown(asset)["settings"] == f"lookback 3 days, hash {by_rules}"
     assert shown("channel_values")["most valuable, markov"] == "Ads, 1.0000"
     assert (shown("model_attribution")["models"], shown("model_attribution")["conversions attributed"]) == (9, 1)
-    reported = shown("model_reporting")
-    assert (reported["cost"], reported["orders of the day's conversions"], reported["revenue of the day's conversions"]) == (
-        8,
-        1,
-        100,
-    )
+    figures = ("cost", "orders of the day's conversions", "revenue of the day's conversions")
+    assert [shown("model_reporting")[figure] for figure in figures] == [8, 1, 100]
 
 
 @pytest.mark.parametrize(
@@ -242,16 +251,14 @@ def test_the_choice_of_models_does_not_change_the_hash(shop: Shop) -> None:
 
 
 def test_a_report_stands_on_the_date_of_the_session_or_of_the_conversion_and_cost_on_that_of_the_session(
-    sold: Shop, instance: dg.DagsterInstance
+    reported: Shop,
 ) -> None:
-    run(sold, instance)
-
-    assert report(sold, "linear", "session") == [
+    assert report(reported, "linear", "session") == [
         ("2023-09-01", "Email", 2, 0.5, 50, 4, 25),
         ("2023-09-02", "Ads", 8, 0.5, 50, 16, 6.25),
         ("2023-09-03", "Email", 0, 1, 50, 0, None),
     ]
-    assert report(sold, "linear", "conversion") == [
+    assert report(reported, "linear", "conversion") == [
         ("2023-09-01", "Email", 2, 0, 0, None, 0),
         ("2023-09-02", "Ads", 8, 0.5, 50, 16, 6.25),
         ("2023-09-02", "Email", 0, 0.5, 50, 0, None),
@@ -259,51 +266,48 @@ def test_a_report_stands_on_the_date_of_the_session_or_of_the_conversion_and_cos
     ]
 
 
-def test_a_channel_that_cost_nothing_and_earned_nothing_on_a_day_has_no_row(sold: Shop, instance: dg.DagsterInstance) -> None:
-    run(sold, instance)
-
-    assert [row[:2] for row in report(sold, "last_touch", "conversion")] == [
+def test_a_channel_that_cost_nothing_and_earned_nothing_on_a_day_has_no_row(reported: Shop) -> None:
+    assert [row[:2] for row in report(reported, "last_touch", "conversion")] == [
         ("2023-09-01", "Email"),
         ("2023-09-02", "Ads"),  # and no Email, which has no credit there
         ("2023-09-03", "Email"),
     ]
 
 
-def test_every_model_adds_up_to_the_attributed_conversions_on_both_dates(sold: Shop, instance: dg.DagsterInstance) -> None:
-    run(sold, instance)
-
-    assert totals(sold.database) == {
+def test_every_model_adds_up_to_the_attributed_conversions_on_both_dates(reported: Shop) -> None:
+    assert totals(reported.database) == {
         (model, basis): pytest.approx((2, 150, 10), abs=1e-9) for model in MODELS for basis in ("session", "conversion")
     }
 
 
-def test_ihc_by_sessions_is_channel_reporting_to_the_last_bit(sold: Shop, instance: dg.DagsterInstance) -> None:
-    run(sold, instance)
-
+def test_ihc_by_sessions_is_channel_reporting_to_the_last_bit(reported: Shop) -> None:
     figures = "channel_name, date, cost, orders, revenue"
-    ihc = sold.execute(f"SELECT {figures} FROM model_reporting WHERE model = 'ihc' AND date_basis = 'session'")
-    assert sorted(ihc) == sold.table("channel_reporting")
+    ihc = reported.execute(f"SELECT {figures} FROM model_reporting WHERE model = 'ihc' AND date_basis = 'session'")
+    assert sorted(ihc) == reported.table("channel_reporting")
 
 
-@pytest.fixture(scope="module", params=["sample", "challenge"])
-def computed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+@pytest.fixture(params=["sample", "challenge"])
+def computed(request: pytest.FixtureRequest, tmp_path: Path, templates: Templates) -> Shop:
     """Everything computed by `attribution run`, of a sample and of the real database."""
-    folder = tmp_path_factory.mktemp(request.param)
-    shop = Shop.at(folder / "shop.db", folder / "exports")
-    environment = {"ATTRIBUTION_MODELS": "all", "ATTRIBUTION_DATABASE": str(shop.database), "DAGSTER_HOME": str(folder)}
-    if request.param == "sample":
-        write_sample(shop.database, days=12, end=date(2023, 9, 12), sessions=1_000, seed=1)
-        environment["ATTRIBUTION_END_DATE"] = "2023-09-12"
-    elif CHALLENGE.exists():
-        shutil.copy(CHALLENGE, shop.database)
-    else:
+    if request.param == "challenge" and not CHALLENGE.exists():
         pytest.skip("../shared/real/challenge/challenge.db is not there")
-    result = CliRunner().invoke(main, ["run"], env=environment)
-    assert result.exit_code == 0, result.output
-    return shop
+
+    def compute(folder: Path) -> None:
+        database = folder / "shop.db"
+        environment = {"ATTRIBUTION_MODELS": "all", "ATTRIBUTION_DATABASE": str(database), "DAGSTER_HOME": str(folder)}
+        if request.param == "sample":
+            write_sample(database, days=12, end=date(2023, 9, 12), sessions=1_000, seed=1)
+            environment["ATTRIBUTION_END_DATE"] = "2023-09-12"
+        else:
+            shutil.copy(CHALLENGE, database)
+        result = CliRunner().invoke(main, ["run"], env=environment)
+        assert result.exit_code == 0, result.output
+
+    templates.copy(f"{request.param} by every model", compute, tmp_path)
+    return Shop.at(tmp_path / "shop.db", tmp_path / "exports")
 
 
-def test_every_model_reports_what_was_attributed_and_spent(computed: Shop) -> None:
+def test_every_model_reports_what_was_attributed_and_spent(computed: Shop, request: pytest.FixtureRequest) -> None:
     [(orders, revenue)] = computed.execute(
         "SELECT count(*), sum(revenue) FROM conversions WHERE conv_id IN (SELECT conv_id FROM customer_journeys)"
     )
@@ -314,7 +318,7 @@ def test_every_model_reports_what_was_attributed_and_spent(computed: Shop) -> No
         for model in MODELS
         for basis in ("session", "conversion")
     }
-    if computed.database.parent.name.startswith("challenge"):
+    if request.node.callspec.params["computed"] == "challenge":
         assert (orders, revenue, cost) == pytest.approx((1940, 111_721.66, 293_876.849), abs=1e-6)
 
 
@@ -475,49 +479,46 @@ def test_sessions_that_a_rule_leaves_out_get_no_credit_and_nothing_is_lost(sold:
     ids=["late session", "refund", "cancelled", "moved", "renamed"],
 )
 def test_after_late_data_a_run_gives_what_a_rebuild_gives_with_the_values_that_were_learned(
-    sold: Shop, instance: dg.DagsterInstance, tmp_path: Path, late: str
+    reported: Shop, instance: dg.DagsterInstance, tmp_path: Path, late: str
 ) -> None:
-    run(sold, instance)
-    learned = sold.table("channel_values")
-    sold.execute(late)
-    run(sold, instance, "2023-09-03", "2023-09-04")
+    learned = reported.table("channel_values")
+    reported.execute(late)
+    run(reported, instance, "2023-09-03", "2023-09-04")
 
-    rebuilt = sold.copy_sources(tmp_path / "rebuilt", learned=True)
+    rebuilt = reported.copy_sources(tmp_path / "rebuilt", learned=True)
     run(rebuilt, instance)
 
-    assert sold.table("channel_values") == learned
+    assert reported.table("channel_values") == learned
     for name in ("model_attribution", "model_reporting"):
-        assert sorted(sold.table(name), key=str) == sorted(rebuilt.table(name), key=str)
+        assert sorted(reported.table(name), key=str) == sorted(rebuilt.table(name), key=str)
 
 
-def test_a_run_of_some_days_leaves_the_rows_of_all_others(sold: Shop, instance: dg.DagsterInstance) -> None:
-    run(sold, instance)
+def test_a_run_of_some_days_leaves_the_rows_of_all_others(reported: Shop, instance: dg.DagsterInstance) -> None:
     for name in ("model_attribution", "model_reporting"):
-        sold.execute(f"UPDATE {name} SET rules = 'untouched'")
-    sold.session("late", "ben", "2023-09-02 08:00:00", "Ads")
+        reported.execute(f"UPDATE {name} SET rules = 'untouched'")
+    reported.session("late", "ben", "2023-09-02 08:00:00", "Ads")
 
-    sold.attribute(instance, "2023-09-03", **ALL)
-    sold.report(instance, "2023-09-02", "2023-09-03", **ALL)
+    reported.attribute(instance, "2023-09-03", **ALL)
+    reported.report(instance, "2023-09-02", "2023-09-03", **ALL)
 
-    assert set(sold.table("model_attribution", "conv_date, rules")) == {
+    assert set(reported.table("model_attribution", "conv_date, rules")) == {
         ("2023-09-02", "untouched"),
         ("2023-09-03", "whole journeys"),
     }
-    assert set(sold.table("model_reporting", "date, rules")) == {
+    assert set(reported.table("model_reporting", "date, rules")) == {
         ("2023-09-01", "untouched"),
         ("2023-09-02", "whole journeys"),
         ("2023-09-03", "whole journeys"),
     }
 
 
-def test_a_channel_that_came_after_its_day_was_learned_has_no_value_there(sold: Shop, instance: dg.DagsterInstance) -> None:
-    run(sold, instance)
-    sold.session("new", "ben", "2023-09-03 11:00:00", "Social")
+def test_a_channel_that_came_after_its_day_was_learned_has_no_value_there(reported: Shop, instance: dg.DagsterInstance) -> None:
+    reported.session("new", "ben", "2023-09-03 11:00:00", "Social")
 
-    run(sold, instance, "2023-09-03", "2023-09-03")
+    run(reported, instance, "2023-09-03", "2023-09-03")
 
-    assert credit(sold, "markov")["s3"] == credit(sold, "shapley")["s3"] == 1
-    assert credit(sold, "last_touch")["new"] == 1
+    assert credit(reported, "markov")["s3"] == credit(reported, "shapley")["s3"] == 1
+    assert credit(reported, "last_touch")["new"] == 1
 
 
 def test_a_range_equals_its_single_days(sold: Shop, instance: dg.DagsterInstance, tmp_path: Path) -> None:
@@ -547,23 +548,20 @@ def test_both_engines_give_the_same_bits(sold: Shop, instance: dg.DagsterInstanc
         assert rows[0]
 
 
-def test_credit_without_learned_values_is_refused_in_one_line(sold: Shop, instance: dg.DagsterInstance) -> None:
-    run(sold, instance)
-    sold.execute("DELETE FROM channel_values WHERE date = '2023-09-02'")
+def test_credit_without_learned_values_is_refused_in_one_line(reported: Shop, instance: dg.DagsterInstance) -> None:
+    reported.execute("DELETE FROM channel_values WHERE date = '2023-09-02'")
 
     with pytest.raises(AttributionError, match=r"^There are no markov values of 2023-09-02 yet: materialize .*$"):
-        materialize(sold, instance, "model_attribution", "2023-09-02")
+        materialize(reported, instance, "model_attribution", "2023-09-02")
 
 
-def test_values_that_other_rules_learned_are_not_used(sold: Shop, instance: dg.DagsterInstance) -> None:
-    run(sold, instance)
-
+def test_values_that_other_rules_learned_are_not_used(reported: Shop, instance: dg.DagsterInstance) -> None:
     with pytest.raises(AttributionError, match=r"^There are no markov values of 2023-09-02 yet: materialize .*$"):
-        materialize(sold, instance, "model_attribution", "2023-09-02", of={"markov_order": 2})
+        materialize(reported, instance, "model_attribution", "2023-09-02", of={"markov_order": 2})
 
-    run(sold, instance, "2023-09-02", "2023-09-02", markov_order=2)
-    hashes = {order: sold.settings(**ALL, markov_order=order).learning_fingerprint() for order in (1, 2)}
-    assert set(sold.table("channel_values", "date, settings")) == {
+    run(reported, instance, "2023-09-02", "2023-09-02", markov_order=2)
+    hashes = {order: reported.settings(**ALL, markov_order=order).learning_fingerprint() for order in (1, 2)}
+    assert set(reported.table("channel_values", "date, settings")) == {
         ("2023-09-01", hashes[1]),
         ("2023-09-02", hashes[2]),
         *((f"2023-09-0{day}", hashes[1]) for day in (3, 4, 5)),
@@ -571,57 +569,73 @@ def test_values_that_other_rules_learned_are_not_used(sold: Shop, instance: dg.D
 
 
 @pytest.mark.parametrize("gone", ["", "WHERE conv_id = 'c1'"], ids=["all", "one conversion"])
-def test_credit_of_journeys_without_ihc_is_refused_in_one_line(sold: Shop, instance: dg.DagsterInstance, gone: str) -> None:
-    run(sold, instance)
-    before = sold.table("model_attribution")
-    sold.execute(f"DELETE FROM attribution_customer_journey {gone}")
+def test_credit_of_journeys_without_ihc_is_refused_in_one_line(reported: Shop, instance: dg.DagsterInstance, gone: str) -> None:
+    before = reported.table("model_attribution")
+    reported.execute(f"DELETE FROM attribution_customer_journey {gone}")
 
     with pytest.raises(
         AttributionError, match=r"^attribution_customer_journey does not follow customer_journeys: attribute .*$"
     ):
-        materialize(sold, instance, "model_attribution", "2023-09-02")
+        materialize(reported, instance, "model_attribution", "2023-09-02")
 
-    assert sold.table("model_attribution") == before
+    assert reported.table("model_attribution") == before
 
 
-def test_what_a_config_tells_to_relearn_is_learned_anew(sold: Shop, instance: dg.DagsterInstance) -> None:
-    run(sold, instance)
-    before = sold.table("channel_values")
-    sold.session("late", "dora", "2023-09-01 10:00:00", "Email")
+def test_what_a_config_tells_to_relearn_is_learned_anew(reported: Shop, instance: dg.DagsterInstance) -> None:
+    before = reported.table("channel_values")
+    reported.session("late", "dora", "2023-09-01 10:00:00", "Email")
 
     def learn(**config: Any) -> None:
-        materialize(sold, instance, "channel_values", "2023-09-02", **config)
+        materialize(reported, instance, "channel_values", "2023-09-02", **config)
 
     learn()
-    assert sold.table("channel_values") == before
+    assert reported.table("channel_values") == before
     learn(relearn=True)
-    changed = {row[0] for row in set(sold.table("channel_values")) ^ set(before)}
+    changed = {row[0] for row in set(reported.table("channel_values")) ^ set(before)}
     assert changed == {"2023-09-02"}
 
 
 # -- automation --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def automated(tmp_path: Path) -> Any:
-    with dg.DagsterInstance.ephemeral() as instance:
-        automated = Automated(tmp_path, instance)
-        automated.choices["models"] = ("linear", "markov")
-        yield automated
+BY_MODELS = ("linear", "markov")
 
 
 @pytest.fixture
-def computed_by_models(automated: Automated) -> Automated:
-    """Everything computed until 2023-09-10, and looked at once by the sensor."""
-    compute(automated)
+def automated(tmp_path: Path, instance: dg.DagsterInstance) -> Automated:
+    """Ten days of which nothing is computed yet, and two models."""
+    automated = Automated.of_ten_days(tmp_path, instance)
+    automated.choices["models"] = BY_MODELS
     return automated
 
 
-def compute(automated: Automated) -> None:
-    automated.attribute("2023-09-01", "2023-09-10")
-    automated.sum_costs("2023-09-01", "2023-09-10")
-    automated.report("2023-09-01", "2023-09-10")
-    assert automated.late_data_requests() == automated.conditions_request() == {}
+def computed_by(
+    models: tuple[str, ...], folder: Path, instance: dg.DagsterInstance, memory: History, templates: Templates
+) -> Automated:
+    """Everything computed until 2023-09-10, and looked at once by the sensor."""
+
+    def compute(template: Path) -> None:
+        automated = Automated.of_ten_days(template, instance)
+        automated.choices["models"] = models
+        automated.compute()
+        assert automated.conditions_request() == {}
+        automated.keep(memory)
+
+    automated = Automated.put_back(templates.copy(f"computed by {len(models)} models", compute, folder), memory)
+    automated.choices["models"] = BY_MODELS
+    return automated
+
+
+@pytest.fixture
+def computed_by_models(tmp_path: Path, instance: dg.DagsterInstance, memory: History, templates: Templates) -> Automated:
+    """Everything computed by the two models."""
+    return computed_by(BY_MODELS, tmp_path, instance, memory, templates)
+
+
+@pytest.fixture
+def computed_before_models(tmp_path: Path, instance: dg.DagsterInstance, memory: History, templates: Templates) -> Automated:
+    """Everything computed without a model, before the two were chosen."""
+    return computed_by((), tmp_path, instance, memory, templates)
 
 
 def test_models_follow_the_attribution_and_their_reports_follow_them(automated: Automated) -> None:
@@ -653,28 +667,21 @@ def test_values_learned_anew_request_the_credit_of_their_day_and_the_reports_of_
     }
 
 
-def test_models_that_are_chosen_later_are_computed_for_all_days_by_themselves(automated: Automated) -> None:
-    automated.choices["models"] = ()
-    compute(automated)
-    automated.choices["models"] = ("linear", "markov")
-
-    assert automated.conditions_request() == dict.fromkeys(TABLES, september(*range(1, 11)))
+def test_models_that_are_chosen_later_are_computed_for_all_days_by_themselves(computed_before_models: Automated) -> None:
+    assert computed_before_models.conditions_request() == dict.fromkeys(TABLES, september(*range(1, 11)))
 
 
 def test_reports_by_models_that_reach_conversions_not_attributed_by_them_are_refused_until_these_are(
-    automated: Automated,
+    computed_before_models: Automated,
 ) -> None:
-    automated.choices["models"] = ()
-    compute(automated)
-    automated.choices["models"] = ("linear", "markov")
-    automated.attribute("2023-09-08")
+    computed_before_models.attribute("2023-09-08")
 
     with pytest.raises(AttributionError, match=r"^model_reporting was written, but it is wrong.*orders, reported 0"):
-        automated.report("2023-09-05", "2023-09-08")
+        computed_before_models.report("2023-09-05", "2023-09-08")
 
-    automated.attribute("2023-09-01", "2023-09-10")
-    automated.report("2023-09-01", "2023-09-10")
-    assert automated.conditions_request() == {}
+    computed_before_models.attribute("2023-09-01", "2023-09-10")
+    computed_before_models.report("2023-09-01", "2023-09-10")
+    assert computed_before_models.conditions_request() == {}
 
 
 def test_credit_that_a_check_refused_leaves_the_reports_of_its_reach_as_they_were_until_it_is_right(
@@ -686,7 +693,7 @@ def test_credit_that_a_check_refused_leaves_the_reports_of_its_reach_as_they_wer
         "UPDATE model_attribution SET credit = 0.5 * credit WHERE conv_id = 'buys8' AND model = 'linear'; END"
     )
     both = {dg.AssetKey("model_attribution"), dg.AssetKey("model_reporting")}
-    job = build_defs(computed_by_models.settings).resolve_implicit_global_asset_job_def().get_subset(asset_selection=both)
+    job = definitions(computed_by_models.settings).resolve_implicit_global_asset_job_def().get_subset(asset_selection=both)
 
     with pytest.raises(AttributionError, match=r"1 credit of a conversion of 2023-09-07 to 2023-09-08 did not sum to 1"):
         job.execute_in_process(instance=computed_by_models.instance, tags=range_tags(Days("2023-09-07", "2023-09-08")))
@@ -727,7 +734,7 @@ def test_revenue_that_moves_to_another_conversion_of_the_same_session_requests_t
     automated.shop.session("ben", "ben", "2023-09-05 10:00:00")
     automated.shop.conversion("first", "ben", "2023-09-06 10:00:00", 10)
     automated.shop.conversion("second", "ben", "2023-09-07 10:00:00", 20)
-    compute(automated)
+    automated.compute()
     reported = automated.shop.table("channel_reporting")
     automated.shop.execute("UPDATE conversions SET revenue = 30 - revenue WHERE user_id = 'ben'")
 
@@ -819,13 +826,13 @@ def test_check_and_status_say_in_words_what_stands_of_every_model(computed: Shop
     assert "stale" not in status.stdout
 
 
-def test_models_that_are_no_longer_chosen_and_lie_in_reach_disturb_no_report(sold: Shop, instance: dg.DagsterInstance) -> None:
-    run(sold, instance)
+def test_models_that_are_no_longer_chosen_and_lie_in_reach_disturb_no_report(
+    reported: Shop, instance: dg.DagsterInstance
+) -> None:
+    run(reported, instance, "2023-09-01", "2023-09-02", models=("linear",))  # the 3rd still has all
 
-    run(sold, instance, "2023-09-01", "2023-09-02", models=("linear",))  # the 3rd still has all
-
-    assert {row[0] for row in sold.execute("SELECT model FROM model_reporting WHERE date <= '2023-09-02'")} == {"linear"}
-    assert totals(sold.database)["linear", "session"] == pytest.approx((2, 150, 10), abs=1e-9)
+    assert {row[0] for row in reported.execute("SELECT model FROM model_reporting WHERE date <= '2023-09-02'")} == {"linear"}
+    assert totals(reported.database)["linear", "session"] == pytest.approx((2, 150, 10), abs=1e-9)
 
 
 def test_a_model_that_was_added_is_missing_until_the_days_run_again(sold: Shop, instance: dg.DagsterInstance) -> None:
