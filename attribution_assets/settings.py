@@ -23,7 +23,7 @@ def _absolute(path: Path) -> Path:
     try:
         return path.expanduser().absolute()
     except RuntimeError as error:
-        raise ValueError(f"{path} begins with the home of an unknown user") from error
+        raise ValueError(f"{path} starts with the home folder of an unknown user") from error
 
 
 FolderOrFile = Annotated[Path, AfterValidator(_absolute)]
@@ -51,8 +51,8 @@ def _known_models(names: tuple[str, ...]) -> tuple[str, ...]:
 def _summing_to_one(shares: tuple[float, ...]) -> tuple[float, ...]:
     if len(shares) not in (3, 4) or min(shares) < 0 or not abs(sum(shares) - 1) <= 1e-9:  # not `>`: of NaN too
         raise ValueError(
-            "write three shares that sum to 1, of the first session, the others and the last (0.4,0.2,0.4), "
-            "or four, of the first, the middle, the last and the others (0.3,0.3,0.3,0.1)"
+            "write three shares that sum to 1, for the first session, the others and the last (0.4,0.2,0.4), "
+            "or four, for the first, the middle, the last and the others (0.3,0.3,0.3,0.1)"
         )
     return shares
 
@@ -60,7 +60,7 @@ def _summing_to_one(shares: tuple[float, ...]) -> tuple[float, ...]:
 def _sendable(key: SecretStr) -> SecretStr:
     text = key.get_secret_value()
     if not (text.isascii() and text.isprintable()) or " " in text:
-        raise ValueError("the key holds a space, a line break or a letter beyond ASCII: copy it again")
+        raise ValueError("the key contains a space, a line break or a character that is not ASCII; copy it again")
     return key
 
 
@@ -313,7 +313,7 @@ def read_settings(**options: Any) -> Settings:
             f"ATTRIBUTION_{str(part).upper()}: " if part in Settings.model_fields else f"{part}: " for part in first["loc"][:1]
         )
         raise AttributionError(
-            f"{where}{first['msg'].removeprefix('Value error, ')}. Mend it in the environment or in .env."
+            f"{where}{first['msg'].removeprefix('Value error, ')}. Fix it in the environment or in .env."
         ) from error
 
 

@@ -370,7 +370,7 @@ def test_the_same_rows_loaded_in_another_order_request_nothing(computed: Automat
 def test_late_data_is_not_looked_for_while_nothing_was_written(computed: Automated) -> None:
     computed.late_data()  # the one before wrote down what it had seen
 
-    assert computed.late_data_skips() == "The database is as it was."
+    assert computed.late_data_skips() == "The database has not changed."
 
 
 def test_late_data_requests_a_run_once_also_where_it_fails(computed: Automated) -> None:
@@ -474,14 +474,14 @@ def test_late_data_does_not_wait_for_another_writer(computed: Automated, monkeyp
         writer.execute("BEGIN IMMEDIATE")
         assert "stayed locked" in computed.late_data_skips()
 
-    assert computed.late_data_skips().endswith("every result follows from the sources.")
+    assert computed.late_data_skips().endswith("every result matches the sources.")
 
 
 def test_late_data_waits_for_the_runs_at_work(computed: Automated) -> None:
     computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
     run = unfinished_run(computed)
 
-    assert "Runs are at work" in computed.late_data_skips()
+    assert "Runs are in progress" in computed.late_data_skips()
 
     computed.instance.report_run_failed(run)
     assert computed.late_data_requests() == {"sum_costs": ["2023-09-05"]}
@@ -491,7 +491,7 @@ def test_late_data_waits_for_the_command(computed: Automated) -> None:
     computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
 
     with command_lock(computed.settings.dagster_home):
-        assert "is at work" in computed.late_data_skips()
+        assert "is in progress" in computed.late_data_skips()
 
     assert computed.late_data_requests() == {"sum_costs": ["2023-09-05"]}
 

@@ -124,10 +124,10 @@ def failure(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("asset", "broken", "check", "problem"),
     [
-        ("customer_journeys", REVENUE, "conversions_are_sound", "conversions: 'c1' has revenue 'ten', not a number"),
-        ("customer_journeys", FLAG, "sessions_are_sound", "session_sources: 's3' has closer_engagement 7, not 0 or 1"),
-        ("channel_costs", COST, "sessions_are_sound", "session_costs: 's3' has cost '3 Euro', not a number"),
-        ("channel_reporting", REVENUE, "conversions_are_sound", "conversions: 'c1' has revenue 'ten', not a number"),
+        ("customer_journeys", REVENUE, "conversions_are_sound", "conversions: 'c1' has revenue 'ten', which is not a number"),
+        ("customer_journeys", FLAG, "sessions_are_sound", "session_sources: 's3' has closer_engagement 7, which is not 0 or 1"),
+        ("channel_costs", COST, "sessions_are_sound", "session_costs: 's3' has cost '3 Euro', which is not a number"),
+        ("channel_reporting", REVENUE, "conversions_are_sound", "conversions: 'c1' has revenue 'ten', which is not a number"),
     ],
     ids=["journeys, of a revenue", "journeys, of a session", "costs", "report"],
 )
@@ -148,7 +148,7 @@ def test_broken_sources_stop_every_run_before_it_writes_and_are_kept_as_a_failed
     assert step == asset
     assert message == (
         f"attribution_assets.errors.AttributionError: {asset} was not written, because its sources are broken: "
-        f"{problem}. Mend these rows, then run again."
+        f"{problem}. Fix these rows, then run again."
     )
     found = stored(instance, result)
     assert {name for (_, name), evaluation in found.items() if not evaluation.passed and evaluation.blocking} == {check}
@@ -232,7 +232,7 @@ def test_a_check_that_is_started_alone_before_any_result_says_so(sold: Shop, ins
     step, message = failure(checks_alone(sold, instance, "channel_reporting", "report_adds_up"))
 
     assert step == "channel_reporting_checks"
-    assert message.endswith("There is nothing to check: materialize channel_reporting first.")
+    assert message.endswith("There is nothing to check yet. Materialize channel_reporting first.")
 
 
 def test_a_check_that_is_started_alone_and_fails_is_kept_by_the_instance(sold: Shop, instance: dg.DagsterInstance) -> None:
@@ -256,7 +256,7 @@ def test_a_wrong_journey_keeps_the_old_results_downstream(sold: Shop, instance: 
     sold.execute("UPDATE session_sources SET holder_engagement = 0")  # would change the credit
 
     with pytest.raises(
-        AttributionError, match=r"customer_journeys was written, but it is wrong.*c1.*not before the conversion"
+        AttributionError, match=r"customer_journeys was written but failed a check.*c1.*not before the conversion"
     ):
         sold.attribute(instance, DAY, NEXT_DAY)
 
@@ -306,8 +306,8 @@ def test_wrong_costs_fail_their_check(sold: Shop, instance: dg.DagsterInstance) 
 
     with pytest.raises(
         AttributionError,
-        match=r"channel_costs was written, but it is wrong.*1 day of 2023-09-01 to 2023-09-03 had other sessions or costs than "
-        r"the sources add up to: date 2023-09-03, sessions 1, sessions_of_sources 1, cost 9, cost_of_sources 3\.",
+        match=r"channel_costs was written but failed.*1 day of 2023-09-01 to 2023-09-03 had sessions or costs that differ from "
+        r"those in the sources: date 2023-09-03, sessions 1, sessions_of_sources 1, cost 9, cost_of_sources 3\.",
     ):
         sold.sum_costs(instance, "2023-09-01", NEXT_DAY)
 

@@ -145,7 +145,7 @@ def test_a_source_that_is_a_view_is_named_in_one_line(small_shop: Shop) -> None:
     result = run(small_shop)
 
     assert result.exit_code == 0
-    assert "conversions is a view: it gets no index of ours" in result.stderr
+    assert "conversions is a view, so it cannot be indexed" in result.stderr
 
 
 def test_a_conversion_that_moved_to_a_day_without_sessions_is_counted(small_shop: Shop) -> None:
@@ -258,7 +258,7 @@ def test_a_run_that_waits_for_another_one_says_so_and_ends_at_ctrl_c(
     ):
         try:
             wait_for(
-                "its word", lambda: f"Run {other.run_id} of the UI or the daemon is at work" in said.read_text(), seconds=60
+                "its word", lambda: f"Run {other.run_id} of the UI or the daemon is in progress" in said.read_text(), seconds=60
             )
             process.send_signal(signal.SIGINT)
             assert process.wait(60) != 0
@@ -343,7 +343,7 @@ def test_a_failed_check_ends_with_code_1_and_shows_its_rows(computed: Shop) -> N
 
     assert result.exit_code == 1
     assert "failed" in result.stdout
-    assert "1 figure of the report of 2023-09-01 to 2023-09-03" in " ".join(result.stdout.split())
+    assert "1 figure in the report of 2023-09-01 to 2023-09-03" in " ".join(result.stdout.split())
     shown = result.stdout[result.stdout.index("report_adds_up, 1 of 1:") :].split()
     assert shown[-4:] == ["2023-09-01", "cost", "9.994", "4"]
 
@@ -404,8 +404,8 @@ def test_check_of_a_database_without_results_says_so_in_one_line(small_shop: Sho
         untouched.stderr
         == prepared.stderr
         == (
-            f"Error: {small_shop.database} has no results yet, so there is nothing to check: `attribution run` first. "
-            "If it has run, no conversion has a session in its window: give --start and --end.\n"
+            f"Error: {small_shop.database} has no results yet, so there is nothing to check. Run `attribution run` first. "
+            "If it has already run, no conversion has a session within its lookback: give --start and --end.\n"
         )
     )
 
@@ -416,7 +416,7 @@ def test_a_run_whose_result_is_wrong_says_so_in_one_line(computed: Shop) -> None
     result = run(computed, "--start", "2023-09-03", "--end", "2023-09-03")
 
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1].startswith("Error: channel_reporting was written, but it is wrong, so nothing was ")
+    assert result.stderr.splitlines()[-1].startswith("Error: channel_reporting was written but failed a check, so nothing ")
 
 
 # -- mistakes ---------------------------------------------------------------------------------------------------------
@@ -488,12 +488,12 @@ def nothing(shop: Shop) -> None:
         (only_todays_conversions, [], {}, f"The first conversion is on {TODAY}, after the last day that can run"),
         (no_costs_table, [], {}, "has no table session_costs"),
         (no_channel_column, [], {}, "session_sources in {database} has no column channel_name"),
-        (text_revenue, [], {}, "conversions: 'c1' has revenue 'eight', not a number"),
-        (text_cost, [], {}, "session_costs: 's1' has cost '4 Euro', not a number"),
-        (broken_time, [], {}, "conversions: 'c1' has conv_time '9:30', not HH:MM:SS"),
-        (broken_session_time, [], {}, "session_sources: 's1' has event_time '10:00:00+05:00', not HH:MM:SS"),
-        (conversions_twice, [], {}, "conv_id 'c1' stands 2 times in conversions"),
-        (sessions_twice, [], {}, "session_id 's1' stands 2 times in session_sources"),
+        (text_revenue, [], {}, "conversions: 'c1' has revenue 'eight', which is not a number"),
+        (text_cost, [], {}, "session_costs: 's1' has cost '4 Euro', which is not a number"),
+        (broken_time, [], {}, "conversions: 'c1' has conv_time '9:30', which is not HH:MM:SS"),
+        (broken_session_time, [], {}, "session_sources: 's1' has event_time '10:00:00+05:00', which is not HH:MM:SS"),
+        (conversions_twice, [], {}, "conv_id 'c1' appears 2 times in conversions"),
+        (sessions_twice, [], {}, "session_id 's1' appears 2 times in session_sources"),
         (nothing, ["--start", "2023-09-03", "--end", "2023-09-02"], {}, "is reversed"),
         (nothing, ["--start", "2023-08-31"], {}, "2023-08-31 is outside the partitions, 2023-09-01 to"),
         (nothing, ["--end", TODAY], {}, f"{TODAY} is outside the partitions"),
@@ -568,7 +568,7 @@ def test_sample_data_never_overwrites_a_file(small_shop: Shop) -> None:
     result = attribution("sample-data", "--database", small_shop.database)
 
     assert result.exit_code == 1
-    assert "exists already" in result.stderr
+    assert "already exists" in result.stderr
     assert small_shop.database.read_bytes() == before
 
 

@@ -124,19 +124,19 @@ def test_where_the_api_computes_ihc_no_lookback_is_asked_of_it(sample: Shop) -> 
 
 
 def test_a_base_that_is_not_compared_is_refused_in_one_line(sample: Shop) -> None:
-    with pytest.raises(NotFoundError, match=r"^guess is not among the models that are compared: first_touch, .*ihc\.$"):
+    with pytest.raises(NotFoundError, match=r"^guess is not one of the models to compare: first_touch, .*ihc\.$"):
         compare_models(settings(sample), Days("2023-09-03", "2023-09-07"), "guess")
 
 
 def test_days_without_journeys_are_refused_in_one_line(sample: Shop) -> None:
-    with pytest.raises(NotReadyError, match=r"^There are no journeys of 2022-01-01: `attribution run` .*first\.$"):
+    with pytest.raises(NotReadyError, match=r"^There are no journeys for 2022-01-01 yet\. Run `attribution run` .*first\.$"):
         compare_models(settings(sample), Days("2022-01-01", "2022-01-01"))
 
 
 def test_before_any_run_there_is_nothing_to_compare(shop: Shop) -> None:
     shop.warehouse.prepare()
 
-    with pytest.raises(NotReadyError, match=r"has no attributed conversions yet: `attribution run` first\.$"):
+    with pytest.raises(NotReadyError, match=r"has no attributed conversions yet\. Run `attribution run` first\.$"):
         compared_days(shop.settings(), None, None)
 
 

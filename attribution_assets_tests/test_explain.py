@@ -178,11 +178,14 @@ def journeys_changed(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("change", "differences"),
     [
-        (credits_changed, "ihc 1.50, now 1.00; ihc_revenue 40.00, now 10.00."),
-        (revenue_changed, "made of: ihc_revenue 40.00, now 41.00."),
-        (cost_changed, "made of: cost 2.00, now 9.50."),
-        (sessions_gone, "made of: cost 2.00, now 0.00."),  # the credit is still theirs, until it is attributed again
-        (journeys_changed, "made of: ihc 1.50, now 1.00; ihc_revenue 40.00, now 10.00."),
+        (credits_changed, "ihc is 1.50, but would now be 1.00; ihc_revenue is 40.00, but would now be 10.00."),
+        (revenue_changed, "date: ihc_revenue is 40.00, but would now be 41.00."),
+        (cost_changed, "date: cost is 2.00, but would now be 9.50."),
+        (
+            sessions_gone,
+            "date: cost is 2.00, but would now be 0.00.",
+        ),  # the credit is still theirs, until it is attributed again
+        (journeys_changed, "date: ihc is 1.50, but would now be 1.00; ihc_revenue is 40.00, but would now be 10.00."),
     ],
 )
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])
@@ -196,7 +199,7 @@ def test_a_report_that_is_older_than_what_it_is_made_of_is_shown_and_called_so(
     assert result.exit_code == 1
     assert "Email" in result.stdout
     [line] = result.stderr.splitlines()
-    assert line.startswith("Error: The report of 2023-09-01 is older than what it is made of: ")
+    assert line.startswith("Error: The report for 2023-09-01 is out of date: ")
     assert line.endswith(f"{differences} Run `attribution run --start 2023-09-01 --end 2023-09-01`.")
 
 
@@ -233,7 +236,7 @@ def test_credits_that_do_not_follow_from_the_journey_are_shown_and_called_so(
     assert result.exit_code == 1
     assert "Ads, paid" in result.stdout
     assert result.stderr == (
-        "Error: The credits of 2023-09-02 are older than what they are made of. "
+        "Error: The credit of 2023-09-02 is out of date: its sessions or its ihc_results have changed. "
         "Run `attribution run --start 2023-09-02 --end 2023-09-02`.\n"
     )
 
@@ -296,31 +299,31 @@ MISTAKES: list[tuple[type[AttributionError], Callable[[Shop], None], list[str], 
         NotReadyError,
         new_day,
         ["--conversion", "new"],
-        "The conversion 'new' of 2023-09-05 has not been attributed yet. Run `attribution",
+        "The conversion 'new' on 2023-09-05 has not been attributed yet. Run `attribution",
     ),
     (
         NotReadyError,
         moved,
         ["--conversion", "second"],
-        "The conversion 'second' of 2023-09-03 has not been attributed yet. Run `attr",
+        "The conversion 'second' on 2023-09-03 has not been attributed yet. Run `attr",
     ),
     (
         NotReadyError,
         no_credit_table,
         ["--conversion", "first"],
-        "has no table attribution_customer_journey yet: materialize attribution_",
+        "has no table attribution_customer_journey yet. Materialize attribution_",
     ),
     (
         NotFoundError,
         nothing,
         ["--date", "2023-09-01", "--channel", "Mail"],
-        "There is no channel 'Mail' in the report of 2023-09-01. Its channels: 'Direct', 'Email'.",
+        "The report for 2023-09-01 has no channel 'Mail'. It has these channels: 'Direct', 'Email'.",
     ),
     (
         NotReadyError,
         new_channel,
         ["--date", "2023-09-01", "--channel", "TV"],
-        "is older than its sessions: it lacks 'TV'. Run `attribution",
+        "is out of date: it lacks 'TV'. Run `attribution",
     ),
     (
         NotReadyError,
@@ -328,24 +331,24 @@ MISTAKES: list[tuple[type[AttributionError], Callable[[Shop], None], list[str], 
         [*CELL, "2023-09-05"],
         "2023-09-05 has no report yet. Run `attribution run --start 2023-09-05 --end 2023-09-05",
     ),
-    (NotFoundError, nothing, [*CELL, "2023-09-04"], "2023-09-04 has no session, so its report is empty."),
+    (NotFoundError, nothing, [*CELL, "2023-09-04"], "2023-09-04 has no sessions, so its report is empty."),
     (
         NotFoundError,
         nothing,
         [*CELL, "2023-08-31"],
-        f"2023-08-31 has no report: it is outside the partitions, 2023-09-01 to {YESTERDAY}.",
+        f"2023-08-31 has no report, because it is outside the partitions, 2023-09-01 to {YESTERDAY}.",
     ),
     (
         NotFoundError,
         nothing,
         [*CELL, TODAY],
-        f"{TODAY} has no report: it is outside the partitions, 2023-09-01 to {YESTERDAY}.",
+        f"{TODAY} has no report, because it is outside the partitions, 2023-09-01 to {YESTERDAY}.",
     ),
     (
         NotReadyError,
         no_report_table,
         [*CELL, "2023-09-01"],
-        "has no table channel_reporting yet: materialize channel_reporting first.",
+        "has no table channel_reporting yet. Materialize channel_reporting first.",
     ),
     (NotReadyError, no_file, [*CELL, "2023-09-01"], "There is no database {database}"),
 ]
@@ -388,4 +391,4 @@ def test_a_cell_or_a_conversion_is_asked_for_not_both_and_not_half(shop: Shop, a
     result = explain(shop, *arguments)
 
     assert result.exit_code == 2
-    assert "Give --date and --channel, or --conversion." in result.stderr
+    assert "Give either --date and --channel, or --conversion." in result.stderr

@@ -137,7 +137,7 @@ def test_it_runs_is_checked_shown_and_restated_where_late_data_touches_it_alone(
     )
     before = extended.execute("SELECT * FROM sessions_by_hour WHERE date = '2023-09-29'")
     extended.execute("UPDATE session_sources SET event_time = '23:59:59' WHERE session_id = ?", session_id)
-    assert extended.status("2023-09-29") == {"state": "stale", "because": "its rows are not what the sources give now"}
+    assert extended.status("2023-09-29") == {"state": "stale", "because": "its rows no longer match the sources"}
     assert extended.python("-c", SENSOR).split() == ["sum_costs", "2023-09-29", "2023-09-29"]
 
     after = extended.execute("SELECT * FROM sessions_by_hour WHERE date = '2023-09-29'")

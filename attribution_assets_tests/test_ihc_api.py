@@ -117,7 +117,7 @@ def test_what_the_api_needs_and_does_not_have_is_named_in_one_line(
 
     assert result.exit_code == 1
     assert result.stderr.splitlines()[1:] == [
-        f"Error: {unset} is not set, and the IHC API needs it. Set it, or IHC_BACKEND=embedded."
+        f"Error: {unset} is not set, but the IHC API needs it. Set it, or set IHC_BACKEND=embedded."
     ]
     assert twenty.table("customer_journeys") == []
 
@@ -197,7 +197,7 @@ def test_a_failure_is_one_line_keeps_the_old_rows_and_the_next_run_sends_the_res
 
     assert failed.exit_code == 1
     assert failed.stderr.splitlines()[-1].startswith(
-        "Error: 1 conversions have no answer of the IHC API, of 2023-09-02 (1). Why:"
+        "Error: 1 conversions have no answer from the IHC API, by day: 2023-09-02 (1). Reasons:"
     )
     assert twenty.table("ihc_results") == before
 
@@ -301,7 +301,7 @@ def test_an_estimate_refuses_the_sources_that_a_run_refuses(twenty: Shop) -> Non
     result = attribution("ihc", "estimate", "--database", twenty.database)
 
     assert result.exit_code == 1
-    assert "event_time '8 o clock', not HH:MM:SS" in result.stderr
+    assert "event_time '8 o clock', which is not HH:MM:SS" in result.stderr
 
 
 def test_an_estimate_as_json_knows_what_the_ledger_holds(api: Service, twenty: Shop) -> None:
@@ -323,7 +323,7 @@ def test_parameters_are_learned_from_a_file_and_compute_what_it_says(tmp_path: P
     compared = attribution("ihc", "compare", "--answers", file, "--parameters", tmp_path / "params.json")
 
     assert learned.exit_code == 0, learned.output
-    assert "What was learned, on 80 other conversions" in learned.stdout
+    assert "Learned parameters, checked on 80 held-out conversions" in learned.stdout
     assert compared.exit_code == 0
     [ihc] = [line.split() for line in compared.stdout.splitlines() if line.split()[:1] == ["ihc"]]
     assert float(ihc[2]) < 0.001
@@ -370,7 +370,8 @@ def test_parameters_that_are_off_are_not_written(tmp_path: Path) -> None:
 
     assert result.exit_code == 1
     assert re.search(
-        r"params.json was not written: with what was learned, ihc is off by 0\.\d+ \(p95\), more than 0\.001", result.stderr
+        r"params.json was not written: with the learned parameters, ihc is off by 0\.\d+ \(p95\), more than 0\.001",
+        result.stderr,
     )
     assert not (tmp_path / "params.json").exists()
 
@@ -381,7 +382,7 @@ def test_answers_come_from_a_file_or_the_ledger(command: list[str], options: lis
     result = attribution("ihc", *command, *options)
 
     assert result.exit_code == 2
-    assert "Give --answers FILE or --ledger, one of them." in result.stderr
+    assert "Give either --answers FILE or --ledger." in result.stderr
 
 
 def test_without_a_ledger_there_is_nothing_to_compare(tmp_path: Path) -> None:
@@ -389,7 +390,7 @@ def test_without_a_ledger_there_is_nothing_to_compare(tmp_path: Path) -> None:
 
     assert result.exit_code == 1
     ledger = tmp_path / "data" / "ihc_ledger.db"
-    assert result.stderr == f"Error: There is no ledger {ledger} yet: it begins with the first answer of the IHC API.\n"
+    assert result.stderr == f"Error: There is no ledger {ledger} yet. The first answer of the IHC API creates it.\n"
 
 
 # Killed ---------------------------------------------------------------------------------------------------------------

@@ -286,7 +286,10 @@ def test_rows_stay_and_the_run_succeeds_where_what_is_to_be_shown_cannot_be_foun
     assert len(small_shop.table("channel_reporting")) == 2
     assert shown(result, "channel_reporting") == {"2023-09-02": {"dagster/partition_row_count": 2}}
     log = [entry.user_message.splitlines()[0] for entry in instance.all_logs(result.run_id) if entry.user_message]
-    assert "channel_reporting of 2023-09-02 is written, but what the UI shows of it could not be found out." in log
+    assert (
+        "channel_reporting for 2023-09-02 was written, but the metadata that the UI shows beside it could not be computed."
+        in log
+    )
 
 
 # -- the chart --------------------------------------------------------------------------------------------------------

@@ -240,7 +240,7 @@ def test_credit_from_before_its_journey_was_kept_is_refused_by_its_report_until_
     shop.execute("INSERT INTO attribution_customer_journey VALUES ('kept', 's', 1, '2023-09-01')")
 
     with pytest.raises(
-        AttributionError, match=r"channel_reporting was written, but it is wrong.*orders, reported 0, of_sources 1"
+        AttributionError, match=r"channel_reporting was written but failed a check.*orders, reported 0, of_sources 1"
     ):
         run(shop, instance, "2023-09-02")
     run(shop, instance, None)

@@ -198,7 +198,7 @@ def test_a_file_that_exists_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "sample.db"
     path.write_bytes(b"mine")
 
-    with pytest.raises(AttributionError, match=r"sample\.db exists already and is not overwritten"):
+    with pytest.raises(AttributionError, match=r"sample\.db already exists and is never overwritten"):
         write_sample(path, end=END, **SMALL)
 
     assert path.read_bytes() == b"mine"

@@ -72,7 +72,7 @@ def test_a_change_is_noticed_without_the_sensor_having_looked_before(automated: 
     automated.report("2023-09-01", "2023-09-10")
     automated.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
 
-    assert stale(automated, "channel_costs") == {"2023-09-05": "its rows are not what the sources give now"}
+    assert stale(automated, "channel_costs") == {"2023-09-05": "its rows no longer match the sources"}
 
 
 def test_reports_that_are_older_than_their_attribution_are_stale(computed: Automated) -> None:
@@ -146,7 +146,7 @@ def test_a_range_in_which_no_day_can_run_is_answered_by_the_days_that_can(comman
 
     assert printed.exit_code == 1
     assert printed.stderr == (
-        "Error: No day from 2023-10-05 to 2023-09-20 can run: the partitions are 2023-09-01 to 2023-09-20.\n"
+        "Error: No day from 2023-10-05 to 2023-09-20 can run. The partitions are 2023-09-01 to 2023-09-20.\n"
     )
 
 

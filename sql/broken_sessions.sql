@@ -24,17 +24,17 @@ SELECT
     'session_sources: ' || quote(session_id) || ' ' || CASE
         WHEN session_id IS NULL OR session_id = '' THEN 'has no session_id'
         WHEN channel_name IS NULL THEN 'has no channel_name'
-        WHEN date(event_date) IS NOT event_date THEN 'has event_date ' || quote(event_date) || ', not YYYY-MM-DD'
+        WHEN date(event_date) IS NOT event_date THEN 'has event_date ' || quote(event_date) || ', which is not YYYY-MM-DD'
         WHEN holder_engagement NOT IN (0, 1) OR holder_engagement IS NULL
-            THEN 'has holder_engagement ' || quote(holder_engagement) || ', not 0 or 1'
+            THEN 'has holder_engagement ' || quote(holder_engagement) || ', which is not 0 or 1'
         WHEN closer_engagement NOT IN (0, 1) OR closer_engagement IS NULL
-            THEN 'has closer_engagement ' || quote(closer_engagement) || ', not 0 or 1'
+            THEN 'has closer_engagement ' || quote(closer_engagement) || ', which is not 0 or 1'
         WHEN impression_interaction NOT IN (0, 1) OR impression_interaction IS NULL
-            THEN 'has impression_interaction ' || quote(impression_interaction) || ', not 0 or 1'
-        ELSE 'has event_time ' || quote(event_time) || ', not HH:MM:SS'
+            THEN 'has impression_interaction ' || quote(impression_interaction) || ', which is not 0 or 1'
+        ELSE 'has event_time ' || quote(event_time) || ', which is not HH:MM:SS'
     END AS problem
 FROM reached
 UNION ALL
-SELECT 'session_costs: ' || quote(session_id) || ' has cost ' || quote(cost) || ', not a number'
+SELECT 'session_costs: ' || quote(session_id) || ' has cost ' || quote(cost) || ', which is not a number'
 FROM unusual_cost
 ORDER BY problem

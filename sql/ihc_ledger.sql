@@ -15,10 +15,10 @@ CREATE INDEX IF NOT EXISTS ihc_answers_by_key ON ihc_answers (key);
 
 CREATE TRIGGER IF NOT EXISTS ihc_answers_are_not_changed BEFORE UPDATE ON ihc_answers
 BEGIN
-    SELECT raise(ABORT, 'the ledger is append-only: what was paid for stays as it was answered');
+    SELECT raise(ABORT, 'the ledger is append-only: an answer that was paid for cannot be changed');
 END;
 
 CREATE TRIGGER IF NOT EXISTS ihc_answers_are_not_removed BEFORE DELETE ON ihc_answers
 BEGIN
-    SELECT raise(ABORT, 'the ledger is append-only: what was paid for stays');
+    SELECT raise(ABORT, 'the ledger is append-only: an answer that was paid for cannot be deleted');
 END;

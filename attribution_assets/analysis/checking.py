@@ -81,8 +81,8 @@ def check_days(settings: Settings, start: str | None, end: str | None) -> list[F
             findings += [run_check(warehouse, table.name, check, asked) for check in table.checks]
     if not findings:
         raise NotReadyError(
-            f"{settings.database} has no results yet, so there is nothing to check: `attribution run` first. If it has run, "
-            "no conversion has a session in its window: give --start and --end."
+            f"{settings.database} has no results yet, so there is nothing to check. Run `attribution run` first. If it has "
+            "already run, no conversion has a session within its lookback: give --start and --end."
         )
     return findings
 
@@ -129,8 +129,8 @@ def stop_if_failed(findings: Iterable[Finding]) -> None:
         raise broken_sources(asset, problems, sum(finding.offending for finding in failed))
     sentences = [f"{finding.sentence.rstrip('.')}: {'; '.join(map(_row_in_words, finding.rows))}." for finding in failed]
     raise AttributionError(
-        f"{asset} was written, but it is wrong, so nothing was made of it. {' '.join(sentences)} "
-        "docs/operations.md, `When a check fails`, says what to do."
+        f"{asset} was written but failed a check, so nothing after it was computed. {' '.join(sentences)} "
+        "See `When a check fails` in docs/operations.md for what to do."
     )
 
 

@@ -59,7 +59,7 @@ def compared_days(settings: Settings, start: str | None, end: str | None) -> Day
     """
     computed = computed_days(settings.warehouse, settings, CUSTOMER_JOURNEYS)
     if not computed:
-        raise NotReadyError(f"{settings.database} has no attributed conversions yet: `attribution run` first.")
+        raise NotReadyError(f"{settings.database} has no attributed conversions yet. Run `attribution run` first.")
     return Days(start or computed.first, end or computed.last)
 
 
@@ -74,14 +74,14 @@ def compare_models(settings: Settings, days: Days, base: str | None = None) -> C
     settings = settings if settings.models else settings.model_copy(update={"models": MODELS})
     base = base or ("ihc" if "ihc" in settings.models else settings.models[0])
     if base not in settings.models:
-        raise NotFoundError(f"{base} is not among the models that are compared: {', '.join(settings.models)}.")
+        raise NotFoundError(f"{base} is not one of the models to compare: {', '.join(settings.models)}.")
     warehouse, rules = settings.warehouse, settings.model_rules
     values = channel_values(settings, days, rules=rules)
     shares = warehouse.stream(schema()["attribution_customer_journey"], "conv_date", days)
     journeys = warehouse.stream(schema()["customer_journeys"], "conv_date", days)
     parts = [attribute(rows, rules, values)[CREDITED] for rows in with_ihc(journeys, shares)]
     if not parts:
-        raise NotReadyError(f"There are no journeys of {days}: `attribution run` of these days first.")
+        raise NotReadyError(f"There are no journeys for {days} yet. Run `attribution run` for these days first.")
     credit = pd.concat(parts, ignore_index=True)
     credit["model"] = pd.Categorical(credit["model"], settings.models, ordered=True)
     credit = credit.sort_values("model", kind="stable").astype({"model": "str"})
@@ -160,7 +160,7 @@ def report_paths(settings: Settings, days: Days) -> pd.DataFrame:
     converting, conversions = pooled(stored, channels)
     journeys = Sessions.read(settings, days, channels).after(converting, days, channels.labels)
     if not len(journeys):
-        raise NotFoundError(f"There are no sessions of {days}, so there is no path to report.")
+        raise NotFoundError(f"There are no sessions for {days}, so there are no paths to report.")
     simplified, _ = simplify(journeys, settings.model_rules)
     known = conversions.merge(_frame(settings, "conversion_revenues", days), on="conv_id", how="left")
     others = len(journeys) - len(known)

@@ -22,7 +22,7 @@ def with_ihc(journeys: Iterable[pd.DataFrame], shares: Iterable[pd.DataFrame]) -
     for of_journeys, of_shares in zip_longest(journeys, shares):
         if of_journeys is None or of_shares is None or not of_journeys[key].equals(of_shares[key]):
             raise NotReadyError(
-                "attribution_customer_journey does not follow customer_journeys: attribute these days again, then run this."
+                "attribution_customer_journey does not match customer_journeys. Attribute these days again, then rerun this."
             )
         yield of_journeys.assign(ihc=of_shares["ihc"])
 

@@ -48,14 +48,14 @@ def explain_cell(settings: Settings, day: str, channel: str) -> Explanation:
         raise _no_report(settings, day, again if present or costs else None)
     if channel not in stored:
         if channel in present or channel in costs:
-            raise NotReadyError(f"The report of {day} is older than its sessions: it lacks {channel!r}. {again}")
+            raise NotReadyError(f"The report for {day} is out of date: it lacks {channel!r}. {again}")
         raise NotFoundError(
-            f"There is no channel {channel!r} in the report of {day}. Its channels: {', '.join(map(repr, stored))}."
+            f"The report for {day} has no channel {channel!r}. It has these channels: {', '.join(map(repr, stored))}."
         )
     cell = {name: stored[channel][name] for name in ("cost", "ihc", "ihc_revenue")}
     now = {name: present.get(channel, {}).get(name, 0.0) for name in cell} | {"cost": costs.get(channel, 0.0)}
     differences = [
-        f"{name} {cell[name]:,.2f}, now {now[name]:,.2f}"
+        f"{name} is {cell[name]:,.2f}, but would now be {now[name]:,.2f}"
         for name in cell
         if not math.isclose(cell[name], now[name], rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     ]
@@ -66,7 +66,7 @@ def explain_cell(settings: Settings, day: str, channel: str) -> Explanation:
             **cell,
             "conversions": warehouse.rows(Query("explain_cell", {**query.parameters, "channel": channel})),
         },
-        f"The report of {day} is older than what it is made of: {'; '.join(differences)}. {again}" if differences else None,
+        f"The report for {day} is out of date: {'; '.join(differences)}. {again}" if differences else None,
     )
 
 
@@ -94,11 +94,11 @@ def explain_conversion(settings: Settings, conv_id: str) -> Explanation:
     present = {_touchpoint(row, channel=row["channel_label"]) for row in journeys if str(row["conv_id"]) == conv_id}
     again = f"Run `attribution run --start {day} --end {day}`."
     if present and not sessions:
-        raise NotReadyError(f"The conversion {conv_id!r} of {day} has not been attributed yet. {again}")
+        raise NotReadyError(f"The conversion {conv_id!r} on {day} has not been attributed yet. {again}")
     up_to_date = all(settled) and attributed == present
     return Explanation(
         {**conversion, "sessions": sessions},
-        None if up_to_date else f"The credits of {day} are older than what they are made of. {again}",
+        None if up_to_date else f"The credit of {day} is out of date: its sessions or its ihc_results have changed. {again}",
     )
 
 
@@ -111,7 +111,7 @@ def _touchpoint(row: dict[str, Any], channel: Any) -> tuple[str, ...]:
 def _no_report(settings: Settings, day: str, again: str | None) -> NotFoundError | NotReadyError:
     first, last = first_day(settings), last_day(settings)
     if not first <= day <= last:
-        return NotFoundError(f"{day} has no report: it is outside the partitions, {first} to {last}.")
+        return NotFoundError(f"{day} has no report, because it is outside the partitions, {first} to {last}.")
     if again:
         return NotReadyError(f"{day} has no report yet. {again}")
-    return NotFoundError(f"{day} has no session, so its report is empty. The partitions are {first} to {last}.")
+    return NotFoundError(f"{day} has no sessions, so its report is empty. The partitions are {first} to {last}.")

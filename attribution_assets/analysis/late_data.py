@@ -22,8 +22,8 @@ WAIT_SECONDS = 5.0
 FEWEST_DAYS = 30
 """A search looks at no fewer days at a time, so that a short lookback does not make many queries."""
 
-DIFFERS = "its rows are not what the sources give now"
-"""The reason of a day where nobody knows what changed."""
+DIFFERS = "its rows no longer match the sources"
+"""Why a day is late if it is not known what changed."""
 
 UNKNOWN = "unknown"
 """Beside all parts, where nobody looked at the day before."""

@@ -42,13 +42,14 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
     [sources] = warehouse.rows(Query("source_span", {"first_day": first, "last_day": last}))
     if sources["first_conversion_day"] is None:
         raise AttributionError(
-            f"conversions in {settings.database} has no row with a date: there is nothing to attribute. Fill it first."
+            f"The table conversions in {settings.database} has no row with a valid date, so there is nothing to attribute. "
+            "Fill it first."
         )
     if first > last or (start is None and end is None and sources["first_conversion_day"] > last):
         first_conversion = max(first, sources["first_conversion_day"])
         raise AttributionError(
             f"The first conversion is on {first_conversion}, after the last day that can run, {last}. "
-            "A day can run when it has ended, from ATTRIBUTION_START_DATE to ATTRIBUTION_END_DATE."
+            "A day can run once it has ended, if it is within ATTRIBUTION_START_DATE and ATTRIBUTION_END_DATE."
         )
     notes = warehouse.prepare()
     attributed = computed_days(warehouse, settings, CUSTOMER_JOURNEYS)
@@ -64,7 +65,7 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
         if not first <= day <= last:
             raise NotFoundError(
                 f"{day} is outside the partitions, {first} to {last}. "
-                "Choose days between them, or move them with ATTRIBUTION_START_DATE and ATTRIBUTION_END_DATE."
+                "Choose days within them, or change them with ATTRIBUTION_START_DATE and ATTRIBUTION_END_DATE."
             )
     days = Days(start, end)
     reach = shift(start, -settings.lookback_days)

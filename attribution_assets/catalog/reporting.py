@@ -41,7 +41,7 @@ CHANNEL_COSTS = DailyTable(
             blocking=True,
             demand="Sessions and costs of every day equal those of the sources.",
             noun="day",
-            broken="of {days} had other sessions or costs than the sources add up to.",
+            broken="of {days} had sessions or costs that differ from those in the sources.",
             days=("date",),
             driven_by=SESSIONS,
         ),

@@ -187,7 +187,7 @@ def explain(database: Path | None, day: str | None, channel: str | None, convers
         elif conversion is not None and day is None and channel is None:
             explanation = explain_conversion(settings, conversion)
         else:
-            raise click.UsageError("Give --date and --channel, or --conversion.")
+            raise click.UsageError("Give either --date and --channel, or --conversion.")
         if as_json:
             print_json(explanation.shown)
         elif conversion is None:

@@ -92,12 +92,15 @@ def calibrate(answers: Path | None, ledger: bool, output: Path, holdout: float, 
 
         recorded, redistribution = _recorded_answers(settings, answers, ledger)
         if redistribution:
-            raise AttributionError("Redistributed answers do not show what the model gave: unset IHC_REDISTRIBUTION.")
+            raise AttributionError(
+                "Redistributed answers do not show what the model itself computed, so nothing can be learned from them. "
+                "Unset IHC_REDISTRIBUTION."
+            )
         calibration = calibrate_and_check(recorded, holdout=holdout, seed=seed)
-        others = "other conversions" if calibration.left_out else "conversions, which it was learned from"
-        print_errors(f"What was learned, on {calibration.checked:,} {others}", calibration.errors)
+        which = "held-out conversions" if calibration.left_out else "conversions that they were learned from"
+        print_errors(f"Learned parameters, checked on {calibration.checked:,} {which}", calibration.errors)
         calibration.write(output)
-    click.echo(f"{output}: set IHC_PARAMETERS to it, and the model here computes what the API would answer.")
+    click.echo(f"Wrote {output}. Set IHC_PARAMETERS to this file, and the embedded model computes what the API would answer.")
 
 
 def _recorded_answers(settings: Settings, answers: Path | None, ledger: bool) -> tuple[pd.DataFrame, Redistribution | None]:
@@ -107,7 +110,7 @@ def _recorded_answers(settings: Settings, answers: Path | None, ledger: bool) ->
     from attribution_assets.ihc.ledger import Ledger
 
     if ledger == (answers is not None):
-        raise click.UsageError("Give --answers FILE or --ledger, one of them.")
+        raise click.UsageError("Give either --answers FILE or --ledger.")
     account = ihc_account(settings)
     recorded = read_answers(answers) if answers else Ledger(settings.ihc_ledger).answers(account)
     return recorded, account.redistribution

@@ -26,11 +26,11 @@ class Day(click.ParamType[str]):
     name = "date"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The day; what is none is answered in one line."""
+        """The day. Anything else fails with one line."""
         try:
             return datetime.strptime(value, "%Y-%m-%d").date().isoformat()
         except ValueError:
-            self.fail(f"{value!r} is not a day like 2023-09-30.", param, ctx)
+            self.fail(f"{value!r} is not a date. Write it as YYYY-MM-DD, for example 2023-09-30.", param, ctx)
 
 
 DAY = Day()
@@ -66,4 +66,4 @@ def write_csv(frame: pd.DataFrame, file: Path) -> None:
     try:
         frame.to_csv(file, index=False, lineterminator="\n")
     except OSError as error:
-        raise AttributionError(f"{file} cannot be written: {error.strerror}. Name another --csv.") from error
+        raise AttributionError(f"{file} cannot be written: {error.strerror}. Choose another file with --csv.") from error

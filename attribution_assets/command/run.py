@@ -54,7 +54,7 @@ def _alone(home: Path, instance: dg.DagsterInstance) -> Iterator[None]:
     try:
         lock.acquire(timeout=1)  # the sensor for late data holds it for a moment
     except Timeout:
-        logger.info("Another `attribution run` is at work in %s; waiting for it to end.", home)
+        logger.info("Another `attribution run` is using %s. Waiting for it to finish.", home)
         lock.acquire()
     try:
         end_killed_commands(instance)
@@ -68,7 +68,9 @@ def _wait_for_other_runs(instance: dg.DagsterInstance) -> None:
     reported: set[str] = set()
     while runs := writing_runs(instance):
         for run_id in runs - reported:
-            logger.info("Run %s of the UI or the daemon is at work; waiting for it to end, or end it there.", run_id)
+            logger.info(
+                "Run %s of the UI or the daemon is in progress. Waiting for it to finish; you can terminate it there.", run_id
+            )
         reported |= runs
         time.sleep(0.5)
 

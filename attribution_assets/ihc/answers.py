@@ -51,12 +51,12 @@ def read_answers(path: str | Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise AttributionError(f"There is no file {path} with recorded answers.") from error
     except pd.errors.EmptyDataError as error:
-        raise AttributionError(f"{path} is empty: recorded answers have the columns {', '.join(COLUMNS)}.") from error
+        raise AttributionError(f"{path} is empty. Recorded answers need the columns {', '.join(COLUMNS)}.") from error
     except (OSError, ValueError) as error:  # a folder, no right to read it, no text, rows of different lengths
         raise AttributionError(f"{path} cannot be read as a CSV file: {str(error).splitlines()[0]}.") from error
     missing = [column for column in COLUMNS if column not in answers.columns]
     if missing:
-        raise AttributionError(f"{path} has no column {missing[0]}: recorded answers have {', '.join(COLUMNS)}.")
+        raise AttributionError(f"{path} has no column {missing[0]}. Recorded answers need the columns {', '.join(COLUMNS)}.")
     if answers.empty:
         raise AttributionError(f"{path} has no rows, so there are no recorded answers to read.")
 
@@ -69,7 +69,7 @@ def read_answers(path: str | Path) -> pd.DataFrame:
     for column in ("request", "conversion_id", "session_id", "channel_label"):
         refuse(column, answers[column] == "", "filled in")
     read["timestamp"] = pd.to_datetime(answers["timestamp"], format="ISO8601", utc=True, errors="coerce").dt.as_unit("ns")
-    refuse("timestamp", read["timestamp"].isna(), "a time as YYYY-MM-DD HH:MM:SS, in UTC")
+    refuse("timestamp", read["timestamp"].isna(), "a UTC time (YYYY-MM-DD HH:MM:SS)")
     for column in FLAGS:
         read[column] = pd.to_numeric(answers[column], errors="coerce")
         refuse(column, ~read[column].isin([0, 1]), "0 or 1")
@@ -82,8 +82,8 @@ def read_answers(path: str | Path) -> pd.DataFrame:
     if len(wrong):
         request, conversion = wrong.index[0]
         raise AttributionError(
-            f"{path}: the ihc of conversion {conversion!r} in request {request!r} sums to {wrong.iloc[0]:.4f} instead of 1: "
-            "rows of this journey are missing or doubled."
+            f"{path}: the ihc of conversion {conversion!r} in request {request!r} sums to {wrong.iloc[0]:.4f} instead of 1. "
+            "Rows of this journey are missing or duplicated."
         )
     return read
 

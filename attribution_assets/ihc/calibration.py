@@ -62,15 +62,16 @@ class Calibration:
         p95 = float(self.errors["p95"]["ihc"])
         if not p95 <= WRITTEN_WITHIN:
             raise AttributionError(
-                f"{path} was not written: with what was learned, ihc is off by {p95:.5f} (p95), more than {WRITTEN_WITHIN:g}. "
-                "The answers may be too few, of several trainings of the account, or redistributed."
+                f"{path} was not written: with the learned parameters, ihc is off by {p95:.5f} (p95), more than "
+                f"{WRITTEN_WITHIN:g}. There may be too few answers, or they may be redistributed or come from several "
+                "trainings of the account."
             )
         unfinished = path.with_name(f".{path.name}.tmp")
         try:
             unfinished.write_text(self.parameters.model_dump_json(exclude={"name"}, indent=1) + "\n", encoding="utf-8")
             unfinished.replace(path)
         except OSError as error:
-            raise AttributionError(f"{path} cannot be written: {error.strerror}. Name another file.") from error
+            raise AttributionError(f"{path} cannot be written: {error.strerror}. Choose another file.") from error
 
 
 def calibrate_and_check(answers: pd.DataFrame, *, holdout: float = 0.2, seed: int = 0) -> Calibration:
@@ -80,7 +81,7 @@ def calibrate_and_check(answers: pd.DataFrame, *, holdout: float = 0.2, seed: in
     0 the check is on the answers that were learned from. Raises AttributionError as `calibrate` does.
     """
     if not 0 <= holdout < 1:
-        raise AttributionError(f"The holdout is {holdout}: it must be a share of the conversions, from 0 to below 1.")
+        raise AttributionError(f"The holdout is {holdout}, but it must be a share of the conversions: 0 or more, and below 1.")
     conversions = np.unique(answers["conversion_id"].to_numpy(dtype=object).astype(str))
     drawn = np.random.default_rng(seed).permutation(conversions)[: round(holdout * len(conversions))]
     left_out = answers["conversion_id"].astype("str").isin(drawn).to_numpy()
@@ -113,7 +114,7 @@ def calibrate(answers: pd.DataFrame) -> IHCParameters:
         (looks_c, "closer", "a session with closer_engagement 1 before the last of its journey"),
     ):
         if not len(looks.hours):
-            raise AttributionError(f"The answers do not determine the {membership} membership: they lack {needed}.")
+            raise AttributionError(f"The answers do not determine the {membership} membership. They lack {needed}.")
     phase_weights = _phase_weights(journeys, recorded)
 
     log_i, seen_i, hours, degrees = _fit(looks_i, len(journeys.labels), increasing=True)
@@ -291,8 +292,8 @@ def _phase_weights(journeys: Journeys, recorded: dict[str, Floats]) -> Phases:
     weights = (float(round(i, 6)), float(round(h, 6)), float(round(1 - i - h, 6)))
     if rank < 2 or min(weights) <= 0:
         raise AttributionError(
-            "The answers do not determine the phase weights: they lack journeys of two and more sessions with holder credit "
-            "that differ in who starts, holds and closes."
+            "The answers do not determine the phase weights. They lack journeys of two or more sessions with holder credit "
+            "that differ in which sessions start, hold and close."
         )
     return Phases(initializer=weights[0], holder=weights[1], closer=weights[2])
 
@@ -303,8 +304,8 @@ def _rising(hours: Floats, degrees: Floats, cutting: Floats) -> tuple[Knot, ...]
     low, high = hours[-1], cutting.min(initial=np.inf)
     if high <= low:
         raise AttributionError(
-            f"The answers contradict each other: a pause of {high:.4f} hours cuts a journey, one of {low:.4f} hours does not. "
-            "Were the account's parameters trained anew in between? Then take the answers since."
+            f"The answers contradict each other: a pause of {high:.4f} hours cuts a journey, but one of {low:.4f} hours does "
+            "not. If the account's parameters were trained again in between, use only the answers since then."
         )
     knots = [*zip(hours, degrees, strict=True)]
     positive = degrees > 0

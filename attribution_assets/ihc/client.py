@@ -114,7 +114,7 @@ class IHCClient:
         except (InvalidHeader, ValueError):  # no number and no date, or one beyond all bounds
             seconds = None
         if seconds and seconds > LONGEST_WAIT_SECONDS:
-            raise _NoAnswerError(f"it asks to wait {seconds:,.0f} s", again=False)
+            raise _NoAnswerError(f"the service asks to wait {seconds:,.0f} s", again=False)
         if stop.wait(seconds or retry.get_backoff_time()):
             raise _NoAnswerError("the run was stopped", again=False)
         return retry
@@ -150,7 +150,7 @@ class IHCClient:
             raise _NoAnswerError("the answer cannot be read", again=True)
         shown = self._redacted(f"{status} {said.get('message') or said.get('error') or response.reason or ''}")
         if status in ("401", "403"):
-            raise RefusedError(f"The IHC API refuses the key ({shown}). Set IHC_API_KEY to a valid one.")
+            raise RefusedError(f"The IHC API rejects the key ({shown}). Set IHC_API_KEY to a valid one.")
         raise _NoAnswerError(shown, again=status == "429" or status.startswith("5"), response=response)
 
     @cached_property
@@ -195,7 +195,7 @@ def _checked(
         if wrong and journey.conv_id in failed:
             said = failed[journey.conv_id]
             text = " ".join(str(part) for name, part in said.items() if name != "conversion_id")
-            reasons[journey.conv_id] = f"the service failed on it: {text}"
+            reasons[journey.conv_id] = f"the service reports a failure: {text}"
         elif wrong:
             reasons[journey.conv_id] = f"its answer is not valid: {wrong}{general_failure}"
         else:
@@ -221,7 +221,7 @@ def _what_is_wrong(journey: Journey, rows: Sequence[dict[str, Any]]) -> str:
     if sent - answered:
         return "a session is missing"
     if answered - sent:
-        return "a session stands there twice, or was never sent"
+        return "a session appears twice, or was never sent"
     values = [row.get(phase) for row in rows for phase in OUTPUTS]
     if not all(isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1 for value in values):
         return "a value is not a number from 0 to 1"

@@ -102,7 +102,7 @@ class Ledger:
         which it has.
         """
         if not self._exists:
-            raise NotReadyError(f"There is no ledger {self.path} yet: it begins with the first answer of the IHC API.")
+            raise NotReadyError(f"There is no ledger {self.path} yet. The first answer of the IHC API creates it.")
         with self._connect() as connection:
             held = connection.execute("SELECT DISTINCT url, conv_type_id, redistribution FROM ihc_answers ORDER BY 1, 2, 3")
             accounts = held.fetchall()
@@ -112,10 +112,8 @@ class Ledger:
                 if columns == account.columns or (not account.conv_type_id and columns[2] == account.columns[2])
             ]
             if len(meant) != 1:
-                raise AttributionError(
-                    f"The ledger {self.path} has no answers of {_described(account.columns)}. "
-                    f"It holds {'; '.join(map(_described, accounts)) or 'nothing'}."
-                )
+                others = f"It has answers for {'; '.join(map(_described, accounts))}." if accounts else "It is empty."
+                raise AttributionError(f"The ledger {self.path} has no answers for {_described(account.columns)}. {others}")
             rows = connection.execute(
                 "SELECT max(id), sessions, answer FROM ihc_answers "
                 "WHERE (url, conv_type_id, redistribution) = (?, ?, ?) GROUP BY key ORDER BY 1",
@@ -138,10 +136,12 @@ class Ledger:
             try:
                 lock.acquire(timeout=0)
             except Timeout:
-                logger.info("Another run sends journeys to the IHC API (it holds %s): waiting for it.", lock.lock_file)
+                logger.info(
+                    "Another run is sending journeys to the IHC API (it holds %s). Waiting for it to finish.", lock.lock_file
+                )
                 lock.acquire()
         except OSError as error:
-            raise AttributionError(f"{lock.lock_file} cannot be locked: {error.strerror}. Remove it.") from error
+            raise AttributionError(f"{lock.lock_file} cannot be locked: {error.strerror}. Remove the file.") from error
         try:
             yield
         finally:
@@ -160,7 +160,7 @@ class Ledger:
                 yield connection
         except (OSError, sqlite3.Error) as error:
             raise AttributionError(
-                f"The ledger {self.path} cannot be used: {error}. Point IHC_LEDGER to a file that can be written."
+                f"The ledger {self.path} cannot be used: {error}. Point IHC_LEDGER to a writable file."
             ) from error
 
 

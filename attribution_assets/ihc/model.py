@@ -166,8 +166,8 @@ def _divide(numerator: Floats, denominator: Floats) -> Floats:
 def _check(journeys: pd.DataFrame) -> None:
     missing = [column for column in JOURNEY_COLUMNS if column not in journeys.columns]
     if missing:
-        raise AttributionError(f"The journeys lack the column {missing[0]}: attribute() needs {', '.join(JOURNEY_COLUMNS)}.")
+        raise AttributionError(f"The journeys lack the column {missing[0]}. attribute() needs {', '.join(JOURNEY_COLUMNS)}.")
     for column in FLAGS:
         other = journeys.loc[~journeys[column].isin([0, 1]), column]
         if len(other):
-            raise AttributionError(f"The journeys have {column} {other.iloc[0]}: it must be 0 or 1.")
+            raise AttributionError(f"The journeys have {column} {other.iloc[0]}, but it must be 0 or 1.")

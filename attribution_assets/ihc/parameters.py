@@ -74,7 +74,7 @@ class IHCParameters(BaseModel):
             return read_json(cls, _PRESET_FOLDER / f"{name}.json", "IHC parameters").model_copy(update={"name": name})
         if not is_file(name):
             raise AttributionError(
-                f"There are no IHC parameters {name!r}. IHC_PARAMETERS is one of {', '.join(PRESETS)}, or a JSON file's path."
+                f"There are no IHC parameters {name!r}. Set IHC_PARAMETERS to {', '.join(PRESETS)}, or the path of a JSON file."
             )
         return read_json(cls, Path(name).expanduser(), "IHC parameters")
 
@@ -101,5 +101,5 @@ def read_json(model: type[Model], path: Path, what: str) -> Model:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise AttributionError(f"{path} holds no valid {what}: {where}: {first['msg']}.") from error
+        raise AttributionError(f"{path} contains no valid {what}: {where}: {first['msg']}.") from error
     return loaded.model_copy(update={"name": f"{path.name}@{hashlib.sha256(content).hexdigest()[:12]}"})

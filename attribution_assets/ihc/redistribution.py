@@ -37,7 +37,7 @@ class Redistribution(BaseModel):
     @model_validator(mode="after")
     def _some_phase(self) -> Self:
         if not self.as_sent():
-            raise ValueError("it names none of initializer, holder, closer")
+            raise ValueError("name at least one of initializer, holder, closer")
         return self
 
     def as_sent(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Redistribution(BaseModel):
         if isinstance(redistribution, cls):
             return redistribution
         if not is_file(str(redistribution)):
-            raise AttributionError(f"There is no redistribution {str(redistribution)!r}. Give a JSON file's path.")
+            raise AttributionError(f"There is no redistribution {str(redistribution)!r}. Give the path of a JSON file.")
         return read_json(cls, Path(str(redistribution)).expanduser(), "redistribution")
 
 

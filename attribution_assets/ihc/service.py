@@ -108,8 +108,9 @@ class IHCService:
                     yield self._filled_in(unanswered)
         if missing and self.on_partial == "fail":
             raise AttributionError(
-                f"{missing.sentence()} What was answered is kept in {self.ledger.path} and is not sent again: run again for "
-                "the rest, or set IHC_ON_PARTIAL=embedded to have the embedded model fill the gap. ihc_results stays as it was."
+                f"{missing.sentence()} ihc_results is unchanged. The answers so far are kept in {self.ledger.path}, and their "
+                "journeys are not sent again. Run again to get the rest, or set IHC_ON_PARTIAL=embedded to let the embedded "
+                "model fill the gap."
             )
         if missing:
             logger.warning("%s The embedded model fills the gap.", missing.sentence())
@@ -141,7 +142,7 @@ class IHCService:
         in_vain = 0
         for journeys, outcome in batches:
             if outcome is None and in_vain >= GIVE_UP_AFTER:
-                reason = f"not sent, since {GIVE_UP_AFTER} requests in a row brought no answer"
+                reason = f"not sent, because {GIVE_UP_AFTER} requests in a row got no answer"
                 outcome = Outcome({}, {journey.conv_id: reason for journey in journeys})
             if outcome is not None:
                 yield journeys, outcome
@@ -278,6 +279,6 @@ class _Missing:
         if len(self.reasons) > len(reasons):
             reasons.append(f"{len(self.reasons) - len(reasons)} more reasons")
         return (
-            f"{self.days.total():,} conversions have no answer of the IHC API, of {', '.join(days[:10] + further)}. "
-            f"Why: {'; '.join(reasons)}."
+            f"{self.days.total():,} conversions have no answer from the IHC API, by day: {', '.join(days[:10] + further)}. "
+            f"Reasons: {'; '.join(reasons)}."
         )

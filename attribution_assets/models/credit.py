@@ -65,7 +65,7 @@ def _worth(values: pd.DataFrame, model: str, day: npt.NDArray[np.object_], chann
     lacking = sorted(set(day) - set(learned.index.get_level_values(0)))
     if lacking:
         raise AttributionError(
-            f"There are no {model} values of {lacking[0]} yet: materialize channel_values of that day first."
+            f"There are no {model} values for {lacking[0]} yet. Materialize channel_values for that day first."
         )
     return learned.reindex(pd.MultiIndex.from_arrays([day, channel])).fillna(0).to_numpy()
 
@@ -78,7 +78,7 @@ def learn(journeys: Journeys, converted: Bools, model: str, rules: ModelRules) -
     """
     entry = BY_NAME.get(model)
     if entry is None or entry.learn is None:
-        raise AttributionError(f"{model} learns nothing.")
+        raise AttributionError(f"{model} is not a model that learns.")
     worth = entry.learn(journeys, converted, **rules.used_by(entry))
     return np.where(np.abs(worth) < ROUNDING, 0, worth)
 

@@ -132,7 +132,7 @@ def nanoseconds(timestamp: pd.Series) -> Ints:
         reason = str(error).splitlines()[0]
         raise AttributionError(f"A timestamp of the journeys cannot be read: {reason} {wanted}") from error
     if parsed.isna().any():
-        raise AttributionError(f"The timestamp {timestamp[parsed.isna()].iloc[0]!r} of the journeys is no time. {wanted}")
+        raise AttributionError(f"The timestamp {timestamp[parsed.isna()].iloc[0]!r} of the journeys is not a time. {wanted}")
     return parsed.asi8
 
 

@@ -74,8 +74,8 @@ def _chain(journeys: Journeys, converted: Bools, order: int) -> Chain:
     followers = base + 1  # every channel, a conversion, none
     if base**order * followers >= 2**63:
         raise AttributionError(
-            f"A Markov chain of order {order} over {len(journeys.labels)} channels has more states than can be numbered: "
-            "lower ATTRIBUTION_MARKOV_ORDER, or group channels with ATTRIBUTION_CHANNEL_GROUPS."
+            f"A Markov chain of order {order} over {len(journeys.labels)} channels has too many states. "
+            "Lower ATTRIBUTION_MARKOV_ORDER, or group channels with ATTRIBUTION_CHANNEL_GROUPS."
         )
     state = journeys.channel + 1
     for back in range(1, order):

@@ -134,7 +134,7 @@ def read_channel_groups(path: Path) -> dict[str, str]:
                 if not channel or not group or None in row:
                     raise AttributionError(f"{path}, line {rows.line_num}: write a channel, a comma and its group.")
                 if channel in groups:
-                    raise AttributionError(f"{path}, line {rows.line_num}: {channel} has a group already. Name it once.")
+                    raise AttributionError(f"{path}, line {rows.line_num}: {channel} already has a group. List it only once.")
                 groups[channel] = group
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise AttributionError(f"The channel groups in {path} cannot be read: {error}.") from error

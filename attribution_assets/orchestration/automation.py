@@ -79,7 +79,7 @@ class CommandAtWork(dg.AutomationCondition[dg.AssetKey]):
     @property
     def description(self) -> str:
         """What the UI shows beside the condition."""
-        return "an `attribution run` is at work"
+        return "an `attribution run` is in progress"
 
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
         """All candidates, or none."""
@@ -158,13 +158,13 @@ def late_data_sensor(settings: Settings, jobs: AssetJobs) -> dg.SensorDefinition
             with command_lock(settings.dagster_home).acquire(timeout=0):
                 end_killed_commands(instance)
         except Timeout:
-            return skip("An `attribution run` is at work; looking when it has ended.")
+            return skip("An `attribution run` is in progress. The search starts when it has finished.")
         if is_anything_at_work(instance):
-            return skip("Runs are at work; looking when they have ended.")
+            return skip("Runs are in progress. The search starts when they have finished.")
         before = json.loads(context.cursor or "{}")
         state, start = (before["state"], before["next"]) if before.get("next") else (file_state(settings.database), None)
         if state == before.get("state") and start is None:
-            return skip("The database is as it was.")
+            return skip("The database has not changed.")
         events = compared_events(instance, settings)
         first, last = shift(first_day(settings), -settings.lookback_days), last_day(settings)
         try:
@@ -180,9 +180,7 @@ def late_data_sensor(settings: Settings, jobs: AssetJobs) -> dg.SensorDefinition
         requests = [_request(job, days, late) for job in JOBS for days in unbroken_ranges(late.of(job))]
         return dg.SensorResult(
             run_requests=requests,
-            skip_reason=None
-            if requests
-            else f"Looked at the days until {start or last}: every result follows from the sources.",
+            skip_reason=None if requests else f"Searched the days up to {start or last}: every result matches the sources.",
             cursor=json.dumps({"state": state, "next": start}),
         )
 

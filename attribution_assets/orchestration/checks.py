@@ -51,7 +51,7 @@ def _result_checks(settings: Settings, table: DailyTable) -> dg.AssetChecksDefin
         else:
             computed = computed_days(warehouse, settings, table)
             if not computed:
-                raise NotReadyError(f"There is nothing to check: materialize {table.name} first.")
+                raise NotReadyError(f"There is nothing to check yet. Materialize {table.name} first.")
             days = computed
         selected = {key.name for key in context.selected_asset_check_keys}
         chosen = [check for check in checks if check.name in selected]

@@ -140,7 +140,7 @@ def make_missing_days(
         return
     _, found = warehouse.fetch(Query(table.missing_days, {"first_day": days.first, "last_day": days.last}))
     for missing in unbroken_ranges(day for (day,) in found):
-        context.log.info(f"{table.name} of {missing} were missing, so they are made first.")
+        context.log.info(f"{table.name} for {missing} is missing, so it is materialized first.")
         query = query_of(settings, table, missing)
         counts = warehouse.replace_days(schema()[table.name], table.day_column, missing, query)
         shown = shown_if_known(partial(row_of_day, table, settings), warehouse, table.name, missing, context.log)

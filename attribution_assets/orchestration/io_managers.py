@@ -66,7 +66,7 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
             context.log.info(line)
         if not context.has_asset_partitions:
             if not isinstance(obj, pd.DataFrame):
-                raise AttributionError(f"{table.name} has no days: return it as one pandas frame.")
+                raise AttributionError(f"{table.name} has no partitions. Return it as one pandas frame.")
             context.add_output_metadata({"dagster/row_count": self.warehouse.replace_table(table, obj)})
             return
         days = Days.of(context.asset_partition_keys)
@@ -159,7 +159,7 @@ def shown_if_known(
     try:
         return shown(warehouse, days)
     except Exception:
-        log.exception(f"{name} of {days} is written, but what the UI shows of it could not be found out.")
+        log.exception(f"{name} for {days} was written, but the metadata that the UI shows beside it could not be computed.")
         return {}
 
 

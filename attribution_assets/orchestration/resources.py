@@ -92,7 +92,7 @@ class IHCApiResource(IHCResource):
 
         for name, value in {"IHC_API_KEY": self.api_key, "IHC_CONV_TYPE_ID": self.conv_type_id}.items():
             if not value:
-                raise AttributionError(f"{name} is not set, and the IHC API needs it. Set it, or IHC_BACKEND=embedded.")
+                raise AttributionError(f"{name} is not set, but the IHC API needs it. Set it, or set IHC_BACKEND=embedded.")
         parameters, redistribution = self._load()
         return IHCService(
             client=IHCClient(

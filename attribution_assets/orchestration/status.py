@@ -31,7 +31,7 @@ def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | No
     """
     first, last = first_day(settings), last_day(settings)
     if max(start or first, first) > min(end or last, last):
-        raise NotFoundError(f"No day from {start or first} to {end or last} can run: the partitions are {first} to {last}.")
+        raise NotFoundError(f"No day from {start or first} to {end or last} can run. The partitions are {first} to {last}.")
     days = Days(max(start or first, first), min(end or last, last))
     states = _states(settings, instance, days)
     runs = _last_runs(instance, days)
@@ -66,7 +66,7 @@ def _states(
     stale: dict[str, dict[str, str]] = {}
     for table in in_graph:
         checks = [dg.AssetCheckKey(dg.AssetKey(table.name), check.name) for check in table.checks]
-        reasons_by_day = dict.fromkeys(refused(instance, checks, done[table.name]), "refused by a check")
+        reasons_by_day = dict.fromkeys(refused(instance, checks, done[table.name]), "a check failed")
         if table.is_compared:
             reasons_by_day |= late.of(table.job)
         for upstream, lookahead in follows[table.name].items():

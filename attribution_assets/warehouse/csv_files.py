@@ -63,7 +63,7 @@ class CSVFiles:
         frames = []
         for path in [self.whole] if days is None else map(self.of_day, days):
             if not path.is_file():
-                raise NotReadyError(f"There is no file {path} yet: materialize {self.name}_csv first.")
+                raise NotReadyError(f"There is no file {path} yet. Materialize {self.name}_csv first.")
             frames.append(pd.read_csv(path, dtype="str", keep_default_na=False))
         frame = pd.concat(frames, ignore_index=True)
         numbers = [column for column in frame.columns if column not in text_columns]
@@ -79,7 +79,7 @@ class CSVFiles:
         with FileLock(self._lock_file):
             columns, rows = all_days()
             if day_column not in columns:
-                raise AttributionError(f"The rows for {self.name}_csv have no column {day_column}, which is to tell their day.")
+                raise AttributionError(f"The rows for {self.name}_csv have no column {day_column}, which holds their day.")
             day_at = columns.index(day_column)
             of_days: dict[str, list[Sequence[Any]]] = {day: [] for day in days}
             for row in rows:
@@ -121,6 +121,6 @@ def _replace_file(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise AttributionError(f"{path} cannot be written: {error.strerror}. Mend that, then run again.") from error
+        raise AttributionError(f"{path} cannot be written: {error.strerror}. Fix that, then run again.") from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -35,7 +35,7 @@ class Days:
         days = cls(min(partition_keys), max(partition_keys))
         if len(days) != len(partition_keys):
             raise AttributionError(
-                f"The run's days between {days.first} and {days.last} have gaps. Run each unbroken range on its own."
+                f"The run's days between {days.first} and {days.last} have gaps. Run each unbroken range separately."
             )
         return days
 

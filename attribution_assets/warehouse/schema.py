@@ -58,7 +58,7 @@ class Table:
                 f"The rows for {self.name} "
                 + " and ".join(
                     [f"lack the column {column}" for column in missing]
-                    + [f"have a column {column}, which the table does not know" for column in unknown]
+                    + [f"have an unknown column {column}" for column in unknown]
                     + [f"have the column {column} more than once" for column in twice]
                 )
                 + f". Return exactly the columns that sql/ declares for {self.name}."

@@ -136,7 +136,7 @@ def test_a_missing_column_is_named(tmp_path: Path, column: str) -> None:
     row = answer("a", "10:00:00")
     del row[column]
 
-    assert f"no column {column}:" in refusal(written(tmp_path, row))
+    assert f"no column {column}." in refusal(written(tmp_path, row))
 
 
 @pytest.mark.parametrize(

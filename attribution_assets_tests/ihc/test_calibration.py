@@ -389,12 +389,12 @@ def test_a_cut_after_a_shorter_pause_than_one_without_is_a_contradiction() -> No
 
     message = refusal(pd.concat([before, after], ignore_index=True))
 
-    assert "a pause of 4.0000 hours cuts a journey, one of 8.0000 hours does not" in message
+    assert "a pause of 4.0000 hours cuts a journey, but one of 8.0000 hours does not" in message
 
 
 @pytest.mark.parametrize("holdout", [-0.1, 1, 2, float("nan")])
 def test_a_holdout_that_is_no_share_is_refused(holdout: float) -> None:
-    with pytest.raises(AttributionError, match="from 0 to below 1"):
+    with pytest.raises(AttributionError, match="0 or more, and below 1"):
         calibrate_and_check(answered(journeys(*HOURLY), parameters()), holdout=holdout)
 
 

@@ -41,8 +41,8 @@ PATIENT = Retry(total=TRIES - 1, backoff_factor=0)
 
 INVALID = {
     "a missing session": "a session is missing",
-    "a duplicated session": "a session stands there twice, or was never sent",
-    "a session of another journey": "a session stands there twice, or was never sent",
+    "a duplicated session": "a session appears twice, or was never sent",
+    "a session of another journey": "a session appears twice, or was never sent",
     "a sum of 0.9": "its ihc sums to 0.9, not 1",
     "NaN": "a value is not a number from 0 to 1",
     "a number above 1": "a value is not a number from 0 to 1",
@@ -263,7 +263,7 @@ def test_a_journey_without_any_row_is_missing(api: Service) -> None:
 def test_the_failures_of_a_206_are_the_reasons_and_the_others_are_kept(api: Service) -> None:
     outcome = ask(api, FAULTS["206 with failures"], journey("bad"), journey("good"))
 
-    assert outcome.reasons == {"bad": "the service failed on it: 406 could not be parsed"}
+    assert outcome.reasons == {"bad": "the service reports a failure: 406 could not be parsed"}
     assert list(outcome.answers) == ["good"]
     assert outcome.tries == 1
 
@@ -305,7 +305,7 @@ def test_failures_in_any_shape_cost_no_good_answer_and_give_a_reason_of_one_shor
     outcome = ask(api, fault, journey("bad", sessions=1), journey("good"))
 
     assert list(outcome.answers) == ["good"]
-    assert outcome.reasons["bad"].startswith("the service failed on it: ")
+    assert outcome.reasons["bad"].startswith("the service reports a failure: ")
     assert outcome.reasons["bad"].isprintable()
     assert len(outcome.reasons["bad"]) < 300
     assert outcome.tries == 1
@@ -316,7 +316,7 @@ def test_a_206_without_values_gives_the_reasons_at_once(api: Service) -> None:
 
     outcome = ask(api, answering(lambda _: enveloped(None, statusCode=206, partialFailureErrors=failed), 206))
 
-    assert outcome == Outcome({}, {"c": "the service failed on it: no"}, tries=1)
+    assert outcome == Outcome({}, {"c": "the service reports a failure: no"}, tries=1)
 
 
 # Trying again ---------------------------------------------------------------------------------------------------------
@@ -356,7 +356,7 @@ def test_a_fault_of_the_request_is_not_tried_again(api: Service, code: int, wher
 @pytest.mark.parametrize("code", [401, 403])
 @pytest.mark.parametrize("where", [status, status_in_the_body])
 def test_a_key_that_is_refused_is_an_error_at_once(api: Service, code: int, where: Callable[[int], Fault]) -> None:
-    with pytest.raises(RefusedError, match=rf"refuses the key \({code}.*\)\. Set IHC_API_KEY") as raised:
+    with pytest.raises(RefusedError, match=rf"rejects the key \({code}.*\)\. Set IHC_API_KEY") as raised:
         ask(api, where(code))
 
     assert "\n" not in str(raised.value)
@@ -469,7 +469,7 @@ def test_a_retry_after_that_is_too_long_is_named_and_not_waited_for(api: Service
     outcome = ask(api, status(429, Retry_After=text))
 
     assert outcome.tries == len(api.received) == 1
-    assert outcome.reasons["c"].startswith("429 a bad day; it asks to wait 3")
+    assert outcome.reasons["c"].startswith("429 a bad day; the service asks to wait 3")
 
 
 def test_retry_after_makes_no_more_tries_than_patience_has(api: Service) -> None:

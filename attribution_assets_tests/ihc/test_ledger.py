@@ -283,7 +283,7 @@ def test_where_the_account_has_no_answers_it_is_said_whose_the_ledger_holds(ledg
 
     message = refusal(lambda: ledger.answers(replace(ACCOUNT, conv_type_id="wrong")))
 
-    wanted, held = message.split(". It holds ")
+    wanted, held = message.split(". It has answers for ")
     assert str(ledger.path) in wanted
     assert f"{ENDPOINT} with IHC_CONV_TYPE_ID wrong" in wanted
     assert f"{ENDPOINT} with IHC_CONV_TYPE_ID new;" in held
@@ -293,7 +293,7 @@ def test_where_the_account_has_no_answers_it_is_said_whose_the_ledger_holds(ledg
 def test_an_empty_ledger_holds_nothing(ledger: Ledger) -> None:
     ledger.record(ACCOUNT, [])
 
-    assert refusal(lambda: ledger.answers(ACCOUNT)).endswith("It holds nothing.")
+    assert refusal(lambda: ledger.answers(ACCOUNT)).endswith("It is empty.")
 
 
 # The file -------------------------------------------------------------------------------------------------------------

@@ -373,7 +373,7 @@ def refusal(journeys: pd.DataFrame) -> str:
 def test_a_missing_column_is_named(column: str) -> None:
     journeys = pd.DataFrame([session("a", 0), session("b", 5)])
 
-    assert f"lack the column {column}:" in refusal(journeys.drop(columns=column))
+    assert f"lack the column {column}." in refusal(journeys.drop(columns=column))
 
 
 @pytest.mark.parametrize("nothing", [None, float("nan")])

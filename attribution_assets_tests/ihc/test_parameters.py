@@ -125,7 +125,7 @@ def test_an_unknown_preset_is_refused_with_the_presets_there_are(unknown: str) -
     message = refusal(unknown)
 
     assert repr(unknown) in message
-    assert "alternative, challenge, or a JSON file's path" in message
+    assert "alternative, challenge, or the path of a JSON file" in message
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"phase_weights: 1", b"\xff\xfe"])

@@ -382,7 +382,7 @@ def test_a_wrong_value_is_refused_by_its_phase_and_key(tmp_path: Path, phase: st
     wrong[phase][key] = value
     path = written(tmp_path, wrong)
 
-    assert f"{path} holds no valid redistribution: {phase}.{key}" in refusal(path)
+    assert f"{path} contains no valid redistribution: {phase}.{key}" in refusal(path)
 
 
 @pytest.mark.parametrize("key", list(rule()))
@@ -391,10 +391,10 @@ def test_a_missing_key_is_refused(tmp_path: Path, key: str) -> None:
     del wrong["holder"][key]
     path = written(tmp_path, wrong)
 
-    assert f"{path} holds no valid redistribution: holder.{key}" in refusal(path)
+    assert f"{path} contains no valid redistribution: holder.{key}" in refusal(path)
 
 
 def test_an_unknown_phase_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, {**content(), "opener": rule()})
 
-    assert f"{path} holds no valid redistribution: opener" in refusal(path)
+    assert f"{path} contains no valid redistribution: opener" in refusal(path)

@@ -137,7 +137,7 @@ def test_a_fault_is_survived_or_said_and_a_rerun_completes_the_table_without_sen
             api.fault = lambda n: FAULTS[name] if n == at else None
             error = failure_of(warehouse, service)
             assert table(warehouse) == ([OLD] if error else spotless)
-            assert error == "" or error.startswith("1 conversions have no answer of the IHC API")
+            assert error == "" or error.startswith("1 conversions have no answer from the IHC API")
             api.fault = lambda _: None
             write(warehouse, service, TEN)
         assert table(warehouse) == spotless
@@ -165,8 +165,8 @@ def test_a_failure_names_how_many_conversions_of_which_days_and_why(api: Service
 
     message = str(raised.value)
     assert "\n" not in message
-    assert message.startswith("2 conversions have no answer of the IHC API, of 2023-09-0")
-    assert "the service failed on it: 406 could not be parsed (2: c0" in message
+    assert message.startswith("2 conversions have no answer from the IHC API, by day: 2023-09-0")
+    assert "the service reports a failure: 406 could not be parsed (2: c0" in message
     assert str(tmp_path / "ledger.db") in message
     assert "IHC_ON_PARTIAL=embedded" in message
 
@@ -177,7 +177,7 @@ def test_a_service_that_is_down_is_not_asked_for_everything(api: Service, tmp_pa
     service = replace(service, client=replace(service.client, retry=IMPATIENT))
 
     with pytest.raises(
-        AttributionError, match=r"60 conversions .*503 a bad day \(2 tries\).* not sent, since 5 requests in a row"
+        AttributionError, match=r"60 conversions .*503 a bad day \(2 tries\).* not sent, because 5 requests in a row"
     ):
         ran(service, journeys(*[1] * 60))
 
@@ -191,7 +191,7 @@ def test_a_refused_key_ends_the_run_at_once_in_one_line_without_the_key(api: Ser
     with pytest.raises(RefusedError) as raised:
         ran(replace(service, client=replace(service.client, key=wrong)), TWENTY)
 
-    assert str(raised.value) == "The IHC API refuses the key (403 Forbidden: ***). Set IHC_API_KEY to a valid one."
+    assert str(raised.value) == "The IHC API rejects the key (403 Forbidden: ***). Set IHC_API_KEY to a valid one."
     assert len(api.received) <= 4
 
 
@@ -324,7 +324,7 @@ def test_of_a_journey_longer_than_a_request_the_latest_sessions_are_sent_and_the
 def test_or_it_is_left_without_an_answer_while_the_others_are_answered(api: Service, tmp_path: Path) -> None:
     service = asking(api, tmp_path, limits=Limits(sessions=3), long_journeys="fail")
 
-    with pytest.raises(AttributionError, match=r"^1 conversions .* of 2023-09-01 \(1\).*longer than 3 sessions"):
+    with pytest.raises(AttributionError, match=r"^1 conversions .* by day: 2023-09-01 \(1\).*longer than 3 sessions"):
         ran(service, journeys(5, 2))
 
     assert [len(request) for request in api.received] == [1]

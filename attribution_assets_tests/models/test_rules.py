@@ -219,7 +219,7 @@ def test_a_line_that_is_not_a_channel_and_its_group_is_refused(tmp_path: Path, l
 @pytest.mark.parametrize("group", ["Search", "Other"])
 def test_a_channel_that_is_named_twice_is_refused(tmp_path: Path, group: str) -> None:
     assert refusal(tmp_path, f"{HEADER}SEO,Search\nSEA,Search\nSEO,{group}\n") == (
-        f"{tmp_path / 'groups.csv'}, line 4: SEO has a group already. Name it once."
+        f"{tmp_path / 'groups.csv'}, line 4: SEO already has a group. List it only once."
     )
 
 

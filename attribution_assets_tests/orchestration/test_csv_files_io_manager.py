@@ -211,7 +211,7 @@ def test_a_channel_is_read_back_as_it_was_written(reported: Shop, channel: str) 
 def test_a_day_that_was_never_exported_says_what_to_do(reported: Shop) -> None:
     write(reported, "2023-09-02")
 
-    with pytest.raises(AttributionError, match=r"2023-09-04.*materialize channel_reporting_csv"):
+    with pytest.raises(AttributionError, match=r"2023-09-04.*Materialize channel_reporting_csv"):
         read(reported, "2023-09-04")
 
 

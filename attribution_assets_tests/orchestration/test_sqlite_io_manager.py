@@ -405,7 +405,7 @@ def test_a_source_that_is_a_view_is_mentioned_in_the_log(filled: Shop, run: Runs
     result = run([attribution(as_frame)], "2023-09-02")
 
     log = [entry.user_message for entry in run.instance.all_logs(result.run_id)]
-    assert "session_costs is a view: it gets no index of ours, its tables should have their own." in log
+    assert "session_costs is a view, so it cannot be indexed. Its tables should have indexes." in log
 
 
 def test_a_downstream_asset_reads_the_run_s_day(run: Runs) -> None:

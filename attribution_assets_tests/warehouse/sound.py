@@ -76,7 +76,7 @@ def sound_shop(folder: Path) -> Shop:
 SOURCES_BROKEN: dict[str, tuple[list[str], list[dict[str, Any]], str]] = {
     "conversions_are_sound": (
         ["UPDATE conversions SET revenue = 'ten' WHERE conv_id = 'c1'"],
-        [{"problem": "conversions: 'c1' has revenue 'ten', not a number"}],
+        [{"problem": "conversions: 'c1' has revenue 'ten', which is not a number"}],
         "1 conversion of {} cannot be attributed or valued.",
     ),
     "sessions_are_sound": (
@@ -85,8 +85,8 @@ SOURCES_BROKEN: dict[str, tuple[list[str], list[dict[str, Any]], str]] = {
             "UPDATE session_costs SET cost = '3 Euro' WHERE session_id = 's2'",
         ],
         [
-            {"problem": "session_costs: 's2' has cost '3 Euro', not a number"},
-            {"problem": "session_sources: 's3' has holder_engagement 2, not 0 or 1"},
+            {"problem": "session_costs: 's2' has cost '3 Euro', which is not a number"},
+            {"problem": "session_sources: 's3' has holder_engagement 2, which is not 0 or 1"},
         ],
         "2 rows of session_sources or session_costs, read for {}, cannot be attributed or reported.",
     ),
@@ -179,7 +179,7 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             {"date": "2023-09-01", "sessions": 1, "sessions_of_sources": 1, "cost": 1.99, "cost_of_sources": 2.0},
             {"date": "2023-09-03", "sessions": 2, "sessions_of_sources": 1, "cost": 0.0, "cost_of_sources": 0.0},
         ],
-        "2 days of {} had other sessions or costs than the sources add up to.",
+        "2 days of {} had sessions or costs that differ from those in the sources.",
     ),
     ("channel_reporting", "report_adds_up"): (
         ["UPDATE channel_reporting SET cost = 1.99, ihc = 0.5, ihc_revenue = 26 WHERE date = '2023-09-01'"],

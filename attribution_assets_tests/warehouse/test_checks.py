@@ -98,7 +98,7 @@ def test_an_id_in_braces_is_shown_as_it_is(sound: Shop) -> None:
 
 
 def test_a_check_of_a_table_that_is_not_made_yet_says_to_make_it(shop: Shop) -> None:
-    with refused(f"{shop.database} has no table customer_journeys yet", "materialize customer_journeys first"):
+    with refused(f"{shop.database} has no table customer_journeys yet", "Materialize customer_journeys first"):
         find(shop, "customer_journeys", "conversions_stand_once")
 
 
@@ -643,9 +643,9 @@ def test_broken_sources_are_told_as_the_writer_tells_them(sound: Shop) -> None:
     findings = [find(sound, "customer_journeys", name) for name in SOURCES_BROKEN]
 
     with refused(
-        "customer_journeys was not written, because its sources are broken: conversions: 'c1' has revenue 'ten', not a number; "
-        "session_costs: 's2' has cost '3 Euro', not a number; session_sources: 's3' has holder_engagement 2, not 0 or 1. "
-        "Mend these rows, then run again."
+        "customer_journeys was not written, because its sources are broken: conversions: 'c1' has revenue 'ten', which is not "
+        "a number; session_costs: 's2' has cost '3 Euro', which is not a number; session_sources: 's3' has holder_engagement "
+        "2, which is not 0 or 1. Fix these rows, then run again."
     ):
         stop_if_failed(findings)
 
@@ -654,8 +654,8 @@ def test_a_wrong_result_is_told_with_its_rows(sound: Shop) -> None:
     change(sound, *RESULTS_BROKEN["attribution_customer_journey", "credit_adds_up"][0])
 
     with refused(
-        "attribution_customer_journey was written, but it is wrong, so nothing was made of it. 1 conversion of 2023-09-02 to "
-        "2023-09-03 got credit that does not sum to 1: conv_id c1, conv_date 2023-09-02, sessions 2, ihc 1.25. "
+        "attribution_customer_journey was written but failed a check, so nothing after it was computed. 1 conversion of "
+        "2023-09-02 to 2023-09-03 got credit that does not sum to 1: conv_id c1, conv_date 2023-09-02, sessions 2, ihc 1.25. "
     ):
         stop_if_failed([find(sound, "attribution_customer_journey", "credit_adds_up")])
 

@@ -281,7 +281,7 @@ def test_many_rows_are_read_by_duckdb_which_is_said_once(paid: Shop, caplog: pyt
     sum_costs(paid, "auto")
 
     assert paid.table("channel_costs") == PAID
-    assert caplog.messages == ["DuckDB computes what reads many rows."]
+    assert caplog.messages == ["DuckDB runs the large queries."]
 
 
 @pytest.mark.usefixtures("of_many_rows")
@@ -314,10 +314,10 @@ def test_where_duckdb_is_not_installed_sqlite_computes_and_says_how_to_be_faster
     sum_costs(paid, "auto")
 
     assert paid.table("channel_costs") == PAID
-    assert caplog.messages == [f"SQLite computes, and not DuckDB, which would be faster: {NOT_INSTALLED}."]
+    assert caplog.messages == [f"SQLite runs the large queries instead of DuckDB, which would be faster: {NOT_INSTALLED}."]
 
 
-NOT_INSTALLED = "it is not installed (pip install 'attribution_assets[duckdb]')"
+NOT_INSTALLED = "DuckDB is not installed (pip install 'attribution_assets[duckdb]')"
 
 OBSTACLES = {
     "a view": (
@@ -352,8 +352,8 @@ def test_what_duckdb_would_read_otherwise_is_left_to_sqlite(
 
     [(day, channel, sessions, _)] = paid.table("channel_costs")
     assert (day, channel, sessions) == PAID[0][:3]
-    assert caplog.messages == [f"SQLite computes, and not DuckDB, which would be faster: {reason}."]
-    with refused(f"DuckDB cannot compute channel_costs: {reason}. Mend that, or set ATTRIBUTION_COMPUTE=sqlite."):
+    assert caplog.messages == [f"SQLite runs the large queries instead of DuckDB, which would be faster: {reason}."]
+    with refused(f"DuckDB cannot compute channel_costs: {reason}. Fix that, or set ATTRIBUTION_COMPUTE=sqlite."):
         sum_costs(paid, "duckdb")
 
 
@@ -393,7 +393,7 @@ def test_a_file_of_another_encoding_is_left_to_sqlite(tmp_path: Path, caplog: py
 
     assert shop.table("channel_costs") == PAID
     assert [message.split(f"{database} ")[1] for message in caplog.messages] == [
-        "holds its text as UTF-16le, and a file of DuckDB, in UTF-8, cannot be attached to it."
+        "stores text as UTF-16le, and DuckDB's file, which is UTF-8, cannot be attached to it."
     ]
 
 
@@ -417,7 +417,7 @@ def test_where_duckdb_was_asked_for_and_fails_the_old_rows_stay(paid: Shop) -> N
     sum_costs(paid, "duckdb")
     paid.execute(OF_ANOTHER_DAY)
 
-    with refused("DuckDB could not compute channel_costs: ", " Mend that, or set ATTRIBUTION_COMPUTE=sqlite."):
+    with refused("DuckDB could not compute channel_costs: ", " Fix that, or set ATTRIBUTION_COMPUTE=sqlite."):
         sum_costs(paid, "duckdb")
 
     assert paid.table("channel_costs") == PAID

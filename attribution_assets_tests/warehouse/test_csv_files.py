@@ -152,7 +152,7 @@ def test_the_lock_is_free_again_after_a_failure(files: CSVFiles) -> None:
 def test_a_file_that_cannot_be_replaced_is_named_and_leaves_no_temporary_file(files: CSVFiles) -> None:
     (files.of_day(MONDAY) / "a folder in its place").mkdir(parents=True)
 
-    with pytest.raises(AttributionError, match=rf"^{re.escape(str(files.of_day(MONDAY)))} cannot be written: .*\. Mend that"):
+    with pytest.raises(AttributionError, match=rf"^{re.escape(str(files.of_day(MONDAY)))} cannot be written: .*\. Fix that"):
         replace(files, [("Email", MONDAY, 1.0)])
 
     assert written(files) == {}

@@ -117,7 +117,7 @@ def test_a_source_that_is_a_view_is_not_indexed_and_a_line_says_so(tmp_path: Pat
 
     lines = warehouse.prepare()
 
-    assert lines == ["conversions is a view: it gets no index of ours, its tables should have their own."]
+    assert lines == ["conversions is a view, so it cannot be indexed. Its tables should have indexes."]
     assert "conversions_by_date" not in [name for _, name, _ in everything(warehouse.path)]
 
 
@@ -163,7 +163,7 @@ def test_an_older_table_is_brought_up_once(older: Shop) -> None:
 def test_an_older_table_without_conversions_to_take_the_day_from_says_what_to_do(older: Shop) -> None:
     older.execute("DROP TABLE conversions")
 
-    with refused("no table conversions", "Add it"):
+    with refused("no table conversions", "Add conversions"):
         older.warehouse.prepare()
 
     assert older.table("attribution_customer_journey") == [("c1", "s1", 0.4), ("c1", "s2", 0.6), ("gone", "s3", 1.0)]

@@ -116,7 +116,7 @@ def test_a_missing_column_is_refused(attributed: Shop, given: Given) -> None:
 
 
 def test_an_unknown_column_is_refused(attributed: Shop, given: Given) -> None:
-    with refused("attribution_customer_journey", "a column note, which the table does not know"):
+    with refused("attribution_customer_journey", "an unknown column note"):
         replace(attributed, given(("c", "s", 1.0, "2023-09-01", ""), columns=(*COLUMNS, "note")), "2023-09-01")
 
     assert attributed.table("attribution_customer_journey") == OLD
@@ -201,7 +201,7 @@ def test_a_null_day_is_refused_in_an_older_table_too(older: Shop, given: Given) 
 
 
 def test_text_in_a_column_of_numbers_is_refused(attributed: Shop, given: Given) -> None:
-    with refused("attribution_customer_journey", "2023-09-01", "another type than declared", "ihc real"):
+    with refused("attribution_customer_journey", "2023-09-01", "do not have the declared types", "ihc real"):
         replace(attributed, given(("c", "s", "much", "2023-09-01")), "2023-09-01")
 
     assert attributed.table("attribution_customer_journey") == OLD
@@ -211,7 +211,7 @@ def test_a_fraction_in_a_column_of_whole_numbers_is_refused(shop: Shop) -> None:
     shop.warehouse.prepare()
     journey = frame(("c", "s", "2023-09-01", "2023-09-01 10:00:00", "Email", 1, 1, 0.5, 0), columns=JOURNEYS.column_names)
 
-    with refused("customer_journeys", "2023-09-01", "another type than declared", "conversion integer"):
+    with refused("customer_journeys", "2023-09-01", "do not have the declared types", "conversion integer"):
         shop.warehouse.replace_days(JOURNEYS, "conv_date", Days("2023-09-01", "2023-09-01"), journey)
 
     assert shop.table("customer_journeys") == []
@@ -414,7 +414,7 @@ def test_a_row_that_a_guard_returns_stops_the_write(sold: Shop) -> None:
     sold.conversion("bad", "u", "2023-09-01 12:00:00", revenue="a lot")
 
     with refused(
-        "customer_journeys was not written", "conversions: 'bad' has revenue 'a lot', not a number", "Mend these rows"
+        "customer_journeys was not written", "conversions: 'bad' has revenue 'a lot', which is not a number", "Fix these rows"
     ):
         journeys(sold)
 
@@ -444,7 +444,7 @@ def test_a_broken_row_is_found_in_a_source_that_is_a_view(sold: Shop) -> None:
     sold.execute("ALTER TABLE conversions RENAME TO orders")
     sold.execute("CREATE VIEW conversions AS SELECT conv_id, user_id, conv_date, conv_time, revenue FROM orders")
 
-    with refused("conversions: 'bad' has revenue 'a lot', not a number"):
+    with refused("conversions: 'bad' has revenue 'a lot', which is not a number"):
         journeys(sold)
 
 

@@ -72,11 +72,11 @@ def takes_duckdb(connection: sqlite3.Connection, path: Path, query: Query, compu
         return False
     obstacle = _obstacle(connection, path, query)
     if obstacle and compute == "duckdb":
-        raise AttributionError(f"DuckDB cannot compute {query.name}: {obstacle}. Mend that, or set ATTRIBUTION_COMPUTE=sqlite.")
+        raise AttributionError(f"DuckDB cannot compute {query.name}: {obstacle}. Fix that, or set ATTRIBUTION_COMPUTE=sqlite.")
     _say_once(
-        f"SQLite computes, and not DuckDB, which would be faster: {obstacle}."
+        f"SQLite runs the large queries instead of DuckDB, which would be faster: {obstacle}."
         if obstacle
-        else "DuckDB computes what reads many rows."
+        else "DuckDB runs the large queries."
     )
     return not obstacle
 
@@ -89,12 +89,12 @@ def _say_once(message: str) -> None:
 def _obstacle(connection: sqlite3.Connection, path: Path, query: Query) -> str | None:
     """Why DuckDB is not there, or might read the query's tables otherwise than SQLite does."""
     if not is_installed():
-        return "it is not installed (pip install 'attribution_assets[duckdb]')"
+        return "DuckDB is not installed (pip install 'attribution_assets[duckdb]')"
     if not os.access(path, os.W_OK):
-        return f"{path} cannot be written, so it cannot be kept from changing"
+        return f"{path} is not writable, so it cannot be locked against changes"
     [(encoding,)] = connection.execute("PRAGMA encoding")
     if encoding != "UTF-8":
-        return f"{path} holds its text as {encoding}, and a file of DuckDB, in UTF-8, cannot be attached to it"
+        return f"{path} stores text as {encoding}, and DuckDB's file, which is UTF-8, cannot be attached to it"
     for name in reads(query.text).tables:
         found = connection.execute("SELECT type, sql FROM sqlite_master WHERE lower(name) = ?", (name,)).fetchone()
         if found and found[0] != "table":

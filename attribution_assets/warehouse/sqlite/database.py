@@ -61,7 +61,7 @@ class SQLiteWarehouse:
         if not self.path.is_file():
             raise NotReadyError(
                 f"There is no database {self.path}. Point --database or ATTRIBUTION_DATABASE to yours, "
-                "or make one with `attribution sample-data`."
+                "or create one with `attribution sample-data`."
             )
         try:
             with closing(
@@ -101,11 +101,11 @@ class SQLiteWarehouse:
                 return AttributionError(f"{self.path}: {undeclared}.")
             return self._not_made(missing[1])
         if "readonly" in text or "unable to open" in text:
-            return AttributionError(f"{self.path} cannot be written. Allow writing to the file and its folder, then run again.")
+            return AttributionError(f"{self.path} cannot be written. Make the file and its folder writable, then run again.")
         return AttributionError(f"{self.path}: {text}.")
 
     def _not_made(self, table: str) -> NotReadyError:
-        return NotReadyError(f"{self.path} has no table {table} yet: materialize {table} first.")
+        return NotReadyError(f"{self.path} has no table {table} yet. Materialize {table} first.")
 
     # -- schema -------------------------------------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ class SQLiteWarehouse:
                 with _transaction(connection):
                     bring_up_to_date(connection, self.path)
             views = [name for name, is_a in objects_of(connection).items() if is_a == "view" and name in SOURCES]
-        return [f"{name} is a view: it gets no index of ours, its tables should have their own." for name in sorted(views)]
+        return [f"{name} is a view, so it cannot be indexed. Its tables should have indexes." for name in sorted(views)]
 
     def meta(self) -> dict[str, str]:
         """What the schema step notes in the file: `schema_version` (a number) and `database_id` (a UUID). Empty before it.
@@ -276,7 +276,7 @@ class SQLiteWarehouse:
         except DuckDBError as error:
             if self.compute == "duckdb":
                 raise AttributionError(
-                    f"DuckDB could not compute {query.name}: {error}. Mend that, or set ATTRIBUTION_COMPUTE=sqlite."
+                    f"DuckDB could not compute {query.name}: {error}. Fix that, or set ATTRIBUTION_COMPUTE=sqlite."
                 ) from error
             logger.warning("DuckDB could not compute %s, so SQLite does: %s", query.name, error)
             return False

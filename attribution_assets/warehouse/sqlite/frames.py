@@ -54,7 +54,7 @@ def _frame(rows: Sequence[tuple[Any, ...]], table: Table, columns: Sequence[str]
     try:
         return frame.astype({column.name: DTYPES[column.type] for column in table.columns})
     except (TypeError, ValueError) as error:
-        raise AttributionError(f"{table.name} holds a value that is not of its column's type: {error}.") from error
+        raise AttributionError(f"{table.name} contains a value that does not have its column's type: {error}.") from error
 
 
 def stage(connection: sqlite3.Connection, table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame]) -> bool:
@@ -75,7 +75,7 @@ def stage(connection: sqlite3.Connection, table: Table, rows: pd.DataFrame | Ite
         except UNSTORABLE as error:
             column = next(column for column in table.column_names if not _can_be_stored(connection, frame[column]))
             raise AttributionError(
-                f"The rows for {table.name} hold a value in {column} that SQLite cannot store: {error}."
+                f"The rows for {table.name} contain a value in {column} that SQLite cannot store: {error}."
             ) from error
         connection.execute("COMMIT")
         typed = typed and all(HAS_TYPE[column.type](frame[column.name]) for column in table.columns)

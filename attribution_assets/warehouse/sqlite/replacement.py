@@ -107,7 +107,7 @@ class Replacement:
         if bad:
             types = ", ".join(f"{column.name} {column.type}" for column in self.table.columns)
             raise AttributionError(
-                f"The rows for {self.table.name} of {bad[0]} hold values of another type than declared ({types})."
+                f"The rows for {self.table.name} of {bad[0]} contain values that do not have the declared types ({types})."
             )
 
     def _release_moved(self) -> None:

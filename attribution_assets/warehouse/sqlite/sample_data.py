@@ -47,7 +47,7 @@ def write_sample(path: Path, *, days: int, end: date, sessions: int, seed: int) 
     Raises AttributionError where the file exists already or cannot be written.
     """
     if path.exists():
-        raise AttributionError(f"{path} exists already and is not overwritten. Remove it, or name another --database.")
+        raise AttributionError(f"{path} already exists and is never overwritten. Remove it, or choose another --database.")
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def write_sample(path: Path, *, days: int, end: date, sessions: int, seed: int) 
             _fill(connection, days=days, end=end, sessions=sessions, rng=np.random.default_rng(seed))
         path.hardlink_to(unfinished)  # unlike a rename, refuses to replace what has come to be there meanwhile
     except (OSError, sqlite3.Error) as error:
-        raise AttributionError(f"{path} cannot be written: {error}. Name another --database.") from error
+        raise AttributionError(f"{path} cannot be written: {error}. Choose another --database.") from error
     finally:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)

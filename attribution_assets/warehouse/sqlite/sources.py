@@ -59,7 +59,7 @@ def _check_ids(connection: sqlite3.Connection, path: Path, source: Table) -> Non
             if number:
                 raise AttributionError(
                     f"{column} {number[0]!r} in {source.name} in {path} is not text and its column has no type, "
-                    f"so it would match nothing. Give it one: CAST({column} AS text)."
+                    f"so it would match no other row. Give the column a type: CAST({column} AS text)."
                 )
     key = source.key[0]
     unique = connection.execute(
@@ -74,7 +74,7 @@ def _check_ids(connection: sqlite3.Connection, path: Path, source: Table) -> Non
     ).fetchone()
     if twice:
         raise AttributionError(
-            f"{key} {twice[0]!r} stands {twice[1]} times in {source.name} in {path} and would count as often. "
+            f"{key} {twice[0]!r} appears {twice[1]} times in {source.name} in {path} and would be counted as many times. "
             f"Keep one row per {key}."
         )
 
@@ -84,7 +84,7 @@ def broken_sources(name: str, problems: Sequence[str], offending: int) -> Attrib
     more = " There are more such rows." if offending > len(problems[:5]) else ""
     return AttributionError(
         f"{name} was not written, because its sources are broken: {'; '.join(problems[:5])}.{more} "
-        "Mend these rows, then run again."
+        "Fix these rows, then run again."
     )
 
 

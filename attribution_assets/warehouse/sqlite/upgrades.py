@@ -22,7 +22,7 @@ def _add_conv_date(connection: sqlite3.Connection, path: Path) -> None:
         if "conversions" not in objects:
             raise AttributionError(
                 f"{table} in {path} is from before conv_date existed, and there is no table conversions to take it from. "
-                "Add it, or drop the older table."
+                f"Add conversions, or drop {table}."
             )
         connection.execute(f"ALTER TABLE {table} ADD COLUMN conv_date text")
         connection.execute(
@@ -61,7 +61,7 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
     version = int(meta_of(connection).get("schema_version", 0))
     if version > VERSION:
         raise AttributionError(
-            f"{path} has version {version} of the schema, and this package knows {VERSION}: upgrade attribution_assets."
+            f"{path} has schema version {version}, but this package knows only {VERSION}. Upgrade attribution_assets."
         )
     return version
 
