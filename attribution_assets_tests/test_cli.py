@@ -379,7 +379,7 @@ def test_check_gives_programs_what_it_found(computed: Shop) -> None:
         "days": ["2023-09-01", "2023-09-03"],
         "blocking": True,
         "result": "failed",
-        "sentence": "1 figure of the report of 2023-09-01 to 2023-09-03 differed from what it is made of.",
+        "sentence": "1 figure in the report of 2023-09-01 to 2023-09-03 differed from the tables that it is computed from.",
         "offending": 1,
         "rows": [{"channel_name": "Ads", "date": "2023-09-03", "figure": "cost", "reported": 9.0, "of_sources": 1.0}],
     }

@@ -147,8 +147,14 @@ def test_compare_shows_each_channel_under_each_model(sample: Shop) -> None:
     result = attribution(sample, "compare", "--base", "last_touch")
 
     assert result.exit_code == 0, result.output
-    titles = (f"Orders, conversions of {WHOLE}", "Revenue", "ROAS", "places gained against last_touch")
-    for title in (*titles, "Orders more than by last_touch", "Credit that another lookback moves", "Direct Traffic", *MODELS):
+    titles = (f"Orders, conversions of {WHOLE}", "Revenue", "ROAS", "in brackets, the places gained over last_touch")
+    for title in (
+        *titles,
+        "Orders compared with last_touch",
+        "Credit that moves to other channels under another lookback",
+        "Direct Traffic",
+        *MODELS,
+    ):
         assert title in result.stdout
 
 

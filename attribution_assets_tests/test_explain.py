@@ -139,7 +139,7 @@ def test_a_conversion_without_a_session_is_explained_by_that(reported: Shop) -> 
     result = explain(reported, "--conversion", "strange")
 
     assert result.exit_code == 0
-    assert "revenue 999.00: no session of its user lies in the window before it, so no channel gets it." in result.stdout
+    assert "revenue 999.00: the user has no session within the lookback, so it is credited to no channel." in result.stdout
     assert explained(reported, "--conversion", "strange")["sessions"] == []
 
 

@@ -1,5 +1,5 @@
 -- The whole schema: first the three source tables, which you fill, then the tables that the pipeline fills, then the indexes.
--- The schema step takes tables, types, keys and the comments beside the columns from here; it never creates or changes a source table.
+-- The schema step reads tables, types, keys and the comments beside the columns. It never creates or changes a source table.
 
 CREATE TABLE IF NOT EXISTS session_sources (
     session_id text NOT NULL,                -- unique identifier of the session
@@ -29,8 +29,8 @@ CREATE TABLE IF NOT EXISTS conversions (
 );
 
 CREATE TABLE IF NOT EXISTS customer_journeys (
-    conv_id text NOT NULL,                   -- the conversion that ended the journey
-    session_id text NOT NULL,                -- a session of its user before it
+    conv_id text NOT NULL,                   -- the conversion that ends the journey
+    session_id text NOT NULL,                -- a session of the same user before the conversion
     conv_date text NOT NULL,                 -- UTC date of the conversion: the partition
     timestamp text NOT NULL,                 -- UTC date and time of the session
     channel_label text NOT NULL,             -- traffic channel of the session
@@ -45,12 +45,12 @@ CREATE TABLE IF NOT EXISTS ihc_results (
     conv_id text NOT NULL,                   -- the conversion
     session_id text NOT NULL,                -- a session of its journey
     conv_date text NOT NULL,                 -- UTC date of the conversion: the partition
-    initializer real NOT NULL,               -- share of starting the journey, 0 to 1
-    holder real NOT NULL,                    -- share of keeping it going, 0 to 1
-    closer real NOT NULL,                    -- share of closing it, 0 to 1
-    ihc real NOT NULL,                       -- the three weighed together, 0 to 1
-    backend text NOT NULL,                   -- who computed it: embedded or api
-    parameters text NOT NULL,                -- which model parameters gave it
+    initializer real NOT NULL,               -- credit for starting the journey, 0 to 1
+    holder real NOT NULL,                    -- credit for keeping it going, 0 to 1
+    closer real NOT NULL,                    -- credit for closing it, 0 to 1
+    ihc real NOT NULL,                       -- weighted combination of the three, 0 to 1
+    backend text NOT NULL,                   -- what computed it: embedded or api
+    parameters text NOT NULL,                -- the model parameters that it was computed with
     PRIMARY KEY (conv_id, session_id)
 );
 
@@ -80,86 +80,86 @@ CREATE TABLE IF NOT EXISTS channel_reporting (
 );
 
 CREATE TABLE IF NOT EXISTS channel_values (
-    date text NOT NULL,                      -- UTC date for which it was learned, the last of its window: the partition
+    date text NOT NULL,                      -- UTC date of the value, the last day of its training window: the partition
     model text NOT NULL,                     -- markov or shapley
-    channel_name text NOT NULL,              -- traffic channel, as grouped
-    value real NOT NULL,                     -- what the model learned: a removal effect, or a contribution to the conversion rate
-    rules text NOT NULL,                     -- the path rules by which journeys were simplified before
-    settings text NOT NULL,                  -- a hash of all that determines the value
+    channel_name text NOT NULL,              -- traffic channel, after grouping
+    value real NOT NULL,                     -- removal effect (markov) or contribution to the conversion rate (shapley)
+    rules text NOT NULL,                     -- the path rules that simplified the journeys first
+    settings text NOT NULL,                  -- a hash of everything that determines the value
     PRIMARY KEY (date, model, channel_name)
 );
 
 CREATE TABLE IF NOT EXISTS model_attribution (
     conv_id text NOT NULL,                   -- the conversion
     session_id text NOT NULL,                -- a session of its journey
-    model text NOT NULL,                     -- which model gave the credit
+    model text NOT NULL,                     -- the model that gave the credit
     credit real NOT NULL,                    -- the session's share of the conversion; sums to 1 per conversion and model
     conv_date text NOT NULL,                 -- UTC date of the conversion: the partition
     date text NOT NULL,                      -- UTC date of the session
-    channel_name text NOT NULL,              -- traffic channel of the session, as grouped
-    rules text NOT NULL,                     -- the path rules by which the journey was simplified before
-    settings text NOT NULL,                  -- a hash of all that determines the credit
+    channel_name text NOT NULL,              -- traffic channel of the session, after grouping
+    rules text NOT NULL,                     -- the path rules that simplified the journey first
+    settings text NOT NULL,                  -- a hash of everything that determines the credit
     PRIMARY KEY (conv_id, session_id, model)
 );
 
 CREATE TABLE IF NOT EXISTS model_reporting (
-    date text NOT NULL,                      -- UTC date of the sessions or of the conversions, by date_basis: the partition
-    model text NOT NULL,                     -- which model gave the credit
-    date_basis text NOT NULL,                -- session or conversion: whose date orders and revenue stand on
-    channel_name text NOT NULL,              -- traffic channel, as grouped
+    date text NOT NULL,                      -- UTC date of the sessions or the conversions, as date_basis says: the partition
+    model text NOT NULL,                     -- the model that gave the credit
+    date_basis text NOT NULL,                -- session or conversion: the date on which orders and revenue count
+    channel_name text NOT NULL,              -- traffic channel, after grouping
     cost real NOT NULL,                      -- marketing cost of the day's sessions in Euro, on either basis
     orders real NOT NULL,                    -- orders credited to the channel
     revenue real NOT NULL,                   -- revenue credited to the channel in Euro
-    CPO real,                                -- cost / orders; empty without an order
-    ROAS real,                               -- revenue / cost; empty without a cost
-    rules text NOT NULL,                     -- the path rules by which journeys were simplified before
-    settings text NOT NULL,                  -- a hash of all that determines the credit
+    CPO real,                                -- cost / orders; empty if there is no order
+    ROAS real,                               -- revenue / cost; empty if there is no cost
+    rules text NOT NULL,                     -- the path rules that simplified the journeys first
+    settings text NOT NULL,                  -- a hash of everything that determines the credit
     PRIMARY KEY (date, model, date_basis, channel_name)
 );
 
 CREATE TABLE IF NOT EXISTS model_comparison (
-    model text NOT NULL,                     -- which model gave the credit
-    channel_name text NOT NULL,              -- traffic channel, as grouped
-    cost real NOT NULL,                      -- marketing cost of the channel's sessions of the days in Euro
-    orders real NOT NULL,                    -- orders of the days credited to the channel
-    revenue real NOT NULL,                   -- revenue of the days credited to the channel in Euro
-    CPO real,                                -- cost / orders; empty without an order
-    ROAS real,                               -- revenue / cost; empty without a cost
-    rank integer NOT NULL,                   -- place by revenue under the model, 1 the highest
-    rank_change integer NOT NULL,            -- how many places higher than under the base
-    orders_shift real NOT NULL,              -- how many orders more than under the base
+    model text NOT NULL,                     -- the model that gave the credit
+    channel_name text NOT NULL,              -- traffic channel, after grouping
+    cost real NOT NULL,                      -- marketing cost of the channel's sessions on the days in Euro
+    orders real NOT NULL,                    -- orders on the days credited to the channel
+    revenue real NOT NULL,                   -- revenue on the days credited to the channel in Euro
+    CPO real,                                -- cost / orders; empty if there is no order
+    ROAS real,                               -- revenue / cost; empty if there is no cost
+    rank integer NOT NULL,                   -- rank by revenue under the model; 1 is the highest
+    rank_change integer NOT NULL,            -- how many places higher than under the base model
+    orders_shift real NOT NULL,              -- how many more orders than under the base model
     orders_shift_low real NOT NULL,          -- lower end of its 90 % interval
     orders_shift_high real NOT NULL,         -- upper end of its 90 % interval
-    revenue_shift real NOT NULL,             -- how much more revenue than under the base in Euro
+    revenue_shift real NOT NULL,             -- how much more revenue than under the base model in Euro
     revenue_shift_low real NOT NULL,         -- lower end of its 90 % interval
     revenue_shift_high real NOT NULL,        -- upper end of its 90 % interval
     is_noise integer NOT NULL,               -- 1 if the interval of the orders includes 0, else 0
     base text NOT NULL,                      -- the model that the others are compared with
-    first_day text NOT NULL,                 -- UTC date of the first conversions that are compared
-    last_day text NOT NULL,                  -- UTC date of the last ones
-    rules text NOT NULL,                     -- the path rules by which journeys were simplified before
-    settings text NOT NULL,                  -- a hash of all that determines the credit
+    first_day text NOT NULL,                 -- UTC date of the first conversions compared
+    last_day text NOT NULL,                  -- UTC date of the last conversions compared
+    rules text NOT NULL,                     -- the path rules that simplified the journeys first
+    settings text NOT NULL,                  -- a hash of everything that determines the credit
     PRIMARY KEY (model, channel_name)
 );
 
 CREATE TABLE IF NOT EXISTS path_report (
     section text NOT NULL,                   -- what the item is: path, length (sessions), lag (days) or channel
-    item text NOT NULL,                      -- the path, the number of sessions or days, the channel
+    item text NOT NULL,                      -- the path, the number of sessions or days, or the channel
     place integer NOT NULL,                  -- 1, 2, ... within the section
-    journeys integer NOT NULL,               -- how many journeys are or have the item, converting and not; of lag, converting
-    conversions integer NOT NULL,            -- how many of them convert; of a channel, those that end with it
+    journeys integer NOT NULL,               -- journeys with the item, converting or not; for lag, only converting ones
+    conversions integer NOT NULL,            -- how many of these convert; for a channel, how many end with it
     revenue real NOT NULL,                   -- revenue of these conversions in Euro
-    rate real,                               -- the share of the journeys that converts; empty for lag
-    assisted integer,                        -- conversions that have the channel and end with another; empty but for channels
-    first_day text NOT NULL,                 -- UTC date of the first conversions and sessions that are reported
-    last_day text NOT NULL,                  -- UTC date of the last ones
-    rules text NOT NULL,                     -- the path rules by which journeys were simplified before
+    rate real,                               -- share of these journeys that convert; empty for lag
+    assisted integer,                        -- conversions whose journey has the channel but ends with another; channels only
+    first_day text NOT NULL,                 -- UTC date of the first conversions and sessions reported
+    last_day text NOT NULL,                  -- UTC date of the last conversions and sessions reported
+    rules text NOT NULL,                     -- the path rules that simplified the journeys first
     PRIMARY KEY (section, item)
 );
 
 CREATE TABLE IF NOT EXISTS attribution_meta (
     key text NOT NULL,                       -- schema_version or database_id
-    value text NOT NULL,                     -- the number of the last upgrade of these tables; a random UUID, written once
+    value text NOT NULL,                     -- number of the last upgrade of these tables, or a random UUID, written once
     PRIMARY KEY (key)
 );
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class IHCResultsConfig(dg.Config):
     """The run config of ihc_results."""
 
-    refresh: bool = Field(False, description="Ask the IHC API for every journey anew, also those it has been paid for.")
+    refresh: bool = Field(False, description="Ask the IHC API for every journey again, including those that were paid for.")
 
 
 def ihc_results(

@@ -25,14 +25,14 @@ TOP_PATHS = 10
 class DaysConfig(dg.Config):
     """Over which days a run reports."""
 
-    start: str | None = Field(None, description="First conversion day, YYYY-MM-DD; unset, the first with results.")
-    end: str | None = Field(None, description="Last conversion day, included; unset, the last with results.")
+    start: str | None = Field(None, description="First conversion day, YYYY-MM-DD. If unset, the first with results.")
+    end: str | None = Field(None, description="Last conversion day, included. If unset, the last with results.")
 
 
 class ComparisonConfig(DaysConfig):
     """The run config of model_comparison."""
 
-    base: str | None = Field(None, description="The model that the others are compared with; unset, ihc, or the first one.")
+    base: str | None = Field(None, description="Model to compare the others with. If unset, ihc, or the first one.")
 
 
 def comparison_assets(settings: Settings) -> list[dg.AssetsDefinition]:
@@ -44,9 +44,9 @@ def comparison_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         "model_comparison",
         deps=["customer_journeys", "attribution_customer_journey", "channel_values", "channel_costs", "conversions"],
         description=(
-            "One row per model and channel: cost, orders, revenue and ROAS of a range of days, the rank, and how far that is "
-            "from a base model, with a 90 % interval that shows which differences are noise.\n\n"
-            "No partitions: a run makes the whole table anew, of all days with results or of those in its config."
+            "One row per model and channel: cost, orders, revenue, ROAS and rank over a range of days, and the difference from "
+            "a base model, with a 90 % interval that shows which differences are noise.\n\n"
+            "It has no partitions: a run replaces the whole table, over all days with results or over the days in its config."
         ),
     )
     def model_comparison(context: dg.AssetExecutionContext, config: ComparisonConfig) -> Any:
@@ -68,8 +68,8 @@ def comparison_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         deps=["customer_journeys", "conversions", "session_sources"],
         description=(
             "One row per path (the hundred with the most conversions), length, time lag and channel: journeys, conversions, "
-            "revenue and rate; of a channel also the conversions that it assisted.\n\n"
-            "No partitions: a run makes the whole table anew, of all days with results or of those in its config."
+            "revenue and rate; for a channel, also the conversions that it assisted.\n\n"
+            "It has no partitions: a run replaces the whole table, over all days with results or over the days in its config."
         ),
     )
     def path_report(context: dg.AssetExecutionContext, config: DaysConfig) -> Any:

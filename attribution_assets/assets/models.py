@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class LearningConfig(dg.Config):
     """The run config of channel_values."""
 
-    relearn: bool = Field(False, description="Learn anew what was learned already; else a day's values stay as they are.")
+    relearn: bool = Field(False, description="Learn the days' values again. If false, values that exist stay as they are.")
 
 
 def channel_values(context: dg.AssetExecutionContext, config: LearningConfig, settings: Settings) -> "pd.DataFrame":

@@ -32,8 +32,9 @@ CUSTOMER_JOURNEYS = DailyTable(
     days="conversion",
     day_column="conv_date",
     description=(
-        "One row per conversion and session of the same user before it, at most {lookback_days} days back: what led to an "
-        "order. An order without such a session has no row; each day shows how many there are and what they were worth.\n\n"
+        "One row per conversion and session of the same user before it, at most {lookback_days} days back: the touchpoints "
+        "of the order. An order without such a session has no row; each day shows how many there are and what they are "
+        "worth.\n\n"
         "A day is the date of the conversions. Restated when the day's conversions or their users' sessions change."
     ),
     lineage={
@@ -60,7 +61,7 @@ CUSTOMER_JOURNEYS = DailyTable(
             "check_buyers_have_sessions",
             before=True,
             blocking=False,
-            demand="Every conversion is of a user who has a session.",
+            demand="Every user with a conversion has a session.",
             noun="conversion",
             broken="of {conversion_days} came from users without any session.",
         ),
@@ -69,9 +70,9 @@ CUSTOMER_JOURNEYS = DailyTable(
             "check_lookback_is_covered",
             before=True,
             blocking=False,
-            demand="Every day that a conversion reaches back to has a session.",
+            demand="Every day in the lookback of a conversion has a session.",
             noun="gap",
-            broken="without any session lay in reach of conversions of {conversion_days}: journeys may lack their beginning.",
+            broken="without any session lay in the lookback of conversions of {conversion_days}: journeys may be cut off.",
         ),
         MONEY_IS_NOT_NEGATIVE,
         Check(
@@ -79,9 +80,12 @@ CUSTOMER_JOURNEYS = DailyTable(
             "check_touchpoints_are_in_reach",
             before=False,
             blocking=True,
-            demand="Every touchpoint is a session of the conversion's user, before it and within the lookback.",
+            demand="Every touchpoint is a session of the conversion's user, before the conversion and within the lookback.",
             noun="touchpoint",
-            broken="of {days} broke the rule: a session of the conversion's user, before it and within the lookback.",
+            broken=(
+                "of {days} broke the rule that a touchpoint is a session of the conversion's user, before the conversion and "
+                "within the lookback."
+            ),
             days=("conv_date",),
             driven_by=JOURNEYS,
         ),
@@ -90,9 +94,9 @@ CUSTOMER_JOURNEYS = DailyTable(
             "check_conversions_stand_once",
             before=False,
             blocking=True,
-            demand="Every conversion stands under its own day alone, with each session once.",
+            demand="Every conversion is stored under its own day only, with each session once.",
             noun="conversion",
-            broken="of {days} stood under a wrong day, or held a session twice.",
+            broken="of {days} had rows under a wrong day, or had a session twice.",
             days=("first_stands_on", "last_stands_on"),
             driven_by=JOURNEYS,
         ),
@@ -101,11 +105,11 @@ CUSTOMER_JOURNEYS = DailyTable(
             "check_conversions_have_sessions",
             before=False,
             blocking=False,
-            demand=f"No more than {MOST_WITHOUT_SESSION:.0%} of the conversions are without a session.",
+            demand=f"At most {MOST_WITHOUT_SESSION:.0%} of the conversions have no session.",
             noun="conversion",
             broken=(
-                f"of {{days}} had no session, more than {MOST_WITHOUT_SESSION:.0%} of all; "
-                "no channel gets their revenue of {revenue_of_all:,.2f}."
+                f"of {{days}} had no session, more than {MOST_WITHOUT_SESSION:.0%} of all. "
+                "No channel gets their revenue of {revenue_of_all:,.2f}."
             ),
         ),
     ),
@@ -118,9 +122,9 @@ IHC_RESULTS = DailyTable(
     days="conversion",
     day_column="conv_date",
     description=(
-        "One row per conversion and session of its journey: how far the session started the journey (initializer), kept it "
-        "going (holder) and closed it (closer), from 0 to 1, and the three weighed together (ihc). Each row names the model "
-        "and the parameters that computed it.\n\n"
+        "One row per conversion and session of its journey: how much the session did to start the journey (initializer), keep "
+        "it going (holder) and close it (closer), from 0 to 1, and the weighted combination of the three (ihc). Each row names "
+        "the model and the parameters that computed it.\n\n"
         "A day is the date of the conversions. Restated when its journeys or the model change."
     ),
     lineage={
@@ -140,8 +144,8 @@ ATTRIBUTION_CUSTOMER_JOURNEY = DailyTable(
     days="conversion",
     day_column="conv_date",
     description=(
-        "One row per conversion and session of its journey: the share of the order that the session has earned. The "
-        "shares of an order sum to exactly 1, so no order is lost and none counts twice.\n\n"
+        "One row per conversion and session of its journey: the session's share of the order. The shares of an order sum to "
+        "exactly 1, so no order is lost or counted twice.\n\n"
         "A day is the date of the conversions. Restated when ihc_results changes."
     ),
     lineage={
@@ -166,9 +170,9 @@ ATTRIBUTION_CUSTOMER_JOURNEY = DailyTable(
             "check_credit_follows_journeys",
             before=False,
             blocking=True,
-            demand="Exactly the sessions of each journey have credit.",
+            demand="Every session of a journey has credit, and no other session does.",
             noun="touchpoint",
-            broken="of {days} lacked credit, or had credit without standing in the journey.",
+            broken="of {days} had no credit, or had credit without being in the journey.",
             days=("conv_date",),
             driven_by=JOURNEYS,
         ),
@@ -179,7 +183,7 @@ ATTRIBUTION_CUSTOMER_JOURNEY = DailyTable(
             blocking=False,
             demand="All credit falls on days that have a report.",
             noun="touchpoint",
-            broken="of {days} got credit on a day before {first_partition}, the first day of the report: no channel shows it.",
+            broken="of {days} got credit on a day before {first_partition}, the first day of the report. No channel shows it.",
         ),
     ),
 )

@@ -29,5 +29,5 @@ MONEY_IS_NOT_NEGATIVE = Check(
     blocking=False,
     demand="No revenue and no cost is negative.",
     noun="negative amount",
-    broken="stood in the sources of {conversion_days}: refunds, or a mistake.",
+    broken="found in the sources of {conversion_days}: refunds, or mistakes.",
 )

@@ -34,10 +34,10 @@ CHANNEL_VALUES = DailyTable(
     days="conversion",
     day_column="date",
     description=(
-        f"One row per day, model that learns ({', '.join(LEARNED)}) and channel: what the channel is worth, learned from the "
-        "journeys of the {training_days} days that end with the day, converting and not.\n\n"
-        "A day is the last of its window. Learned once, when its journeys are there; a run with the config `relearn: true` "
-        "learns anew."
+        f"One row per day, learning model ({', '.join(LEARNED)}) and channel: what the channel is worth, learned from the "
+        "converting and non-converting journeys of {training_days} days, up to and including the day.\n\n"
+        "A day is the last day of its training window. Its values are learned once, when its journeys exist. To learn them "
+        "again, run it with the config `relearn: true`."
     ),
     lineage={
         "date": "",
@@ -64,9 +64,9 @@ MODEL_ATTRIBUTION = DailyTable(
     days="conversion",
     day_column="conv_date",
     description=(
-        "One row per conversion, session of its journey and model ({models}): the share of the order that the session has "
-        "earned by the model. The shares of an order sum to 1 under each model.\n\n"
-        "A day is the date of the conversions. Restated when attribution_customer_journey or channel_values are."
+        "One row per conversion, session of its journey and model ({models}): the session's share of the order under the "
+        "model. Under each model, the shares of an order sum to 1.\n\n"
+        "A day is the date of the conversions. Restated when attribution_customer_journey or channel_values changes."
     ),
     lineage={
         **{column: f"customer_journeys.{column}" for column in ("conv_id", "session_id", "conv_date")},
@@ -89,9 +89,9 @@ MODEL_ATTRIBUTION = DailyTable(
             "check_model_credit_adds_up",
             before=False,
             blocking=True,
-            demand="Under every model the credit of every conversion sums to 1, over exactly the sessions of its journey.",
+            demand="Under every model, the credit of every conversion sums to 1, over exactly the sessions of its journey.",
             noun="credit",
-            broken="of a conversion of {days} did not sum to 1 under a model, or were not those of its journey.",
+            broken="of a conversion of {days} did not sum to 1 under a model, or did not match the sessions of its journey.",
             days=("conv_date",),
             driven_by="model_attribution WHERE conv_date BETWEEN $first_day AND $last_day",
         ),
@@ -106,9 +106,10 @@ MODEL_REPORTING = DailyTable(
     day_column="date",
     description=(
         "One row per day, model, date basis and channel: what the channel's sessions of the day cost, and the orders and "
-        "revenue that the model credits to it. With the date basis `session` these stand on the date of the sessions, as "
-        "in channel_reporting; with `conversion` on that of the conversions. Cost is the day's sessions' in both.\n\n"
-        "A day is that date. Restated when a conversion of the next {lookback_days} days changes, or the day's costs do."
+        "revenue that the model credits to the channel. With the date basis `session`, orders and revenue count on the date of "
+        "the sessions, as in channel_reporting; with `conversion`, on the date of the conversions. Cost counts on the date of "
+        "the sessions in both.\n\n"
+        "A day is that date. Restated when a conversion of the next {lookback_days} days or the day's costs change."
     ),
     lineage={
         "date": "channel_costs.date model_attribution.date model_attribution.conv_date",
@@ -138,11 +139,11 @@ MODEL_REPORTING = DailyTable(
             before=False,
             blocking=True,
             demand=(
-                "Under every model and on both date bases, orders and revenue are those of the attributed conversions, and "
-                "cost is the sessions'."
+                "Under every model and on both date bases, orders and revenue equal those of the attributed conversions, and "
+                "cost equals that of the sessions."
             ),
             noun="figure",
-            broken="of the report by models of {days} differed from what it is made of.",
+            broken="in the report by model of {days} differed from the tables that it is computed from.",
             days=("date",),
             driven_by=CREDITS,
         ),

@@ -17,7 +17,7 @@ CHANNEL_COSTS = DailyTable(
     day_column="date",
     description=(
         "One row per channel and day: how many sessions the channel had on that day, and what they cost. Every session "
-        "counts once, credited or not.\n\n"
+        "counts once, whether or not it is credited.\n\n"
         "A day is the date of the sessions. Restated when the day's sessions or costs change."
     ),
     lineage={
@@ -39,7 +39,7 @@ CHANNEL_COSTS = DailyTable(
             "check_costs_add_up",
             before=False,
             blocking=True,
-            demand="Sessions and costs of every day equal those of the sources.",
+            demand="The sessions and costs of every day equal those in the sources.",
             noun="day",
             broken="of {days} had sessions or costs that differ from those in the sources.",
             days=("date",),
@@ -57,9 +57,9 @@ CHANNEL_REPORTING = DailyTable(
     description=(
         "One row per channel and day: what the channel's sessions of that day cost, and the orders (ihc) and revenue "
         "(ihc_revenue) that they have earned so far, on that day or later.\n\n"
-        "A day is the date of the sessions. It is provisional for {lookback_days} days: an order of {lookback_days} days later "
-        "can still be credited to it. Restated when a conversion of the next {lookback_days} days changes, or the day's costs "
-        "do."
+        "A day is the date of the sessions. It is provisional for {lookback_days} days, because an order up to {lookback_days} "
+        "days later can still be credited to it. Restated when a conversion of the next {lookback_days} days or the day's "
+        "costs change."
     ),
     lineage={
         "channel_name": "channel_costs.channel_name customer_journeys.channel_label",
@@ -80,9 +80,12 @@ CHANNEL_REPORTING = DailyTable(
             "check_report_adds_up",
             before=False,
             blocking=True,
-            demand="Cost, orders and revenue of every channel and day equal those of channel_costs, credits and conversions.",
+            demand=(
+                "The cost, orders and revenue of every channel and day equal the sums over channel_costs, the credit and the "
+                "conversions."
+            ),
             noun="figure",
-            broken="of the report of {days} differed from what it is made of.",
+            broken="in the report of {days} differed from the tables that it is computed from.",
             days=("date",),
         ),
     ),
@@ -96,7 +99,7 @@ CHANNEL_REPORTING_CSV = DailyTable(
     day_column="date",
     description=(
         "The report for spreadsheets and other programs: channel_reporting with cost per order (CPO) and return on ad "
-        "spend (ROAS) as CSV files, one per day, and one with all days so far.\n\n"
+        "spend (ROAS) as CSV files, one for each day and one with all days so far.\n\n"
         "A day is the date of the sessions. Restated when channel_reporting changes."
     ),
     lineage={
@@ -107,8 +110,8 @@ CHANNEL_REPORTING_CSV = DailyTable(
     follows=("channel_reporting",),
     csv_of="channel_reporting",
     more_columns=(
-        Column("CPO", "real", required=False, description="cost per order: cost / ihc; empty without an order"),
-        Column("ROAS", "real", required=False, description="return on ad spend: ihc_revenue / cost; empty without a cost"),
+        Column("CPO", "real", required=False, description="cost per order: cost / ihc; empty if there is no order"),
+        Column("ROAS", "real", required=False, description="return on ad spend: ihc_revenue / cost; empty if there is no cost"),
     ),
 )
 

@@ -59,8 +59,8 @@ class Job:
 
 
 ATTRIBUTE = Job("attribute_conversions", "Attributes the conversions of the days: journeys, IHC results, shares.")
-SUM = Job("sum_costs", "Sums what the days' sessions alone decide: their costs by channel.")
-REPORT = Job("report_channels", "Rebuilds the channel report of the days, as table and CSV.")
+SUM = Job("sum_costs", "Sums the costs of the days' sessions by channel.")
+REPORT = Job("report_channels", "Rebuilds the channel report of the days, as a table and as CSV files.")
 JOBS = (ATTRIBUTE, SUM, REPORT)
 """In the order in which `attribution run` runs them."""
 

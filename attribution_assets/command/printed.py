@@ -39,12 +39,12 @@ def print_summary(result: dict[str, Any]) -> None:
     missed, before = result["conversions_without_session"], result["credit_before_first_day"]
     click.echo(
         f"{missed['conversions']:,} conversions of {result['start']} to {result['end']} have no session "
-        f"(revenue {number(missed['revenue'])}); no channel gets them."
+        f"(revenue {number(missed['revenue'])}) and are credited to no channel."
     )
     if before["orders"]:
         click.echo(
             f"{number(before['orders'])} orders (revenue {number(before['revenue'])}) are credited to sessions before "
-            "ATTRIBUTION_START_DATE, which have no report."
+            "ATTRIBUTION_START_DATE, whose days have no report."
         )
     click.echo(result["csv"])
 
@@ -115,18 +115,18 @@ def print_comparison(comparison: Comparison) -> None:
     print_figure("ROAS", "ROAS")
     rank, change = comparison.by_model("rank"), comparison.by_model("rank_change")
     print_table(
-        f"Rank by revenue, and places gained against {base}",
+        f"Rank by revenue; in brackets, the places gained over {base}",
         rank.astype("str") + change.map(lambda places: f" ({places:+})" if places else ""),
     )
     shift, noise = comparison.by_model("orders_shift"), comparison.by_model("is_noise")
     print_table(
-        f"Orders more than by {base}; in brackets where the 90 % interval includes 0: noise",
+        f"Orders compared with {base}; in brackets, differences that are noise (the 90 % interval includes 0)",
         shift.map("{:+z,.2f}".format).where(~noise, shift.map("({:+z,.2f})".format)).drop(columns=base),
     )
     moved = comparison.lookbacks.pivot(index="model", columns="lookback_days", values="moved")
     moved = moved.reindex(comparison.lookbacks["model"].drop_duplicates())
     moved.columns = [f"{lookback} days" for lookback in moved.columns]
-    print_frame("Credit that another lookback moves to other channels", moved.reset_index(), {}, "{:.1%}")
+    print_frame("Credit that moves to other channels under another lookback", moved.reset_index(), {}, "{:.1%}")
 
 
 def print_paths(report: pd.DataFrame, title: str) -> None:
@@ -161,7 +161,7 @@ def print_journey(journey: dict[str, Any]) -> None:
     """The sessions behind a conversion, and their sums; of `analysis.explain.explain_conversion`."""
     title = f"{journey['conv_id']}, {journey['conv_date']} {journey['conv_time']}, revenue {number(journey['revenue'])}"
     if not journey["sessions"]:
-        click.echo(f"{title}: no session of its user lies in the window before it, so no channel gets it.")
+        click.echo(f"{title}: the user has no session within the lookback, so it is credited to no channel.")
         return
     shares = dict.fromkeys(("initializer", "holder", "closer", "ihc"), "{:.4f}")
     rows = [

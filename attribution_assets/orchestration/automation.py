@@ -121,7 +121,7 @@ def automation_condition(settings: Settings, table: DailyTable) -> dg.Automation
     )
     if table.is_kept:
         return (restated & dg.AutomationCondition.missing()).with_label("computed once")
-    return restated.with_label("restated when its inputs are")
+    return restated.with_label("restated after its inputs")
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:
@@ -132,7 +132,10 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
         minimum_interval_seconds=15,
         default_status=dg.DefaultSensorStatus.RUNNING,
         use_user_code_server=True,
-        description="Requests exactly the days whose inputs were materialized after them: reports up to the lookback before.",
+        description=(
+            "Requests exactly the days whose inputs were materialized after them. A conversion day is followed by the reports "
+            "of its whole lookback."
+        ),
     )
 
 
@@ -145,8 +148,9 @@ def late_data_sensor(settings: Settings, jobs: AssetJobs) -> dg.SensorDefinition
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            "Looks for sessions, costs and conversions that came, changed, moved or went after their days were computed, and "
-            "requests the days that come out otherwise now. The reports that follow from them restate themselves."
+            "Looks for sessions, costs and conversions that arrived, changed, moved or disappeared after their days were "
+            "computed, and requests the days whose results would now change. The reports that depend on them follow "
+            "automatically."
         ),
     )
     def late_data(context: dg.SensorEvaluationContext) -> dg.SensorResult:

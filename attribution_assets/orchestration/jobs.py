@@ -37,6 +37,7 @@ def daily_schedule(jobs: AssetJobs) -> dg.ScheduleDefinition | UnresolvedPartiti
         name="yesterday",
         hour_of_day=1,
         description=(
-            "Every day at 01:00 UTC: attributes the conversions of yesterday. The reports that they touch follow automatically."
+            "Every day at 01:00 UTC, attributes the conversions of yesterday. The reports that they affect follow "
+            "automatically."
         ),
     )

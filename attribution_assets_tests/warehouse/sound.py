@@ -98,7 +98,7 @@ SOURCES_BROKEN: dict[str, tuple[list[str], list[dict[str, Any]], str]] = {
     "lookback_is_covered": (
         ["DELETE FROM session_sources WHERE session_id IN ('s1', 's2')"],
         [{"from_day": "2023-09-01", "to_day": "2023-09-02", "days": 2}],
-        "1 gap without any session lay in reach of conversions of {}: journeys may lack their beginning.",
+        "1 gap without any session lay in the lookback of conversions of {}: journeys may be cut off.",
     ),
     "money_is_not_negative": (
         [
@@ -109,7 +109,7 @@ SOURCES_BROKEN: dict[str, tuple[list[str], list[dict[str, Any]], str]] = {
             {"source": "conversions", "id": "c2", "date": "2023-09-03", "amount": -50.0},
             {"source": "session_costs", "id": "s2", "date": "2023-09-02", "amount": -1.0},
         ],
-        "2 negative amounts stood in the sources of {}: refunds, or a mistake.",
+        "2 negative amounts found in the sources of {}: refunds, or mistakes.",
     ),
 }
 RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str]] = {
@@ -125,7 +125,10 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
                 "problem": "the session is of another user",
             }
         ],
-        "1 touchpoint of {} broke the rule: a session of the conversion's user, before it and within the lookback.",
+        (
+            "1 touchpoint of {} broke the rule that a touchpoint is a session of the conversion's user, before the conversion "
+            "and within the lookback."
+        ),
     ),
     ("customer_journeys", "conversions_stand_once"): (
         ["UPDATE customer_journeys SET conv_date = '2023-09-03' WHERE session_id = 's1'"],
@@ -139,7 +142,7 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
                 "sessions": 2,
             }
         ],
-        "1 conversion of {} stood under a wrong day, or held a session twice.",
+        "1 conversion of {} had rows under a wrong day, or had a session twice.",
     ),
     ("customer_journeys", "conversions_have_sessions"): (
         ["DELETE FROM customer_journeys"],
@@ -147,7 +150,7 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             {"conv_id": "c1", "user_id": "anna", "conv_date": "2023-09-02", "revenue": 100.0, "revenue_of_all": 150.0},
             {"conv_id": "c2", "user_id": "ben", "conv_date": "2023-09-03", "revenue": 50.0, "revenue_of_all": 150.0},
         ],
-        "2 conversions of {} had no session, more than 10% of all; no channel gets their revenue of 150.00.",
+        "2 conversions of {} had no session, more than 10% of all. No channel gets their revenue of 150.00.",
     ),
     ("attribution_customer_journey", "credit_adds_up"): (
         ["UPDATE attribution_customer_journey SET ihc = 0.5 WHERE session_id = 's1'"],
@@ -163,12 +166,12 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             {"conv_id": "c1", "session_id": "s1", "conv_date": "2023-09-02", "problem": "in the journey, without credit"},
             {"conv_id": "c2", "session_id": "s3", "conv_date": "2023-09-03", "problem": "with credit, but not in the journey"},
         ],
-        "2 touchpoints of {} lacked credit, or had credit without standing in the journey.",
+        "2 touchpoints of {} had no credit, or had credit without being in the journey.",
     ),
     ("attribution_customer_journey", "credit_has_a_report"): (
         ["UPDATE customer_journeys SET timestamp = '2023-08-31 23:59:59' WHERE session_id = 's1'"],
         [{"conv_id": "c1", "session_id": "s1", "timestamp": "2023-08-31 23:59:59", "ihc": 0.25, "ihc_revenue": 25.0}],
-        "1 touchpoint of {} got credit on a day before 2023-09-01, the first day of the report: no channel shows it.",
+        "1 touchpoint of {} got credit on a day before 2023-09-01, the first day of the report. No channel shows it.",
     ),
     ("channel_costs", "costs_add_up"): (
         [
@@ -188,7 +191,7 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             {"channel_name": "Email", "date": "2023-09-01", "figure": "orders", "reported": 0.5, "of_sources": 0.25},
             {"channel_name": "Email", "date": "2023-09-01", "figure": "revenue", "reported": 26.0, "of_sources": 25.0},
         ],
-        "3 figures of the report of {} differed from what it is made of.",
+        "3 figures in the report of {} differed from the tables that it is computed from.",
     ),
     ("model_attribution", "model_credit_adds_up"): (
         [
@@ -201,7 +204,7 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             {"conv_id": "c2", "conv_date": "2023-09-03", "model": "only 0 of the models"}
             | {"sessions": 0, "sessions_of_journey": 1, "credit": 0.0},
         ],
-        "2 credits of a conversion of {} did not sum to 1 under a model, or were not those of its journey.",
+        "2 credits of a conversion of {} did not sum to 1 under a model, or did not match the sessions of its journey.",
     ),
     ("model_reporting", "model_report_adds_up"): (
         [
@@ -216,7 +219,7 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             {"date": "2023-09-02", "model": "linear", "date_basis": "conversion"}
             | {"figure": "revenue", "reported": 50.0, "of_sources": 100.0},
         ],
-        "3 figures of the report by models of {} differed from what it is made of.",
+        "3 figures in the report by model of {} differed from the tables that it is computed from.",
     ),
 }
 READ_BY = {
