@@ -21,7 +21,7 @@ from attribution_assets.settings import Settings, read_settings
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The sources, the assets made of them, and the checks of these.
+    """The sources, the assets computed from them, and their checks.
 
     Raises AttributionError where the file of channel groups cannot be read.
     """
@@ -39,7 +39,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
 
 
 def _ihc_resource(settings: Settings) -> IHCResource:
-    """Who computes IHC. The key stays in the environment: a resource's own values are shown in the UI."""
+    """The resource that computes IHC. The key stays in the environment, because the UI shows a resource's own values."""
     redistribution = str(settings.ihc_redistribution) if settings.ihc_redistribution else None
     if not settings.uses_api:
         return EmbeddedIHCResource(parameters=settings.ihc_parameters, redistribution=redistribution)
@@ -60,7 +60,7 @@ def _ihc_resource(settings: Settings) -> IHCResource:
 
 
 def _in_environment(key: str) -> dg.EnvVar:
-    """The variable that holds the key: IHC_API_KEY, or one of its own if the key comes from .env or from the caller."""
+    """The variable that holds the key: IHC_API_KEY, or a separate one if the key comes from .env or from the caller."""
     name = "IHC_API_KEY"
     if os.environ.get(name) != key:
         name += f"_{hashlib.sha256(key.encode()).hexdigest()[:8].upper()}"

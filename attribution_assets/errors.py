@@ -1,4 +1,4 @@
-"""The exceptions for problems that the person who runs the pipeline can mend, in the kinds that a web server tells apart."""
+"""The exceptions for problems that the person who runs the pipeline can fix, by the status a web server would answer."""
 
 
 class AttributionError(Exception):
@@ -6,12 +6,12 @@ class AttributionError(Exception):
 
 
 class NotFoundError(AttributionError):
-    """What was asked for by name does not exist, and no run makes it: a conversion, a channel, a day, a model. HTTP: 404."""
+    """Something named does not exist, and no run creates it: a conversion, a channel, a day, a model. HTTP: 404."""
 
 
 class NotReadyError(AttributionError):
-    """What was asked for is still to be made: there is no database file, or a run has not written it yet. HTTP: 409."""
+    """Something does not exist yet: there is no database file, or a run has not written it. HTTP: 409."""
 
 
 class BusyError(AttributionError):
-    """Another process kept the file to itself for as long as it was waited for. The same call may succeed later. HTTP: 503."""
+    """Another process kept the file locked for too long. The same call may succeed later. HTTP: 503."""

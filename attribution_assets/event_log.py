@@ -1,4 +1,4 @@
-"""KeptOpenEventLogStorage: Dagster's history in its own SQLite files, without opening them anew for everything it writes."""
+"""KeptOpenEventLogStorage: Dagster's history in its own SQLite files, without reopening them for every write."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from dagster import DagsterInstance, EventLogEntry, StringSource, __version__
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine
 
 RUNS = 16
-"""Of how many runs the engine is kept."""
+"""For how many runs the engine is kept."""
 
 BATCH = "200"
 """How many events are written at once."""
 
 BUSY_TIMEOUT_SECONDS = 30
-"""How long an event waits for another process's, as in Dagster."""
+"""How long an event waits for another process to write, as in Dagster."""
 
 NEEDED = ("conn_string_for_shard", "dispose", "index_connection", "run_connection", "store_event_batch", "wipe")
-"""What KeptOpenEventLogStorage overrides or calls of Dagster's class, which Dagster may change in any release."""
+"""The members of Dagster's class that KeptOpenEventLogStorage overrides or calls. Dagster may change them in any release."""
 
 logger = logging.getLogger(__name__)
 

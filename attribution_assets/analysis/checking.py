@@ -22,9 +22,9 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check of an asset found: how many rows offend, up to five of them, and one sentence for the person who reads it.
+    """What a check of an asset found: the number of offending rows, up to five of them, and one sentence for the reader.
 
-    `wrong_days`: on results, the days of all rows that offend.
+    `wrong_days`: for checks of results, the days of all offending rows.
     """
 
     asset: str
@@ -37,7 +37,7 @@ class Finding:
 
     @property
     def state(self) -> Literal["passed", "warning", "failed"]:
-        """`failed` is a blocking check's, `warning` another one's."""
+        """`failed` if a blocking check found something, `warning` if another check did."""
         if not self.offending:
             return "passed"
         return "failed" if self.check.blocking else "warning"
@@ -63,15 +63,15 @@ def _for_json(value: Any) -> Any:
 
 
 def check_parameters(settings: Settings, table: DailyTable, days: Days) -> Parameters:
-    """What the table's checks are asked with, for these days of it."""
+    """The parameters of the table's checks for these days."""
     return {**parameters(settings, table, days), "first_partition": first_day(settings)}
 
 
 def check_days(settings: Settings, start: str | None, end: str | None) -> list[Finding]:
-    """What every check finds on the days from `start` to `end`, each asset's own. Writes nothing.
+    """What every check finds on the days from `start` to `end` of its asset. Writes nothing.
 
-    Unset, from the first or to the last day with results; a table without any is then left out. Raises NotReadyError where no
-    table has results, and AttributionError for a reversed range.
+    If unset, they are the first and the last day with results; a table without results is then left out. Raises NotReadyError
+    if no table has results, and AttributionError for a reversed range.
     """
     warehouse = settings.warehouse
     findings = []

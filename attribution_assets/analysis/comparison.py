@@ -53,9 +53,9 @@ class Comparison:
 
 
 def compared_days(settings: Settings, start: str | None, end: str | None) -> Days:
-    """The days from `start` to `end`; unset, from the first or to the last conversion day with results.
+    """The days from `start` to `end`; if unset, the first and the last conversion day with results.
 
-    Raises NotReadyError where there are none, and AttributionError for a reversed range.
+    Raises NotReadyError if there are none, and AttributionError for a reversed range.
     """
     computed = computed_days(settings.warehouse, settings, CUSTOMER_JOURNEYS)
     if not computed:

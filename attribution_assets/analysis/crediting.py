@@ -30,8 +30,8 @@ def with_ihc(journeys: Iterable[pd.DataFrame], shares: Iterable[pd.DataFrame]) -
 def model_rows(settings: Settings, journeys: Iterable[pd.DataFrame], values: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """The frames of `model_attribution` for these frames of journeys, as `with_ihc` gives them.
 
-    `values`: rows of `channel_values`; those that were learned by other settings are passed over. The settings' files are read
-    once, before the first frame. Raises AttributionError where a file cannot be read and where a day has no values.
+    `values`: rows of `channel_values`; rows learned with other settings are ignored. The settings' files are read once, before
+    the first frame. Raises AttributionError if a file cannot be read or a day has no values.
     """
     rules = settings.model_rules
     fingerprint = settings.models_fingerprint(rules)

@@ -15,12 +15,12 @@ from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, schema
 
 TOLERANCE = 1e-9
-"""By which two sums of the same numbers may differ, relative to them."""
+"""How far two sums of the same numbers may differ, relative to them."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What is behind a number, ready for JSON; `doubt` says in one line why it does not explain it, if so."""
+    """What is behind a number, ready for JSON. `doubt`: why it does not explain the number, in one line; None if it does."""
 
     shown: dict[str, Any]
     doubt: str | None
@@ -30,8 +30,8 @@ def explain_cell(settings: Settings, day: str, channel: str) -> Explanation:
     """One cell of channel_reporting, with the conversions credited to it: those that bring most revenue first.
 
     `{"date", "channel", "cost", "ihc", "ihc_revenue", "conversions": [{"conv_id", "session_id", "ihc", "revenue",
-    "ihc_revenue"}, ...]}`, money in Euro; a conversion stands there once per session. The conversions' `ihc` and `ihc_revenue`
-    sum to the cell's, or there is a doubt.
+    "ihc_revenue"}, ...]}`, money in Euro; a conversion is listed once per session. The conversions' `ihc` and `ihc_revenue` sum
+    to the cell's, or there is a doubt.
 
     Raises NotFoundError for a day outside the partitions or without a session, and for a channel that the day's report does not
     have. Raises NotReadyError where the day, or the channel's sessions, are not reported yet.

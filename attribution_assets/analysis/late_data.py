@@ -26,7 +26,7 @@ DIFFERS = "its rows no longer match the sources"
 """Why a day is late if it is not known what changed."""
 
 UNKNOWN = "unknown"
-"""Beside all parts, where nobody looked at the day before."""
+"""Listed with all parts of a day that no search has looked at before."""
 
 Events = Mapping[str, Mapping[str, int]]
 """By table that late data is looked for in, by day, the number of the event that last materialized the day."""
@@ -35,7 +35,7 @@ States = Mapping[str, Mapping[str, str]]
 """By day, the state of each of its parts: of a source a digest of its rows, of a table an event; empty without either."""
 
 Changes = Mapping[str, Set[str]]
-"""By day, the parts in another state than when the day was last found right; all of them, where nobody looked at it."""
+"""By day, the parts that changed since the day was last found right; all parts, if no search has looked at it before."""
 
 Reasons = Mapping[str, str]
 """By day that is late, why."""
@@ -43,9 +43,9 @@ Reasons = Mapping[str, str]
 
 @dataclass(frozen=True)
 class LateDays:
-    """By job, the days to make anew, each with the reason; without those that follow from these by automation.
+    """By job, the days to compute again, each with the reason; without the days that automation requests after these.
 
-    `sources` identifies the state of the days that makes them late.
+    `sources` identifies the state that makes the days late.
     """
 
     days: Mapping[Job, Reasons] = field(default_factory=dict)
@@ -93,7 +93,7 @@ def remember(warehouse: SQLiteWarehouse, days: Days, now: States) -> None:
 
 
 def changed(now: States, before: States) -> Changes:
-    """The days that are in another state, and which of their parts are."""
+    """The days whose state has changed, and which of their parts changed."""
     differing = {
         day: {part for part, state in parts.items() if state != before[day].get(part, "")}
         if day in before
@@ -106,10 +106,10 @@ def changed(now: States, before: States) -> Changes:
 def search(
     settings: Settings, days: Days, events: Events, *, seconds: float = inf, remember_right_days: bool = False
 ) -> tuple[LateDays, str | None]:
-    """The late days that changes of the sources on these days make, and the day to go on from if the time is over.
+    """The days that are late because the sources of these days changed, and the day to go on from if time runs out.
 
-    Looks at a lookback of days at a time, for about so many seconds. With `remember_right_days`, the next search passes over
-    days whose results were all found right, until their sources or results change.
+    Searches one lookback of days at a time, for about `seconds`. With `remember_right_days`, the next search skips the days
+    whose results were all found right, until their sources or results change.
     """
     warehouse, deadline = settings.warehouse, time.monotonic() + seconds
     found, day = LateDays(), days.first
@@ -136,11 +136,11 @@ def search(
 
 
 def late_days(settings: Settings, changes: Changes, events: Events) -> LateDays:
-    """Of the days that these changes can touch, those whose stored rows are not what would be computed now.
+    """The days that these changes can affect and whose stored rows differ from what would be computed now.
 
-    Days that were never computed are not looked at, nor days that follow from late days of an earlier job. A late day is one
-    that differs. Where a conversion changed a report, the reports of its whole lookback are late, as after any other change of
-    a conversion; of days whose report was made anew, those that differ.
+    Days that were never computed are left out, and so are days that follow from late days of an earlier job. If a changed
+    conversion makes one report late, the reports of its whole lookback are late, as after any other change of a conversion. If
+    only reports were recomputed, just the days that differ are late.
     """
     late: dict[Job, Reasons] = {}
     for job in JOBS:
@@ -169,12 +169,12 @@ def _differing(settings: Settings, table: DailyTable, days: Set[str]) -> set[str
 
 
 def _computed(settings: Settings, table: DailyTable, events: Events) -> set[str]:
-    """The table's days that were computed: also those that had nothing to be made of when a table that follows was made."""
+    """The table's computed days, including days that had no input when a table that follows them was computed."""
     return {day for name in (table.name, *_made_with(settings, table)) for day in events.get(name, {})}
 
 
 def _made_with(settings: Settings, table: DailyTable) -> list[str]:
-    """The tables that make missing days of this one first."""
+    """The tables that compute this table's missing days first."""
     return [other.name for other in tables(settings) if table.missing_days and table.name in other.follows]
 
 
@@ -210,7 +210,7 @@ def _touched(settings: Settings, table: DailyTable, changes: Changes) -> dict[st
 
 
 def _reports_of_changed_conversions(settings: Settings, job: Job, changes: Changes) -> list[set[str]]:
-    """For each source row's day that is known to have changed and that several days of the job's tables read later: these."""
+    """For each source day that is known to have changed, the report days of the job that read it."""
     return [
         {*touched_days(table, source, day, settings.lookback_days)}
         for table in tables_of(settings, job)

@@ -32,11 +32,11 @@ COLUMNS = ("date", "model", "channel_name", "value", "rules", "settings")
 
 
 def channel_values(settings: Settings, days: Days, *, relearn: bool = False, rules: ModelRules | None = None) -> pd.DataFrame:
-    """The rows of `channel_values` for these days: those that are there by the same settings, and what is learned for others.
+    """The rows of `channel_values` for these days: the stored ones with the same settings, and newly learned ones for the rest.
 
-    So a value is learned once, and stays: a session that comes late changes no day's values (with `relearn`, all are learned
-    anew). `rules`: the `model_rules` of the settings, where they were read already. Writes nothing. Raises AttributionError for
-    broken sources.
+    A value is learned once and then kept: a session that arrives late does not change it. With `relearn`, all values are
+    learned again. `rules`: the `model_rules` of the settings, if they were already read. Writes nothing. Raises
+    AttributionError for broken sources.
     """
     rules = rules or settings.model_rules
     fingerprint = settings.learning_fingerprint(rules)
@@ -54,7 +54,7 @@ def channel_values(settings: Settings, days: Days, *, relearn: bool = False, rul
 
 
 def _kept(warehouse: SQLiteWarehouse, days: Days) -> pd.DataFrame:
-    """The rows that are there; none in a file from before there was such a table."""
+    """The stored rows; none in a file from before the table existed."""
     table = schema()["channel_values"]
     with warehouse.connect() as connection:
         if columns_of(connection, table.name):

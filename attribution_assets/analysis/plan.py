@@ -20,7 +20,7 @@ from attribution_assets.warehouse.days import shift
 
 @dataclass(frozen=True)
 class Plan:
-    """The conversion days to attribute, the days whose costs to sum, the report days that these touch, notes on other rows."""
+    """The conversion days to attribute, the days whose costs to sum, the report days they affect, and notes on other rows."""
 
     conversion_days: Days
     cost_days: Days
@@ -31,8 +31,8 @@ class Plan:
 def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
     """The days of a run from `start` to `end`, both included; brings the database up to the schema.
 
-    Unset, from the first conversion to the last day with a session or conversion, and over all days that have results: where
-    a source row is gone or has moved away, its results go too.
+    If unset, they are the first conversion and the last day with a session or conversion, extended to all days with results:
+    if a source row was deleted or moved, its results are removed too.
 
     Raises NotFoundError for days outside the partitions, and AttributionError for a database without conversions and for a
     reversed range.
@@ -107,6 +107,6 @@ def estimate_plan(settings: Settings, plan: Plan) -> dict[str, Any]:
 
 
 def ihc_account(settings: Settings) -> Account:
-    """Under which the ledger has the answers that these settings ask for."""
+    """The account under which the ledger keeps the answers for these settings."""
     redistribution = Redistribution.load(settings.ihc_redistribution) if settings.ihc_redistribution else None
     return Account(settings.ihc_api_url, settings.ihc_conv_type_id or "", redistribution)

@@ -1,4 +1,4 @@
-"""What a run has made: the report of its days by channel, and what no channel gets."""
+"""The summary of a run: the report of its days by channel, and what is credited to no channel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attribution_assets.warehouse.csv_files import CSVFiles
 
 
 def summary(settings: Settings, plan: Plan) -> dict[str, Any]:
-    """The report days by channel, the conversions that no channel gets, and the CSV's path, ready for JSON."""
+    """The report days by channel, the conversions credited to no channel, and the CSV file's path, ready for JSON."""
     warehouse = settings.warehouse
     conversion_days = {"first_day": plan.conversion_days.first, "last_day": plan.conversion_days.last}
     report_days = {"first_day": plan.report_days.first, "last_day": plan.report_days.last}

@@ -1,4 +1,4 @@
-"""How ihc_results is computed: the one table of the group attribution whose rows are not those of a query."""
+"""How ihc_results is computed, the one table of the group attribution that is not computed by a query."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -23,7 +23,7 @@ TOP_PATHS = 10
 
 
 class DaysConfig(dg.Config):
-    """Over which days a run reports."""
+    """The days that a run reports on."""
 
     start: str | None = Field(None, description="First conversion day, YYYY-MM-DD. If unset, the first with results.")
     end: str | None = Field(None, description="Last conversion day, included. If unset, the last with results.")
@@ -36,7 +36,7 @@ class ComparisonConfig(DaysConfig):
 
 
 def comparison_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """model_comparison and path_report; none, where no models are chosen."""
+    """model_comparison and path_report; nothing if no models are chosen."""
     if not settings.models:
         return []
 

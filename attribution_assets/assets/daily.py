@@ -1,4 +1,4 @@
-"""The assets of all daily tables: those of the catalog, with what is no query."""
+"""The assets of all daily tables: the entries of the catalog, with the Python functions that some of them need."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class LearningConfig(dg.Config):
 
 
 def channel_values(context: dg.AssetExecutionContext, config: LearningConfig, settings: Settings) -> "pd.DataFrame":
-    """The values of the run's days: those that are there by the same settings, and what is learned for other days."""
+    """The values of the run's days: stored values with the same settings, and newly learned values for the other days."""
     from attribution_assets.analysis import learning
 
     return learning.channel_values(settings, days_of_run(context), relearn=config.relearn)

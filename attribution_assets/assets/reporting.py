@@ -24,9 +24,9 @@ Channel = Mapping[str, Any]
 
 
 def report_of_days(settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> OfDays:
-    """For each report day its totals, its top channels, and after which day it is final; for the last day also the chart.
+    """For each report day, its totals, its top channels, and the day after which it is final; for the last day also the chart.
 
-    What stands under "whole run" is about all days of the run, and only once.
+    Metadata named "whole run" is about all days of the run and is shown only on the last day.
     """
     channels: dict[str, list[Channel]] = {day: [] for day in days}
     for row in rows_of_days(warehouse, "shown_channels", days):

@@ -15,7 +15,7 @@ altogether: a load of sessions, their history, or user ids that the two tables s
 """
 
 JOURNEYS = "customer_journeys WHERE conv_date BETWEEN $first_day AND $last_day"
-"""What the checks of journeys look others up for."""
+"""The rows for which the checks of journeys look up other rows."""
 
 IHC_READS = ("timestamp", "channel_label", "holder_engagement", "closer_engagement")
 """The columns of customer_journeys that the IHC model reads."""

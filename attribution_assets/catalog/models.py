@@ -10,10 +10,10 @@ from attribution_assets.models import LEARNED
 from attribution_assets.settings import Settings
 
 CREDITS = "model_attribution WHERE conv_date BETWEEN $first_day AND $last_conversion_day"
-"""What reports by models look others up for."""
+"""The rows for which reports by model look up other rows."""
 
 JOURNEY = ("customer_journeys.timestamp", "customer_journeys.channel_label")
-"""What models read of a session."""
+"""The columns of a session that models read."""
 
 
 def _model_parameters(settings: Settings) -> Parameters:

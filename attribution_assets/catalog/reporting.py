@@ -7,7 +7,7 @@ from attribution_assets.catalog.table import Check, DailyTable
 from attribution_assets.warehouse.schema import Column, schema
 
 SESSIONS = "session_sources WHERE event_date BETWEEN $first_day AND $last_day"
-"""What costs look others up for."""
+"""The rows for which costs look up other rows."""
 
 CHANNEL_COSTS = DailyTable(
     "channel_costs",

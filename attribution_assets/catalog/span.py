@@ -17,9 +17,9 @@ DAYS_WITHOUT_A_DATABASE = 90
 
 
 def first_day(settings: Settings) -> str:
-    """ATTRIBUTION_START_DATE; unset, the earliest date in the database; without a readable one, 90 days ago.
+    """ATTRIBUTION_START_DATE. If unset, the earliest date in the database; if there is no readable date, 90 days ago.
 
-    Results count as well as sources: where a source is gone, its results' days must still be there to be cleared.
+    Results count as well as sources: after source rows are deleted, the days of their results must remain, to be cleared.
     """
     if settings.start_date:
         return settings.start_date.isoformat()

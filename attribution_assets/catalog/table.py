@@ -52,7 +52,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Job:
-    """What one Dagster run of some days materializes, as part of `attribution run` or by itself."""
+    """What one Dagster run over a range of days materializes, on its own or as part of `attribution run`."""
 
     name: str
     description: str
@@ -85,9 +85,9 @@ class DailyTable:
     days: Kind
     day_column: str
     description: str
-    """One row per what, whose date a day is, restated when. Names of settings in braces stand for their values."""
+    """One row per what, whose date a day is, restated when. Settings in braces are replaced by their values."""
     lineage: Mapping[str, str]
-    """By column, the columns that it is made of: "table.column table.column"."""
+    """By column, the columns that it is computed from: "table.column table.column"."""
     reads: Mapping[str, str] = field(default_factory=dict)
     """By source, what it takes from it, as in "revenue of 2023-09-01 changed"; what matters most comes first."""
     follows: tuple[str, ...] = ()
@@ -97,11 +97,11 @@ class DailyTable:
     checks: tuple[Check, ...] = ()
     is_python: bool = False
     of_models: bool = False
-    """Only in the graph where ATTRIBUTION_MODELS chooses some."""
+    """It is in the graph only if ATTRIBUTION_MODELS is set."""
     is_kept: bool = False
-    """A day stays as it was computed, whatever becomes of its inputs."""
+    """A day stays as it was computed, even if its inputs change."""
     missing_days: str = ""
-    """The file of sql/ that gives the days which should have rows and have none. Tables that follow it make these first."""
+    """The file of sql/ that lists the days that should have rows but have none. Tables that follow it compute them first."""
     csv_of: str = ""
     """It is written as CSV files, with the columns of this table and `more_columns`."""
     more_columns: tuple[Column, ...] = ()
@@ -109,7 +109,7 @@ class DailyTable:
     driven_by: str = ""
     lookups_per_row: float = 1
     parameters: Callable[[Settings], Parameters] = _no_parameters
-    """What its query, guards and checks are asked with besides its days, the lookback and the converting session."""
+    """The parameters of its query, guards and checks, besides its days, the lookback and the converting session."""
     settings_hash: Callable[[Settings], str] = Settings.fingerprint
     """The hash of all settings that determine its rows."""
 
@@ -127,5 +127,5 @@ class DailyTable:
 
     @property
     def is_compared(self) -> bool:
-        """Whether late data is looked for in it: it reads sources by SQL, which can be asked what its rows would be now."""
+        """Whether the search for late data covers it: it reads sources with SQL, so its present rows can be computed."""
         return bool(self.reads) and not self.is_python and not self.is_kept

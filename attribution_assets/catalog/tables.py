@@ -29,7 +29,7 @@ def tables(settings: Settings) -> tuple[DailyTable, ...]:
 
 
 def tables_of(settings: Settings, job: Job) -> tuple[DailyTable, ...]:
-    """Those of the tables in the graph that the job makes."""
+    """The tables in the graph that the job materializes."""
     return tuple(table for table in tables(settings) if table.job == job)
 
 
@@ -44,13 +44,13 @@ def kind_of(name: str) -> Kind:
 
 
 def ancestors(table: DailyTable) -> set[str]:
-    """The daily tables from which it is made, directly or by way of others."""
+    """The daily tables that it is computed from, directly or indirectly."""
     parents = {*table.follows, *table.also_reads}
     return parents.union(*(ancestors(_TABLES[parent]) for parent in parents))
 
 
 def later_days(table: DailyTable, upstream: str, lookback_days: int) -> int:
-    """How many days later than day D the last day of a table or source lies that day D of the table reads.
+    """How many days after day D the last day of the upstream table or source is that day D of the table reads.
 
     A session can be credited by conversions until the lookback is over. The other way round, a table of conversion days never
     reads days of a session's table: sessions are looked up by user, in the sources.
@@ -59,7 +59,7 @@ def later_days(table: DailyTable, upstream: str, lookback_days: int) -> int:
 
 
 def touched_days(table: DailyTable, upstream: str, day: str, lookback_days: int) -> Days:
-    """The days of the table that can be others because of one day of a table or source that it reads."""
+    """The days of the table whose rows can change because of one day of a table or source that it reads."""
     match kind_of(upstream), table.days:
         case "session", "conversion":
             return Days(day, shift(day, lookback_days))
@@ -69,9 +69,9 @@ def touched_days(table: DailyTable, upstream: str, day: str, lookback_days: int)
 
 
 def inputs(settings: Settings) -> dict[str, dict[str, int]]:
-    """By table in the graph, those that it follows, with how many of their later days it reads.
+    """By table in the graph, the tables that it follows, with how many of their later days it reads.
 
-    Day D follows days D to D + that many. What else a table reads is restated together with one of these.
+    Day D follows days D to D + that number. Whatever else a table reads is restated together with one of these.
     """
     return {
         table.name: {name: later_days(table, name, settings.lookback_days) for name in table.follows}
@@ -80,9 +80,9 @@ def inputs(settings: Settings) -> dict[str, dict[str, int]]:
 
 
 def parameters(settings: Settings, table: DailyTable, days: Days) -> Parameters:
-    """What the table's query, its guards and its checks are asked with, for these days of it.
+    """The parameters of the table's query, guards and checks for these days.
 
-    `last_conversion_day`: the last day of the conversions that the days read. `lookback_days`: how many days before these
+    `last_conversion_day`: the last day of the conversions that the days read. `lookback_days`: how many days before these days
     sessions are looked up.
     """
     reads_later = max((later_days(table, name, settings.lookback_days) for name in (*table.follows, *table.reads)), default=0)

@@ -29,8 +29,8 @@ OnEvent = Callable[[dg.DagsterEvent], None]
 def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> None:
     """Attributes the plan's conversions, sums its costs and rebuilds its reports, as three runs in Dagster's history.
 
-    `on_event` sees every Dagster event as it happens. Raises AttributionError where a run fails for a reason the user can
-    mend; a run starts only after the one before it has succeeded.
+    `on_event` sees every Dagster event as it happens. Raises AttributionError if a run fails for a reason that the user can
+    fix. A run starts only after the one before it has succeeded.
     """
     CSVFiles(settings.exports, "channel_reporting").prepare()
     defs = build_defs(settings, loggers={"progress": _event_logger(on_event)})
@@ -49,7 +49,7 @@ def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> None:
 
 @contextmanager
 def _alone(home: Path, instance: dg.DagsterInstance) -> Iterator[None]:
-    """Holds the command's lock, so that automation leaves the reports to this run; what a killed one left is ended first."""
+    """Holds the command's lock, so that automation leaves the reports to this run. Ends the runs of a killed command first."""
     lock = command_lock(home)
     try:
         lock.acquire(timeout=1)  # the sensor for late data holds it for a moment
@@ -64,7 +64,7 @@ def _alone(home: Path, instance: dg.DagsterInstance) -> Iterator[None]:
 
 
 def _wait_for_other_runs(instance: dg.DagsterInstance) -> None:
-    """Until no other run holds the pool. Dagster would wait too, but without a word, and deaf to Ctrl-C."""
+    """Waits until no other run holds the pool. Dagster would wait too, but without a message, and without heeding Ctrl-C."""
     reported: set[str] = set()
     while runs := writing_runs(instance):
         for run_id in runs - reported:

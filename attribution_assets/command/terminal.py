@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def print_frame(title: str, frame: pd.DataFrame, formats: dict[str, str], otherwise: str) -> None:
-    """A table of the frame: its first column and what else is text as it is, numbers; nothing where a value is undefined."""
+    """A table of the frame: text as it is, numbers formatted, and an empty cell for an undefined value."""
     from rich import box
     from rich.table import Table
 
@@ -39,7 +39,7 @@ def print_frame(title: str, frame: pd.DataFrame, formats: dict[str, str], otherw
 
 
 def print_rows(title: str, rows: Sequence[dict[str, Any]], formats: dict[str, str], summed: Sequence[str]) -> None:
-    """A table of the rows, with sums of some columns: text as it is, numbers with two decimals if not formatted otherwise."""
+    """A table of the rows, with sums of some columns: text as it is, numbers with two decimals unless `formats` has theirs."""
     from rich import box
     from rich.table import Table
 
@@ -107,7 +107,7 @@ def progress() -> Iterator[Callable[[dg.DagsterEvent], None]]:
 
 @contextmanager
 def _own_stderr() -> Iterator[TextIO]:
-    """Standard error as it is now: during a run Dagster leads the process's own into its log."""
+    """A copy of standard error: during a run, Dagster redirects the process's own to its log."""
     try:
         copy = os.dup(sys.stderr.fileno())
     except io.UnsupportedOperation:  # something in memory stands in for it, which Dagster leaves alone

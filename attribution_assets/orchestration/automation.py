@@ -1,4 +1,4 @@
-"""What runs by itself: conditions that restate what new inputs touch, and the sensor for late data."""
+"""What runs automatically: conditions that restate days after their inputs, and the sensor for late data."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.days import shift, unbroken_ranges
 
 SECONDS_OF_A_TICK = 30
-"""How long a tick searches for late data before it leaves the rest to the next one; Dagster ends a tick after 60 s."""
+"""How long a tick searches for late data before it leaves the rest to the next tick. Dagster ends a tick after 60 s."""
 
 warnings.filterwarnings("ignore", message=".*`use_user_code_server`", category=dg.BetaWarning)
 
 
 class InputIsNewer(dg.AutomationCondition[dg.AssetKey]):
-    """True for a day if an input of it came after the day's last attempt, and a blocking check has refused none of them.
+    """True for a day if one of its inputs is newer than the day's last attempt and no blocking check refused an input.
 
-    The inputs of day D are days D to D + n of the assets that it follows, n as `inputs` gives it. It goes by the event log as
-    it stands, so that nothing is missed while the daemon is off or several runs end between two ticks.
+    The inputs of day D are days D to D + n of the assets that it follows, with n from `inputs`. The condition reads the current
+    event log, so nothing is missed while the daemon is off or when several runs end between two ticks.
     """
 
     def __init__(self, inputs: Mapping[str, int]) -> None:
@@ -70,10 +70,10 @@ class InputIsNewer(dg.AutomationCondition[dg.AssetKey]):
 
 
 class CommandAtWork(dg.AutomationCondition[dg.AssetKey]):
-    """True while an `attribution run` is at work in this DAGSTER_HOME: it rebuilds the reports of its days itself."""
+    """True while an `attribution run` uses this DAGSTER_HOME, because it rebuilds the reports of its days itself."""
 
     def __init__(self, dagster_home: Path) -> None:
-        """Where the command would say so."""
+        """The folder with the command's lock."""
         self.dagster_home = dagster_home
 
     @property
@@ -88,7 +88,7 @@ class CommandAtWork(dg.AutomationCondition[dg.AssetKey]):
 
 
 def command_lock(dagster_home: Path) -> FileLock:
-    """What an `attribution run` holds from its first run to the end of its second; the system frees it if it is killed."""
+    """The lock that an `attribution run` holds during its Dagster runs. The system frees it if the command is killed."""
     return FileLock(dagster_home / ".attribution_run.lock")
 
 
@@ -104,9 +104,9 @@ def is_command_at_work(dagster_home: Path) -> bool:
 
 
 def automation_condition(settings: Settings, table: DailyTable) -> dg.AutomationCondition[dg.AssetKey] | None:
-    """The condition of a table that follows others: its days are requested as soon as new inputs of them are complete.
+    """The condition of a table that follows other tables: a day is requested once its new inputs are complete.
 
-    Days of a table that keeps them are requested only once. A table that follows none has no condition.
+    If the table keeps its days, each is requested only once. A table that follows no others has no condition.
     """
     if not table.follows:
         return None
@@ -140,7 +140,7 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
 
 
 def late_data_sensor(settings: Settings, jobs: AssetJobs) -> dg.SensorDefinition:
-    """Requests the computed days that source rows changed after they were computed; on by default."""
+    """Requests the computed days whose sources have changed since; on by default."""
 
     @dg.sensor(
         name="late_data",
@@ -192,12 +192,12 @@ def late_data_sensor(settings: Settings, jobs: AssetJobs) -> dg.SensorDefinition
 
 
 def _request(job: Job, days: Days, late: LateDays) -> dg.RunRequest:
-    """A run of these days, requested once for what makes them late: sources, and results that were not made anew since."""
+    """A run of these days, requested only once for the sources and results that make them late."""
     identity = hashlib.sha256(late.sources.encode()).hexdigest()[:16]
     return dg.RunRequest(job_name=job.name, run_key=f"{job.name} {days} {identity}", tags=range_tags(days))
 
 
 def file_state(database: Path) -> str:
-    """What is another after any change of the file or of its write-ahead log."""
+    """A text that changes with every change of the file or its write-ahead log."""
     files = (database, database.with_name(f"{database.name}-wal"))
     return " ".join(f"{file.stat().st_mtime_ns} {file.stat().st_size}" if file.exists() else "none" for file in files)

@@ -11,15 +11,15 @@ LINE, LABELS, BARS = 20, 200, 200
 """Pixels: the height of a line, the width of the names with their ROAS, the length of the longest bar."""
 
 LETTERS = 25
-"""So many letters of a name fit."""
+"""How many letters of a name fit."""
 
 COST, REVENUE = "darkgray", "slateblue"
 
 SHOWN_AT_ONCE = 1000
-"""Markdown shorter than this stands open in the UI; any other behind a link."""
+"""The UI shows markdown shorter than this at once, and longer markdown behind a link."""
 
 UNQUOTED = " '/:;=,.-"
-"""What may stand as it is in a link of markdown in angle brackets."""
+"""The characters that need no quoting in a markdown link in angle brackets."""
 
 
 def channel_chart(title: str, channels: Sequence[Mapping[str, Any]]) -> str:

@@ -16,21 +16,21 @@ from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 
 
 def source_check_specs(table: DailyTable) -> list[dg.AssetCheckSpec]:
-    """For `check_specs` of the asset: as a part of it, they run whenever it does, however the run was selected."""
+    """For `check_specs` of the asset: they are a part of it, so they run whenever it runs."""
     return _specs(table, _checks_of(table, before=True))
 
 
 def source_checks(table: DailyTable, query: Query, warehouse: SQLiteWarehouse) -> Iterator[dg.AssetCheckResult]:
-    """The results of the source checks of the table that `query` is to fill, for its body.
+    """The results of the source checks, for the body of the table that `query` fills.
 
-    Raises AttributionError, after all of them, if a blocking one fails.
+    Raises AttributionError after all of them if a blocking one failed.
     """
     warehouse.prepare()  # for its indexes
     yield from _results(table, _checks_of(table, before=True), warehouse, query.parameters)
 
 
 def result_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
-    """The checks of what each table has been filled with, a step per table, on the run's days; alone, on all computed days."""
+    """The checks of results, one step per table, on the run's days. If run on their own, they check all computed days."""
     return [_result_checks(settings, table) for table in tables(settings) if _checks_of(table, before=False)]
 
 

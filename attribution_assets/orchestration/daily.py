@@ -130,11 +130,11 @@ def _bound(body: Body, settings: Settings, show: Shown) -> Body:
 def make_missing_days(
     context: dg.AssetExecutionContext, settings: Settings, warehouse: SQLiteWarehouse, table: DailyTable, days: Days
 ) -> None:
-    """Materializes those of the days that the table lacks and should have, checked and shown as in a run.
+    """Materializes the days that the table should have but lacks, with checks and metadata as in a run.
 
-    A backfill of conversion days reaches back to reports whose costs nobody has asked for; without them, spend would be lost.
-    What was written is recorded also where it is wrong, so that the search for late data finds it.
-    Raises AttributionError where a check fails.
+    A backfill of conversion days reaches back to reports whose costs were never summed. Without these costs, spend would be
+    lost. Rows that fail a check are recorded too, so that the search for late data finds them.
+    Raises AttributionError if a check fails.
     """
     if not table.missing_days:
         return

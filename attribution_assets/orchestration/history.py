@@ -1,4 +1,4 @@
-"""What Dagster's event log says of each day: when it was materialized, whether a check refused it, whether it is due again."""
+"""What Dagster's event log says about each day: when it was materialized, whether a check refused it, and whether it is due."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMMAND_TAG = {"attribution/command": "run"}
 """The tag of the runs of an `attribution run`."""
 
 POOL = "database"
-"""The pool of the assets that write to the database: one step at a time, whoever runs it."""
+"""The pool of the assets that write to the database: one step at a time, across all runs."""
 
 UNFINISHED = set(dg.DagsterRunStatus) - {
     dg.DagsterRunStatus.SUCCESS,
@@ -27,7 +27,7 @@ UNFINISHED = set(dg.DagsterRunStatus) - {
 }
 
 WRONG_DAYS = "wrong days"
-"""The metadata of a failed check of results: the days that it refuses, of those of the run."""
+"""The metadata key of a failed check of results: which of the run's days it refuses."""
 
 FAILED_EVALUATIONS = 100
 """How many failed evaluations of a check are looked at, from the newest back."""
@@ -44,7 +44,7 @@ def compared_events(instance: dg.DagsterInstance, settings: Settings) -> Events:
 
 
 def attempted(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:
-    """As `materialized`, where a run that was to materialize the day counts too, whatever became of it."""
+    """Like `materialized`, but a run that was planned to materialize the day counts too, even if it failed."""
     planned = instance.get_latest_storage_id_by_partition(asset, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
     done = materialized(instance, asset)
     return {day: max(planned.get(day, 0), done.get(day, 0)) for day in planned.keys() | done.keys()}
@@ -69,15 +69,15 @@ def refused(
 
 
 def is_anything_at_work(instance: dg.DagsterInstance) -> bool:
-    """Whether a run is queued or under way, or a backfill still has runs to launch."""
+    """Whether a run is queued or in progress, or a backfill still has runs to launch."""
     runs = instance.get_run_records(filters=dg.RunsFilter(statuses=list(UNFINISHED)), limit=1)
     return bool(runs or instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]), limit=1))
 
 
 def end_killed_commands(instance: dg.DagsterInstance) -> None:
-    """Marks the runs of killed `attribution run`s as failed and frees their pool, for others to go on.
+    """Marks the runs of killed `attribution run`s as failed and frees their slots in the pool, so that others can go on.
 
-    Only for whoever holds the command's lock, or has just seen it free.
+    Call it only if you hold the command's lock or have just seen it free.
     """
     for record in instance.get_run_records(filters=dg.RunsFilter(tags=COMMAND_TAG, statuses=list(UNFINISHED))):
         run = record.dagster_run
@@ -86,7 +86,7 @@ def end_killed_commands(instance: dg.DagsterInstance) -> None:
 
 
 def writing_runs(instance: dg.DagsterInstance) -> set[str]:
-    """The runs that hold the pool. What runs that have ended still hold is freed."""
+    """The runs that hold slots in the pool. Frees the slots of runs that have ended."""
     holders = instance.event_log_storage.get_concurrency_info(POOL).active_run_ids
     runs = {run_id: instance.get_run_by_id(run_id) for run_id in holders}
     ended = {run_id for run_id, run in runs.items() if run is None or run.is_finished}
@@ -96,7 +96,7 @@ def writing_runs(instance: dg.DagsterInstance) -> set[str]:
 
 
 def range_tags(days: Days) -> dict[str, str]:
-    """The tags that make a run one of these days."""
+    """The tags of a run over these days."""
     return {"dagster/asset_partition_range_start": days.first, "dagster/asset_partition_range_end": days.last}
 
 
@@ -108,10 +108,10 @@ def tagged_days(tags: Mapping[str, str]) -> list[str]:
 
 
 def due_days(attempts: Mapping[str, int], inputs: Mapping[str, int], lookahead_days: int) -> set[str]:
-    """The days of which an input came after the last attempt.
+    """The days that have an input newer than their last attempt.
 
-    `attempts` and `inputs` give the number of an event for each day; day D has the inputs of D to D + lookahead. Days that
-    were never attempted are due as soon as there is an input.
+    `attempts` and `inputs` give the number of an event for each day; the inputs of day D are those of D to D + lookahead. Days
+    that were never attempted are due as soon as there is an input.
     """
     import pandas as pd
 

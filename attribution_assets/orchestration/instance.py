@@ -16,9 +16,9 @@ from attribution_assets.shipped import shipped
 
 @contextmanager
 def dagster_instance(home: Path) -> Iterator[dg.DagsterInstance]:
-    """Dagster's history in this folder, which is made, with the settings that come with the package, if it is new.
+    """Dagster's history in this folder. A new folder is created, with the settings that come with the package.
 
-    Under a lock: of two runs that begin at once, Dagster would make its tables for each.
+    Under a lock: if two runs start at once, Dagster would create its tables twice.
     """
     try:
         home.mkdir(parents=True, exist_ok=True)

@@ -25,12 +25,12 @@ OfDays = Mapping[str, Mapping[str, Any]]
 """Metadata by day: for each day names and values."""
 
 Shown = Callable[[SQLiteWarehouse, Days], OfDays]
-"""Finds out what is to be shown beside each of the days once its rows are written."""
+"""Computes the metadata of each day once its rows are written."""
 
 
 @dataclass(frozen=True)
 class Described:
-    """Rows to write, and what is to be shown beside each of their days."""
+    """Rows to write, and how to compute the metadata of each of their days."""
 
     rows: Query | pd.DataFrame | Frames
     shown: Shown
@@ -39,9 +39,9 @@ class Described:
 class SQLiteIOManager(dg.ConfigurableIOManager):
     """Writes a Query, a pandas frame or frames of bounded size as exactly the run's days of the asset's table.
 
-    The table is the one that sql/challenge_db_create.sql declares under the asset's name; its day column stands in the
-    asset's metadata as `partition_expr`. Rows may come Described. Of an asset without partitions, one frame is the whole
-    table. An input annotated `Frames` is read piece by piece, any other as one frame.
+    sql/challenge_db_create.sql declares the table under the asset's name. The asset's metadata `partition_expr` names its day
+    column. Rows can be wrapped in Described. For an asset without partitions, one frame is the whole table. An input annotated
+    `Frames` is read piece by piece, any other input as one frame.
     """
 
     database: str
@@ -55,7 +55,7 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
     def handle_output(
         self, context: dg.OutputContext, obj: Query | pd.DataFrame | Iterator[pd.DataFrame] | Frames | Described
     ) -> None:
-        """Replaces the run's days of the table by the rows, in one transaction; then shows what there is to show of them."""
+        """Replaces the run's days of the table by the rows, in one transaction, and then attaches their metadata."""
         import pandas as pd
 
         table = _table(context.asset_key)
@@ -87,7 +87,7 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
 
 
 class CSVFilesIOManager(dg.ConfigurableIOManager):
-    """Writes the answer of a Query over all days: the run's days to their own files, everything to the whole file.
+    """Writes the rows of a Query over all days: each of the run's days to its own file, and all days to one file.
 
     The asset `channel_reporting_csv` becomes `channel_reporting.csv` and `channel_reporting/<day>.csv` in `exports`.
     """
@@ -96,7 +96,7 @@ class CSVFilesIOManager(dg.ConfigurableIOManager):
     exports: str
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Stops a run at once whose exports folder cannot be written."""
+        """Stops the run at once if the exports folder cannot be written."""
         CSVFiles(Path(self.exports), "channel_reporting").prepare()
 
     def files(self, key: dg.AssetKey) -> CSVFiles:
@@ -155,7 +155,7 @@ def shown_if_known(
     days: Days,
     log: dg.DagsterLogManager,
 ) -> OfDays:
-    """What is to be shown of the days; nothing where that fails, since the rows are written: the log has the error."""
+    """The metadata of the days. If computing it fails, nothing: the rows are already written, and the log has the error."""
     try:
         return shown(warehouse, days)
     except Exception:
@@ -164,7 +164,7 @@ def shown_if_known(
 
 
 def describe_days(metadata: OfDays) -> None:
-    """Attaches metadata to each day of the run by itself; what is added to the output would stand at every day alike."""
+    """Attaches metadata to each day of the run separately. Metadata added to the output would appear on every day."""
     try:
         context = dg.AssetExecutionContext.get()
     except dg.DagsterInvariantViolationError:  # outside a run there is no materialization to describe

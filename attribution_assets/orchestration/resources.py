@@ -1,4 +1,4 @@
-"""The Dagster faces of ihc/: resources that answer journeys with IHC results."""
+"""Dagster resources over ihc/, which compute the IHC results of journeys."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class IHCResource(dg.ConfigurableResource[None], ABC):
-    """Whoever answers journeys with IHC results.
+    """Computes the IHC results of journeys.
 
-    `parameters` of the embedded model: a preset or a JSON file. `redistribution`: a JSON file, or none.
+    `parameters`: those of the embedded model, a preset or a JSON file. `redistribution`: a JSON file, or none.
     """
 
     parameters: str = "challenge"
@@ -38,12 +38,12 @@ class IHCResource(dg.ConfigurableResource[None], ABC):
 
 
 class EmbeddedIHCResource(IHCResource):
-    """The IHC model, computed here and offline."""
+    """The embedded IHC model, which runs offline on this machine."""
 
     _loaded: tuple[IHCParameters, Redistribution | None] | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Reads the parameters before the first step runs, so that wrong ones stop the run while nothing is written."""
+        """Reads the parameters before the first step runs, so that wrong ones stop the run before anything is written."""
         self._loaded = self._load()
 
     def answer(self, frames: Iterable[pd.DataFrame], *, refresh: bool = False) -> Results:
@@ -61,7 +61,7 @@ class EmbeddedIHCResource(IHCResource):
 class IHCApiResource(IHCResource):
     """The IHC API. Every answer is kept in the file `ledger`, and no journey that has been paid for is sent again.
 
-    Give the key as `dg.EnvVar("IHC_API_KEY")`: what stands here literally is stored in Dagster's history.
+    Give the key as `dg.EnvVar("IHC_API_KEY")`. A literal key would be stored in Dagster's history.
     """
 
     api_key: str = Field(repr=False)
@@ -78,11 +78,11 @@ class IHCApiResource(IHCResource):
     _service: IHCService | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Finds out what is missing before the first step runs."""
+        """Checks the settings before the first step runs."""
         self._service = self._connect()
 
     def answer(self, frames: Iterable[pd.DataFrame], *, refresh: bool = False) -> Results:
-        """The API's rows, in no order; with `refresh`, answers of the ledger are not used."""
+        """The API's rows, in no particular order. With `refresh`, answers in the ledger are not used."""
         return (self._service or self._connect()).answer(frames, refresh=refresh)
 
     def _connect(self) -> IHCService:

@@ -1,4 +1,4 @@
-"""What the UI shows beside each day of a table once it is written: the row of a query, and the rules it was computed by."""
+"""The metadata that the UI shows for each day of a table: the row of a query, and the rules that the day was computed by."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 
 
 def row_of_day(table: DailyTable, settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> OfDays:
-    """For each day the columns of its row in sql/shown_<table>.sql under their names there, and the rules.
+    """For each day, the columns of its row in sql/shown_<table>.sql under their names there, and the rules.
 
-    Without such a file, the rules alone.
+    If there is no such file, only the rules.
     """
     query = f"shown_{table.name}"
     has_query = (sql_folder() / f"{query}.sql").exists()

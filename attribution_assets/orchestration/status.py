@@ -24,10 +24,11 @@ RUNS = 1_000
 def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | None, end: str | None) -> list[dict[str, Any]]:
     """The days from `start` to `end`, both included (unset: all days that can run), ready for JSON.
 
-    Of each day: under `assets` each one's `state`, `missing`, `fresh` or `stale`, and `because`, why it is stale; `final_on`,
-    the last day whose conversions can change its report, and `final`, whether it is over; `last_run`, the day's newest run.
+    For each day: under `assets`, each asset's `state` (`missing`, `fresh` or `stale`) and `because`, why it is stale;
+    `final_on`, the last day whose conversions can change its report, and `final`, whether that day is over; `last_run`, the
+    day's newest run.
 
-    Raises NotFoundError where none of the days can run.
+    Raises NotFoundError if none of the days can run.
     """
     first, last = first_day(settings), last_day(settings)
     if max(start or first, first) > min(end or last, last):
@@ -110,7 +111,7 @@ def grouped(states: list[dict[str, Any]]) -> list[tuple[Days, dict[str, Any]]]:
 
 
 def reasons(states: list[dict[str, Any]]) -> list[str]:
-    """Why days are stale, a line for each asset and reason; not where it is so for the asset before it on the same day."""
+    """Why days are stale: a line for each asset and reason, unless the reason is another stale asset of the same day."""
     days: dict[tuple[str, str], list[str]] = {}
     for state in states:
         for asset, result in state["assets"].items():
