@@ -7,7 +7,7 @@ from typing import Any
 
 
 def number(value: float | None) -> str:
-    """The number with two decimals; nothing where it is undefined."""
+    """The number with two decimals; empty if it is undefined."""
     return "" if value is None else f"{value:,.2f}"
 
 
@@ -17,7 +17,7 @@ def as_markdown(name: str) -> str:
 
 
 def in_words(value: Any) -> str:
-    """A value of an offending row as people read it: no more digits than can be wrong, nothing for NULL."""
+    """A value of an offending row for people: no more digits than are significant, empty for NULL."""
     if isinstance(value, float):
         return f"{value:.10g}"
     return "" if value is None else str(value)

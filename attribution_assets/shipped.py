@@ -15,7 +15,7 @@ def read_sql(name: str) -> str:
 
 
 def sql_folder() -> Path:
-    """Where the SQL files are."""
+    """The folder with the SQL files."""
     return shipped("sql")
 
 

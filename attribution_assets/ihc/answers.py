@@ -1,4 +1,4 @@
-"""Recorded answers of the IHC service: reading them, and what the embedded model says to the same sessions."""
+"""Recorded answers of the IHC service: how to read them, and what the embedded model answers for the same sessions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLUMNS = ("request", "conversion_id", "session_id", "timestamp", "channel_label
 """What an answer needs; `conversion` and `impression_interaction`, which the service takes too, change nothing."""
 
 SUM_TOLERANCE = 0.002
-"""How far the ihc of a journey, as the service answers it, may sum to other than 1: it rounds to four digits."""
+"""How far the sum of a journey's ihc in the service's answer may be from 1: the service rounds to four digits."""
 
 
 @dataclass(frozen=True)

@@ -31,13 +31,13 @@ BELOW_ONE = 1 - 1e-6
 """The highest degree with which an initializer does not cut its journey."""
 
 THINNED_WITHIN = 2e-5
-"""Knots are left out where the line between the others gives their degree within this."""
+"""A knot is left out if the line between its neighbours gives its degree within this."""
 
 END = 9
-"""A membership goes on beyond its last look with the slope of so many of its last knots."""
+"""Beyond its last look, a membership continues with the slope of this many of its last knots."""
 
 WRITTEN_WITHIN = 0.001
-"""How far the ihc of 95 % of the checked sessions may be off for the parameters to be written."""
+"""How far off the ihc of 95 % of the checked sessions may be for the parameters to be written."""
 
 
 @dataclass(frozen=True)

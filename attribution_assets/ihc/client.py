@@ -1,4 +1,4 @@
-"""The IHC API's client: one request for some journeys, repeated while that can help, and its answer checked."""
+"""The client of the IHC API: sends one request for some journeys, retries it while that can help, and checks the answer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RETRY = Retry(total=6, backoff_factor=0.5, backoff_jitter=0.5, backoff_max=60)
 """How often a request is repeated, and how long to wait before: at once, then 1, 2, 4, 8, 16 s, and a random part of 0.5 s."""
 
 LONGEST_WAIT_SECONDS = 300
-"""A service that asks to wait longer (Retry-After) is not waited for."""
+"""If the service asks to wait longer than this (Retry-After), the client gives up."""
 
 ANSWERED = ("200", "206")
 
@@ -49,7 +49,7 @@ class Outcome(NamedTuple):
 
 
 class RefusedError(AttributionError):
-    """The service refuses the key: no request of this run will be answered."""
+    """The service rejects the key, so it will answer no request of this run."""
 
 
 class _NoAnswerError(Exception):
@@ -106,7 +106,7 @@ class IHCClient:
                 return Outcome({}, {journey.conv_id: reason for journey in journeys}, tries)
 
     def _wait(self, retry: Retry, failure: _NoAnswerError, stop: Event) -> Retry:
-        """Waits as long as it takes before another try, and gives the retries that are left."""
+        """Waits before another try, and returns the retries that are left."""
         retry = retry.increment("POST", self.url, error=failure)
         asked_by = failure.response.raw if failure.response is not None else None
         try:
@@ -168,7 +168,7 @@ class IHCClient:
 
 
 class _Session(requests.Session):
-    """Follows no redirect, nor looks where it leads: the key is for one host alone."""
+    """Follows no redirect, because the key is for one host only."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None
@@ -232,7 +232,7 @@ def _what_is_wrong(journey: Journey, rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _root(error: BaseException) -> BaseException:
-    """What happened first, of an error that was wrapped on its way."""
+    """The original error inside a wrapped one."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     return error

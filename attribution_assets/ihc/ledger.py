@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Account:
-    """Who was asked how: all that determines an answer beside the journey."""
+    """Everything that determines an answer, except the journey."""
 
     url: str
     conv_type_id: str
@@ -53,7 +53,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The answers in the file at `path`, which the first one creates. Safe for several threads and processes.
+    """The answers in the file at `path`, which the first answer creates. Safe for several threads and processes.
 
     All methods raise AttributionError where the file cannot be read or written.
     """
@@ -61,9 +61,9 @@ class Ledger:
     path: Path
 
     def find(self, account: Account, journeys: Iterable[Journey]) -> dict[str, Answer]:
-        """The answers that the account has for these journeys, the newest of each, by conversion.
+        """The account's newest answer for each of these journeys, by conversion.
 
-        Of a journey with sessions left out, an answer for the whole of it, from when the limit was higher, comes first.
+        If sessions of a journey are left out, an answer for the whole journey, from when the limit was higher, comes first.
         """
         if not self._exists:
             return {}
@@ -81,7 +81,7 @@ class Ledger:
         return known
 
     def record(self, account: Account, answers: Iterable[tuple[Journey, Answer]]) -> None:
-        """Keeps the answers for good: they are on the disk when this returns."""
+        """Stores the answers permanently: they are on the disk when this returns."""
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
         rows = [
             (account.key(journey), *account.columns, _json(journey.sessions), _json(answer), now) for journey, answer in answers
@@ -95,11 +95,11 @@ class Ledger:
             )
 
     def answers(self, account: Account) -> pd.DataFrame:
-        """The account's answers, the newest of each journey, in the columns of recorded answers (see `read_answers`).
+        """The account's newest answer for each journey, in the columns of recorded answers (see `read_answers`).
 
-        `request` numbers the journeys. An account without a conv_type_id stands for the only one here with its redistribution.
-        Raises NotReadyError where there is no ledger yet, and AttributionError where it has no answers of the account: it says
-        which it has.
+        `request` numbers the journeys. An account without a conv_type_id means the only stored one with its redistribution.
+        Raises NotReadyError if there is no ledger yet, and AttributionError if it has no answers for the account, which names
+        the accounts that it has.
         """
         if not self._exists:
             raise NotReadyError(f"There is no ledger {self.path} yet. The first answer of the IHC API creates it.")
@@ -127,7 +127,7 @@ class Ledger:
 
     @contextmanager
     def sole_sender(self) -> Iterator[None]:
-        """Waits until nobody else sends journeys whose answers are kept here, and holds them up: no two pay for one journey."""
+        """Waits until no other process sends journeys to this ledger, and makes others wait: no journey is paid for twice."""
         with self._connect() as connection:  # if it cannot be written, that is said before anything is paid for
             connection.execute("BEGIN IMMEDIATE")
             connection.rollback()

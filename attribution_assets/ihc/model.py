@@ -77,7 +77,7 @@ def attribute(
 def ihc(journeys: EngagedJourneys, parameters: IHCParameters, redistribution: Redistribution | None = None) -> Credit:
     """The formula: the credit of each session, shape (sessions,) each.
 
-    Every journey is computed by itself, whatever stands beside it.
+    Each journey is computed on its own, regardless of the others.
 
     Source: recovered from recorded answers of the IHC API, which publishes none; see docs/models.md.
     """
@@ -116,10 +116,10 @@ def ihc(journeys: EngagedJourneys, parameters: IHCParameters, redistribution: Re
 
 
 def move(journeys: Journeys, shares: Floats, rule: PhaseRedistribution) -> Floats:
-    """The shares of one phase after the named channels gave theirs away, shape (sessions,); a journey's sum stays.
+    """The shares of one phase after the named channels gave theirs away, shape (sessions,). A journey's sum does not change.
 
-    `shares`, shape (sessions,): 0 to 1. A share below 2.2e-308, where floats lose their precision, receives nothing. Every
-    journey is computed by itself, whatever stands beside it.
+    `shares`, shape (sessions,): 0 to 1. A share below 2.2e-308, where floats lose their precision, receives nothing. Each
+    journey is computed on its own, regardless of the others.
 
     Source: our reading of the service's description, which gives no formula; see docs/models.md.
     """

@@ -1,4 +1,4 @@
-"""Journeys as the IHC API is sent them: whole conversions, packed into as few requests as its limits allow."""
+"""Journeys as they are sent to the IHC API: whole conversions, packed into as few requests as its limits allow."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SENT_COLUMNS = (
 
 @dataclass(frozen=True)
 class Journey:
-    """The sessions of one conversion in order of time: the latest ones, which are sent, and earlier ones that are too many."""
+    """The sessions of one conversion in order of time: the latest, which are sent, and the earlier ones that do not fit."""
 
     conv_id: str
     conv_date: str
@@ -37,7 +37,7 @@ class Journey:
 
     @property
     def whole(self) -> Journey:
-        """The same journey with nothing left out, as a service with a higher limit was sent it."""
+        """The same journey with nothing left out, as it was sent under a higher limit."""
         return Journey(self.conv_id, self.conv_date, self.left_out + self.sessions, [])
 
 
@@ -60,10 +60,10 @@ def journeys_of(rows: pd.DataFrame, max_sessions: int) -> Iterator[Journey]:
 
 
 def pack(journeys: Sequence[Journey], max_journeys: int, max_sessions: int) -> list[list[Journey]]:
-    """Puts whole journeys into requests of at most so many journeys and sessions, in as few as two simple ways give.
+    """Packs whole journeys into requests within both limits, by whichever of two simple methods needs fewer requests.
 
-    First fit from the longest down wastes few sessions; the longest into the emptiest request keeps both limits in balance.
-    Which journeys there are decides, not their order.
+    First fit, longest first, wastes few sessions. Putting the longest into the emptiest request balances both limits. The
+    order of the journeys does not matter.
     """
     longest_first = sorted(journeys, key=lambda journey: (-len(journey.sessions), journey.conv_id))
     fitted = _first_fit(longest_first, max_journeys, max_sessions)
@@ -74,7 +74,7 @@ def pack(journeys: Sequence[Journey], max_journeys: int, max_sessions: int) -> l
 
 
 def _evenly(journeys: Sequence[Journey], count: int, max_journeys: int, max_sessions: int) -> list[list[Journey]]:
-    """So many requests, each journey in turn into the one with the fewest sessions; none where a journey does not fit."""
+    """`count` requests; each journey in turn goes into the one with the fewest sessions. Empty if a journey does not fit."""
     requests: list[list[Journey]] = [[] for _ in range(count)]
     open_ = [(0, at) for at in range(count)]  # sessions and number of each request that is not full: a heap
     for journey in journeys:

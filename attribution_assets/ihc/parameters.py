@@ -1,4 +1,4 @@
-"""The parameters of the IHC model: what an account's training gave, as JSON; and how such files are read."""
+"""The parameters of the IHC model: the result of an account's training, as JSON, and how such files are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PRESETS = tuple(sorted(path.stem for path in _PRESET_FOLDER.glob("*.json")))
 """The parameters that come with the package."""
 
 OUTPUTS = ("initializer", "holder", "closer", "ihc")
-"""What the model gives each session: its credit in the three phases, and the three weighed together."""
+"""What the model gives each session: its credit in the three phases, and their weighted combination."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Knot = tuple[Annotated[float, Field(ge=0)], Share]
@@ -45,7 +45,7 @@ class Phases(BaseModel):
 
 
 class IHCParameters(BaseModel):
-    """What the model needs beside the journeys.
+    """What the model needs in addition to the journeys.
 
     `phase_weights` weigh the three phases; `channel_weights` favour channels in a phase (1 for a channel not named);
     the memberships are piecewise linear tables of (hours, degree), two knots at one hour making a jump.
@@ -83,7 +83,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def is_file(name: str) -> bool:
-    """Whether a file has this path; text that is no path at all has none."""
+    """Whether there is a file with this path. False for text that cannot be a path."""
     try:
         return Path(name).expanduser().is_file()
     except (OSError, RuntimeError):  # no name of a file, or of a user's home

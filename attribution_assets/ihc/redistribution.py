@@ -12,7 +12,7 @@ from attribution_assets.ihc.parameters import Share, is_file, read_json
 
 
 class PhaseRedistribution(BaseModel):
-    """Which channels give their shares of a phase away, to which side in time, and from which share on a session receives."""
+    """Which channels give away their shares of a phase, in which direction in time, and the smallest share that receives."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -1,4 +1,4 @@
-"""IHC results from the API: what the ledger holds is taken from it, what it lacks is sent, and what stays open is said."""
+"""IHC results from the API: known answers come from the ledger, other journeys are sent, and missing answers are reported."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from attribution_assets.ihc.parameters import OUTPUTS, IHCParameters
 from attribution_assets.ihc.redistribution import Redistribution, with_redistribution
 
 GIVE_UP_AFTER = 5
-"""After so many requests in a row without any answer the service is taken to be down, and nothing more is sent."""
+"""After this many requests in a row without an answer, the service counts as down, and nothing more is sent."""
 
 LongJourneys = Literal["latest", "fail"]
 
 Find = Callable[[Sequence[Journey]], dict[str, Answer]]
-"""Gives the answers that are known already, by conversion."""
+"""Returns the answers that are already known, by conversion."""
 
 ALWAYS_COUNTED = ("conversions", "taken from the ledger", "answered by the API", "requests")
-"""What is counted in every run, also where it is 0; other counts are shown only where they are not."""
+"""The counts that every run shows, even if they are 0. Other counts are shown only if they are not 0."""
 
 ESTIMATED = ("conversions", "sessions", "in the ledger", "to send", "sessions to send", "requests", "longer than a request")
 
@@ -51,7 +51,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may hold, and how many requests may be under way."""
+    """How much one request may contain, and how many requests may be in flight."""
 
     journeys: int = 100
     sessions: int = 3000
@@ -76,7 +76,7 @@ class IHCService:
 
     @property
     def account(self) -> Account:
-        """Under which the ledger keeps the answers."""
+        """The account under which the ledger keeps the answers."""
         return Account(self.client.url, self.client.conv_type_id, self.client.redistribution)
 
     def answer(self, frames: Iterable[pd.DataFrame], *, refresh: bool = False) -> Results:
@@ -119,9 +119,9 @@ class IHCService:
         return summary
 
     def _finder(self, refresh: bool, held: ExitStack) -> Find:
-        """Looks journeys up in the ledger.
+        """Returns a function that looks journeys up in the ledger.
 
-        From the first one that it lacks on, nobody else sends (until `held` ends); what others have sent before is known.
+        From the first missing answer on, no other process sends (until `held` ends), and what others sent before is known.
         """
         sole_sender = False
 
@@ -199,7 +199,7 @@ class IHCService:
 def estimate(
     frames: Iterable[pd.DataFrame], account: Account, ledger: Ledger, limits: Limits, long_journeys: LongJourneys = "latest"
 ) -> dict[str, int]:
-    """What the IHC results of these frames would take; sends nothing.
+    """What it would take to compute the IHC results of these frames; sends nothing.
 
     Counts `conversions` and their `sessions`, the conversions `in the ledger`, those `to send` with the `sessions to send`, the
     `requests` that takes if none has to be repeated, and the journeys `longer than a request`.

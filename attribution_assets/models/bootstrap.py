@@ -8,7 +8,7 @@ import pandas as pd
 from attribution_assets.models.journeys import Floats, Ints
 
 RESAMPLES = 1_000
-"""How often the conversions are drawn anew."""
+"""How often the conversions are resampled."""
 
 INTERVAL = (0.05, 0.95)
 """The quantiles between which 90 % of the draws lie."""

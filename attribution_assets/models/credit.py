@@ -13,7 +13,7 @@ from attribution_assets.models.registry import BY_NAME, LEARNED
 from attribution_assets.models.rules import ModelRules
 
 ROUNDING = 1e-12
-"""Up to so far from 0 a value of a channel may be rounding alone."""
+"""A channel's value this close to 0 may be nothing but rounding."""
 
 
 def attribute(journeys: pd.DataFrame, rules: ModelRules, values: pd.DataFrame) -> pd.DataFrame:
@@ -73,8 +73,8 @@ def _worth(values: pd.DataFrame, model: str, day: npt.NDArray[np.object_], chann
 def learn(journeys: Journeys, converted: Bools, model: str, rules: ModelRules) -> Floats:
     """What every channel is worth to a model that learns, shape (labels,), from journeys that are simplified already.
 
-    `converted`, shape (journeys,): whether the journey ends in a conversion. What lies within rounding of 0 is 0: else it would
-    decide how a journey of such channels is shared. Raises AttributionError for a model that does not learn.
+    `converted`, shape (journeys,): whether the journey ends in a conversion. A value within rounding of 0 becomes 0: otherwise
+    it would decide how a journey of such channels is shared. Raises AttributionError for a model that does not learn.
     """
     entry = BY_NAME.get(model)
     if entry is None or entry.learn is None:
@@ -100,8 +100,8 @@ def credit(journeys: Journeys, model: str, rules: ModelRules, worth: Floats | No
 def by_worth(journeys: Journeys, worth: Floats) -> Floats:
     """A journey's credit shared among its channels by their values, and a channel's equally among its sessions there.
 
-    So a channel that comes twice has no more than one that comes once. A negative value counts as 0; where all channels of a
-    journey have 0, its sessions get the same. `worth`, shape (sessions,): the value of each session's channel.
+    So a channel that appears twice gets no more than one that appears once. A negative value counts as 0. If all channels of a
+    journey have 0, its sessions get equal credit. `worth`, shape (sessions,): the value of each session's channel.
     """
     if not len(journeys):
         return np.zeros(0)

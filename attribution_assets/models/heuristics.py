@@ -62,9 +62,9 @@ def position_based(journeys: Journeys, position_shares: PositionShares = U_SHAPE
     """Fixed shares by position, shape (sessions,): U with shares of first, last and others, W with one of the middle as well.
 
     The share of the others is divided equally among them. The middle is session (n + 1) / 2 of n, rounded down; the first and
-    the last are not also middle. What a journey has nobody for (others, a middle) is left out, and the rest normed to 1; so of
-    two sessions each gets its share of first + last, and one session gets all. Where all that is left is 0, all get the same.
-    With middle = 0 the middle session is one of the others.
+    the last are not also middle. If a journey has no others or no middle, their share is left out and the rest is normed to 1:
+    of two sessions, each gets its share of first + last, and a single session gets all. If all remaining shares are 0, all
+    sessions get the same. With middle = 0, the middle session is one of the others.
     Source: Google Analytics, "About attribution" (position-based, 40/20/40); Bizible, "W-shaped attribution" (30/30/30/10).
     """
     import numpy as np

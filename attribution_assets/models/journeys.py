@@ -63,7 +63,7 @@ class Journeys:
 
     @cached_property
     def last(self) -> Ints:
-        """Where the last session of each journey stands, shape (journeys,)."""
+        """The index of the last session of each journey, shape (journeys,)."""
         return self.offsets + self.sizes - 1
 
     @cached_property
@@ -93,14 +93,14 @@ class Journeys:
         return np.array([label in names for label in self.labels], dtype=bool)[self.channel]
 
     def last_of(self, sessions: Bools) -> Ints:
-        """Where the last of these sessions stands in each journey, its very last where it has none, shape (journeys,)."""
+        """The index of the last of these sessions in each journey, or of its last session if it has none, shape (journeys,)."""
         if not len(self):
             return self.offsets
         latest = np.maximum.reduceat(np.where(sessions, np.arange(len(sessions)), -1), self.offsets)
         return np.where(latest >= 0, latest, self.last)
 
     def all_to(self, sessions: Ints) -> Floats:
-        """Credit 1 to the sessions that stand there, one of each journey, and 0 to all others, shape (sessions,)."""
+        """Credit 1 for the sessions at these indexes, one per journey, and 0 for all others, shape (sessions,)."""
         credit = np.zeros(len(self.time))
         credit[sessions] = 1
         return credit
@@ -118,7 +118,7 @@ class Journeys:
         return weights / np.where(total > 0, total, self.sizes)[self.journey]
 
     def only(self, sessions: Bools) -> Journeys:
-        """The journeys with these sessions alone; one that has none of them is gone."""
+        """The journeys with only these sessions. A journey that has none of them is dropped."""
         journey = self.journey[sessions]
         return Journeys(np.flatnonzero(np.diff(journey, prepend=-1)), self.time[sessions], self.channel[sessions], self.labels)
 

@@ -54,9 +54,9 @@ def markov(journeys: Journeys, converted: Bools, *, order: int = 1, non_converti
 
 
 def _conversion_probability(chain: Chain, left: Bools) -> float:
-    """From START, if only the states in `left` are left: a walk that comes to another one does not convert.
+    """The probability from START if only the states in `left` are left: a walk that reaches another state does not convert.
 
-    To states in which a channel stands earlier leads no way but through one in which it is the latest.
+    A state that has a channel at an earlier place is reached only through a state in which that channel is the latest.
     """
     from scipy.sparse import csc_array, eye_array
     from scipy.sparse.linalg import spsolve
@@ -97,7 +97,7 @@ def _chain(journeys: Journeys, converted: Bools, order: int) -> Chain:
 
 
 def _counted(numbers: Ints, below: int) -> tuple[Ints, Ints]:
-    """The numbers that occur, in order, and how often each does; by a table of all numbers where that is not too long."""
+    """The numbers that occur, in order, and how often. Uses a table of all numbers if that is not too long."""
     if below > 2 * len(numbers):
         return np.unique_counts(numbers)
     counts = np.bincount(numbers)

@@ -17,10 +17,10 @@ class Model:
     A fixed rule has `credit(journeys, **settings)`: the credit of each session, shape (sessions,), 0 to 1, summing to 1 in each
     journey. A model that learns has `learn(journeys, converted, **settings)`: the value of each channel, shape (labels,), from
     which its credit follows (`by_worth`); `converted`, shape (journeys,): whether the journey ends in a conversion. IHC has
-    neither: its credit stands in attribution_customer_journey.
+    neither: its credit is stored in attribution_customer_journey.
 
-    `uses`: the fields of ModelRules that the function takes as keyword arguments. It gets no others, so what it learns depends
-    on no others.
+    `uses`: the fields of ModelRules that the function takes as keyword arguments. It gets no other fields, so its result cannot
+    depend on them.
     """
 
     name: str

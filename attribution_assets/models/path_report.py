@@ -11,7 +11,7 @@ SECTIONS = ("path", "length", "lag", "channel")
 """What an item of the report is: a path, a number of sessions, a number of days, a channel."""
 
 TOP_PATHS = 100
-"""How many paths are kept: those with the most conversions."""
+"""How many paths are kept, the ones with the most conversions."""
 
 SEPARATOR = " > "
 """Between the channels of a path."""

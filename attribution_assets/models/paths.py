@@ -9,7 +9,7 @@ from attribution_assets.models.rules import ModelRules
 
 
 def simplify(journeys: Journeys, rules: ModelRules) -> tuple[Journeys, Bools]:
-    """The journeys by the path rules, and which of the sessions given are left, shape (sessions,). No journey is gone."""
+    """The journeys after the path rules, and which of the sessions remain, shape (sessions,). No journey is dropped."""
     path = rules.path
     journeys = _relabelled(journeys, path.grouped(journeys.labels))
     left = np.ones(len(journeys.time), dtype=bool)
@@ -35,9 +35,9 @@ def simplify(journeys: Journeys, rules: ModelRules) -> tuple[Journeys, Bools]:
 
 
 def _relabelled(journeys: Journeys, names: list[str]) -> Journeys:
-    """The journeys with other names for their labels, equal ones as one.
+    """The journeys with new names for their labels; equal names become one label.
 
-    In alphabetical order: no sum rounds otherwise because channels were met in another order, as in a longer range of days.
+    Labels are in alphabetical order, so that sums round the same way whatever the order in which channels were met.
     """
     labels = tuple(sorted(set(names)))
     number = np.array([labels.index(name) for name in names], dtype=np.int64)

@@ -14,7 +14,7 @@ from attribution_assets.models.model import Model
 from attribution_assets.models.registry import LEARNED, MODELS, REGISTRY
 
 LEARNED_FROM = ("training_days", "direct_channels", "path")
-"""The fields of ModelRules that decide what every model learns: of which days its journeys are, and what it sees of them."""
+"""The fields of ModelRules that decide what every model learns: the days of its journeys, and what it sees of them."""
 
 HASHED_AT_DEFAULT = frozenset(
     {
@@ -44,11 +44,11 @@ class PathRules:
     last_sessions: int | None = None
 
     def grouped(self, labels: Iterable[str]) -> list[str]:
-        """For each channel the one that stands for it."""
+        """For each channel, its group."""
         return [self.channel_groups.get(label, label) for label in labels]
 
     def __str__(self) -> str:
-        """In a few words, as on every row."""
+        """The rules in a few words, as stored on every row."""
         parts = [
             "grouped channels" if self.channel_groups else "",
             f"without {', '.join(sorted(self.exclude_channels))}" if self.exclude_channels else "",
@@ -118,10 +118,10 @@ def _as_json(value: object) -> object:
 
 
 def read_channel_groups(path: Path) -> dict[str, str]:
-    """The groups of a CSV file with the columns `channel_name` and `channel_group`: for a channel, what stands for it.
+    """The groups in a CSV file with the columns `channel_name` and `channel_group`, by channel.
 
-    A channel that is not named stands for itself. Raises AttributionError for a file that cannot be read, other columns, an
-    empty name, and a channel that is named twice.
+    A channel that is not listed is its own group. Raises AttributionError for a file that cannot be read, other columns, an
+    empty name, and a channel that is listed twice.
     """
     groups: dict[str, str] = {}
     try:

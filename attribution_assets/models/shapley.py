@@ -9,10 +9,10 @@ import numpy as np
 from attribution_assets.models.journeys import Bools, Floats, Ints, Journeys
 
 EXACT_CHANNELS = 16
-"""Up to so many channels every set of them is looked at, 65,536 at most."""
+"""Up to this many channels, every set of them is evaluated: 65,536 at most."""
 
 ORDERS = 2_000
-"""With more channels: how many random orders of them, every other one the reverse of the one before."""
+"""With more channels, how many random orders are drawn. Every second one is the reverse of the one before."""
 
 
 def shapley(journeys: Journeys, converted: Bools, *, seed: int = 0) -> Floats:

@@ -42,7 +42,7 @@ class CSVFiles:
         return self.folder / self.name / f"{day}.csv"
 
     def prepare(self) -> None:
-        """Makes the folders. Raises AttributionError where they cannot be written."""
+        """Creates the folders. Raises AttributionError if they cannot be written."""
         try:
             self.of_day("day").parent.mkdir(parents=True, exist_ok=True)
             self._lock_file.touch()
@@ -72,8 +72,9 @@ class CSVFiles:
     def replace(self, days: Days, day_column: str, all_days: Callable[[], Rows]) -> dict[str, int]:
         """Writes the files of these days and the whole one, and returns the number of rows of each day.
 
-        `all_days` is called under a lock that all writers share, so that of two runs the later one has seen both.
-        UTF-8, `\\n`, floats as plain decimals with 6 places, None as an empty field; a day without rows is a header.
+        `all_days` is called under a lock that all writers share, so that the later of two runs sees the rows of both.
+        Files are UTF-8 with `\\n`, floats are plain decimals with 6 places, None is an empty field. A day without rows has only
+        the header.
         """
         self.prepare()
         with FileLock(self._lock_file):

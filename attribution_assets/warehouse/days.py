@@ -58,7 +58,7 @@ def is_date(text: str) -> bool:
 
 
 def shift(day: str, days: int) -> str:
-    """The date so many days later (earlier, if negative), as ISO text."""
+    """The date `days` days later (earlier if negative), as ISO text."""
     return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
 
 

@@ -14,12 +14,12 @@ UNITS = 2**60
 
 
 class ExactTotal:
-    """`exact_total(x)`: the sum of the numbers, NULL passed over; the same in whatever order they come.
+    """`exact_total(x)`: the sum of the numbers without NULLs, the same whatever their order.
 
-    Of rows that are all NULL it is 0.0. Of no row at all (only without GROUP BY) Python's sqlite3 answers NULL by itself.
+    If all rows are NULL, it is 0.0. If there are no rows at all (only without GROUP BY), Python's sqlite3 returns NULL.
 
-    A floating sum depends on the order of its terms, which two engines, or two threads, do not share. So each number is cut to
-    whole units of 2^-60, and these are added up exactly.
+    A floating-point sum depends on the order of its terms, which differs between engines and threads. So each number is cut
+    to whole units of 2^-60, and these are added up exactly.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class ExactTotal:
         self.units = 0
 
     def step(self, number: object) -> None:
-        """Adds a number; what is none is the business of the guards, which say so."""
+        """Adds a number. Anything else is ignored here, because the guards report it."""
         if isinstance(number, int | float) and math.isfinite(number):
             self.units += math.floor(number * float(UNITS))
 
@@ -38,7 +38,7 @@ class ExactTotal:
 
 
 def days_before(day: str | None, days: int) -> str | None:
-    """`days_before(day, n)`: the date n days before the day, both as text; NULL where it is no date."""
+    """`days_before(day, n)`: the date n days before the day, both as text. NULL if the day is not a date."""
     try:
         return (date.fromisoformat(day or "") - timedelta(days=days)).isoformat()
     except (ValueError, OverflowError):
@@ -46,7 +46,7 @@ def days_before(day: str | None, days: int) -> str | None:
 
 
 def group_of(channel: str | None, groups: str) -> str | None:
-    """`group_of(channel, groups)`: the channel that stands for it by the JSON object `groups`; without an entry, itself."""
+    """`group_of(channel, groups)`: the channel's group in the JSON object `groups`, or the channel itself if it has none."""
     return _groups(groups).get(channel or "", channel)
 
 
@@ -57,12 +57,12 @@ def _groups(text: str) -> dict[str, str]:
 
 
 def digest(text: str | None) -> str:
-    """`digest(text)`: a hash of the text, 16 hexadecimal digits; nothing of nothing. SQLite only."""
+    """`digest(text)`: a hash of the text, 16 hexadecimal digits; empty for NULL. SQLite only."""
     return "" if text is None else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def add_to(connection: sqlite3.Connection) -> None:
-    """Makes the functions known to an SQLite connection."""
+    """Registers the functions with an SQLite connection."""
     connection.create_aggregate("exact_total", 1, ExactTotal)  # type: ignore[arg-type]  # typeshed wants step(*args)
     connection.create_function("days_before", 2, days_before, deterministic=True)
     connection.create_function("group_of", 2, group_of, deterministic=True)

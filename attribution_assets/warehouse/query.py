@@ -1,4 +1,4 @@
-"""Query and Frames: the forms in which an asset hands over its rows, computed by the database, or by itself piece by piece."""
+"""Query and Frames: how an asset returns its rows, computed by the database or by the asset itself, piece by piece."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a statement reads, as SQLite itself says when it prepares it: tables, columns and parameters."""
+"""What a statement reads, as SQLite reports it when it prepares the statement: tables, columns and parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schema as data: what sql/challenge_db_create.sql says of tables, columns, keys and indexes."""
+"""The schema as data: the tables, columns, keys and indexes in sql/challenge_db_create.sql."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SOURCES = ("session_sources", "session_costs", "conversions")
 """The tables (or views) that the user fills; the pipeline reads them and never creates them."""
 
 META = "attribution_meta"
-"""The table that says of the file how far its schema is, and which database it is; no results."""
+"""The table with the file's schema version and the database's id. It holds no results."""
 
 BROKEN_ROWS = {"broken_session": "session_sources", "broken_conversion": "conversions"}
 """A view of a connection -> the source of which it has the broken rows."""
@@ -49,7 +49,7 @@ class Table:
         return tuple(column.name for column in self.columns)
 
     def check(self, columns: Sequence[str]) -> None:
-        """Raises AttributionError where rows with these columns lack one of the table's, or have another, or one twice."""
+        """Raises AttributionError if a column of the table is missing from these, or if one is unknown or listed twice."""
         missing = [column for column in self.column_names if column not in columns]
         unknown = [column for column in columns if column not in self.column_names]
         twice = sorted({column for column in columns if columns.count(column) > 1})
@@ -85,7 +85,7 @@ def add_views(connection: sqlite3.Connection) -> None:
 
 
 def empty_database() -> sqlite3.Connection:
-    """A database in memory with every declared table and index and our functions; whoever calls this closes it."""
+    """A database in memory with every declared table and index and our functions. The caller closes it."""
     connection = sqlite3.connect(":memory:")
     functions.add_to(connection)
     connection.executescript(read_sql("challenge_db_create"))

@@ -35,16 +35,16 @@ THREADS = min(os.cpu_count() or 1, 4)
 """How many threads DuckDB has."""
 
 MEGABYTES, PART_OF_FILE = 40, 1 / 40
-"""What DuckDB may use for each thread before it goes on in temporary files: so much, and so much of the SQLite file's size.
+"""How much memory DuckDB may use per thread before it uses temporary files: a fixed part, and a part of the file's size.
 
-With half of that, some queries give up.
+With half of it, some queries fail.
 """
 
 FEWEST_LOOKUPS = 120_000
-"""SQLite looks up so many rows in the time in which a process with DuckDB starts."""
+"""How many rows SQLite looks up in the time that a process with DuckDB takes to start."""
 
 ROWS_PER_LOOKUP = 20
-"""How many rows DuckDB reads from an SQLite file in the time in which SQLite looks one up by an index."""
+"""How many rows DuckDB reads from an SQLite file in the time that SQLite takes to look one up by an index."""
 
 READS_AS = {"text": r"char|clob|text", "integer": r"int", "real": r"real|floa|doub"}
 """Declared type in our schema -> the types, as a user declares them, that DuckDB reads as the same."""
@@ -87,7 +87,7 @@ def _say_once(message: str) -> None:
 
 
 def _obstacle(connection: sqlite3.Connection, path: Path, query: Query) -> str | None:
-    """Why DuckDB is not there, or might read the query's tables otherwise than SQLite does."""
+    """Why DuckDB is not available, or might read the query's tables differently from SQLite."""
     if not is_installed():
         return "DuckDB is not installed (pip install 'attribution_assets[duckdb]')"
     if not os.access(path, os.W_OK):
@@ -133,9 +133,9 @@ class QueryAnswer:
     path: Path
 
     def compute(self, source: Path, query: Query) -> None:
-        """Fills the file, in a process of its own; whoever calls this holds the source's write lock, so that it stands still.
+        """Fills the file, in a separate process. The caller holds the source's write lock, so that the source does not change.
 
-        DuckDB carries an SQLite of its own. In this process, closing its file would release our locks on it.
+        DuckDB contains its own SQLite. If it ran in this process, closing the file would release our locks on it.
         Raises DuckDBError.
         """
         needed = reads(query.text).parameters
@@ -168,6 +168,6 @@ def _megabytes(source: Path) -> int:
 
 @contextmanager
 def new_answer() -> Iterator[QueryAnswer]:
-    """A place for an answer, removed in the end."""
+    """A temporary place for an answer."""
     with tempfile.TemporaryDirectory(prefix="attribution-", ignore_cleanup_errors=True) as folder:
         yield QueryAnswer(Path(folder) / "answer.db")

@@ -1,7 +1,7 @@
-"""The process in which DuckDB computes one SELECT. It alone opens the database there, and imports nothing of ours.
+"""The process in which DuckDB computes one SELECT. Only DuckDB opens the database here, and nothing of the package is imported.
 
-Its task comes as one line of JSON on standard input, which stays open as long as whoever started it lives; its answer is a
-table in an SQLite file of its own. Fails with DuckDB's message on standard error.
+It reads its task as one line of JSON from standard input, which stays open as long as its parent lives. It writes its answer as
+a table in a separate SQLite file. If it fails, DuckDB's message is on standard error.
 """
 
 import json

@@ -1,1 +1,1 @@
-"""An SQLite file as a warehouse: reading, writing days, the demands on the tables that the user fills, sample data."""
+"""An SQLite file as a warehouse: reading, replacing days, checking the tables that the user fills, sample data."""

@@ -48,9 +48,9 @@ class SQLiteWarehouse:
 
     path: Path
     busy_timeout: float = 300
-    """For how many seconds another writer is waited for."""
+    """How many seconds to wait for another writer."""
     compute: Compute = "auto"
-    """Who computes what reads many rows: `sqlite`, `duckdb`, or `auto`, the faster one."""
+    """Which engine runs the large queries: `sqlite`, `duckdb`, or `auto`, which chooses the faster one."""
 
     @contextmanager
     def connect(self) -> Iterator[sqlite3.Connection]:
@@ -221,7 +221,7 @@ class SQLiteWarehouse:
                 yield from in_frames(cursor, table, rows_per_frame)
 
     def differing_days(self, table: Table, day_column: str, days: Days, query: Query) -> set[str]:
-        """Those of the days of which the table holds other rows than the query gives now."""
+        """The days whose rows in the table differ from what the query returns now."""
         columns = ", ".join(table.column_names)
         as_stored = ", ".join(f"CAST({column.name} AS {column.type}) AS {column.name}" for column in table.columns)
         stored = f"SELECT {columns} FROM {table.name} WHERE {day_column} BETWEEN $first_day AND $last_day"
@@ -238,7 +238,7 @@ class SQLiteWarehouse:
 
     @contextmanager
     def rows_of(self, query: Query) -> Iterator[sqlite3.Cursor]:
-        """The query's rows, computed by whoever is faster. Raises AttributionError where a source is missing or broken."""
+        """The query's rows, computed by the faster engine. Raises AttributionError if a source is missing or broken."""
         with self.connect() as connection:
             check_sources(connection, self.path, query)
             _check_guards(connection, query)
@@ -257,7 +257,7 @@ class SQLiteWarehouse:
         yield query.text, query.parameters
 
     def _computed_for_a_reader(self, connection: sqlite3.Connection, answer: QueryAnswer, query: Query) -> bool:
-        """As `_computed`; a writer is not waited for, since SQLite can read beside it."""
+        """Like `_computed`, but does not wait for a writer, because SQLite can read while another process writes."""
         connection.execute("PRAGMA busy_timeout = 0")
         try:
             with _transaction(connection):
@@ -270,7 +270,7 @@ class SQLiteWarehouse:
             connection.execute(f"PRAGMA busy_timeout = {int(self.busy_timeout * 1000)}")
 
     def _computed(self, answer: QueryAnswer, query: Query) -> bool:
-        """Whether DuckDB has filled the answer. The caller holds the write lock, and has SQLite compute if not."""
+        """Whether DuckDB has filled the answer. The caller holds the write lock and, if not, lets SQLite compute."""
         try:
             answer.compute(self.path, query)
         except DuckDBError as error:

@@ -28,7 +28,7 @@ HAS_TYPE: Mapping[str, Callable[[pd.Series], bool]] = {
 
 
 def in_frames(cursor: sqlite3.Cursor, table: Table, rows_per_frame: int) -> Iterator[pd.DataFrame]:
-    """The cursor's rows, those with one leading key together."""
+    """The cursor's rows; rows with the same leading key stay together."""
     columns = [column for column, *_ in cursor.description]
     leading = columns.index(table.key[0])
     held: list[tuple[Any, ...]] = []
@@ -58,7 +58,7 @@ def _frame(rows: Sequence[tuple[Any, ...]], table: Table, columns: Sequence[str]
 
 
 def stage(connection: sqlite3.Connection, table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame]) -> bool:
-    """Puts the frames into a temporary table, which lies in a file of its own: nothing is locked while they arrive.
+    """Puts the frames into a temporary table, which is in a separate file, so that nothing is locked while they arrive.
 
     Returns whether their dtypes make it certain that all values are of the declared types.
     """
@@ -83,12 +83,12 @@ def stage(connection: sqlite3.Connection, table: Table, rows: pd.DataFrame | Ite
 
 
 def _values(column: pd.Series) -> list[Any]:
-    """The column as SQLite takes it; what is missing is None."""
+    """The column's values for SQLite; missing values are None."""
     return (column.astype(object).where(column.notna(), None) if column.hasnans else column).tolist()
 
 
 def _frames(table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """The frames, checked to be some; an SQLite error of whoever computes them is not taken for one of this file."""
+    """The frames, each checked to be one. An SQLite error raised while computing them is not reported as one of this file."""
     try:
         for frame in [rows] if isinstance(rows, pd.DataFrame) else rows:
             if not isinstance(frame, pd.DataFrame):

@@ -1,4 +1,4 @@
-"""How the rows of some days are replaced: delete, insert, prove, in the caller's transaction; a problem undoes it all."""
+"""How the rows of a range of days are replaced: delete, insert, verify, in the caller's transaction, which a problem undoes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Parameters = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class NewRows:
-    """The rows to insert, as a SELECT. `typed`: that all values are of the declared types is certain."""
+    """The rows to insert, as a SELECT. `typed`: whether all values are certain to have the declared types."""
 
     select: str
     parameters: Parameters
@@ -38,9 +38,9 @@ class Replacement:
     days: Days
 
     def make(self, rows: NewRows) -> dict[str, int]:
-        """Replaces the days by the rows, and returns the number of rows of each day that has some.
+        """Replaces the days by the rows, and returns the number of rows of each day that has rows.
 
-        Raises AttributionError for rows that cannot stand there.
+        Raises AttributionError for rows that cannot be stored under these days.
         """
         columns = self._columns(rows)
         everything = not has_rows_beside(self.connection, self.table, self.day_column, self.days)
@@ -89,7 +89,7 @@ class Replacement:
         return dict(self.connection.execute(counts, self._bounds).fetchall())
 
     def _prove(self, rows: NewRows, inserted: int, written: Mapping[str, int]) -> None:
-        """That every row stands under one of the days, under a key of its own, with values of the declared types."""
+        """Verifies that every row belongs to one of the days, has a unique key, and has values of the declared types."""
         all_days = set(self.days)
         if sum(count for day, count in written.items() if day in all_days) != inserted:
             raise AttributionError(self._why_rows_are_lost(rows))
@@ -111,7 +111,7 @@ class Replacement:
             )
 
     def _release_moved(self) -> None:
-        """Deletes what stands under other days of the conversions that are of these days now."""
+        """Deletes the rows under other days of conversions that now belong to these days."""
         unit = self.table.key[0]
         of_these_days = f"SELECT {unit} FROM {self.table.name} WHERE {self._of_days}"
         if (unit, self.day_column) == ("conv_id", "conv_date") and columns_of(self.connection, "conversions"):
@@ -125,7 +125,7 @@ class Replacement:
         )
 
     def _why_rows_are_lost(self, rows: NewRows) -> str:
-        """The new rows do not all stand under the days: some lie outside them, or two have one key."""
+        """Why some new rows were not stored under the days: a row is outside them, or two rows have the same key."""
         all_days = set(self.days)
         new_days = self.connection.execute(f"SELECT DISTINCT {self.day_column} FROM ({rows.select}\n)", rows.parameters)
         outside = [day for (day,) in new_days.fetchall() if day not in all_days]
@@ -144,7 +144,7 @@ class Replacement:
 
 
 def has_rows_beside(connection: sqlite3.Connection, table: Table, day_column: str, days: Days) -> bool:
-    """Whether the table has rows of other days. Where it has none, all of them can go at once, which is much faster."""
+    """Whether the table has rows of other days. If not, all rows can be deleted at once, which is much faster."""
     beside = (f"{day_column} < :first", f"{day_column} > :last", f"{day_column} IS NULL")
     found = " OR ".join(f"EXISTS (SELECT 1 FROM {table.name} WHERE {condition})" for condition in beside)
     return bool(connection.execute(f"SELECT {found}", {"first": days.first, "last": days.last}).fetchone()[0])

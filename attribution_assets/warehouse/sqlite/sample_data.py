@@ -1,4 +1,4 @@
-"""A deterministic sample database: what a shop's sessions, costs and conversions look like, with their awkward cases."""
+"""A deterministic sample database: a shop's sessions, costs and conversions, including awkward cases."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 def write_sample(path: Path, *, days: int, end: date, sessions: int, seed: int) -> None:
     """Creates the database at `path` with `sessions` sessions over `days` days, the last being `end`; deterministic.
 
-    Of the users 3 % convert. There are users with two conversions close together, sessions after the conversion, some at its
-    very second, conversions of users without any session, sessions with NULL or no cost, and channels without cost.
-    Raises AttributionError where the file exists already or cannot be written.
+    3 % of the users convert. There are users with two conversions close together, sessions after the conversion, sessions in
+    the same second as it, conversions of users without a session, sessions with NULL or no cost, and channels without cost.
+    Raises AttributionError if the file already exists or cannot be written.
     """
     if path.exists():
         raise AttributionError(f"{path} already exists and is never overwritten. Remove it, or choose another --database.")
@@ -93,7 +93,7 @@ class _Sessions:
 
     @classmethod
     def draw(cls, days: int, sessions: int, rng: np.random.Generator) -> Self:
-        """Sessions of so many days; a few users come back very often."""
+        """Sessions over `days` days; a few users come back very often."""
         users = max(1, round(sessions / SESSIONS_PER_USER))
         time = np.sort(rng.integers(0, days * DAY, sessions))
         user = (users * rng.random(sessions) ** 1.5).astype(np.int64)

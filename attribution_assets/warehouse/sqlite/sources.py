@@ -1,4 +1,4 @@
-"""What the pipeline demands of the tables that the user fills: that they are there, and that their ids tell rows apart."""
+"""What the pipeline requires of the tables that the user fills: they exist, and their ids identify rows."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _check_ids(connection: sqlite3.Connection, path: Path, source: Table) -> Non
 
 
 def broken_sources(name: str, problems: Sequence[str], offending: int) -> AttributionError:
-    """Says that a table was not written, and names up to five of the `offending` rows that are the reason."""
+    """The error that a table was not written, with up to five of the `offending` rows."""
     more = " There are more such rows." if offending > len(problems[:5]) else ""
     return AttributionError(
         f"{name} was not written, because its sources are broken: {'; '.join(problems[:5])}.{more} "

@@ -1,4 +1,4 @@
-"""The schema step: what brings our own tables in an SQLite file up to the schema, and how the file says how far it is."""
+"""The schema step: brings our own tables in an SQLite file up to the schema, and notes the version in the file."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _missing(connection: sqlite3.Connection, path: Path) -> list[str]:
 
 
 def _check_ours(connection: sqlite3.Connection, path: Path, table: Table, is_a: str, lacking: list[str]) -> None:
-    """Raises AttributionError for what stands under the name of a table of ours and cannot be it."""
+    """Raises AttributionError if an object with the name of one of our tables cannot be that table."""
     keys = connection.execute("SELECT lower(name) FROM pragma_table_info(?) WHERE pk ORDER BY pk", (table.name,))
     problem = ""
     if is_a != "table":
