@@ -1,5 +1,5 @@
 -- One row per session of a journey of the days without credit, and per credit of the days without its session in the journey.
-SELECT conv_id, session_id, conv_date, 'in the journey, without credit' AS problem
+SELECT conv_id, session_id, conv_date, 'in the journey, but without credit' AS problem
 FROM customer_journeys AS journey
 WHERE conv_date BETWEEN $first_day AND $last_day
   AND NOT EXISTS (

@@ -23,12 +23,12 @@ judged AS (
         *,
         CASE
             WHEN is_gone THEN 'the session is not in session_sources'
-            WHEN is_of_another_user THEN 'the session is of another user'
+            WHEN is_of_another_user THEN 'the session belongs to another user'
             WHEN timestamp < window_start THEN 'the session is older than the lookback'
             WHEN timestamp > converted_at OR timestamp = converted_at AND $include_converting_session = 0
                 THEN 'the session is not before the conversion'
-            WHEN timestamp <> session_at THEN 'the session is at another time'
-            WHEN is_of_another_channel THEN 'the session is of another channel'
+            WHEN timestamp <> session_at THEN 'the session now has another time'
+            WHEN is_of_another_channel THEN 'the session now has another channel'
         END AS problem
     FROM touchpoint
 )

@@ -87,4 +87,4 @@ def _event_logger(on_event: OnEvent) -> dg.LoggerDefinition:
         logger.addHandler(Handler())
         return logger
 
-    return dg.LoggerDefinition(progress, description="Hands events to whoever shows progress; prints nothing.")
+    return dg.LoggerDefinition(progress, description="Passes events to the progress display. Prints nothing.")

@@ -122,7 +122,7 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
                 "conv_date": "2023-09-02",
                 "timestamp": "2023-09-01 10:00:00",
                 "converted_at": "2023-09-02 12:00:00",
-                "problem": "the session is of another user",
+                "problem": "the session belongs to another user",
             }
         ],
         (
@@ -163,7 +163,7 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             "DELETE FROM customer_journeys WHERE session_id = 's3'",
         ],
         [
-            {"conv_id": "c1", "session_id": "s1", "conv_date": "2023-09-02", "problem": "in the journey, without credit"},
+            {"conv_id": "c1", "session_id": "s1", "conv_date": "2023-09-02", "problem": "in the journey, but without credit"},
             {"conv_id": "c2", "session_id": "s3", "conv_date": "2023-09-03", "problem": "with credit, but not in the journey"},
         ],
         "2 touchpoints of {} had no credit, or had credit without being in the journey.",

@@ -162,8 +162,8 @@ def test_each_stretch_of_days_without_sessions_is_a_gap(sound: Shop) -> None:
             "is older than the lookback",
         ),
         ("DELETE FROM session_sources WHERE session_id = 's1'", "is not in session_sources"),
-        ("UPDATE session_sources SET event_time = '10:00:01' WHERE session_id = 's1'", "is at another time"),
-        ("UPDATE session_sources SET channel_name = 'Ads' WHERE session_id = 's1'", "is of another channel"),
+        ("UPDATE session_sources SET event_time = '10:00:01' WHERE session_id = 's1'", "now has another time"),
+        ("UPDATE session_sources SET channel_name = 'Ads' WHERE session_id = 's1'", "now has another channel"),
     ],
 )
 def test_a_touchpoint_out_of_reach_is_told_why(sound: Shop, statement: str, problem: str) -> None:

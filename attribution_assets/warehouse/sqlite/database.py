@@ -42,8 +42,8 @@ logger = logging.getLogger(__name__)
 class SQLiteWarehouse:
     """The database file at `path`, which must exist. Every method opens a connection of its own and closes it.
 
-    All methods raise AttributionError for what the user can mend: not SQLite, read-only, a missing source or column. It is
-    NotReadyError where there is no such file, or a table of ours is not made yet, and BusyError where the file stayed locked.
+    All methods raise AttributionError for what the user can fix: not SQLite, read-only, a missing source or column. It is
+    NotReadyError if the file or one of our tables does not exist yet, and BusyError if the file stayed locked.
     """
 
     path: Path
