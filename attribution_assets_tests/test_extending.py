@@ -83,9 +83,9 @@ class Copy:
     def attribution(self, *arguments: str) -> str:
         return self.python("-m", "attribution_assets", *arguments)
 
-    def status(self, day: str) -> dict[str, Any]:
+    def status(self, day: str, asset: str = "sessions_by_hour") -> dict[str, Any]:
         [state] = json.loads(self.attribution("status", "--start", day, "--end", day, "--json"))
-        return dict(state["assets"]["sessions_by_hour"])
+        return dict(state["assets"][asset])
 
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.folder / DATABASE)) as connection, connection:
@@ -107,8 +107,10 @@ settings = read_settings()
 with dagster_instance(settings.dagster_home) as instance:
     defs = build_defs(settings)
     [request] = defs.resolve_sensor_def("late_data")(dg.build_sensor_context(instance)).run_requests
-    assert defs.resolve_job_def(request.job_name).execute_in_process(instance=instance, tags=request.tags).success
-    print(request.job_name, *request.tags.values())
+    ran = defs.resolve_job_def(request.job_name).execute_in_process(
+        instance=instance, tags=request.tags, asset_selection=request.asset_selection
+    )
+    print(request.job_name, *request.tags.values(), *(event.step_key for event in ran.get_step_success_events()))
 """
 """A tick of the sensor for late data, and the one run that it requests."""
 
@@ -138,7 +140,11 @@ def test_it_runs_is_checked_shown_and_restated_where_late_data_touches_it_alone(
     before = extended.execute("SELECT * FROM sessions_by_hour WHERE date = '2023-09-29'")
     extended.execute("UPDATE session_sources SET event_time = '23:59:59' WHERE session_id = ?", session_id)
     assert extended.status("2023-09-29") == {"state": "stale", "because": "its rows no longer match the sources"}
-    assert extended.python("-c", SENSOR).split() == ["sum_costs", "2023-09-29", "2023-09-29"]
+    assert extended.status("2023-09-29", "channel_costs") == {"state": "fresh", "because": None}
+    assert extended.python("-c", SENSOR).split() == [
+        *("sum_costs", "2023-09-29", "2023-09-29"),
+        *("sessions_by_hour", "sessions_by_hour_checks"),
+    ]
 
     after = extended.execute("SELECT * FROM sessions_by_hour WHERE date = '2023-09-29'")
     assert extended.status("2023-09-29") == {"state": "fresh", "because": None}

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from attribution_assets.analysis.late_data import compared_tables
 from attribution_assets.catalog.sources import SOURCES
 from attribution_assets.catalog.table import JOBS, DailyTable, Source
-from attribution_assets.catalog.tables import CHECKS, TABLES, ancestors, inputs, kind_of, names, tables
+from attribution_assets.catalog.tables import CHECKS, TABLES, ancestors, inputs, kind_of, names, table_named, tables
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs
 from attribution_assets.models import MODELS
@@ -49,6 +49,7 @@ KNOW_DAGSTER = {"event_log", *ROOMS[ROOMS.index("orchestration") :]}
 def imports(file: Path) -> Iterator[str]:
     """The modules that a file imports, at its top and inside its functions."""
     for node in ast.walk(ast.parse(file.read_text())):
+        assert not (isinstance(node, ast.ImportFrom) and node.level), f"{file} has a relative import"
         if isinstance(node, ast.ImportFrom) and node.module == "attribution_assets":
             yield from (f"attribution_assets.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -109,13 +110,18 @@ def test_every_module_says_first_what_belongs_in_it() -> None:
 
 # -- the catalog ------------------------------------------------------------------------------------------------------
 
-SETTINGS = Settings(models=MODELS)
+
+def every() -> Settings:
+    """Settings with which every table is in the graph."""
+    return Settings(models=MODELS)
+
+
 EVERY_TABLE = pytest.mark.parametrize("table", TABLES, ids=names(TABLES))
 
 
 @pytest.fixture(scope="module")
 def graph() -> dg.AssetGraph:
-    return build_defs(SETTINGS).resolve_asset_graph()
+    return build_defs(every()).resolve_asset_graph()
 
 
 @EVERY_TABLE
@@ -150,7 +156,7 @@ def test_a_table_of_conversion_days_reads_no_table_of_session_days(table: DailyT
     """Only the other way round has a mapping: day D of sessions reads days D to D + lookback of conversions."""
     read = [kind_of(name) for name in (*table.follows, *table.also_reads)]
 
-    assert table.days == "session" or "session" not in read
+    assert table.day_of == "session" or "session" not in read
 
 
 @EVERY_TABLE
@@ -158,7 +164,7 @@ def test_a_table_is_requested_when_what_it_follows_is_newer(graph: dg.AssetGraph
     condition = graph.get(dg.AssetKey(table.name)).automation_condition
     followed = [part.inputs for part in parts(condition) if isinstance(part, InputIsNewer)] if condition else []
 
-    assert followed == ([inputs(SETTINGS)[table.name]] if table.follows else [])
+    assert followed == ([inputs(every())[table.name]] if table.follows else [])
 
 
 def parts(condition: dg.AutomationCondition[dg.AssetKey]) -> Iterator[dg.AutomationCondition[dg.AssetKey]]:
@@ -169,7 +175,7 @@ def parts(condition: dg.AutomationCondition[dg.AssetKey]) -> Iterator[dg.Automat
 
 @EVERY_TABLE
 def test_late_data_reaches_a_table_itself_or_one_that_it_follows(table: DailyTable) -> None:
-    compared = set(names(compared_tables(SETTINGS)))
+    compared = set(names(compared_tables(every())))
 
     assert table.is_kept or {table.name, *ancestors(table)} & compared
 
@@ -180,18 +186,32 @@ def test_late_data_of_every_source_of_a_table_is_looked_for(table: DailyTable) -
     assert table.is_compared or table.is_kept or not table.reads
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
-def test_a_source_has_a_digest_of_each_day(shop: Shop, source: Source) -> None:
-    shop.session("s1", "anna", "2023-09-01 10:00:00")
+@EVERY_TABLE
+def test_what_a_table_also_reads_is_restated_with_what_it_follows(table: DailyTable) -> None:
+    followed = {*table.follows}.union(*(ancestors(table_named(name)) for name in table.follows))
+
+    assert {*table.also_reads} <= followed
+
+
+SOURCE_COLUMNS = [(source, column.name) for source in SOURCES for column in schema()[source.name].columns]
+
+
+@pytest.mark.parametrize(("source", "column"), SOURCE_COLUMNS, ids=[f"{source.name}.{name}" for source, name in SOURCE_COLUMNS])
+def test_a_digest_of_a_day_tells_a_change_of_any_column(shop: Shop, source: Source, column: str) -> None:
+    shop.session("s1", "anna", "2023-09-01 10:00:00", cost=1)
     shop.conversion("c1", "anna", "2023-09-01 12:00:00")
+    days = {"first_day": "2023-08-31", "last_day": "2023-09-02"}
 
-    columns, rows = shop.warehouse.fetch(Query(f"digest_{source.name}", {"first_day": "2023-09-01", "last_day": "2023-09-02"}))
+    before = shop.warehouse.fetch(Query(f"digest_{source.name}", days))[1]
+    shop.execute(f"UPDATE {source.name} SET {column} = ?", "2023-09-02" if column.endswith("_date") else "7")
+    after = shop.warehouse.fetch(Query(f"digest_{source.name}", days))[1]
 
-    assert (columns, [day for day, _ in rows]) == (["date", "digest"], ["2023-09-01"])
+    assert [day for day, _ in before] == ["2023-09-01"]
+    assert before != after
 
 
 def test_every_table_is_made_by_one_job(graph: dg.AssetGraph) -> None:
-    repository = build_defs(SETTINGS).get_repository_def()
+    repository = build_defs(every()).get_repository_def()
 
     made = [key.to_user_string() for job in JOBS for key in repository.get_job(job.name).asset_layer.selected_asset_keys]
 

@@ -71,7 +71,7 @@ def problems(path: Path) -> list[tuple[Any, ...]]:
         "first_day": "0000-01-01",
         "last_day": "9999-12-31",
         "last_conversion_day": "9999-12-31",
-        "lookback_days": 0,
+        "first_session_day": "0000-01-01",
     }
     guards = [Query(name, days) for name in ("broken_conversions", "broken_sessions")]
     return [row for guard in guards for row in SQLiteWarehouse(path).fetch(guard)[1]]

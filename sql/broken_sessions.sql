@@ -1,12 +1,12 @@
 -- One row per session that cannot be attributed or reported, or whose cost cannot: which one, and why. It looks at the
--- sessions from $first_day to $last_day, and at those of the days' buyers as far back as $lookback_days days.
+-- sessions from $first_day to $last_day, and at those of the days' buyers since $first_session_day.
 -- A run that would read such a row stops before it writes anything. The view broken_session has those of all days.
 WITH reached AS (
     SELECT * FROM broken_session WHERE event_date BETWEEN $first_day AND $last_day
     UNION ALL
     SELECT *
     FROM broken_session
-    WHERE event_date >= date($first_day, '-' || $lookback_days || ' days')
+    WHERE event_date >= $first_session_day
       AND event_date < $first_day
       AND user_id IN (SELECT user_id FROM conversions WHERE conv_date BETWEEN $first_day AND $last_day)
 ),

@@ -106,7 +106,7 @@ def run_check(warehouse: SQLiteWarehouse, asset: str, check: Check, parameters: 
         for values in cursor:
             row = dict(zip(columns, values, strict=True))
             offending += 1
-            wrong_days.update(str(row[column]) for column in check.days)
+            wrong_days.update(str(row[column]) for column in check.wrong_day_columns)
             if offending <= SHOWN:
                 rows.append(row)
     days = Days(str(parameters["first_day"]), str(parameters["last_day"]))

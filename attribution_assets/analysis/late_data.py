@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from attribution_assets.catalog.sources import SOURCES
-from attribution_assets.catalog.table import JOBS, DailyTable, Job
-from attribution_assets.catalog.tables import ancestors, query_of, tables, tables_of, touched_days
+from attribution_assets.catalog.table import DailyTable
+from attribution_assets.catalog.tables import ancestors, kind_of, query_of, sources_read, tables, touched_days
 from attribution_assets.settings import Settings
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
 from attribution_assets.warehouse.days import shift, unbroken_ranges
 from attribution_assets.warehouse.sqlite.sources import columns_of
+from attribution_assets.warehouse.sqlite.upgrades import forget_old_seen_days
 
 WAIT_SECONDS = 5.0
 """For how long another writer is waited for, to remember what was seen; the next search looks again."""
@@ -43,17 +43,17 @@ Reasons = Mapping[str, str]
 
 @dataclass(frozen=True)
 class LateDays:
-    """By job, the days to compute again, each with the reason; without the days that automation requests after these.
+    """By table that late data is looked for in, the days to compute again, each with the reason.
 
-    `sources` identifies the state that makes the days late.
+    Days that follow from these by automation are left out. `sources` identifies the state of the days that makes them late.
     """
 
-    days: Mapping[Job, Reasons] = field(default_factory=dict)
+    days: Mapping[str, Reasons] = field(default_factory=dict)
     sources: str = ""
 
-    def of(self, job: Job) -> Reasons:
-        """The late days of one job."""
-        return self.days.get(job, {})
+    def of(self, table: str) -> Reasons:
+        """The late days of one table."""
+        return self.days.get(table, {})
 
     def __bool__(self) -> bool:
         return any(self.days.values())
@@ -67,7 +67,10 @@ def compared_tables(settings: Settings) -> tuple[DailyTable, ...]:
 def states(settings: Settings, days: Days, events: Events) -> States:
     """The days as they are now."""
     bounds = {"first_day": days.first, "last_day": days.last}
-    digests = {source.name: dict(settings.warehouse.fetch(Query(f"digest_{source.name}", bounds))[1]) for source in SOURCES}
+    digests = {
+        source.name: dict(settings.warehouse.fetch(Query(f"digest_{source.name}", bounds))[1])
+        for source in sources_read(settings)
+    }
     results = {table: {day: str(event) for day, event in of_table.items()} for table, of_table in events.items()}
     return {day: {part: of_part.get(day, "") for part, of_part in (digests | results).items()} for day in days}
 
@@ -87,6 +90,7 @@ def remember(warehouse: SQLiteWarehouse, days: Days, now: States) -> None:
     """Keeps these states of the days, of which every result was found right."""
     rows = [(day, part, state) for day, parts in now.items() for part, state in parts.items()]
     with replace(warehouse, busy_timeout=WAIT_SECONDS).write() as connection:
+        forget_old_seen_days(connection, warehouse.path)
         connection.execute(read_sql("seen_days"))
         connection.execute("DELETE FROM seen_days WHERE date BETWEEN ? AND ?", (days.first, days.last))
         connection.executemany("INSERT INTO seen_days VALUES (?, ?, ?)", rows)
@@ -114,7 +118,7 @@ def search(
     warehouse, deadline = settings.warehouse, time.monotonic() + seconds
     found, day = LateDays(), days.first
     if remember_right_days and any(events.values()):
-        replace(warehouse, busy_timeout=WAIT_SECONDS).prepare()  # a file from before has other tables
+        _add_tables(warehouse, compared_tables(settings))
     while day <= days.last:
         window = Days(day, min(shift(day, max(settings.lookback_days, FEWEST_DAYS)), days.last))
         now = states(settings, window, events)
@@ -122,7 +126,7 @@ def search(
         late = late_days(settings, changes, events)
         if late:
             found = LateDays(
-                {job: {**late.of(job), **found.of(job)} for job in JOBS},
+                {table.name: {**late.of(table.name), **found.of(table.name)} for table in compared_tables(settings)},
                 f"{found.sources} {[(changed_day, now.get(changed_day)) for changed_day in changes]}",
             )
         elif changes and remember_right_days:
@@ -130,33 +134,41 @@ def search(
         day = shift(window.last, 1)
         if time.monotonic() > deadline:
             break
-    following = {job: _following_days(settings, job, found.days) for job in JOBS}
-    by_themselves = {job: {day: why for day, why in found.of(job).items() if day not in following[job]} for job in JOBS}
-    return replace(found, days=by_themselves), day if day <= days.last else None
+    first_causes = {
+        table.name: _without(found.of(table.name), _following_days(settings, table, found.days))
+        for table in compared_tables(settings)
+    }
+    return replace(found, days=first_causes), day if day <= days.last else None
+
+
+def _without(reasons: Reasons, days: Set[str]) -> Reasons:
+    return {day: why for day, why in reasons.items() if day not in days}
+
+
+def _add_tables(warehouse: SQLiteWarehouse, compared: Iterable[DailyTable]) -> None:
+    """Creates those of the tables that an older file lacks: all their days are to be computed."""
+    with replace(warehouse, busy_timeout=WAIT_SECONDS).connect() as connection:
+        for table in compared:
+            if not columns_of(connection, table.name):
+                connection.execute(schema()[table.name].create)
 
 
 def late_days(settings: Settings, changes: Changes, events: Events) -> LateDays:
-    """The days that these changes can affect and whose stored rows differ from what would be computed now.
+    """Of the days that these changes can touch, those whose stored rows differ from what would be computed now.
 
-    Days that were never computed are left out, and so are days that follow from late days of an earlier job. If a changed
-    conversion makes one report late, the reports of its whole lookback are late, as after any other change of a conversion. If
-    only reports were recomputed, just the days that differ are late.
+    It does not look at days that were never computed, nor at days that follow from late days of another table. Where a changed
+    conversion changes a report, all reports of its lookback that the table has are late, as after any other change of a
+    conversion.
     """
-    late: dict[Job, Reasons] = {}
-    for job in JOBS:
-        reasons: dict[str, str] = {}
-        candidates, differing = set[str](), set[str]()
-        following = _following_days(settings, job, late)
-        for table in [table for table in tables_of(settings, job) if table.is_compared]:
-            touched = _touched(settings, table, changes)
-            reasons = touched | reasons
-            to_compare = (touched.keys() & _computed(settings, table, events)) - following
-            candidates |= to_compare
-            differing |= _differing(settings, table, to_compare)
-        for of_conversion in _reports_of_changed_conversions(settings, job, changes):
-            if of_conversion & differing:
-                differing |= of_conversion & candidates
-        late[job] = {day: reasons[day] for day in sorted(differing)}
+    late: dict[str, Reasons] = {}
+    for table in compared_tables(settings):
+        touched = _touched(settings, table, changes)
+        candidates = (touched.keys() & _computed(settings, table, events)) - _following_days(settings, table, late)
+        differing = _differing(settings, table, candidates)
+        for reports in _reports_of_changed_conversions(settings, table, changes):
+            if reports & differing:
+                differing |= reports & candidates
+        late[table.name] = {day: touched[day] for day in sorted(differing)}
     return LateDays(late)
 
 
@@ -178,15 +190,13 @@ def _made_with(settings: Settings, table: DailyTable) -> list[str]:
     return [other.name for other in tables(settings) if table.missing_days and table.name in other.follows]
 
 
-def _following_days(settings: Settings, job: Job, late: Mapping[Job, Reasons]) -> set[str]:
-    """The days of the job's tables that are restated after late days of other jobs."""
+def _following_days(settings: Settings, table: DailyTable, late: Mapping[str, Reasons]) -> set[str]:
+    """The days of the table that are restated after late days of tables that it is computed from."""
     return {
         following
-        for table in tables_of(settings, job)
-        for ancestor in compared_tables(settings)
-        if ancestor.job != job and ancestor.name in ancestors(table)
-        for day in late.get(ancestor.job, {})
-        for following in touched_days(table, ancestor.name, day, settings.lookback_days)
+        for name in ancestors(table) & late.keys()
+        for day in late[name]
+        for following in touched_days(table, name, day, settings.lookback_days)
     }
 
 
@@ -209,13 +219,12 @@ def _touched(settings: Settings, table: DailyTable, changes: Changes) -> dict[st
     return touched
 
 
-def _reports_of_changed_conversions(settings: Settings, job: Job, changes: Changes) -> list[set[str]]:
-    """For each source day that is known to have changed, the report days of the job that read it."""
+def _reports_of_changed_conversions(settings: Settings, table: DailyTable, changes: Changes) -> list[set[str]]:
+    """For each day whose conversions are known to have changed, the days of the table that report them."""
     return [
         {*touched_days(table, source, day, settings.lookback_days)}
-        for table in tables_of(settings, job)
-        if table.is_compared and table.days == "session"
         for source in table.reads
+        if (kind_of(source), table.day_of) == ("conversion", "session")
         for day, parts in changes.items()
         if source in parts and UNKNOWN not in parts
     ]

@@ -53,7 +53,7 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
         )
     notes = warehouse.prepare()
     attributed = computed_days(warehouse, settings, CUSTOMER_JOURNEYS)
-    reported = days_of(warehouse, [table for table in tables(settings) if table.days == "session"])
+    reported = days_of(warehouse, [table for table in tables(settings) if table.day_of == "session"])
 
     everything = start is None
     if end is None:

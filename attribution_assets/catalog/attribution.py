@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attribution_assets.catalog.checks import CONVERSIONS_ARE_SOUND, MONEY_IS_NOT_NEGATIVE, SESSIONS_ARE_SOUND
-from attribution_assets.catalog.table import Check, DailyTable, Parameters
+from attribution_assets.catalog.table import ATTRIBUTE, Check, DailyTable, Parameters
 from attribution_assets.ihc.parameters import OUTPUTS
 from attribution_assets.settings import Settings
 
@@ -27,9 +27,10 @@ def _journey_parameters(_: Settings) -> Parameters:
 
 CUSTOMER_JOURNEYS = DailyTable(
     "customer_journeys",
+    job=ATTRIBUTE,
     group="attribution",
     heading="journeys",
-    days="conversion",
+    day_of="conversion",
     day_column="conv_date",
     description=(
         "One row per conversion and session of the same user before it, at most {lookback_days} days back: the touchpoints "
@@ -86,7 +87,7 @@ CUSTOMER_JOURNEYS = DailyTable(
                 "of {days} broke the rule that a touchpoint is a session of the conversion's user, before the conversion and "
                 "within the lookback."
             ),
-            days=("conv_date",),
+            wrong_day_columns=("conv_date",),
             driven_by=JOURNEYS,
         ),
         Check(
@@ -97,7 +98,7 @@ CUSTOMER_JOURNEYS = DailyTable(
             demand="Every conversion is stored under its own day only, with each session once.",
             noun="conversion",
             broken="of {days} had rows under a wrong day, or had a session twice.",
-            days=("first_stands_on", "last_stands_on"),
+            wrong_day_columns=("first_stands_on", "last_stands_on"),
             driven_by=JOURNEYS,
         ),
         Check(
@@ -117,9 +118,10 @@ CUSTOMER_JOURNEYS = DailyTable(
 
 IHC_RESULTS = DailyTable(
     "ihc_results",
+    job=ATTRIBUTE,
     group="attribution",
     heading="IHC",
-    days="conversion",
+    day_of="conversion",
     day_column="conv_date",
     description=(
         "One row per conversion and session of its journey: how much the session did to start the journey (initializer), keep "
@@ -139,9 +141,10 @@ IHC_RESULTS = DailyTable(
 
 ATTRIBUTION_CUSTOMER_JOURNEY = DailyTable(
     "attribution_customer_journey",
+    job=ATTRIBUTE,
     group="attribution",
     heading="attribution",
-    days="conversion",
+    day_of="conversion",
     day_column="conv_date",
     description=(
         "One row per conversion and session of its journey: the session's share of the order. The shares of an order sum to "
@@ -163,7 +166,7 @@ ATTRIBUTION_CUSTOMER_JOURNEY = DailyTable(
             demand="The credit of every conversion sums to 1.",
             noun="conversion",
             broken="of {days} got credit that does not sum to 1.",
-            days=("conv_date",),
+            wrong_day_columns=("conv_date",),
         ),
         Check(
             "credit_follows_journeys",
@@ -173,7 +176,7 @@ ATTRIBUTION_CUSTOMER_JOURNEY = DailyTable(
             demand="Every session of a journey has credit, and no other session does.",
             noun="touchpoint",
             broken="of {days} had no credit, or had credit without being in the journey.",
-            days=("conv_date",),
+            wrong_day_columns=("conv_date",),
             driven_by=JOURNEYS,
         ),
         Check(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from attribution_assets.catalog.checks import CONVERSIONS_ARE_SOUND
-from attribution_assets.catalog.table import Check, DailyTable, Parameters
+from attribution_assets.catalog.table import ATTRIBUTE, REPORT, Check, DailyTable, Parameters
 from attribution_assets.models import LEARNED
 from attribution_assets.settings import Settings
 
@@ -29,9 +29,10 @@ def _model_parameters(settings: Settings) -> Parameters:
 
 CHANNEL_VALUES = DailyTable(
     "channel_values",
+    job=ATTRIBUTE,
     group="attribution",
     heading="values",
-    days="conversion",
+    day_of="conversion",
     day_column="date",
     description=(
         f"One row per day, learning model ({', '.join(LEARNED)}) and channel: what the channel is worth, learned from the "
@@ -59,9 +60,10 @@ CHANNEL_VALUES = DailyTable(
 
 MODEL_ATTRIBUTION = DailyTable(
     "model_attribution",
+    job=ATTRIBUTE,
     group="attribution",
     heading="models",
-    days="conversion",
+    day_of="conversion",
     day_column="conv_date",
     description=(
         "One row per conversion, session of its journey and model ({models}): the session's share of the order under the "
@@ -92,7 +94,7 @@ MODEL_ATTRIBUTION = DailyTable(
             demand="Under every model, the credit of every conversion sums to 1, over exactly the sessions of its journey.",
             noun="credit",
             broken="of a conversion of {days} did not sum to 1 under a model, or did not match the sessions of its journey.",
-            days=("conv_date",),
+            wrong_day_columns=("conv_date",),
             driven_by="model_attribution WHERE conv_date BETWEEN $first_day AND $last_day",
         ),
     ),
@@ -100,9 +102,10 @@ MODEL_ATTRIBUTION = DailyTable(
 
 MODEL_REPORTING = DailyTable(
     "model_reporting",
+    job=REPORT,
     group="reporting",
     heading="by model",
-    days="session",
+    day_of="session",
     day_column="date",
     description=(
         "One row per day, model, date basis and channel: what the channel's sessions of the day cost, and the orders and "
@@ -144,7 +147,7 @@ MODEL_REPORTING = DailyTable(
             ),
             noun="figure",
             broken="in the report by model of {days} differed from the tables that it is computed from.",
-            days=("date",),
+            wrong_day_columns=("date",),
             driven_by=CREDITS,
         ),
     ),

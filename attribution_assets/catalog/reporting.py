@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attribution_assets.catalog.checks import CONVERSIONS_ARE_SOUND, MONEY_IS_NOT_NEGATIVE, SESSIONS_ARE_SOUND
-from attribution_assets.catalog.table import Check, DailyTable
+from attribution_assets.catalog.table import REPORT, SUM, Check, DailyTable
 from attribution_assets.warehouse.schema import Column, schema
 
 SESSIONS = "session_sources WHERE event_date BETWEEN $first_day AND $last_day"
@@ -11,9 +11,10 @@ SESSIONS = "session_sources WHERE event_date BETWEEN $first_day AND $last_day"
 
 CHANNEL_COSTS = DailyTable(
     "channel_costs",
+    job=SUM,
     group="reporting",
     heading="costs",
-    days="session",
+    day_of="session",
     day_column="date",
     description=(
         "One row per channel and day: how many sessions the channel had on that day, and what they cost. Every session "
@@ -42,7 +43,7 @@ CHANNEL_COSTS = DailyTable(
             demand="The sessions and costs of every day equal those in the sources.",
             noun="day",
             broken="of {days} had sessions or costs that differ from those in the sources.",
-            days=("date",),
+            wrong_day_columns=("date",),
             driven_by=SESSIONS,
         ),
     ),
@@ -50,9 +51,10 @@ CHANNEL_COSTS = DailyTable(
 
 CHANNEL_REPORTING = DailyTable(
     "channel_reporting",
+    job=REPORT,
     group="reporting",
     heading="reporting",
-    days="session",
+    day_of="session",
     day_column="date",
     description=(
         "One row per channel and day: what the channel's sessions of that day cost, and the orders (ihc) and revenue "
@@ -86,16 +88,17 @@ CHANNEL_REPORTING = DailyTable(
             ),
             noun="figure",
             broken="in the report of {days} differed from the tables that it is computed from.",
-            days=("date",),
+            wrong_day_columns=("date",),
         ),
     ),
 )
 
 CHANNEL_REPORTING_CSV = DailyTable(
     "channel_reporting_csv",
+    job=REPORT,
     group="reporting",
     heading="CSV",
-    days="session",
+    day_of="session",
     day_column="date",
     description=(
         "The report for spreadsheets and other programs: channel_reporting with cost per order (CPO) and return on ad "

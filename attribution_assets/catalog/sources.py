@@ -7,7 +7,7 @@ from attribution_assets.catalog.table import Source
 SOURCES = (
     Source(
         "session_sources",
-        days="session",
+        day_of="session",
         day_column="event_date",
         description=(
             "One row per session: a visit, with who came, when, through which channel, and how engaged they were. "
@@ -16,7 +16,7 @@ SOURCES = (
     ),
     Source(
         "session_costs",
-        days="session",
+        day_of="session",
         description=(
             "One row per session that was paid for: what it cost, in Euro. A session without a row cost nothing. "
             "Filled by you; the pipeline only reads it."
@@ -24,7 +24,7 @@ SOURCES = (
     ),
     Source(
         "conversions",
-        days="conversion",
+        day_of="conversion",
         day_column="conv_date",
         description=(
             "One row per conversion: an order, with who bought, when, and for how much, in Euro. "

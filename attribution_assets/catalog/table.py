@@ -24,7 +24,7 @@ class Source:
     """
 
     name: str
-    days: Kind
+    day_of: Kind
     description: str
     day_column: str = ""
     """The column that holds the day; none, where another table's row gives it."""
@@ -36,7 +36,7 @@ class Check:
 
     `broken` ends the sentence "3 <noun>s ..."; it may name parameters of the query, `days`, `conversion_days` and columns of
     the rows. `before`: a demand on the sources, looked at before the table is written. `blocking`: if it fails, the run stops.
-    `days`: the rows' columns that name the days that the check refuses, if it does. `driven_by` as in a Query.
+    `wrong_day_columns`: the rows' columns that name the days that the check refuses, if it does. `driven_by` as in a Query.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Check:
     demand: str
     noun: str
     broken: str
-    days: tuple[str, ...] = ()
+    wrong_day_columns: tuple[str, ...] = ()
     driven_by: str = ""
 
 
@@ -78,11 +78,13 @@ class DailyTable:
     """
 
     name: str
+    job: Job
+    """The run that makes it."""
     group: str
     """The group in the UI."""
     heading: str
     """Its column in `attribution status`."""
-    days: Kind
+    day_of: Kind
     day_column: str
     description: str
     """One row per what, whose date a day is, restated when. Settings in braces are replaced by their values."""
@@ -111,19 +113,12 @@ class DailyTable:
     parameters: Callable[[Settings], Parameters] = _no_parameters
     """The parameters of its query, guards and checks, besides its days, the lookback and the converting session."""
     settings_hash: Callable[[Settings], str] = Settings.fingerprint
-    """The hash of all settings that determine its rows."""
+    """The hash beside its days: days with the same hash were computed by the same rules."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """Its columns in order."""
         return (*schema()[self.csv_of or self.name].columns, *self.more_columns)
-
-    @property
-    def job(self) -> Job:
-        """The job that makes it."""
-        if self.days == "conversion":
-            return ATTRIBUTE
-        return REPORT if self.follows else SUM
 
     @property
     def is_compared(self) -> bool:

@@ -8,7 +8,7 @@ from attribution_assets.catalog.attribution import ATTRIBUTION
 from attribution_assets.catalog.models import OF_MODELS
 from attribution_assets.catalog.reporting import REPORTING
 from attribution_assets.catalog.sources import SOURCES
-from attribution_assets.catalog.table import Check, DailyTable, Job, Kind, Parameters
+from attribution_assets.catalog.table import Check, DailyTable, Job, Kind, Parameters, Source
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
 from attribution_assets.warehouse.days import shift
@@ -40,7 +40,12 @@ def table_named(name: str) -> DailyTable:
 
 def kind_of(name: str) -> Kind:
     """Whose date is a day of the daily table or source. Raises KeyError for another name."""
-    return (_TABLES.get(name) or _SOURCES[name]).days
+    return (_TABLES.get(name) or _SOURCES[name]).day_of
+
+
+def sources_read(settings: Settings) -> tuple[Source, ...]:
+    """The sources that tables in the graph read."""
+    return tuple(source for source in SOURCES if any(source.name in table.reads for table in tables(settings)))
 
 
 def ancestors(table: DailyTable) -> set[str]:
@@ -49,23 +54,24 @@ def ancestors(table: DailyTable) -> set[str]:
     return parents.union(*(ancestors(_TABLES[parent]) for parent in parents))
 
 
-def later_days(table: DailyTable, upstream: str, lookback_days: int) -> int:
-    """How many days after day D the last day of the upstream table or source is that day D of the table reads.
-
-    A session can be credited by conversions until the lookback is over. The other way round, a table of conversion days never
-    reads days of a session's table: sessions are looked up by user, in the sources.
-    """
-    return lookback_days if (table.days, kind_of(upstream)) == ("session", "conversion") else 0
-
-
 def touched_days(table: DailyTable, upstream: str, day: str, lookback_days: int) -> Days:
-    """The days of the table whose rows can change because of one day of a table or source that it reads."""
-    match kind_of(upstream), table.days:
+    """The days of the table that one day of a table or source that it reads can change.
+
+    A conversion of day C reaches back to sessions of the days C - lookback to C.
+    """
+    match kind_of(upstream), table.day_of:
+        case ("session", "session") | ("conversion", "conversion"):
+            return Days(day, day)
         case "session", "conversion":
             return Days(day, shift(day, lookback_days))
         case "conversion", "session":
             return Days(shift(day, -lookback_days), day)
-    return Days(day, day)
+    raise NotImplementedError(f"Say here which days of {table.name} a day of {upstream} can change.")
+
+
+def later_days(table: DailyTable, upstream: str, lookback_days: int) -> int:
+    """How many days after day D the last day of a table or source is that day D of the table reads."""
+    return lookback_days if (kind_of(upstream), table.day_of) == ("conversion", "session") else 0
 
 
 def inputs(settings: Settings) -> dict[str, dict[str, int]]:
@@ -80,17 +86,18 @@ def inputs(settings: Settings) -> dict[str, dict[str, int]]:
 
 
 def parameters(settings: Settings, table: DailyTable, days: Days) -> Parameters:
-    """The parameters of the table's query, guards and checks for these days.
+    """The parameters of the table's query, its guards and its checks for these days of it.
 
-    `last_conversion_day`: the last day of the conversions that the days read. `lookback_days`: how many days before these days
-    sessions are looked up.
+    `last_conversion_day`: the last day of the conversions that the days read. `first_session_day`: the first day of the
+    sessions that they read.
     """
-    reads_later = max((later_days(table, name, settings.lookback_days) for name in (*table.follows, *table.reads)), default=0)
+    lookback, read = settings.lookback_days, (*table.follows, *table.also_reads, *table.reads)
     return {
         "first_day": days.first,
         "last_day": days.last,
-        "last_conversion_day": shift(days.last, reads_later),
-        "lookback_days": settings.lookback_days if table.days == "conversion" else 0,
+        "last_conversion_day": shift(days.last, max((later_days(table, name, lookback) for name in read), default=0)),
+        "first_session_day": shift(days.first, -lookback) if table.day_of == "conversion" else days.first,
+        "lookback_days": lookback,
         "include_converting_session": int(settings.include_converting_session),
         **table.parameters(settings),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from attribution_assets.analysis.late_data import LateDays, search
 from attribution_assets.catalog.span import first_day, last_day
 from attribution_assets.catalog.table import JOBS, DailyTable, Job
-from attribution_assets.catalog.tables import inputs
+from attribution_assets.catalog.tables import ancestors, inputs, tables_of
 from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.history import (
     attempted,
@@ -181,7 +181,7 @@ def late_data_sensor(settings: Settings, jobs: AssetJobs) -> dg.SensorDefinition
             )
         except AttributionError as error:
             return skip(str(error))
-        requests = [_request(job, days, late) for job in JOBS for days in unbroken_ranges(late.of(job))]
+        requests = [request for job in JOBS for request in _requests(settings, job, late)]
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else f"Searched the days up to {start or last}: every result matches the sources.",
@@ -191,10 +191,26 @@ def late_data_sensor(settings: Settings, jobs: AssetJobs) -> dg.SensorDefinition
     return late_data
 
 
-def _request(job: Job, days: Days, late: LateDays) -> dg.RunRequest:
-    """A run of these days, requested only once for the sources and results that make them late."""
+def _requests(settings: Settings, job: Job, late: LateDays) -> Iterator[dg.RunRequest]:
+    """Runs of the job's late tables and what follows them there, once for what makes them late.
+
+    So once for each state of the sources, and of the results that were not computed again since.
+    """
+    in_job = tables_of(settings, job)
+    due: dict[str, set[str]] = {}
+    for table in in_job:
+        for day in late.of(table.name):
+            due.setdefault(day, set()).update(other.name for other in in_job if table.name in {other.name, *ancestors(other)})
     identity = hashlib.sha256(late.sources.encode()).hexdigest()[:16]
-    return dg.RunRequest(job_name=job.name, run_key=f"{job.name} {days} {identity}", tags=range_tags(days))
+    for selected in sorted({tuple(sorted(names)) for names in due.values()}):
+        for days in unbroken_ranges(day for day, names in due.items() if names == set(selected)):
+            is_whole = len(selected) == len(in_job)
+            yield dg.RunRequest(
+                job_name=job.name,
+                run_key=f"{job.name} {days} {identity}" + ("" if is_whole else f" {' '.join(selected)}"),
+                tags=range_tags(days),
+                asset_selection=None if is_whole else [dg.AssetKey(name) for name in selected],
+            )
 
 
 def file_state(database: Path) -> str:

@@ -67,9 +67,11 @@ def daily_asset(
     rows = _bound(given, settings, show) if body else given
     loaded = inspect.signature(rows).parameters
     upstream = dict.fromkeys((*table.follows, *table.also_reads, *table.reads))
+    dependencies = {name: dependency(table, name, settings.lookback_days) for name in upstream}
     decorate = dg.asset(
         name=table.name,
-        deps=[dependency(table, name, settings.lookback_days) for name in upstream if name not in loaded],
+        deps=[dep for name, dep in dependencies.items() if name not in loaded],
+        ins={name: dg.AssetIn(partition_mapping=dep.partition_mapping) for name, dep in dependencies.items() if name in loaded},
         check_specs=source_check_specs(table),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),

@@ -68,8 +68,7 @@ def _states(
     for table in in_graph:
         checks = [dg.AssetCheckKey(dg.AssetKey(table.name), check.name) for check in table.checks]
         reasons_by_day = dict.fromkeys(refused(instance, checks, done[table.name]), "a check failed")
-        if table.is_compared:
-            reasons_by_day |= late.of(table.job)
+        reasons_by_day |= late.of(table.name)
         for upstream, lookahead in follows[table.name].items():
             for day in sorted(stale[upstream]):
                 for offset in range(lookahead + 1):

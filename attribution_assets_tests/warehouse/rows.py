@@ -31,6 +31,7 @@ CUSTOMER_JOURNEYS = Query(
         "first_day": "2023-09-01",
         "last_day": "2023-09-01",
         "last_conversion_day": "2023-09-01",
+        "first_session_day": "2023-06-03",
         "lookback_days": 90,
         "include_converting_session": 0,
     },

@@ -14,6 +14,7 @@ CONVERSION_DAYS: dict[str, str | int | float] = {
     "first_day": "2023-09-02",
     "last_day": "2023-09-03",
     "last_conversion_day": "2023-09-03",
+    "first_session_day": "2023-09-01",
     "lookback_days": 1,
     "include_converting_session": 0,
     "first_partition": "2023-08-30",
@@ -21,7 +22,7 @@ CONVERSION_DAYS: dict[str, str | int | float] = {
     "model_count": 1,
     "most_without_session": MOST_WITHOUT_SESSION,
 }
-COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01"}
+COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01", "first_session_day": "2023-08-31"}
 REPORT_DAYS = {**COST_DAYS, "last_conversion_day": "2023-09-04"}
 DAYS_OF = {COSTS: COST_DAYS, REPORT: REPORT_DAYS, "model_reporting": REPORT_DAYS}
 BEFORE_THE_FIRST_REPORT: dict[str, str | int] = {"first_partition": "2023-09-01", "lookback_days": 2}

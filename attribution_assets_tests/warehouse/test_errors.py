@@ -144,7 +144,7 @@ def test_a_source_that_only_a_guard_reads_is_looked_for_too(attributed: Shop) ->
     attributed.execute("DROP TABLE session_costs")
     reporting = Query(
         "attribution_customer_journey",
-        {"first_day": "2023-09-01", "last_day": "2023-09-01", "lookback_days": 0},
+        {"first_day": "2023-09-01", "last_day": "2023-09-01", "first_session_day": "2023-09-01"},
         guards=("broken_sessions",),
     )
 

@@ -100,6 +100,7 @@ CHECKED: dict[str, str | int | float] = {
     "first_day": "2023-09-01",
     "last_day": "2023-09-01",
     "last_conversion_day": "2023-09-01",
+    "first_session_day": "2023-06-03",
     "lookback_days": 90,
     "include_converting_session": 0,
     "first_partition": "2023-01-01",

@@ -30,7 +30,7 @@ def _add_conv_date(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _forget_seen_days(connection: sqlite3.Connection, _: Path) -> None:
+def forget_old_seen_days(connection: sqlite3.Connection, _: Path) -> None:
     """What late data has seen had a column for each source; now it has a row. The next search looks at every day again."""
     if "sessions" in columns_of(connection, "seen_days"):
         connection.execute("DROP TABLE seen_days")
@@ -42,7 +42,7 @@ Upgrade = Callable[[sqlite3.Connection, Path], None]
 The connection has the views of `BROKEN_ROWS`: while a source of theirs is missing, SQLite renames no table and drops no column.
 """
 
-UPGRADES: tuple[Upgrade, ...] = (_add_conv_date, _forget_seen_days)
+UPGRADES: tuple[Upgrade, ...] = (_add_conv_date, forget_old_seen_days)
 """Number n, counted from 1, brings our tables from version n - 1 of the schema to n. New ones are added at the end."""
 
 VERSION = len(UPGRADES)
