@@ -13,6 +13,8 @@ from typing import Any, Self, TypeVar
 import dagster as dg
 
 from attribution_assets.catalog.table import ATTRIBUTE, REPORT, SUM
+from attribution_assets.catalog.tables import TABLES as CATALOG
+from attribution_assets.catalog.tables import names
 from attribution_assets.definitions import build_defs
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
@@ -21,14 +23,7 @@ from attribution_assets.warehouse.schema import META
 PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
 OWN_VARIABLES = ("ATTRIBUTION_", "IHC_", "DAGSTER_")
-TABLES = [
-    "customer_journeys",
-    "ihc_results",
-    "attribution_customer_journey",
-    "channel_costs",
-    "channel_reporting",
-    "channel_reporting_csv",
-]
+TABLES = names(table for table in CATALOG if not table.of_models)
 """The assets that there are without models, in their order."""
 
 OF_MODELS = ("channel_values", "model_attribution", "model_reporting", "model_comparison", "path_report")

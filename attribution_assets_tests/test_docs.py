@@ -23,7 +23,16 @@ from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, schema
 from attribution_assets_tests.ihc.answers import fill_ledger, write_file
 from attribution_assets_tests.support import PROJECT
-from attribution_assets_tests.test_definitions import TABLES
+
+IN_README = [
+    "customer_journeys",
+    "ihc_results",
+    "attribution_customer_journey",
+    "channel_costs",
+    "channel_reporting",
+    "channel_reporting_csv",
+]
+"""The assets that a newcomer meets; docs/assets.md lists all of them."""
 
 README, DOCS = PROJECT / "README.md", PROJECT / "docs"
 DOCUMENTS = [README, PROJECT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
@@ -183,7 +192,7 @@ def test_the_readme_is_short() -> None:
 def test_the_readme_lists_the_assets_in_their_order() -> None:
     rows = table_rows(README, "| asset | one row per | a day is the date of | restated when |")
 
-    assert [row[0] for row in rows] == TABLES
+    assert [row[0] for row in rows] == IN_README
 
 
 def test_the_readme_lists_every_column_of_the_sources() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 import yaml
 
 from attribution_assets.command.cli import main
+from attribution_assets.command.ihc import ihc
 from attribution_assets.definitions import build_defs, build_resources
 from attribution_assets.settings import Settings
 from attribution_assets_tests.support import PROJECT
@@ -22,7 +25,10 @@ NAMES = {
     "attribution_assets.ihc": ("attribute",),
     "attribution_assets.event_log": ("KeptOpenEventLogStorage",),
 }
-COMMANDS = {"run", "sample-data", "status", "check", "compare", "paths", "ihc", "explain"}
+COMMANDS = {
+    *("run", "sample-data", "status", "check", "compare", "paths", "explain"),
+    *("ihc estimate", "ihc compare", "ihc calibrate"),
+}
 JOBS = {"attribute_conversions", "sum_costs", "report_channels"}
 SENSORS = {"restate", "late_data"}
 
@@ -32,12 +38,16 @@ def test_users_import_it_from_here_and_the_readme_says_so(module: str, name: str
     surface = (PROJECT / "README.md").read_text().partition("## The public surface")[2].partition("\n## ")[0]
 
     assert hasattr(importlib.import_module(module), name)
-    assert module in surface
-    assert name in surface or module == "attribution_assets.event_log"  # this one is named by dagster.yaml alone
+    assert {f"`{module}`", f"`{module}.{name}`"} & set(re.findall(r"`[^`]*`", surface))
+    assert re.search(rf"[`.]{name}`", surface) or module == "attribution_assets.event_log"  # which dagster.yaml alone names
 
 
 def test_the_commands_keep_their_names() -> None:
-    assert set(main.commands) >= COMMANDS
+    assert {f"ihc {name}" for name in ihc.commands} | set(main.commands) >= COMMANDS
+
+
+def test_build_defs_keeps_its_parameters() -> None:
+    assert list(inspect.signature(build_defs).parameters) == ["settings", "resources", "loggers"]
 
 
 def test_jobs_sensors_schedule_and_resources_keep_their_names() -> None:

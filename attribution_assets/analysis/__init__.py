@@ -1,1 +1,1 @@
-"""What is asked of stored data: learning, comparison, explanation, late data, plans, checking; no Dagster."""
+"""What is asked of stored data: learning, crediting, comparison, explaining, late data, plans, reports, checking."""

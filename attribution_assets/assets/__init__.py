@@ -1,1 +1,1 @@
-"""The Dagster assets: thin faces that name a query, its days and what a row is."""
+"""The assets: those of the catalog, the functions that compute what is no query, and the comparison, which has no days."""

@@ -1,6 +1,5 @@
 """model_comparison and path_report: the models side by side, and the paths that they judge, over a range of days."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -9,7 +8,7 @@ from pydantic import Field
 from attribution_assets.assets.reporting import TOP_OF_CHART
 from attribution_assets.formats import as_markdown
 from attribution_assets.orchestration.chart import SHOWN_AT_ONCE, range_chart
-from attribution_assets.orchestration.daily import OWNERS, column_schema
+from attribution_assets.orchestration.daily import OWNERS, Body, column_schema, link_to, with_settings
 from attribution_assets.orchestration.history import POOL
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import schema
@@ -39,63 +38,77 @@ def comparison_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """model_comparison and path_report; nothing if no models are chosen."""
     if not settings.models:
         return []
-
-    @_whole_table(
-        "model_comparison",
-        deps=["customer_journeys", "attribution_customer_journey", "channel_values", "channel_costs", "conversions"],
-        description=(
-            "One row per model and channel: cost, orders, revenue, ROAS and rank over a range of days, and the difference from "
-            "a base model, with a 90 % interval that shows which differences are noise.\n\n"
-            "It has no partitions: a run replaces the whole table, over all days with results or over the days in its config."
+    return [
+        _whole_table(
+            model_comparison,
+            settings,
+            deps=["customer_journeys", "attribution_customer_journey", "channel_values", "channel_costs", "conversions"],
+            description=(
+                "One row per model and channel: cost, orders, revenue, ROAS and rank over a range of days, and the difference "
+                "from a base model, with a 90 % interval that shows which differences are noise.\n\n"
+                "It has no partitions: a run replaces the whole table, over all days with results or over the days in its "
+                "config."
+            ),
         ),
-    )
-    def model_comparison(context: dg.AssetExecutionContext, config: ComparisonConfig) -> Any:
-        from attribution_assets.analysis.comparison import compare_models, compared_days
-
-        comparison = compare_models(settings, compared_days(settings, config.start, config.end), config.base)
-        context.add_output_metadata(_shown(comparison))
-        return comparison.channels.assign(
-            is_noise=comparison.channels["is_noise"].astype(int),
-            base=comparison.base,
-            first_day=comparison.days.first,
-            last_day=comparison.days.last,
-            rules=str(comparison.rules.path),
-            settings=settings.models_fingerprint(comparison.rules),
-        )
-
-    @_whole_table(
-        "path_report",
-        deps=["customer_journeys", "conversions", "session_sources"],
-        description=(
-            "One row per path (the hundred with the most conversions), length, time lag and channel: journeys, conversions, "
-            "revenue and rate; for a channel, also the conversions that it assisted.\n\n"
-            "It has no partitions: a run replaces the whole table, over all days with results or over the days in its config."
+        _whole_table(
+            path_report,
+            settings,
+            deps=["customer_journeys", "conversions", "session_sources"],
+            description=(
+                "One row per path (the hundred with the most conversions), length, time lag and channel: journeys, "
+                "conversions, revenue and rate; for a channel, also the conversions that it assisted.\n\n"
+                "It has no partitions: a run replaces the whole table, over all days with results or over the days in its "
+                "config."
+            ),
         ),
+    ]
+
+
+def model_comparison(context: dg.AssetExecutionContext, config: ComparisonConfig, settings: Settings) -> "pd.DataFrame":
+    """The rows of the table, over the days of the config; what the UI shows of them is added to the output."""
+    from attribution_assets.analysis.comparison import compare_models, compared_days
+
+    comparison = compare_models(settings, compared_days(settings, config.start, config.end), config.base)
+    context.add_output_metadata(_shown(comparison))
+    return comparison.channels.assign(
+        is_noise=comparison.channels["is_noise"].astype(int),
+        base=comparison.base,
+        first_day=comparison.days.first,
+        last_day=comparison.days.last,
+        rules=str(comparison.rules.path),
+        settings=settings.models_fingerprint(comparison.rules),
     )
-    def path_report(context: dg.AssetExecutionContext, config: DaysConfig) -> Any:
-        from attribution_assets.analysis.comparison import compared_days, report_paths
-
-        days = compared_days(settings, config.start, config.end)
-        report = report_paths(settings, days)
-        paths = report[report["section"] == "path"].head(TOP_PATHS).set_index("item")
-        top = _table(paths[["journeys", "conversions", "revenue", "rate"]].rename_axis("path"), "{:,.2f}")
-        context.add_output_metadata({"days": str(days), "top paths": top})
-        return report.assign(first_day=days.first, last_day=days.last, rules=str(settings.model_rules.path))
-
-    return [model_comparison, path_report]
 
 
-def _whole_table(table: str, **options: Any) -> Callable[..., dg.AssetsDefinition]:
-    """`dg.asset` without partitions: a run replaces all rows of the table."""
-    decorate: Callable[..., dg.AssetsDefinition] = dg.asset(
+def path_report(context: dg.AssetExecutionContext, config: DaysConfig, settings: Settings) -> "pd.DataFrame":
+    """The rows of the table, over the days of the config; the top paths are added to the output."""
+    from attribution_assets.analysis.comparison import compared_days, report_paths
+
+    days = compared_days(settings, config.start, config.end)
+    report = report_paths(settings, days)
+    paths = report[report["section"] == "path"].head(TOP_PATHS).set_index("item")
+    top = _table(paths[["journeys", "conversions", "revenue", "rate"]].rename_axis("path"), "{:,.2f}")
+    context.add_output_metadata({"days": str(days), "top paths": top})
+    return report.assign(first_day=days.first, last_day=days.last, rules=str(settings.model_rules.path))
+
+
+def _whole_table(body: Body, settings: Settings, *, deps: list[str], description: str) -> dg.AssetsDefinition:
+    """An asset without partitions: a run replaces all rows of the table that has the function's name."""
+    table = body.__name__
+    asset: dg.AssetsDefinition = dg.asset(
+        name=table,
+        deps=deps,
+        description=description,
         group_name="comparison",
         kinds={"sqlite", "numpy"},
         owners=OWNERS,
         pool=POOL,
-        metadata={"dagster/column_schema": column_schema(schema()[table].columns)},
-        **options,
-    )
-    return decorate
+        metadata={
+            "dagster/column_schema": column_schema(schema()[table].columns),
+            "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[link_to(body)]),
+        },
+    )(with_settings(body, settings))
+    return asset
 
 
 def _shown(comparison: "Comparison") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from attribution_assets.catalog.reporting import CHANNEL_REPORTING
 from attribution_assets.catalog.span import last_day
 from attribution_assets.formats import as_markdown, number
 from attribution_assets.orchestration.chart import SHOWN_AT_ONCE, channel_chart
-from attribution_assets.orchestration.io_managers import OfDays
+from attribution_assets.orchestration.io_managers import MetadataByDay
 from attribution_assets.orchestration.shown import rows_of_days, rules_of
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, SQLiteWarehouse
@@ -23,7 +23,7 @@ Channel = Mapping[str, Any]
 """`channel`, `cost`, `orders`, `revenue`, `CPO` and `ROAS`, the last two None where they are undefined."""
 
 
-def report_of_days(settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> OfDays:
+def report_of_days(settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> MetadataByDay:
     """For each report day, its totals, its top channels, and the day after which it is final; for the last day also the chart.
 
     Metadata named "whole run" is about all days of the run and is shown only on the last day.

@@ -1,4 +1,4 @@
-"""`attribution run` without its terminal: which days, what the IHC API would be sent, the Dagster runs, the summary."""
+"""`attribution run` without its terminal: the Dagster runs of a plan, alone and after those of others."""
 
 from __future__ import annotations
 

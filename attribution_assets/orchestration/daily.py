@@ -15,7 +15,7 @@ from attribution_assets.catalog.tables import parameters, query_of, table_named
 from attribution_assets.orchestration.automation import automation_condition
 from attribution_assets.orchestration.checks import source_check_specs, source_checks
 from attribution_assets.orchestration.history import POOL
-from attribution_assets.orchestration.io_managers import DAY_COLUMN, Described, Shown, SQLiteIOManager, shown_if_known
+from attribution_assets.orchestration.io_managers import DAY_COLUMN, RowsWithMetadata, Shown, SQLiteIOManager, shown_if_known
 from attribution_assets.orchestration.partitions import days_of_run, dependency
 from attribution_assets.orchestration.shown import row_of_day
 from attribution_assets.settings import Settings
@@ -64,7 +64,7 @@ def daily_asset(
     """
     show = shown or partial(row_of_day, table, settings)
     given = body or (_csv_rows(table) if table.csv_of else _sql_rows(table, settings, show))
-    rows = _bound(given, settings, show) if body else given
+    rows = with_settings(given, settings, partial(RowsWithMetadata, shown=show)) if body else given
     loaded = inspect.signature(rows).parameters
     upstream = dict.fromkeys((*table.follows, *table.also_reads, *table.reads))
     dependencies = {name: dependency(table, name, settings.lookback_days) for name in upstream}
@@ -97,13 +97,13 @@ def _sql_rows(table: DailyTable, settings: Settings, show: Shown) -> Body:
 
     def rows(
         context: dg.AssetExecutionContext, io_manager: dg.ResourceParam[SQLiteIOManager]
-    ) -> Iterator[dg.AssetCheckResult | dg.Output[Described]]:
+    ) -> Iterator[dg.AssetCheckResult | dg.Output[RowsWithMetadata]]:
         days = days_of_run(context)
         query = query_of(settings, table, days)
         yield from source_checks(table, query, io_manager.warehouse)
         for name in table.follows:
             make_missing_days(context, settings, io_manager.warehouse, table_named(name), days)
-        yield dg.Output(Described(query, show))
+        yield dg.Output(RowsWithMetadata(query, show))
 
     return rows
 
@@ -115,17 +115,17 @@ def _csv_rows(table: DailyTable) -> Body:
     return rows
 
 
-def _bound(body: Body, settings: Settings, show: Shown) -> Body:
-    """The body with its `settings`, its rows Described."""
+def with_settings(body: Body, settings: Settings, wrap: Callable[[Any], Any] = lambda rows: rows) -> Body:
+    """The function for Dagster: without its parameter `settings`, which gets these, and its rows wrapped."""
     signature = inspect.signature(body)
     given = {"settings": settings} if "settings" in signature.parameters else {}
     free = [parameter for name, parameter in signature.parameters.items() if name not in given]
 
-    def rows(*arguments: Any, **named: Any) -> Described:
-        return Described(body(*arguments, **named, **given), show)
+    def rows(*arguments: Any, **named: Any) -> Any:
+        return wrap(body(*arguments, **named, **given))
 
-    vars(rows)["__signature__"] = signature.replace(parameters=free, return_annotation=Described)
-    rows.__annotations__ = {parameter.name: parameter.annotation for parameter in free} | {"return": Described}
+    vars(rows)["__signature__"] = signature.replace(parameters=free, return_annotation=Any)
+    rows.__annotations__ = {parameter.name: parameter.annotation for parameter in free} | {"return": Any}
     return rows
 
 
@@ -158,14 +158,19 @@ def _metadata(table: DailyTable, body: Body | None) -> dict[str, Any]:
     if (file := sql_folder() / f"{table.name}.sql").exists():
         links.append(dg.LocalFileCodeReference(file_path=str(file), label=f"sql/{file.name}"))
     if body:
-        line = inspect.getsourcelines(body)[1]
-        links.append(dg.LocalFileCodeReference(file_path=inspect.getfile(body), line_number=line, label=f"{table.name}()"))
+        links.append(link_to(body))
     return {
         DAY_COLUMN: table.day_column,
         "dagster/column_schema": column_schema(table.columns),
         "dagster/column_lineage": _column_lineage(table.lineage),
         "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[*links]),
     }
+
+
+def link_to(body: Body) -> dg.LocalFileCodeReference:
+    """A link to the function that computes a table."""
+    line = inspect.getsourcelines(body)[1]
+    return dg.LocalFileCodeReference(file_path=inspect.getfile(body), line_number=line, label=f"{body.__name__}()")
 
 
 def _column_lineage(lineage: Mapping[str, str]) -> dg.TableColumnLineage:

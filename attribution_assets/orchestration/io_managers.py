@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from attribution_assets.catalog.tables import TABLES
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import Days, Frames, Query, SQLiteWarehouse, Table, schema
 from attribution_assets.warehouse.csv_files import CSVFiles
@@ -21,15 +22,15 @@ if TYPE_CHECKING:
 DAY_COLUMN = "partition_expr"
 """The metadata key by which an asset names the column that holds its partition day (Dagster's own convention)."""
 
-OfDays = Mapping[str, Mapping[str, Any]]
+MetadataByDay = Mapping[str, Mapping[str, Any]]
 """Metadata by day: for each day names and values."""
 
-Shown = Callable[[SQLiteWarehouse, Days], OfDays]
+Shown = Callable[[SQLiteWarehouse, Days], MetadataByDay]
 """Computes the metadata of each day once its rows are written."""
 
 
 @dataclass(frozen=True)
-class Described:
+class RowsWithMetadata:
     """Rows to write, and how to compute the metadata of each of their days."""
 
     rows: Query | pd.DataFrame | Frames
@@ -40,8 +41,8 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
     """Writes a Query, a pandas frame or frames of bounded size as exactly the run's days of the asset's table.
 
     sql/challenge_db_create.sql declares the table under the asset's name. The asset's metadata `partition_expr` names its day
-    column. Rows can be wrapped in Described. For an asset without partitions, one frame is the whole table. An input annotated
-    `Frames` is read piece by piece, any other input as one frame.
+    column. Rows can be wrapped in RowsWithMetadata. For an asset without partitions, one frame is the whole table. An input
+    annotated `Frames` is read piece by piece, any other input as one frame.
     """
 
     database: str
@@ -53,13 +54,13 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
         return SQLiteWarehouse(Path(self.database), compute=self.compute)
 
     def handle_output(
-        self, context: dg.OutputContext, obj: Query | pd.DataFrame | Iterator[pd.DataFrame] | Frames | Described
+        self, context: dg.OutputContext, obj: Query | pd.DataFrame | Iterator[pd.DataFrame] | Frames | RowsWithMetadata
     ) -> None:
         """Replaces the run's days of the table by the rows, in one transaction, and then attaches their metadata."""
         import pandas as pd
 
         table = _table(context.asset_key)
-        obj, shown = (obj.rows, obj.shown) if isinstance(obj, Described) else (obj, None)
+        obj, shown = (obj.rows, obj.shown) if isinstance(obj, RowsWithMetadata) else (obj, None)
         if not isinstance(obj, Query | pd.DataFrame | Iterator | Frames):
             raise AttributionError(f"{table.name} returned {type(obj).__name__}. {RETURN_THIS}")
         for line in self.warehouse.prepare():
@@ -97,7 +98,9 @@ class CSVFilesIOManager(dg.ConfigurableIOManager):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Stops the run at once if the exports folder cannot be written."""
-        CSVFiles(Path(self.exports), "channel_reporting").prepare()
+        for table in TABLES:
+            if table.csv_of:
+                CSVFiles(Path(self.exports), table.csv_of).prepare()
 
     def files(self, key: dg.AssetKey) -> CSVFiles:
         """Where the asset's files are."""
@@ -154,7 +157,7 @@ def shown_if_known(
     name: str,
     days: Days,
     log: dg.DagsterLogManager,
-) -> OfDays:
+) -> MetadataByDay:
     """The metadata of the days. If computing it fails, nothing: the rows are already written, and the log has the error."""
     try:
         return shown(warehouse, days)
@@ -163,7 +166,7 @@ def shown_if_known(
         return {}
 
 
-def describe_days(metadata: OfDays) -> None:
+def describe_days(metadata: MetadataByDay) -> None:
     """Attaches metadata to each day of the run separately. Metadata added to the output would appear on every day."""
     try:
         context = dg.AssetExecutionContext.get()

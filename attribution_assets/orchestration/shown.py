@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from attribution_assets.catalog.table import DailyTable
-from attribution_assets.orchestration.io_managers import OfDays
+from attribution_assets.orchestration.io_managers import MetadataByDay
 from attribution_assets.settings import Settings
 from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 
 
-def row_of_day(table: DailyTable, settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> OfDays:
+def row_of_day(table: DailyTable, settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> MetadataByDay:
     """For each day, the columns of its row in sql/shown_<table>.sql under their names there, and the rules.
 
     If there is no such file, only the rules.

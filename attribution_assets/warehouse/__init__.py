@@ -1,4 +1,4 @@
-"""The SQLite file, its schema, queries and days: everything about stored data that does not need Dagster."""
+"""Stored data: days, queries, the schema as data, CSV files; the SQLite file in sqlite/ and DuckDB in duckdb/; no Dagster."""
 
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.query import Frames, Query
