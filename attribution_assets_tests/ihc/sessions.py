@@ -26,6 +26,11 @@ GAPS = st.one_of(
     st.integers(1, 400 * 86_400),
 )
 
+IDS = st.text("019afZé ", min_size=1, max_size=4)
+CHANNELS = st.sampled_from(ALL_CHANNELS)
+FLAG = st.integers(0, 1)
+NUMBER_OF_JOURNEYS = st.integers(1, 4)
+
 Row = dict[str, Any]
 Knots = list[tuple[float, float]]
 
@@ -72,14 +77,12 @@ def exactly(*shares: float) -> Any:
 @st.composite
 def journey(draw: st.DrawFn, conv_id: str = "c", max_size: int = 12) -> list[Row]:
     """The rows of a journey in their order, with equal times in the order of their session_id."""
-    ids = draw(st.lists(st.text("019afZé ", min_size=1, max_size=4), min_size=1, max_size=max_size, unique=True))
+    ids = draw(st.lists(IDS, min_size=1, max_size=max_size, unique=True))
     time = draw(STARTS)
     rows = []
     for session_id in ids:
         time += timedelta(seconds=draw(GAPS))
-        flag = st.integers(0, 1)
-        channel = draw(st.sampled_from(ALL_CHANNELS))
-        row = session(session_id, 0, channel, conv_id=conv_id, holder=draw(flag), closer=draw(flag))
+        row = session(session_id, 0, draw(CHANNELS), conv_id=conv_id, holder=draw(FLAG), closer=draw(FLAG))
         rows.append({**row, "timestamp": text(time)})
     return sorted(rows, key=lambda row: (row["timestamp"], row["session_id"]))
 
@@ -87,4 +90,4 @@ def journey(draw: st.DrawFn, conv_id: str = "c", max_size: int = 12) -> list[Row
 @st.composite
 def several_journeys(draw: st.DrawFn) -> pd.DataFrame:
     """The rows of one to four journeys, in the order of their conv_id and times."""
-    return pd.DataFrame([row for number in range(draw(st.integers(1, 4))) for row in draw(journey(f"c{number}", 6))])
+    return pd.DataFrame([row for number in range(draw(NUMBER_OF_JOURNEYS)) for row in draw(journey(f"c{number}", 6))])
