@@ -39,7 +39,7 @@ def print_summary(result: dict[str, Any]) -> None:
     missed, before = result["conversions_without_session"], result["credit_before_first_day"]
     click.echo(
         f"{missed['conversions']:,} conversions of {result['start']} to {result['end']} have no session "
-        f"(revenue {number(missed['revenue'])}) and are credited to no channel."
+        f"(revenue {number(missed['revenue'])}) and are not credited."
     )
     if before["orders"]:
         click.echo(

@@ -292,7 +292,7 @@ def test_a_file_of_a_newer_package_is_refused_and_left_alone(shop: Shop, method:
     shop.execute("UPDATE attribution_meta SET value = '999' WHERE key = 'schema_version'")
     before = shop.database.read_bytes()
 
-    with refused(f"{shop.database} has version 999 of the schema", f"knows {upgrades.VERSION}", "upgrade attribution_assets"):
+    with refused(f"{shop.database} has schema version 999", f"knows only {upgrades.VERSION}", "Upgrade attribution_assets"):
         getattr(shop.warehouse, method)()
 
     assert shop.database.read_bytes() == before
