@@ -23,6 +23,7 @@ from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs
 from attribution_assets.orchestration.history import POOL, tagged_days
 from attribution_assets.orchestration.instance import dagster_instance
+from attribution_assets_tests.command import Command
 from attribution_assets_tests.support import PROJECT, Shop, wait_for
 
 pytestmark = pytest.mark.usefixtures("history")
@@ -249,21 +250,14 @@ def test_a_run_that_waits_for_another_one_says_so_and_ends_at_ctrl_c(
         instance.event_log_storage.initialize_concurrency_limit_to_default(POOL)
         instance.event_log_storage.claim_concurrency_slot(POOL, other.run_id, "channel_reporting")
 
-    said = tmp_path / "said"
-    with (
-        said.open("w") as stderr,
-        subprocess.Popen(
-            [sys.executable, "-m", "attribution_assets", "run", "--database", small_shop.database], stderr=stderr
-        ) as process,
-    ):
-        try:
-            wait_for(
-                "its word", lambda: f"Run {other.run_id} of the UI or the daemon is in progress" in said.read_text(), seconds=60
-            )
-            process.send_signal(signal.SIGINT)
-            assert process.wait(60) != 0
-        finally:
-            process.kill()
+    waiting = Command("run", "--database", small_shop.database, says=tmp_path / "said")
+    try:
+        word = f"Run {other.run_id} of the UI or the daemon is in progress"
+        wait_for("its word", lambda: word in waiting.says.read_text(), seconds=60)
+        waiting.send(signal.SIGINT)
+        assert waiting.wait(60)
+    finally:
+        waiting.kill()
 
     assert small_shop.table("customer_journeys") == []
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 import zlib
@@ -29,6 +26,7 @@ from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs, build_resources
 from attribution_assets.orchestration.resources import EmbeddedIHCResource, IHCApiResource
 from attribution_assets.settings import Settings
+from attribution_assets_tests.command import Command
 from attribution_assets_tests.ihc.answers import made_up, write_file
 from attribution_assets_tests.ihc.service import KEY, Handler, Row, Service, partial, running, silence, status
 from attribution_assets_tests.support import SHARED, Shop
@@ -62,18 +60,10 @@ def run(shop: Shop, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["run", "--database", str(shop.database), "--exports", str(shop.exports), *arguments])
 
 
-def start(shop: Shop, **environment: str) -> subprocess.Popen[str]:
-    """`attribution run` as a process of its own; what it prints goes into one pipe."""
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "attribution_assets", "run"),
-            *("--database", shop.database, "--exports", shop.exports),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, **environment},
-    )
+def start(shop: Shop, name: str = "run", **environment: str) -> Command:
+    """`attribution run` as a process of its own; what it prints goes into a file of this name."""
+    options = ("--database", shop.database, "--exports", shop.exports)
+    return Command("run", *options, says=shop.database.with_name(f"{name}.said"), **environment)
 
 
 def told(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
@@ -244,9 +234,9 @@ def test_a_gap_that_was_filled_is_said_on_the_terminal_and_in_the_log_of_the_run
 def test_a_ledger_is_shared_by_two_processes_and_no_journey_is_paid_for_twice(
     api: Service, twenty: Shop, tmp_path: Path
 ) -> None:
-    runs = [start(twenty, IHC_MAX_JOURNEYS="2", DAGSTER_HOME=str(tmp_path / name)) for name in ("one", "two")]
+    runs = [start(twenty, name, IHC_MAX_JOURNEYS="2", DAGSTER_HOME=str(tmp_path / name)) for name in ("one", "two")]
 
-    assert [(process.communicate()[0], process.returncode)[1] for process in runs] == [0, 0]
+    assert [process.wait() for process in runs] == [0, 0]
     assert api.sent_again == []
     assert len(api.received) == 10
 
@@ -410,8 +400,7 @@ def test_a_run_killed_during_the_fifth_of_ten_requests_sends_the_other_six_and_n
     monkeypatch.setenv("IHC_MAX_JOURNEYS", "2")
     process = start(twenty)
     assert reached.wait(60)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.kill()
     assert len(api.received) == 5
 
     assert run(twenty).exit_code == 0
@@ -424,15 +413,14 @@ def test_an_interrupted_run_waits_no_longer_and_sends_nothing_more(api: Service,
     api.fault = lambda _: status(429, Retry_After="100")
     process = start(twenty, IHC_CONCURRENCY="1", IHC_MAX_JOURNEYS="2")
     while not api.received:
-        assert process.poll() is None
+        assert process.is_at_work()
         time.sleep(0.01)
     time.sleep(0.3)  # it waits for the 100 seconds now
 
-    process.send_signal(signal.SIGINT)
+    process.send(signal.SIGINT)
 
-    process.communicate(timeout=60)
+    assert process.wait(60)
     assert len(api.received) == 1
-    assert process.returncode != 0
 
 
 def test_a_run_killed_at_any_moment_repeats_at_most_the_requests_under_way(
@@ -448,11 +436,10 @@ def test_a_run_killed_at_any_moment_repeats_at_most_the_requests_under_way(
         before = len(api.received)
         process = start(twenty)
         while len(api.received) == before:
-            assert process.poll() is None
+            assert process.is_at_work()
             time.sleep(0.002)
         time.sleep(moments.uniform(0, 0.15))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.kill()
 
         assert run(twenty).exit_code == 0
         assert len(api.sent_again) <= 2
@@ -470,8 +457,8 @@ def test_the_key_is_in_nothing_that_is_written_or_printed(api: Service, twenty: 
 
     api.fault = lambda _: echo
     failed = start(twenty, DAGSTER_HOME=str(tmp_path / "home"))
-    printed = failed.communicate()[0]
-    assert failed.returncode == 1
+    assert failed.wait() == 1
+    printed = failed.says.read_text()
     api.fault = lambda _: None
     for succeeded in (run(twenty), attribution("ihc", "compare", "--ledger")):
         assert succeeded.exit_code == 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import random
 import shutil
 import signal
@@ -13,15 +11,12 @@ import sys
 import time
 from contextlib import closing
 from datetime import date
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from attribution_assets.command.cli import main
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
+from attribution_assets_tests.command import Command
 from attribution_assets_tests.support import Shop, wait_for
 
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["attribution_assets.command.run", __name__])
 DAYS = ("2023-09-01", "2023-09-10")
 SLOW_JOURNEYS = """
 import sys
@@ -57,23 +52,11 @@ def copy(shop: Shop, folder: Path) -> Shop:
     return Shop.at(folder / "shop.db", folder / "exports")
 
 
-def start_run(shop: Shop, start: str = DAYS[0], end: str = DAYS[1]) -> ForkServerProcess:
-    """`attribution run` in a process of its own, which begins with everything imported."""
-    options = ("--database", str(shop.database), "--exports", str(shop.exports), "--start", start, "--end", end)
-    run = PROCESSES.Process(target=attribution_run, args=(shop.database.parent / "dagster_home", *options))
-    run.start()
-    return run
-
-
-def attribution_run(dagster_home: Path, *options: str) -> None:
-    os.environ["DAGSTER_HOME"] = str(dagster_home)
-    main(["run", *options])
-
-
-def exit_code(run: ForkServerProcess) -> int | None:
-    """Waits for the end of the run."""
-    run.join()
-    return run.exitcode
+def start_run(shop: Shop, start: str = DAYS[0], end: str = DAYS[1]) -> Command:
+    """`attribution run` of these days."""
+    folder = shop.database.parent
+    options = ("--database", shop.database, "--exports", shop.exports, "--start", start, "--end", end)
+    return Command("run", *options, says=folder / "said", DAGSTER_HOME=str(folder / "dagster_home"))
 
 
 def is_locked(database: Path) -> bool:
@@ -89,7 +72,7 @@ def is_locked(database: Path) -> bool:
 
 def test_a_process_killed_inside_its_transaction_leaves_the_old_rows_and_a_rerun_completes(tmp_path: Path) -> None:
     shop = sample(tmp_path / "shop")
-    assert exit_code(start_run(shop, "2023-09-01", "2023-09-05")) == 0
+    assert start_run(shop, "2023-09-01", "2023-09-05").wait() == 0
     before = shop.results()
     assert len(before["customer_journeys"]) > 10
 
@@ -103,7 +86,7 @@ def test_a_process_killed_inside_its_transaction_leaves_the_old_rows_and_a_rerun
 
     assert shop.results() == before
     assert shop.execute("PRAGMA integrity_check") == [("ok",)]
-    assert exit_code(start_run(shop, "2023-09-01", "2023-09-05")) == 0
+    assert start_run(shop, "2023-09-01", "2023-09-05").wait() == 0
     assert shop.results() == before
 
 
@@ -111,14 +94,14 @@ def test_a_run_killed_at_any_moment_leaves_old_or_new_tables_and_files_and_a_rer
     tmp_path: Path, long: bool
 ) -> None:
     shop = sample(tmp_path / "start")
-    assert exit_code(start_run(shop)) == 0
+    assert start_run(shop).wait() == 0
     old, old_files = shop.results(), shop.csv_bytes()
     new_conversions = "SELECT 'new-' || session_id, user_id, event_date, '23:59:59', 7.5 FROM session_sources LIMIT 400"
     shop.execute(f"INSERT INTO conversions {new_conversions}")
     shop.execute("UPDATE session_costs SET cost = cost + 1")
     finished = copy(shop, tmp_path / "finished")
     started = time.monotonic()
-    assert exit_code(start_run(finished)) == 0
+    assert start_run(finished).wait() == 0
     duration = time.monotonic() - started
     new, new_files = finished.results(), finished.csv_bytes()
     assert all(old[table] != new[table] for table in old)
@@ -128,9 +111,8 @@ def test_a_run_killed_at_any_moment_leaves_old_or_new_tables_and_files_and_a_rer
     for i in range(50 if long else 5):
         killed = copy(shop, tmp_path / f"killed-{i}")
         run = start_run(killed)
-        run.join(moments.uniform(0, 1.1) * duration)
+        run.wait(moments.uniform(0, 1.1) * duration)
         run.kill()
-        run.join()
         for table, rows in killed.results().items():
             assert rows in (old[table], new[table]), table
             tables_seen.add((table, rows == new[table]))
@@ -138,7 +120,7 @@ def test_a_run_killed_at_any_moment_leaves_old_or_new_tables_and_files_and_a_rer
             assert content in (old_files[name], new_files[name]), name
         assert killed.execute("PRAGMA integrity_check") == [("ok",)]
 
-        assert exit_code(start_run(killed)) == 0
+        assert start_run(killed).wait() == 0
         assert killed.results() == new
         assert killed.csv_bytes() == new_files
 
@@ -151,11 +133,11 @@ def test_two_processes_that_run_different_days_at_the_same_time_both_succeed(tmp
     one_by_one = copy(fresh, tmp_path / "one by one")
     ranges = [("2023-09-01", "2023-09-03"), ("2023-09-04", "2023-09-06")]
     for days in ranges:
-        assert exit_code(start_run(one_by_one, *days)) == 0
+        assert start_run(one_by_one, *days).wait() == 0
 
     for i in range(20 if long else 1):
         together = copy(fresh, tmp_path / f"together {i}")
         runs = [start_run(together, *days) for days in ranges]
-        assert [exit_code(run) for run in runs] == [0, 0]
+        assert [run.wait() for run in runs] == [0, 0]
         assert together.results() == one_by_one.results()
         assert together.csv_bytes() == one_by_one.csv_bytes()
