@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from typing import Any
 import pytest
 
 from attribution_assets_tests.support import PROJECT
+
+pytestmark = pytest.mark.xdist_group("extending")  # one worker makes the copy
 
 PAGE = (PROJECT / "docs" / "extending.md").read_text()
 DATABASE = "hours.db"
@@ -56,8 +59,30 @@ def extend(project: Path) -> list[str]:
     return sorted(str(file.relative_to(project)) for file in (schema, query, check, catalog))
 
 
+SESSION = """
+import contextlib, io, json, sys, traceback
+from click.testing import CliRunner
+from attribution_assets.command.cli import main
+
+def attribution(*arguments):
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    print(result.stdout, end="")
+
+for program in sys.stdin:
+    error = None
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        try:
+            exec(json.loads(program), {"attribution": attribution})
+        except Exception:
+            error = traceback.format_exc()
+    print(json.dumps([said.getvalue(), error]), flush=True)
+"""
+"""One process runs all programs of the test, as to import the package takes longer than most of them."""
+
+
 class Copy:
-    """A copy of the project that has been extended, and the sample database that the page makes."""
+    """A copy of the project that has been extended, and the sample database that the page makes; to be closed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -65,23 +90,34 @@ class Copy:
             shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(PROJECT / "dagster.yaml", folder)
         self.touched = extend(folder)
-        self.shown = {command.split()[1]: self.attribution(*command.split()[1:]) for command in commands()}
-
-    def python(self, *arguments: str) -> str:
         environment = {
             **os.environ,
-            "PYTHONPATH": str(self.folder),
-            "DAGSTER_HOME": str(self.folder / "home"),
-            "ATTRIBUTION_DATABASE": str(self.folder / DATABASE),
+            "PYTHONPATH": str(folder),
+            "DAGSTER_HOME": str(folder / "home"),
+            "ATTRIBUTION_DATABASE": str(folder / DATABASE),
             "ATTRIBUTION_END_DATE": "2023-09-30",
         }
-        command = [sys.executable, *arguments]
-        ended = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
+        command = [sys.executable, "-c", SESSION]
+        self._session = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.shown = {command.split()[1]: self.attribution(*command.split()[1:]) for command in commands()}
+
+    def python(self, program: str) -> str:
+        """What the program prints."""
+        assert self._session.stdin
+        assert self._session.stdout
+        self._session.stdin.write(f"{json.dumps(program)}\n")
+        self._session.stdin.flush()
+        said, error = json.loads(self._session.stdout.readline())
+        assert error is None, error
+        return str(said)
 
     def attribution(self, *arguments: str) -> str:
-        return self.python("-m", "attribution_assets", *arguments)
+        return self.python(f"attribution(*{arguments!r})")
+
+    def close(self) -> None:
+        self._session.communicate()
 
     def status(self, day: str, asset: str = "sessions_by_hour") -> dict[str, Any]:
         [state] = json.loads(self.attribution("status", "--start", day, "--end", day, "--json"))
@@ -93,8 +129,9 @@ class Copy:
 
 
 @pytest.fixture(scope="module")
-def extended(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    return Copy(tmp_path_factory.mktemp("extended"))
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    with closing(Copy(tmp_path_factory.mktemp("extended"))) as copy:
+        yield copy
 
 
 SENSOR = """
@@ -141,7 +178,7 @@ def test_it_runs_is_checked_shown_and_restated_where_late_data_touches_it_alone(
     extended.execute("UPDATE session_sources SET event_time = '23:59:59' WHERE session_id = ?", session_id)
     assert extended.status("2023-09-29") == {"state": "stale", "because": "its rows no longer match the sources"}
     assert extended.status("2023-09-29", "channel_costs") == {"state": "fresh", "because": None}
-    assert extended.python("-c", SENSOR).split() == [
+    assert extended.python(SENSOR).split() == [
         *("sum_costs", "2023-09-29", "2023-09-29"),
         *("sessions_by_hour", "sessions_by_hour_checks"),
     ]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from attribution_assets.command.cli import main
 from attribution_assets_tests.automated import september
 from attribution_assets_tests.live import ENDED, LiveDagster, Materialization
 from attribution_assets_tests.support import TABLES, Shop, wait_for
@@ -79,15 +78,9 @@ def busy(shop: Shop) -> None:
 
 def command(shop: Shop, home: Path, *options: str) -> None:
     """`attribution run` with these options."""
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "attribution_assets", "run", *options),
-            *("--database", shop.database, "--exports", shop.exports),
-        ],
-        env={**os.environ, **LOOKBACK, "DAGSTER_HOME": str(home)},
-        check=True,
-        capture_output=True,
-    )
+    arguments = ["run", *options, "--database", str(shop.database), "--exports", str(shop.exports)]
+    result = CliRunner().invoke(main, arguments, env={**LOOKBACK, "DAGSTER_HOME": str(home)})
+    assert result.exit_code == 0, result.output
 
 
 def rebuilt(shop: Shop, folder: Path, end: str) -> Shop:

@@ -535,14 +535,27 @@ def test_duckdb_sees_one_state_of_the_file_and_loses_nothing_of_what_others_writ
     assert shop.execute("PRAGMA integrity_check") == [("ok",)]
 
 
+SUM_COSTS = """
+import sys
+from pathlib import Path
+from attribution_assets.catalog.reporting import CHANNEL_COSTS
+from attribution_assets.catalog.tables import query_of
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days, schema
+from attribution_assets.warehouse.duckdb import compute
+
+compute.PROCESS = Path(sys.argv[2])
+settings, day = Settings(database=sys.argv[1], compute="duckdb"), Days("2023-09-01", "2023-09-01")
+settings.warehouse.replace_days(schema()["channel_costs"], "date", day, query_of(settings, CHANNEL_COSTS, day))
+"""
+
+
 def test_no_one_else_writes_while_duckdb_reads(paid: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = tmp_path / "process.py"
     slow.write_text(f"import time; time.sleep(1)\n{compute.PROCESS.read_text(encoding='utf-8')}", encoding="utf-8")
     monkeypatch.setattr(compute, "PROCESS", slow)
     paid.warehouse.prepare()
-    program = "import sys; from pathlib import Path; from attribution_assets_tests.warehouse.test_compute import *\n"
-    program += "compute.PROCESS = Path(sys.argv[2]); sum_costs(Shop.at(Path(sys.argv[1]), Path()), 'duckdb')"
-    with subprocess.Popen([sys.executable, "-c", program, str(paid.database), str(slow)]) as run:
+    with subprocess.Popen([sys.executable, "-c", SUM_COSTS, paid.database, slow]) as run:
         wait_for("the lock", lambda: is_locked(paid.database) or run.poll() is not None, every=0.02)
         assert is_locked(paid.database)
         assert run.wait() == 0
