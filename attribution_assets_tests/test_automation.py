@@ -12,6 +12,7 @@ import pytest
 
 from attribution_assets.analysis import late_data
 from attribution_assets.analysis.late_data import compared_tables, search
+from attribution_assets.catalog.sources import SOURCES
 from attribution_assets.models import MODELS
 from attribution_assets.orchestration import automation
 from attribution_assets.orchestration.automation import command_lock, is_command_at_work
@@ -549,6 +550,18 @@ def test_what_an_earlier_version_has_seen_is_looked_at_again(computed: Automated
     computed.shop.session("late", "anna", "2023-09-05 11:00:00", cost=1.0)
 
     assert computed.late_data_requests() == {"attribute_conversions": september(5, 6, 7, 8), "sum_costs": september(5)}
+
+
+def test_a_new_history_looks_at_a_database_of_an_earlier_version(automated: Automated) -> None:
+    automated.shop.execute(
+        "CREATE TABLE seen_days (date text PRIMARY KEY, "
+        "sessions text, costs text, conversions text, attribution text, report text)"
+    )
+
+    assert "every result" in automated.late_data_skips()
+    assert {part for _, part, _ in automated.shop.table("seen_days")} == {source.name for source in SOURCES} | {
+        table.name for table in compared_tables(automated.settings)
+    }
 
 
 def test_late_data_without_a_database_says_what_is_missing(automated: Automated) -> None:
