@@ -204,12 +204,14 @@ class LiveDagster:
     def wait_for_run(self, run_id: str) -> Run:
         """The run, once it has ended, well or not."""
         return wait_for(
-            f"run {run_id}", lambda: next((run for run in self.runs() if run.id == run_id and run.status in ENDED), None)
+            f"run {run_id}",
+            lambda: next((run for run in self.runs() if run.id == run_id and run.status in ENDED), None),
+            every=1,
         )
 
     def wait_for_backfill(self, backfill_id: str) -> list[Run]:
         """The runs of the backfill, once it has ended, well or not. The daemon looks at it every 30 s, more than once."""
-        wait_for(f"backfill {backfill_id}", lambda: self.backfill_status(backfill_id) in ENDED_BACKFILL, seconds=400)
+        wait_for(f"backfill {backfill_id}", lambda: self.backfill_status(backfill_id) in ENDED_BACKFILL, seconds=400, every=1)
         return [run for run in self.runs() if run.tags.get("dagster/backfill") == backfill_id]
 
     def backfill_status(self, backfill_id: str) -> str:

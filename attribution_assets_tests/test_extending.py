@@ -11,14 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from attribution_assets_tests.support import PROJECT
-
-pytestmark = pytest.mark.xdist_group("extending")  # one worker makes the copy
 
 PAGE = (PROJECT / "docs" / "extending.md").read_text()
 DATABASE = "hours.db"
@@ -82,7 +81,7 @@ for program in sys.stdin:
 
 
 class Copy:
-    """A copy of the project that has been extended, and the sample database that the page makes; to be closed."""
+    """A copy of the project that has been extended; to be closed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -90,18 +89,20 @@ class Copy:
             shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(PROJECT / "dagster.yaml", folder)
         self.touched = extend(folder)
+
+    @cached_property
+    def _session(self) -> subprocess.Popen[str]:
         environment = {
             **os.environ,
-            "PYTHONPATH": str(folder),
-            "DAGSTER_HOME": str(folder / "home"),
-            "ATTRIBUTION_DATABASE": str(folder / DATABASE),
+            "PYTHONPATH": str(self.folder),
+            "DAGSTER_HOME": str(self.folder / "home"),
+            "ATTRIBUTION_DATABASE": str(self.folder / DATABASE),
             "ATTRIBUTION_END_DATE": "2023-09-30",
         }
         command = [sys.executable, "-c", SESSION]
-        self._session = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        return subprocess.Popen(
+            command, cwd=self.folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self.shown = {command.split()[1]: self.attribution(*command.split()[1:]) for command in commands()}
 
     def python(self, program: str) -> str:
         """What the program prints."""
@@ -117,7 +118,8 @@ class Copy:
         return self.python(f"attribution(*{arguments!r})")
 
     def close(self) -> None:
-        self._session.communicate()
+        if "_session" in self.__dict__:
+            self._session.communicate()
 
     def status(self, day: str, asset: str = "sessions_by_hour") -> dict[str, Any]:
         [state] = json.loads(self.attribution("status", "--start", day, "--end", day, "--json"))
@@ -128,9 +130,9 @@ class Copy:
             return connection.execute(statement, parameters).fetchall()
 
 
-@pytest.fixture(scope="module")
-def extended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
-    with closing(Copy(tmp_path_factory.mktemp("extended"))) as copy:
+@pytest.fixture
+def extended(tmp_path: Path) -> Iterator[Copy]:
+    with closing(Copy(tmp_path)) as copy:
         yield copy
 
 
@@ -162,13 +164,14 @@ def test_a_daily_table_takes_four_files(extended: Copy) -> None:
 
 
 def test_it_runs_is_checked_shown_and_restated_where_late_data_touches_it_alone(extended: Copy) -> None:
+    shown = {command.split()[1]: extended.attribution(*command.split()[1:]) for command in commands()}
     [(sessions,)] = extended.execute("SELECT sum(sessions) FROM sessions_by_hour")
     findings = {finding["check"]: finding for finding in json.loads(extended.attribution("check", "--json"))}
     assert sessions == 20_000
     assert (findings["hours_add_up"]["asset"], findings["hours_add_up"]["result"]) == ("sessions_by_hour", "passed")
     assert extended.status("2023-09-29") == {"state": "fresh", "because": None}
-    assert re.search(r"hours_add_up +sessions_by_hour +passed", extended.shown["check"])
-    assert re.search(r"costs +hours +reporting", extended.shown["status"])
+    assert re.search(r"hours_add_up +sessions_by_hour +passed", shown["check"])
+    assert re.search(r"costs +hours +reporting", shown["status"])
 
     [(session_id,)] = extended.execute(
         "SELECT session_id FROM session_sources WHERE event_date = '2023-09-29' AND event_time < '12' "

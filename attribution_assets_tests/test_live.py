@@ -92,7 +92,7 @@ def rebuilt(shop: Shop, folder: Path, end: str) -> Shop:
 
 def wait_for_equality(shop: Shop, other: Shop) -> None:
     """Until both shops' tables and CSV files are the same, to the byte."""
-    wait_for("the reports", lambda: shop.csv_bytes() == other.csv_bytes(), seconds=300)
+    wait_for("the reports", lambda: shop.csv_bytes() == other.csv_bytes(), seconds=300, every=1)
     assert shop.results() == other.results()
 
 
