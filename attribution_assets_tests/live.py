@@ -16,10 +16,15 @@ from types import TracebackType
 from typing import Any, Self
 
 import requests
+from click.testing import CliRunner
 
+from attribution_assets.command.cli import main
 from attribution_assets_tests.support import OWN_VARIABLES, PROJECT, Shop, wait_for
 
 REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": "attribution_assets"}
+LOOKBACK = {"ATTRIBUTION_LOOKBACK_DAYS": "3", "ATTRIBUTION_END_DATE": "2023-09-20"}
+"""The settings under which a `busy` shop is looked at."""
+
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 ENDED_BACKFILL = {"COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"}
 
@@ -229,6 +234,20 @@ class LiveDagster:
         location = entries[0]["locationOrLoadError"]
         assert location["__typename"] == "RepositoryLocation", location
         return True
+
+
+def busy(shop: Shop) -> None:
+    """Twenty days on which anna comes in the morning and buys at noon."""
+    for day in range(1, 21):
+        shop.session(f"s{day}", "anna", f"2023-09-{day:02} 10:00:00", "Email" if day % 2 else "Ads", cost=day / 7)
+        shop.conversion(f"c{day}", "anna", f"2023-09-{day:02} 12:00:00", day * 1.1)
+
+
+def command(shop: Shop, home: Path, *options: str) -> None:
+    """`attribution run` with these options."""
+    arguments = ["run", *options, "--database", str(shop.database), "--exports", str(shop.exports)]
+    result = CliRunner().invoke(main, arguments, env={**LOOKBACK, "DAGSTER_HOME": str(home)})
+    assert result.exit_code == 0, result.output
 
 
 def _keys(assets: Sequence[str]) -> list[dict[str, list[str]]]:

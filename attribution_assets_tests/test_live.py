@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from attribution_assets.command.cli import main
 from attribution_assets_tests.automated import september
-from attribution_assets_tests.live import ENDED, LiveDagster, Materialization
+from attribution_assets_tests.live import ENDED, LOOKBACK, LiveDagster, Materialization, busy, command
 from attribution_assets_tests.support import TABLES, Shop, wait_for
 
 pytestmark = pytest.mark.live
 
 ATTRIBUTION = ("attribution_customer_journey", "customer_journeys", "ihc_results")
 REPORTS = ("channel_reporting", "channel_reporting_csv")
-LOOKBACK = {"ATTRIBUTION_LOOKBACK_DAYS": "3", "ATTRIBUTION_END_DATE": "2023-09-20"}
-
-
-def test_a_backfill_of_ten_days_gives_the_tables_of_the_command_in_at_most_three_runs(shop: Shop, tmp_path: Path) -> None:
-    busy(shop)
-    commanded = Shop.at(tmp_path / "commanded.db", tmp_path / "commanded")
-    shutil.copy(shop.database, commanded.database)
-
-    with LiveDagster(shop, tmp_path / "dagster", **LOOKBACK) as dagster:
-        backfill = dagster.backfill(TABLES, [f"2023-09-{day}" for day in range(10, 20)])
-        command(commanded, tmp_path / "commanded_home", "--start", "2023-09-10", "--end", "2023-09-19")
-        dagster.wait_for_backfill(backfill)
-        runs = dagster.runs()
-
-    assert len(runs) <= 3
-    assert {run.status for run in runs} == {"SUCCESS"}
-    assert shop.results() == commanded.results()
-    assert shop.csv_bytes() == commanded.csv_bytes()
-    for table in ("channel_costs", "channel_reporting"):
-        assert shop.table(table, "min(date), max(date)") == [("2023-09-07", "2023-09-19")]
 
 
 def test_new_and_late_data_restate_exactly_the_days_that_they_touch(shop: Shop, tmp_path: Path) -> None:
@@ -67,20 +44,6 @@ def test_new_and_late_data_restate_exactly_the_days_that_they_touch(shop: Shop, 
             "channel_costs": september(2),
             **dict.fromkeys(REPORTS, september(1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13)),
         }
-
-
-def busy(shop: Shop) -> None:
-    """Twenty days on which anna comes in the morning and buys at noon."""
-    for day in range(1, 21):
-        shop.session(f"s{day}", "anna", f"2023-09-{day:02} 10:00:00", "Email" if day % 2 else "Ads", cost=day / 7)
-        shop.conversion(f"c{day}", "anna", f"2023-09-{day:02} 12:00:00", day * 1.1)
-
-
-def command(shop: Shop, home: Path, *options: str) -> None:
-    """`attribution run` with these options."""
-    arguments = ["run", *options, "--database", str(shop.database), "--exports", str(shop.exports)]
-    result = CliRunner().invoke(main, arguments, env={**LOOKBACK, "DAGSTER_HOME": str(home)})
-    assert result.exit_code == 0, result.output
 
 
 def rebuilt(shop: Shop, folder: Path, end: str) -> Shop:
