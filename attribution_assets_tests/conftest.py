@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Properties are tried on fewer examples in the short form; in both, a busy machine fails none, and none is kept."""
-    examples = 100 if config.getoption("--long") else 40
+    examples = 100 if config.getoption("--long") else 30
     hypothesis.settings.register_profile("attribution", max_examples=examples, deadline=None, database=None)
     hypothesis.settings.load_profile("attribution")
 

@@ -58,6 +58,9 @@ def test_every_setting_is_one_that_a_model_uses() -> None:
     assert used == {field.name for field in fields(ModelRules)}
 
 
+RUN = ["run", "--start", "2023-09-01", "--end", "2023-09-04"]
+
+
 @pytest.fixture
 def extended(tmp_path: Path) -> Path:
     """A copy of the package whose heuristics.py has one more rule; nothing else differs."""
@@ -74,15 +77,13 @@ def test_a_new_rule_needs_nothing_but_its_function_and_its_entry(extended: Path,
     write_sample(database, days=4, end=date(2023, 9, 4), sessions=2_000, seed=0)
     chosen = {"ATTRIBUTION_MODELS": "all", "ATTRIBUTION_DATABASE": str(database)}
 
-    def attribution(*command: str) -> str:
-        program = [sys.executable, "-m", "attribution_assets", *command]
-        environment = {**os.environ, **chosen, "PYTHONPATH": str(extended)}
-        ran = subprocess.run(program, cwd=extended, env=environment, capture_output=True, text=True, check=False)
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
+    program = f"from attribution_assets.command.cli import main; main({RUN}, standalone_mode=False); main(['compare'])"
+    environment = {**os.environ, **chosen, "PYTHONPATH": str(extended)}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=extended, env=environment, capture_output=True, text=True, check=False
+    )
 
-    attribution("run", "--start", "2023-09-01", "--end", "2023-09-04")
-
+    assert ran.returncode == 0, ran.stderr
     with closing(sqlite3.connect(database)) as connection:
 
         def rows(select: str) -> list[tuple[Any, ...]]:
@@ -98,4 +99,4 @@ def test_a_new_rule_needs_nothing_but_its_function_and_its_entry(extended: Path,
     assert credited == [(1.0,)] * conversions
     assert dict(reported) == dict.fromkeys([*MODELS, "second_touch"], conversions)
     assert learned_by == [(Settings().learning_fingerprint(),)]  # without the rule: so what was learned before it stays
-    assert "second_touch" in attribution("compare")
+    assert "second_touch" in ran.stdout
