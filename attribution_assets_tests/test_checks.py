@@ -306,8 +306,9 @@ def test_wrong_costs_fail_their_check(sold: Shop, instance: dg.DagsterInstance) 
 
     with pytest.raises(
         AttributionError,
-        match=r"channel_costs was written but failed.*1 day of 2023-09-01 to 2023-09-03 had sessions or costs that differ from "
-        r"those in the sources: date 2023-09-03, sessions 1, sessions_of_sources 1, cost 9, cost_of_sources 3\.",
+        match=r"channel_costs was written but failed.*1 channel on a day of 2023-09-01 to 2023-09-03 had sessions or costs "
+        r"that differ from those in the sources: date 2023-09-03, channel_name Ads, sessions 1, sessions_of_sources 1, "
+        r"cost 9, cost_of_sources 3\.",
     ):
         sold.sum_costs(instance, "2023-09-01", NEXT_DAY)
 

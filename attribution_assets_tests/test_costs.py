@@ -117,7 +117,7 @@ def test_costs_that_a_report_sums_are_proved_like_others(sold: Shop, instance: d
         "CREATE TRIGGER lost AFTER INSERT ON channel_costs BEGIN UPDATE channel_costs SET cost = 0 WHERE rowid = NEW.rowid; END"
     )
 
-    with pytest.raises(AttributionError, match=r"channel_costs was written but failed a check.* 2 days of 2023-09-01 to"):
+    with pytest.raises(AttributionError, match=r"channel_costs was written but failed .* 2 channels on a day of 2023-09-01 to"):
         sold.report(instance, *REPORTED)
 
     assert sold.table("channel_reporting") == []

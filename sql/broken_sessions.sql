@@ -8,7 +8,7 @@ WITH reached AS (
     FROM broken_session
     WHERE event_date >= $first_session_day
       AND event_date < $first_day
-      AND user_id IN (SELECT user_id FROM conversions WHERE conv_date BETWEEN $first_day AND $last_day)
+      AND CAST(user_id AS text) IN (SELECT user_id FROM conversions WHERE conv_date BETWEEN $first_day AND $last_day)
 ),
 
 unusual_cost AS (
@@ -23,8 +23,17 @@ unusual_cost AS (
 SELECT
     'session_sources: ' || quote(session_id) || ' ' || CASE
         WHEN session_id IS NULL OR session_id = '' THEN 'has no session_id'
+        WHEN typeof(session_id) = 'real' THEN 'has session_id ' || quote(session_id) || ', a number with a point: store CAST(CAST(session_id AS integer) AS text)'
+        WHEN typeof(session_id) = 'blob' THEN 'has session_id ' || quote(session_id) || ', bytes and no text: store CAST(session_id AS text)'
+        WHEN typeof(user_id) = 'real' THEN 'has user_id ' || quote(user_id) || ', a number with a point: store CAST(CAST(user_id AS integer) AS text)'
+        WHEN typeof(user_id) = 'blob' THEN 'has user_id ' || quote(user_id) || ', bytes and no text: store CAST(user_id AS text)'
+        WHEN NOT decodes(CAST(session_id AS blob)) THEN 'has session_id ' || quote(session_id) || ', which is not UTF-8: load it again as UTF-8'
+        WHEN NOT decodes(CAST(user_id AS blob)) THEN 'has user_id ' || quote(user_id) || ', which is not UTF-8: load it again as UTF-8'
         WHEN channel_name IS NULL THEN 'has no channel_name'
-        WHEN date(event_date) IS NOT event_date THEN 'has event_date ' || quote(event_date) || ', which is not YYYY-MM-DD'
+        WHEN typeof(channel_name) = 'blob' THEN 'has channel_name ' || quote(channel_name) || ', bytes and no text: store CAST(channel_name AS text)'
+        WHEN NOT decodes(CAST(channel_name AS blob)) THEN 'has channel_name ' || quote(channel_name) || ', which is not UTF-8: load it again as UTF-8'
+        WHEN date(event_date, '+0 days') IS NOT event_date
+            THEN 'has event_date ' || quote(event_date) || ', which is not a date written YYYY-MM-DD'
         WHEN holder_engagement NOT IN (0, 1) OR holder_engagement IS NULL
             THEN 'has holder_engagement ' || quote(holder_engagement) || ', which is not 0 or 1'
         WHEN closer_engagement NOT IN (0, 1) OR closer_engagement IS NULL

@@ -166,26 +166,43 @@ CREATE TABLE IF NOT EXISTS attribution_meta (
 CREATE INDEX IF NOT EXISTS session_sources_by_user ON session_sources (user_id, event_date, event_time);
 CREATE INDEX IF NOT EXISTS session_sources_by_date ON session_sources (event_date);
 CREATE INDEX IF NOT EXISTS session_sources_broken ON session_sources (event_date) -- the few that guards look for
-    WHERE session_id IS NULL OR session_id = '' OR channel_name IS NULL
-    OR CASE WHEN event_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' THEN date(event_date) IS NOT event_date ELSE 1 END
+    WHERE typeof(session_id) NOT IN ('text', 'integer') OR session_id = ''
+    OR typeof(user_id) NOT IN ('text', 'integer', 'null')
+    OR typeof(channel_name) IN ('null', 'blob')
     OR CASE
-        WHEN event_time GLOB '[0-2][0-9]:[0-5][0-9]:[0-5][0-9]*' AND event_time NOT GLOB '*[^0-9:.]*' AND event_time < '24' THEN time(event_time) IS NULL
+        WHEN typeof(event_date) = 'text' AND event_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'
+            THEN date(event_date, '+0 days') IS NOT CAST(event_date AS text)
+        ELSE 1
+    END
+    OR CASE
+        WHEN typeof(event_time) = 'text' AND event_time GLOB '[0-2][0-9]:[0-5][0-9]:[0-5][0-9]*' AND event_time NOT GLOB '*[^0-9:.]*'
+            AND CAST(event_time AS text) < '24' THEN time(event_time) IS NULL
         ELSE 1
     END
     OR holder_engagement NOT IN (0, 1) OR holder_engagement IS NULL
     OR closer_engagement NOT IN (0, 1) OR closer_engagement IS NULL
     OR impression_interaction NOT IN (0, 1) OR impression_interaction IS NULL;
+CREATE INDEX IF NOT EXISTS session_sources_not_ascii ON session_sources (event_date) -- those whose text may be no UTF-8
+    WHERE session_id GLOB '*[^ -~]*' OR user_id GLOB '*[^ -~]*' OR channel_name GLOB '*[^ -~]*';
 CREATE INDEX IF NOT EXISTS session_costs_unusual ON session_costs (session_id) -- the few that checks look for
     WHERE cost < 0 OR (typeof(cost) NOT IN ('integer', 'real', 'null') OR abs(cost) > 1e15);
 CREATE INDEX IF NOT EXISTS conversions_by_date ON conversions (conv_date);
 CREATE INDEX IF NOT EXISTS conversions_broken ON conversions (conv_date) -- the few that guards look for
-    WHERE conv_id IS NULL OR conv_id = '' OR user_id IS NULL OR user_id = ''
-    OR CASE WHEN conv_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' THEN date(conv_date) IS NOT conv_date ELSE 1 END
+    WHERE typeof(conv_id) NOT IN ('text', 'integer') OR conv_id = ''
+    OR typeof(user_id) NOT IN ('text', 'integer') OR user_id = ''
     OR CASE
-        WHEN conv_time GLOB '[0-2][0-9]:[0-5][0-9]:[0-5][0-9]*' AND conv_time NOT GLOB '*[^0-9:.]*' AND conv_time < '24' THEN time(conv_time) IS NULL
+        WHEN typeof(conv_date) = 'text' AND conv_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'
+            THEN date(conv_date, '+0 days') IS NOT CAST(conv_date AS text)
+        ELSE 1
+    END
+    OR CASE
+        WHEN typeof(conv_time) = 'text' AND conv_time GLOB '[0-2][0-9]:[0-5][0-9]:[0-5][0-9]*' AND conv_time NOT GLOB '*[^0-9:.]*'
+            AND CAST(conv_time AS text) < '24' THEN time(conv_time) IS NULL
         ELSE 1
     END
     OR typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15;
+CREATE INDEX IF NOT EXISTS conversions_not_ascii ON conversions (conv_date) -- those whose text may be no UTF-8
+    WHERE conv_id GLOB '*[^ -~]*' OR user_id GLOB '*[^ -~]*';
 CREATE INDEX IF NOT EXISTS customer_journeys_by_date ON customer_journeys (conv_date);
 CREATE INDEX IF NOT EXISTS ihc_results_by_date ON ihc_results (conv_date);
 CREATE INDEX IF NOT EXISTS attribution_customer_journey_by_date ON attribution_customer_journey (conv_date);

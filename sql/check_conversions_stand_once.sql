@@ -13,12 +13,18 @@ journey AS (
     FROM customer_journeys
     WHERE conv_id IN (SELECT conv_id FROM conversion)
     GROUP BY conv_id
+),
+
+conversion_of_journey AS (
+    SELECT
+        *,
+        (SELECT max(conversions.conv_date) FROM conversions WHERE conversions.conv_id = journey.conv_id) AS converted_on
+    FROM journey
 )
 
-SELECT journey.conv_id, first_stands_on, last_stands_on, conversions.conv_date AS converted_on, touchpoints, sessions
-FROM journey
-LEFT JOIN conversions ON conversions.conv_id = journey.conv_id
-WHERE coalesce(first_stands_on <> conversions.conv_date, TRUE)
-   OR last_stands_on <> conversions.conv_date
+SELECT conv_id, first_stands_on, last_stands_on, converted_on, touchpoints, sessions
+FROM conversion_of_journey
+WHERE coalesce(first_stands_on <> converted_on, TRUE)
+   OR last_stands_on <> converted_on
    OR sessions < touchpoints
-ORDER BY journey.conv_id
+ORDER BY conv_id

@@ -1,11 +1,13 @@
 -- One row per day from $first_day to $last_day with a session: a digest of the day's sessions.
--- digest(text) is a hash that the connection brings. Rows in another order may give another digest: look whether it matters.
+-- digest(data) is a hash that the connection brings. Rows in another order may give another digest: look whether it matters.
 SELECT
     event_date AS date,
     digest(
-        group_concat(
-            quote(session_id) || quote(user_id) || quote(event_time) || quote(channel_name)
-            || quote(holder_engagement) || quote(closer_engagement) || quote(impression_interaction)
+        CAST(
+            group_concat(
+                quote(session_id) || quote(user_id) || quote(event_time) || quote(channel_name)
+                || quote(holder_engagement) || quote(closer_engagement) || quote(impression_interaction)
+            ) AS blob
         )
     ) AS digest
 FROM session_sources

@@ -14,6 +14,7 @@ from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.formats import in_words
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
+from attribution_assets.warehouse.sqlite.database import readable
 from attribution_assets.warehouse.sqlite.sources import broken_sources
 
 SHOWN = 5
@@ -101,6 +102,7 @@ def run_check(warehouse: SQLiteWarehouse, asset: str, check: Check, parameters: 
     Raises AttributionError where a table or column is missing.
     """
     with warehouse.rows_of(Query(check.query, parameters, driven_by=check.driven_by)) as cursor:
+        cursor.connection.text_factory = readable
         columns = [column for column, *_ in cursor.description]
         rows, offending, wrong_days = [], 0, set[str]()
         for values in cursor:

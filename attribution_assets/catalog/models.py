@@ -142,8 +142,8 @@ MODEL_REPORTING = DailyTable(
             before=False,
             blocking=True,
             demand=(
-                "Under every model and on both date bases, orders and revenue equal those of the attributed conversions, and "
-                "cost equals that of the sessions."
+                "Under every model and on both date bases, orders and revenue of every channel equal its credit, those of all "
+                "channels equal those of the attributed conversions, and cost equals that of the sessions."
             ),
             noun="figure",
             broken="in the report by model of {days} differed from the tables that it is computed from.",

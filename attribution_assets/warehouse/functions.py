@@ -7,7 +7,7 @@ import json
 import math
 import sqlite3
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, partial
 
 UNITS = 2**60
 """The parts of 1 that `exact_total` counts: of a double of 0.01 or more it loses nothing, of a smaller one 1e-18 at most."""
@@ -56,9 +56,21 @@ def _groups(text: str) -> dict[str, str]:
     return groups
 
 
-def digest(text: str | None) -> str:
-    """`digest(text)`: a hash of the text, 16 hexadecimal digits; empty for NULL. SQLite only."""
-    return "" if text is None else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+def digest(data: bytes | None) -> str:
+    """`digest(data)`: a hash of the bytes, 16 hexadecimal digits; empty for NULL. SQLite only.
+
+    Bytes, since text of the user's may be no text in its encoding.
+    """
+    return "" if data is None else hashlib.sha256(data).hexdigest()[:16]
+
+
+def decodes(encoding: str, data: bytes | None) -> bool:
+    """`decodes(data)`: whether the bytes are text in the encoding of the database, as NULL is. SQLite only."""
+    try:
+        (data or b"").decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def add_to(connection: sqlite3.Connection) -> None:
@@ -67,6 +79,8 @@ def add_to(connection: sqlite3.Connection) -> None:
     connection.create_function("days_before", 2, days_before, deterministic=True)
     connection.create_function("group_of", 2, group_of, deterministic=True)
     connection.create_function("digest", 1, digest, deterministic=True)
+    [(encoding,)] = connection.execute("PRAGMA encoding")
+    connection.create_function("decodes", 1, partial(decodes, encoding), deterministic=True)
 
 
 _UNITS_OF_SUM = f"sum(CAST(floor(CAST(x AS double) * {float(UNITS)!r}::double) AS hugeint))"

@@ -9,7 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 
-from attribution_assets.warehouse.schema import add_views, empty_database, schema
+from attribution_assets.warehouse.schema import empty_database, schema
+from attribution_assets.warehouse.sqlite.views import add_views_of_broken_rows
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def reads(text: str) -> Reads:
         return sqlite3.SQLITE_OK
 
     with closing(empty_database()) as connection:
-        add_views(connection)
+        add_views_of_broken_rows(connection)
         pages = dict(connection.execute("SELECT rootpage, tbl_name FROM sqlite_master"))
         connection.set_authorizer(note)
         program = connection.execute(f"EXPLAIN {text}", parameters).fetchall()

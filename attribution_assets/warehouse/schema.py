@@ -20,7 +20,7 @@ META = "attribution_meta"
 """The table with the file's schema version and the database's id. It holds no results."""
 
 BROKEN_ROWS = {"broken_session": "session_sources", "broken_conversion": "conversions"}
-"""A view of a connection -> the source of which it has the broken rows."""
+"""A view of each connection -> the source of which it has the rows that cannot be attributed, valued or decoded."""
 
 
 @dataclass(frozen=True)
@@ -71,17 +71,6 @@ def schema() -> Mapping[str, Table]:
     with closing(empty_database()) as connection:
         tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
         return {name: _table(connection, name, create) for name, create in tables}
-
-
-def add_views(connection: sqlite3.Connection) -> None:
-    """Adds the views of BROKEN_ROWS, for this connection alone; nothing is written to the file.
-
-    A view has all columns of its source, and the rows that meet the condition of the index `<source>_broken` as it is declared:
-    that index finds them. The source may be a view, or missing: only who reads the view needs it.
-    """
-    for view, source in BROKEN_ROWS.items():
-        _, _, condition = schema()[source].indexes[f"{source}_broken"].partition("WHERE")
-        connection.execute(f"CREATE TEMP VIEW {view} AS SELECT * FROM main.{source} WHERE {condition}")
 
 
 def empty_database() -> sqlite3.Connection:

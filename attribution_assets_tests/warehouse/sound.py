@@ -19,6 +19,7 @@ CONVERSION_DAYS: dict[str, str | int | float] = {
     "include_converting_session": 0,
     "first_partition": "2023-08-30",
     "models": '["linear"]',
+    "channel_groups": "{}",
     "model_count": 1,
     "most_without_session": MOST_WITHOUT_SESSION,
 }
@@ -180,10 +181,12 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             "UPDATE channel_costs SET sessions = 2 WHERE date = '2023-09-03'",
         ],
         [
-            {"date": "2023-09-01", "sessions": 1, "sessions_of_sources": 1, "cost": 1.99, "cost_of_sources": 2.0},
-            {"date": "2023-09-03", "sessions": 2, "sessions_of_sources": 1, "cost": 0.0, "cost_of_sources": 0.0},
+            {"date": "2023-09-01", "channel_name": "Email", "sessions": 1, "sessions_of_sources": 1}
+            | {"cost": 1.99, "cost_of_sources": 2.0},
+            {"date": "2023-09-03", "channel_name": "Email", "sessions": 2, "sessions_of_sources": 1}
+            | {"cost": 0.0, "cost_of_sources": 0.0},
         ],
-        "2 days of {} had sessions or costs that differ from those in the sources.",
+        "2 channels on a day of {} had sessions or costs that differ from those in the sources.",
     ),
     ("channel_reporting", "report_adds_up"): (
         ["UPDATE channel_reporting SET cost = 1.99, ihc = 0.5, ihc_revenue = 26 WHERE date = '2023-09-01'"],
@@ -213,14 +216,18 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             "DELETE FROM model_reporting WHERE date = '2023-09-02' AND date_basis = 'conversion' AND channel_name = 'Email'",
         ],
         [
-            {"date": "2023-09-01", "model": "linear", "date_basis": "session"}
+            {"date": "2023-09-01", "model": "linear", "date_basis": "session", "channel_name": "Email"}
             | {"figure": "cost", "reported": 1.99, "of_sources": 2.0},
-            {"date": "2023-09-02", "model": "linear", "date_basis": "conversion"}
+            {"date": "2023-09-02", "model": "linear", "date_basis": "conversion", "channel_name": None}
             | {"figure": "orders", "reported": 0.5, "of_sources": 1.0},
-            {"date": "2023-09-02", "model": "linear", "date_basis": "conversion"}
+            {"date": "2023-09-02", "model": "linear", "date_basis": "conversion", "channel_name": None}
             | {"figure": "revenue", "reported": 50.0, "of_sources": 100.0},
+            {"date": "2023-09-02", "model": "linear", "date_basis": "conversion", "channel_name": "Email"}
+            | {"figure": "orders", "reported": 0.0, "of_sources": 0.5},
+            {"date": "2023-09-02", "model": "linear", "date_basis": "conversion", "channel_name": "Email"}
+            | {"figure": "revenue", "reported": 0.0, "of_sources": 50.0},
         ],
-        "3 figures in the report by model of {} differed from the tables that it is computed from.",
+        "5 figures in the report by model of {} differed from the tables that it is computed from.",
     ),
 }
 READ_BY = {

@@ -266,19 +266,19 @@ def test_a_session_before_the_first_report_without_credit_loses_none(sound: Shop
 @pytest.mark.parametrize(
     ("statement", "wrong"),
     [
-        ("DELETE FROM channel_costs WHERE date = '2023-09-01'", ("2023-09-01", 0, 1, 0.0, 2.0)),
-        ("DELETE FROM channel_costs WHERE date = '2023-09-03'", ("2023-09-03", 0, 1, 0.0, 0.0)),
+        ("DELETE FROM channel_costs WHERE date = '2023-09-01'", ("2023-09-01", "Email", 0, 1, 0.0, 2.0)),
+        ("DELETE FROM channel_costs WHERE date = '2023-09-03'", ("2023-09-03", "Email", 0, 1, 0.0, 0.0)),
         (
             "INSERT INTO channel_costs SELECT date, 'X', sessions, cost FROM channel_costs WHERE date = '2023-09-02'",
-            ("2023-09-02", 2, 1, 6.0, 3.0),
+            ("2023-09-02", "X", 1, 0, 3.0, 0.0),
         ),
-        ("INSERT INTO session_costs VALUES ('s3', 0.01)", ("2023-09-03", 1, 1, 0.0, 0.01)),
-        ("DELETE FROM session_sources WHERE session_id = 's1'", ("2023-09-01", 1, 0, 2.0, 0.0)),
+        ("INSERT INTO session_costs VALUES ('s3', 0.01)", ("2023-09-03", "Email", 1, 1, 0.0, 0.01)),
+        ("DELETE FROM session_sources WHERE session_id = 's1'", ("2023-09-01", "Email", 1, 0, 2.0, 0.0)),
     ],
     ids=["channel lost", "channel without a cost lost", "channel doubled", "cost added", "session deleted"],
 )
 def test_a_day_whose_costs_do_not_add_up_is_found(
-    sound: Shop, statement: str, wrong: tuple[str, int, int, float, float]
+    sound: Shop, statement: str, wrong: tuple[str, str, int, int, float, float]
 ) -> None:
     sound.execute(statement)
 
@@ -286,6 +286,15 @@ def test_a_day_whose_costs_do_not_add_up_is_found(
 
     assert [tuple(row.values()) for row in finding.rows] == [wrong]
     assert finding.wrong_days == (wrong[0],)
+
+
+def test_costs_that_stand_under_another_channel_of_their_day_are_found(sound: Shop) -> None:
+    sound.session("s4", "zoe", "2023-09-02 09:00:00", "email", cost=1)
+    sound.execute("INSERT INTO channel_costs VALUES ('2023-09-02', 'Email', 1, 1)")
+
+    rows = find(sound, COSTS, "costs_add_up").rows
+
+    assert [(row["channel_name"], row["cost"], row["cost_of_sources"]) for row in rows] == [("Email", 1, 0), ("email", 0, 1)]
 
 
 def test_a_session_that_moved_makes_both_its_days_wrong(sound: Shop) -> None:
@@ -554,43 +563,60 @@ BY_CONVERSION = "date_basis = 'conversion' AND date = '2023-09-02'"
 @pytest.mark.parametrize(
     ("statement", "figures"),
     [
-        (f"UPDATE model_reporting SET cost = 7 WHERE {BY_SESSION}", [("2023-09-01", "session", "cost", 7, 2)]),
+        (f"UPDATE model_reporting SET cost = 7 WHERE {BY_SESSION}", [("2023-09-01", "session", "Email", "cost", 7, 2)]),
         (
             "UPDATE channel_costs SET cost = 7 WHERE date = '2023-09-01'",
-            [("2023-09-01", "conversion", "cost", 2, 7), ("2023-09-01", "session", "cost", 2, 7)],
+            [("2023-09-01", "conversion", "Email", "cost", 2, 7), ("2023-09-01", "session", "Email", "cost", 2, 7)],
         ),
-        (f"UPDATE model_reporting SET orders = 0.4 WHERE {BY_SESSION}", [("2023-09-01", "session", "orders", 0.4, 0.5)]),
-        (f"UPDATE model_reporting SET revenue = 60 WHERE {BY_SESSION}", [("2023-09-01", "session", "revenue", 60, 50)]),
+        (
+            f"UPDATE model_reporting SET orders = 0.4 WHERE {BY_SESSION}",
+            [("2023-09-01", "session", "Email", "orders", 0.4, 0.5)],
+        ),
+        (
+            f"UPDATE model_reporting SET revenue = 60 WHERE {BY_SESSION}",
+            [("2023-09-01", "session", "Email", "revenue", 60, 50)],
+        ),
         (
             f"UPDATE model_reporting SET revenue = 60 WHERE {BY_CONVERSION} AND channel_name = 'Ads'",
-            [("2023-09-02", "conversion", "revenue", 110, 100)],
+            [("2023-09-02", "conversion", None, "revenue", 110, 100), ("2023-09-02", "conversion", "Ads", "revenue", 60, 50)],
+        ),
+        (
+            f"UPDATE model_reporting SET revenue = 100 * (channel_name = 'Ads') WHERE {BY_CONVERSION}",
+            [("2023-09-02", "conversion", "Ads", "revenue", 100, 50), ("2023-09-02", "conversion", "Email", "revenue", 0, 50)],
         ),
         (
             f"DELETE FROM model_reporting WHERE {BY_SESSION}",
             [
-                ("2023-09-01", "session", "cost", 0, 2),
-                ("2023-09-01", "session", "orders", 0, 0.5),
-                ("2023-09-01", "session", "revenue", 0, 50),
+                ("2023-09-01", "session", "Email", "cost", 0, 2),
+                ("2023-09-01", "session", "Email", "orders", 0, 0.5),
+                ("2023-09-01", "session", "Email", "revenue", 0, 50),
             ],
         ),
         (
             "UPDATE conversions SET revenue = 55 WHERE conv_id = 'c2'",
-            [("2023-09-03", "conversion", "revenue", 50, 55), ("2023-09-03", "session", "revenue", 50, 55)],
+            [
+                ("2023-09-03", "conversion", None, "revenue", 50, 55),
+                ("2023-09-03", "conversion", "Email", "revenue", 50, 55),
+                ("2023-09-03", "session", "Email", "revenue", 50, 55),
+            ],
         ),
         (
             "UPDATE model_reporting SET date = '2023-09-02' WHERE date_basis = 'session' AND date = '2023-09-03'",
             [
-                ("2023-09-02", "session", "orders", 1.5, 0.5),
-                ("2023-09-02", "session", "revenue", 100, 50),
-                ("2023-09-03", "session", "orders", 0, 1),
-                ("2023-09-03", "session", "revenue", 0, 50),
+                ("2023-09-02", "session", "Email", "orders", 1, 0),
+                ("2023-09-02", "session", "Email", "revenue", 50, 0),
+                ("2023-09-03", "session", "Email", "orders", 0, 1),
+                ("2023-09-03", "session", "Email", "revenue", 0, 50),
             ],
         ),
     ],
-    ids=["cost", "costs summed anew", "orders", "revenue", "revenue by conversion", "row lost", "refund", "row moved"],
+    ids=[
+        *("cost", "costs summed anew", "orders", "revenue", "revenue by conversion", "revenue to another channel"),
+        *("row lost", "refund", "row moved"),
+    ],
 )
 def test_a_report_by_models_that_does_not_add_up_is_found(
-    sound: Shop, statement: str, figures: list[tuple[str, str, str, float, float]]
+    sound: Shop, statement: str, figures: list[tuple[str, str, str | None, str, float, float]]
 ) -> None:
     sound.execute(statement)
 
@@ -610,9 +636,8 @@ def test_a_model_without_a_report_is_found(sound: Shop) -> None:
     found = find(sound, "model_reporting", "model_report_adds_up", models='["linear", "markov"]')
     assert {row["model"] for row in found.rows} == {"markov"}
     assert found.wrong_days == ("2023-09-01", "2023-09-02", "2023-09-03")
-    assert (
-        found.offending == 4 + 4 + 6
-    )  # costs of two days, orders and revenue of two days of conversions, of three of sessions
+    of_costs, of_sessions, of_conversions, of_days = 2 * 2, 2 * 3, 2 * 3, 2 * 2
+    assert found.offending == of_costs + of_sessions + of_conversions + of_days
 
 
 def test_an_order_that_no_channel_has_is_missed_in_the_report_by_its_date(sound: Shop) -> None:
@@ -623,8 +648,8 @@ def test_an_order_that_no_channel_has_is_missed_in_the_report_by_its_date(sound:
     sound.execute("INSERT INTO customer_journeys VALUES ('c3', 's4', '2023-09-03', '2023-09-03 10:00:00', 'Ads', 1, 1, 0, 0)")
     found = find(sound, "model_reporting", "model_report_adds_up")
     assert [tuple(row.values())[2:] for row in found.rows] == [
-        ("conversion", "orders", 1, 2),
-        ("conversion", "revenue", 50, 57),
+        ("conversion", None, "orders", 1, 2),
+        ("conversion", None, "revenue", 50, 57),
     ]
 
 

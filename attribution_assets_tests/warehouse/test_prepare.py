@@ -47,6 +47,7 @@ def test_prepare_creates_our_tables_and_all_indexes(shop: Shop) -> None:
         "conversions",
         "conversions_broken",
         "conversions_by_date",
+        "conversions_not_ascii",
         "customer_journeys",
         "customer_journeys_by_date",
         "ihc_results",
@@ -62,6 +63,7 @@ def test_prepare_creates_our_tables_and_all_indexes(shop: Shop) -> None:
         "session_sources_broken",
         "session_sources_by_date",
         "session_sources_by_user",
+        "session_sources_not_ascii",
     ]
 
 
@@ -324,4 +326,4 @@ def test_two_processes_prepare_the_same_fresh_file_at_once(tmp_path: Path, long:
 
     assert codes == [0, 0]
     assert len({SQLiteWarehouse(database).meta()["database_id"] for database in databases}) == len(databases)
-    assert {len(everything(database)) for database in databases} == {39}  # 14 tables, 14 keys, 11 indexes
+    assert {len(everything(database)) for database in databases} == {41}  # 14 tables, 14 keys, 13 indexes

@@ -12,7 +12,8 @@ from attribution_assets import shipped
 from attribution_assets.shipped import read_sql, sql_folder
 from attribution_assets.warehouse import Query
 from attribution_assets.warehouse.reads import reads
-from attribution_assets.warehouse.schema import add_views, empty_database
+from attribution_assets.warehouse.schema import empty_database
+from attribution_assets.warehouse.sqlite.views import add_views
 from attribution_assets_tests.support import PROJECT
 
 SCHEMAS = {"challenge_db_create", "ihc_ledger", "seen_days"}

@@ -22,7 +22,7 @@ def plan(shop: Shop, asked: Query) -> list[str]:
     """The steps by which SQLite reads tables: each a SEARCH with an index or a SCAN of everything."""
     with shop.warehouse.connect() as connection:
         steps = connection.execute(f"EXPLAIN QUERY PLAN {asked.text}", asked.parameters).fetchall()
-    return [step for *_, step in steps if step.startswith(("SEARCH", "SCAN"))]
+    return [step.replace(" main.", " ") for *_, step in steps if step.startswith(("SEARCH", "SCAN"))]
 
 
 def test_sessions_of_a_conversion_are_found_by_user_and_date(shop: Shop) -> None:
@@ -31,7 +31,7 @@ def test_sessions_of_a_conversion_are_found_by_user_and_date(shop: Shop) -> None
     steps = plan(shop, CUSTOMER_JOURNEYS)
 
     assert "SEARCH conversions USING INDEX conversions_by_date (conv_date>? AND conv_date<?)" in steps
-    assert "SEARCH session USING INDEX session_sources_by_user (user_id=? AND event_date>? AND event_date<?)" in steps
+    assert "SEARCH session_sources USING INDEX session_sources_by_user (user_id=? AND event_date>? AND event_date<?)" in steps
 
 
 DAYS = {"first_day": "2023-09-01", "last_day": "2023-09-01", "last_conversion_day": "2023-11-30"}
@@ -107,6 +107,7 @@ CHECKED: dict[str, str | int | float] = {
     "most_without_session": 0.1,
     "models": '["linear"]',
     "model_count": 1,
+    "channel_groups": "{}",
 }
 
 
@@ -159,6 +160,7 @@ def test_broken_rows_are_found_in_the_index_that_keeps_them(shop: Shop, query: s
 def test_a_view_of_broken_rows_costs_no_scan_of_its_source(shop: Shop, view: str, source: str) -> None:
     shop.warehouse.prepare()
     with shop.warehouse.connect() as connection:
-        [(*_, step)] = connection.execute(f"EXPLAIN QUERY PLAN SELECT * FROM {view}")
+        steps = [step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN SELECT * FROM {view}")]
 
-    assert step == f"SCAN main.{source} USING INDEX {source}_broken"
+    scans = [step for step in steps if "main." in step]
+    assert scans == [f"SCAN main.{source} USING INDEX {source}_{which}" for which in ("broken", "not_ascii")]

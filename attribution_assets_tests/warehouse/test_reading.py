@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +38,7 @@ def test_rows_whose_date_is_no_date_are_counted_whatever_stands_there(tmp_path: 
         "CREATE VIEW conversions AS SELECT * FROM orders",
     )
     for number, day in enumerate([None, "", "now", "2023-9-1", 2460000.5, "1969-12-31", "2023-09-01"]):
-        with warehouse.write() as connection:
+        with closing(sqlite3.connect(warehouse.path)) as connection, connection:
             row = (f"s{number}", "u", day, "10:00:00", "Email", 1, 1, 0)
             connection.execute("INSERT INTO session_sources VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             connection.execute("INSERT INTO orders VALUES (?, 'u', ?, '10:00:00', 1)", (f"c{number}", day))

@@ -23,7 +23,8 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.query import Query
 from attribution_assets.warehouse.reads import reads
-from attribution_assets.warehouse.schema import schema
+from attribution_assets.warehouse.schema import SOURCES, schema
+from attribution_assets.warehouse.sqlite.views import select_as_read
 
 logger = logging.getLogger(__name__)
 
@@ -63,15 +64,15 @@ def is_installed() -> bool:
 def takes_duckdb(connection: sqlite3.Connection, path: Path, query: Query, compute: Compute) -> bool:
     """Whether DuckDB computes the query.
 
-    With `auto`, if it is installed, can read the tables as SQLite does, and would be faster. Raises AttributionError where
-    DuckDB is asked for and cannot.
+    It does if it can read the tables as SQLite does and, with `auto`, would be faster. Other tables are left to SQLite,
+    whatever is asked for: both give the same. Raises AttributionError where DuckDB is asked for and not installed.
     """
     if compute == "sqlite" or not query.driven_by:
         return False
     if compute == "auto" and not _reads_much(connection, query):
         return False
     obstacle = _obstacle(connection, path, query)
-    if obstacle and compute == "duckdb":
+    if compute == "duckdb" and not is_installed():
         raise AttributionError(f"DuckDB cannot compute {query.name}: {obstacle}. Fix that, or set ATTRIBUTION_COMPUTE=sqlite.")
     _say_once(
         f"SQLite runs the large queries instead of DuckDB, which would be faster: {obstacle}."
@@ -101,7 +102,7 @@ def _obstacle(connection: sqlite3.Connection, path: Path, query: Query) -> str |
             return f"{name} is a {found[0]}"
         if found and re.search(r"\bcollate\b|\bwithout\s+rowid\b", found[1], re.IGNORECASE):
             return f"{name} is declared with COLLATE or WITHOUT ROWID"
-        declared = dict(connection.execute("SELECT lower(name), lower(type) FROM pragma_table_info(?)", (name,)))
+        declared = dict(connection.execute("SELECT lower(name), lower(type) FROM pragma_table_info(?, 'main')", (name,)))
         for column in schema()[name].columns:
             type_ = declared.get(column.name.lower(), "")
             if not re.search(READS_AS[column.type], type_):
@@ -120,7 +121,7 @@ def _reads_much(connection: sqlite3.Connection, query: Query) -> bool:
 
 def _rows_at_most(connection: sqlite3.Connection, table: str) -> int:
     try:
-        [(highest,)] = connection.execute(f"SELECT max(_rowid_) FROM {table}")  # rowid may be a column of the user's
+        [(highest,)] = connection.execute(f"SELECT max(_rowid_) FROM main.{table}")  # rowid may be a column of the user's
     except sqlite3.OperationalError:  # a view, or a table without rowid
         return 0
     return highest or 0
@@ -144,7 +145,7 @@ class QueryAnswer:
             "answer": str(self.path),
             "select": query.text,
             "parameters": {name: value for name, value in query.parameters.items() if name in needed},
-            "functions": functions.IN_DUCKDB,
+            "functions_and_views": [*functions.IN_DUCKDB, *_views(query)],
             "config": {
                 "threads": THREADS,
                 "memory_limit": f"{_megabytes(source)}MB",
@@ -160,6 +161,13 @@ class QueryAnswer:
         if ended.returncode:
             lines = ended.stderr.strip().splitlines() or [f"its process ended with {ended.returncode}"]
             raise DuckDBError(lines[-1 if lines[0].startswith("Traceback") else 0])
+
+
+def _views(query: Query) -> Iterator[str]:
+    """The statements that put a view before each source that the query reads, as for SQLite."""
+    for source in (schema()[name] for name in SOURCES if name in reads(query.text).tables):
+        select = select_as_read(f"source.main.{source.name}", {name: name for name in source.column_names})
+        yield f"CREATE VIEW memory.main.{source.name} AS {select}"
 
 
 def _megabytes(source: Path) -> int:

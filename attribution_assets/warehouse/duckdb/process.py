@@ -28,15 +28,12 @@ def main() -> None:
     with duckdb.connect(config=task["config"]) as connection:
         extension = files("duckdb_extension_sqlite_scanner").joinpath("extensions", f"v{duckdb.__version__}")
         connection.execute(f"LOAD {_quoted(str(extension / 'sqlite_scanner.duckdb_extension'))}")
-        for statement in task["functions"]:
-            connection.execute(statement)
         connection.execute(f"ATTACH {_quoted(task['source'])} AS source (TYPE sqlite, READ_ONLY)")
+        for statement in task["functions_and_views"]:
+            connection.execute(statement)
         connection.execute(f"ATTACH {_quoted(task['answer'])} AS answer (TYPE sqlite)")
         connection.execute("SET search_path = 'memory.main,source.main'")
         connection.execute(f"CREATE TABLE answer.answer AS {task['select']}", task["parameters"])
-        for column, *_ in connection.execute("DESCRIBE answer.answer").fetchall():
-            if column != column.lower():  # as the user's table has it; SQLite answers as the SELECT has it
-                connection.execute(f"ALTER TABLE answer.answer RENAME COLUMN {column} TO {column.lower()}")
 
 
 def _quoted(text: str) -> str:

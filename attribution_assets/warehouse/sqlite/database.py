@@ -18,10 +18,11 @@ from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.duckdb.compute import READS_AS, Compute, DuckDBError, QueryAnswer, new_answer, takes_duckdb
 from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
-from attribution_assets.warehouse.schema import SOURCES, Table, add_views, schema
+from attribution_assets.warehouse.schema import SOURCES, Table, schema
 from attribution_assets.warehouse.sqlite.replacement import NewRows, Parameters, Replacement, has_rows_beside
 from attribution_assets.warehouse.sqlite.sources import broken_sources, check_ids, check_sources, columns_of
 from attribution_assets.warehouse.sqlite.upgrades import bring_up_to_date, is_up_to_date, meta_of, objects_of, version_of
+from attribution_assets.warehouse.sqlite.views import add_views, collations
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,15 +114,22 @@ class SQLiteWarehouse:
         """The schema step: switches the file to WAL, upgrades our tables, and creates those that are missing and all indexes.
 
         The last three are one transaction, and `attribution_meta` says how far the file is. Source tables are only indexed. A
-        source that is a view cannot be, and a line in the result says so.
+        source that is a view cannot be, and a line in the result says so; another one tells of a collation that has no effect.
         """
         with self.connect() as connection:
             _switch_to_wal(connection, self.busy_timeout)
             if not is_up_to_date(connection, self.path):
                 with _transaction(connection):
                     bring_up_to_date(connection, self.path)
-            views = [name for name, is_a in objects_of(connection).items() if is_a == "view" and name in SOURCES]
-        return [f"{name} is a view, so it cannot be indexed. Its tables should have indexes." for name in sorted(views)]
+            return [
+                *(f"{name} is a view, so it cannot be indexed. Its tables should have indexes." for name in _views(connection)),
+                *(
+                    f"{name} is declared with COLLATE {collation}. Ids and channels are compared byte for byte all the same: "
+                    "values that this collation holds to be equal stay apart."
+                    for name in SOURCES
+                    for collation in collations(connection, name)
+                ),
+            ]
 
     def meta(self) -> dict[str, str]:
         """What the schema step notes in the file: `schema_version` (a number) and `database_id` (a UUID). Empty before it.
@@ -134,9 +142,10 @@ class SQLiteWarehouse:
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def fetch(self, query: Query) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """The query's column names and rows."""
+        """The query's column names and rows. Text that cannot be decoded has its bytes as in Python: Jos\\xe9."""
         with self.connect() as connection:
             check_sources(connection, self.path, query)
+            connection.text_factory = readable
             cursor = connection.execute(query.text, query.parameters)
             return [column for column, *_ in cursor.description], cursor.fetchall()
 
@@ -164,7 +173,8 @@ class SQLiteWarehouse:
             if day_column not in columns_of(connection, table):
                 return None
             found = connection.execute(
-                f"SELECT {day_column} FROM {table} WHERE {day_column} >= '1970' AND date({day_column}) = {day_column} "
+                f"SELECT {day_column} FROM {table} "
+                f"WHERE {day_column} >= '1970' AND date({day_column}, '+0 days') = {day_column} "
                 f"ORDER BY {day_column} LIMIT 1"
             ).fetchone()
             return str(found[0]) if found else None
@@ -338,6 +348,10 @@ class SQLiteWarehouse:
                 return Replacement(connection, table, day_column, days).make(rows)
 
 
+def _views(connection: sqlite3.Connection) -> list[str]:
+    return sorted(name for name, is_a in objects_of(connection).items() if is_a == "view" and name in SOURCES)
+
+
 @contextmanager
 def _transaction(connection: sqlite3.Connection, locked_by: str | None = None) -> Iterator[None]:
     """A transaction that holds the write lock from its start.
@@ -376,7 +390,14 @@ def _is_typed(connection: sqlite3.Connection, table: Table) -> bool:
 
 
 def _check_guards(connection: sqlite3.Connection, query: Query) -> None:
+    connection.text_factory = readable
     for guard in query.guards:
         problems = [problem for (problem,) in connection.execute(f"{read_sql(guard)} LIMIT 6", query.parameters)]
         if problems:
             raise broken_sources(query.name, problems, len(problems))
+    connection.text_factory = str
+
+
+def readable(text: bytes) -> str:
+    """Text as it is, or, where it cannot be decoded, with its bytes as Python writes them: Jos\\xe9. A text_factory."""
+    return text.decode("utf-8", "backslashreplace")

@@ -12,9 +12,6 @@ from attribution_assets.warehouse.query import Query
 from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import SOURCES, Table, schema
 
-IDS = ("session_id", "user_id", "conv_id")
-"""The columns by which tables are joined."""
-
 
 def check_sources(connection: sqlite3.Connection, path: Path, query: Query) -> None:
     """Raises AttributionError where a source table that the query reads is missing or lacks a column."""
@@ -40,34 +37,29 @@ def _read_by(query: Query) -> list[str]:
 
 
 def check_ids(connection: sqlite3.Connection, path: Path, query: Query) -> None:
-    """Raises AttributionError where an id of a source table that the query reads would not join, or count more than once."""
+    """Raises AttributionError where a row of a source table that the query reads would count more than once."""
     for name in _read_by(query):
         _check_ids(connection, path, schema()[name])
 
 
 def _check_ids(connection: sqlite3.Connection, path: Path, source: Table) -> None:
-    """Raises AttributionError for ids that would not join as text, and for rows that would count more than once.
+    """Raises AttributionError for rows that would count more than once.
 
-    Looks at rows only where the source does not declare the id's type, or not that it is unique, as in a view.
+    Looks at rows only where the source does not declare that the id is unique as text, as in a view.
     """
-    columns = connection.execute("SELECT lower(name), type, pk FROM pragma_table_xinfo(?)", (source.name,)).fetchall()
-    for column, type_, _ in columns:
-        if column in IDS and (not type_ or "BLOB" in type_.upper()):
-            number = connection.execute(
-                f"SELECT {column} FROM {source.name} WHERE typeof({column}) NOT IN ('text', 'null') LIMIT 1"
-            ).fetchone()
-            if number:
-                raise AttributionError(
-                    f"{column} {number[0]!r} in {source.name} in {path} is not text and its column has no type, "
-                    f"so it would match no other row. Give the column a type: CAST({column} AS text)."
-                )
     key = source.key[0]
+    columns = connection.execute(
+        "SELECT lower(name), upper(type), pk FROM pragma_table_xinfo(?, 'main')", (source.name,)
+    ).fetchall()
     unique = connection.execute(
-        "SELECT (SELECT group_concat(lower(name)) FROM pragma_index_info(i.name)) "
-        'FROM pragma_index_list(?) AS i WHERE i."unique" AND NOT i.partial',
+        "SELECT (SELECT group_concat(lower(name)) FROM pragma_index_info(i.name, 'main')) "
+        "FROM pragma_index_list(?, 'main') AS i WHERE i.\"unique\" AND NOT i.partial",
         (source.name,),
     ).fetchall()
-    if (key,) in unique or [column for column, _, pk in columns if pk] == [key] or source.name == "session_costs":
+    one_type = any(column == key and type_ and "BLOB" not in type_ for column, type_, _ in columns)  # else both 7 and '7' fit
+    if one_type and ((key,) in unique or [column for column, _, pk in columns if pk] == [key]):
+        return
+    if source.name == "session_costs":
         return
     twice = connection.execute(
         f"SELECT {key}, count(*) FROM {source.name} WHERE {key} IS NOT NULL GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
@@ -90,5 +82,5 @@ def broken_sources(name: str, problems: Sequence[str], offending: int) -> Attrib
 
 def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
     """The table's or view's columns in lower case, as SQLite compares them; none where it does not exist."""
-    columns = connection.execute("SELECT lower(name) FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,))
+    columns = connection.execute("SELECT lower(name) FROM pragma_table_xinfo(?, 'main') WHERE hidden <> 1", (table,))
     return [name for (name,) in columns]

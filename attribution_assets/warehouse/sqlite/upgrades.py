@@ -10,6 +10,7 @@ from pathlib import Path
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.schema import META, SOURCES, Table, schema
 from attribution_assets.warehouse.sqlite.sources import columns_of
+from attribution_assets.warehouse.sqlite.views import indexes_of
 
 
 def _add_conv_date(connection: sqlite3.Connection, path: Path) -> None:
@@ -95,9 +96,10 @@ def _missing(connection: sqlite3.Connection, path: Path) -> list[str]:
     for table in schema().values():
         lacking = [column for column in table.column_names if column.lower() not in columns_of(connection, table.name)]
         if table.name in SOURCES:
-            if objects.get(table.name) != "table" or lacking:
-                continue
-        elif table.name not in objects:
+            if objects.get(table.name) == "table" and not lacking:
+                statements += _of_indexes(connection, table)
+            continue
+        if table.name not in objects:
             statements.append(table.create)
         else:
             _check_ours(connection, path, table, objects[table.name], lacking)
@@ -105,9 +107,19 @@ def _missing(connection: sqlite3.Connection, path: Path) -> list[str]:
     return statements
 
 
+def _of_indexes(connection: sqlite3.Connection, source: Table) -> list[str]:
+    """The statements that give a source table its indexes as it is read now: its types may have changed, or our version."""
+    present = dict(connection.execute("SELECT lower(name), sql FROM main.sqlite_master WHERE type = 'index'").fetchall())
+    statements = []
+    for name, create in indexes_of(connection, source).items():
+        if present.get(name) != create:
+            statements += [f"DROP INDEX IF EXISTS main.{name}", create.replace("CREATE INDEX ", "CREATE INDEX main.", 1)]
+    return statements
+
+
 def _check_ours(connection: sqlite3.Connection, path: Path, table: Table, is_a: str, lacking: list[str]) -> None:
     """Raises AttributionError if an object with the name of one of our tables cannot be that table."""
-    keys = connection.execute("SELECT lower(name) FROM pragma_table_info(?) WHERE pk ORDER BY pk", (table.name,))
+    keys = connection.execute("SELECT lower(name) FROM pragma_table_info(?, 'main') WHERE pk ORDER BY pk", (table.name,))
     problem = ""
     if is_a != "table":
         problem = f"is a {is_a}"
