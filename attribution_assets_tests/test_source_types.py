@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -20,7 +21,9 @@ from click.testing import CliRunner
 from attribution_assets.analysis.comparison import report_paths
 from attribution_assets.command.cli import main
 from attribution_assets.models import MODELS
+from attribution_assets.shipped import read_sql, sql_folder
 from attribution_assets.warehouse import Days, schema
+from attribution_assets.warehouse.reads import reads
 from attribution_assets_tests.support import Shop
 
 DAYS = ("2023-09-01", "2023-09-10")
@@ -242,3 +245,58 @@ def test_all_journeys_are_counted(plain: Shop) -> None:
     lengths = rows[rows["section"] == "length"]
 
     assert lengths["journeys"].sum() == paths()
+
+
+# How rows are found ---------------------------------------------------------------------------------------------------
+
+QUERIES = sorted(
+    path.stem for path in sql_folder().glob("*.sql") if path.stem not in ("challenge_db_create", "ihc_ledger", "seen_days")
+)
+
+
+def read_whole(shop: Shop) -> set[tuple[str, str]]:
+    """Each query that reads all rows of a source, with the source."""
+    found = set()
+    with shop.warehouse.connect() as connection:
+        for query in QUERIES:
+            values = {name: 1 if name.endswith(("days", "count")) else DAYS[0] for name in reads(read_sql(query)).parameters}
+            for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {read_sql(query)}", values):
+                if scan := re.match(r"SCAN (?:main\.)?(session_sources|session_costs|conversions)\b(?! USING INDEX)", step):
+                    found.add((query, scan[1]))
+    return found
+
+
+@pytest.mark.parametrize("variant", DECLARED)
+def test_indexes_find_rows_whatever_is_declared(variant: str, shop: Shop, plain: Shop) -> None:
+    fill(shop, DECLARED[variant])
+
+    shop.warehouse.prepare()
+
+    assert read_whole(shop) == read_whole(plain)
+
+
+def test_a_view_that_no_index_serves_is_read_once_for_a_query(shop: Shop) -> None:
+    as_views(shop).warehouse.prepare()
+
+    with shop.warehouse.connect() as connection:
+        asked = {"first_day": DAYS[0], "last_day": DAYS[1], "lookback_days": 3, "include_converting_session": 0}
+        steps = [step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {read_sql('customer_journeys')}", asked)]
+
+    assert steps.count("SCAN kept_session_sources") == 1
+    assert any(re.match(r"SEARCH \w+ USING AUTOMATIC .*\(user_id=\?", step) for step in steps)
+
+
+def test_indexes_follow_a_type_that_changes(shop: Shop) -> None:
+    fill(shop, {}).warehouse.prepare()
+    shop.execute("DROP TABLE conversions")
+    shop.execute(
+        "CREATE TABLE conversions (conv_id INTEGER PRIMARY KEY, user_id INT, conv_date DATE, conv_time TIME, revenue real)"
+    )
+
+    shop.warehouse.prepare()
+    before = shop.database.read_bytes()
+    shop.warehouse.prepare()
+
+    [(by_date,)] = shop.execute("SELECT sql FROM sqlite_master WHERE name = 'conversions_by_date'")
+    assert by_date.endswith("(CAST(conv_date AS text) COLLATE BINARY)")
+    assert shop.database.read_bytes() == before
