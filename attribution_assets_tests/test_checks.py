@@ -182,6 +182,20 @@ def test_a_passed_check_says_what_holds(sold: Shop, instance: dg.DagsterInstance
     assert evaluation.description == "Every conversion has an id, a user, a date, a time and a revenue that can be read."
 
 
+def test_what_does_not_hold_yet_passes_and_shows_its_rows(sold: Shop, instance: dg.DagsterInstance) -> None:
+    sold.execute("DELETE FROM session_sources WHERE event_date = '2023-09-01'")  # s2 is the first session, on the next day
+
+    result = materialize(sold, instance, "customer_journeys", day=NEXT_DAY)
+
+    evaluation = stored(instance, result)["customer_journeys", "lookback_is_covered"]
+    assert evaluation.passed
+    assert (evaluation.description or "").startswith("There is no session up to 2023-09-02, so the lookback of 1 of ")
+    rows = evaluation.metadata["not yet"]
+    assert isinstance(rows, dg.TableMetadataValue)
+    [gap] = rows.records
+    assert gap.data == {"from_day": DAY, "to_day": DAY, "days": 1, "conversions": 1}
+
+
 # -- after writing -----------------------------------------------------------------------------------------------------
 
 

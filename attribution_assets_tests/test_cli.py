@@ -30,6 +30,10 @@ pytestmark = pytest.mark.usefixtures("history")
 
 YESTERDAY = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
 TODAY = datetime.now(UTC).date().isoformat()
+NO_HISTORY = (
+    "There is no session up to 2023-08-31, so the lookback of 2 of the conversions of 2023-09-02 to 2023-09-03 is not covered "
+    "yet: either the shop was not open before, or its earlier sessions were not loaded."
+)
 
 
 def attribution(*arguments: str | Path) -> Result:
@@ -82,7 +86,51 @@ def test_json_is_the_only_thing_on_standard_output(small_shop: Shop) -> None:
         "credit_before_first_day": {"orders": 0.0, "revenue": 0.0},
         "csv": str(small_shop.exports / "channel_reporting.csv"),
         "notes": [],
+        "checks": [
+            {
+                "check": "buyers_have_sessions",
+                "asset": "customer_journeys",
+                "result": "warning",
+                "sentence": "1 conversion of 2023-09-02 to 2023-09-03 came from users without any session.",
+            },
+            {
+                "check": "lookback_is_covered",
+                "asset": "customer_journeys",
+                "result": "warning",
+                "sentence": (
+                    "1 gap without any session lay in the lookback of conversions of 2023-09-02 to 2023-09-03: journeys may be "
+                    f"cut off. {NO_HISTORY}"
+                ),
+            },
+            {
+                "check": "conversions_have_sessions",
+                "asset": "customer_journeys",
+                "result": "warning",
+                "sentence": (
+                    "1 conversion of 2023-09-02 to 2023-09-03 had no session, more than 10% of all. "
+                    "No channel gets their revenue of 5.00."
+                ),
+            },
+        ],
     }
+
+
+def test_run_says_what_its_checks_found(small_shop: Shop) -> None:
+    small_shop.session("s3", "w", "2023-09-02 10:00:00")
+
+    result = run(small_shop)
+
+    assert f"lookback_is_covered, not_yet: {NO_HISTORY}\n" in result.stdout
+    assert "buyers_have_sessions, warning: 1 conversion of 2023-09-02 to 2023-09-03 came from users" in result.stdout
+    assert result.stdout.count(" passed: ") == 0
+
+
+def test_what_the_checks_of_two_assets_find_alike_is_said_once(small_shop: Shop) -> None:
+    small_shop.execute("UPDATE session_costs SET cost = -1 WHERE session_id = 's1'")
+
+    result = run(small_shop, "--start", "2023-09-01")
+
+    assert result.stdout.count("money_is_not_negative, warning: ") == 1
 
 
 @pytest.mark.dagster_home
@@ -376,6 +424,7 @@ def test_check_gives_programs_what_it_found(computed: Shop) -> None:
         "sentence": "1 figure in the report of 2023-09-01 to 2023-09-03 differed from the tables that it is computed from.",
         "offending": 1,
         "rows": [{"channel_name": "Ads", "date": "2023-09-03", "figure": "cost", "reported": 9.0, "of_sources": 1.0}],
+        "not_yet": [],
     }
 
 

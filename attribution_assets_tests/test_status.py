@@ -150,6 +150,19 @@ def test_a_range_in_which_no_day_can_run_is_answered_by_the_days_that_can(comman
     )
 
 
+def test_what_the_checks_of_the_sources_find_is_said_below_the_days(commanded: Automated) -> None:
+    commanded.shop.conversion("stranger", "nobody", "2023-09-05 10:00:00")
+    days = ("--start", "2023-09-05", "--end", "2023-09-06")
+
+    printed = CliRunner().invoke(main, ["status", *days])
+    as_json = json.loads(CliRunner().invoke(main, ["status", *days, "--json"]).stdout)
+
+    sentence = "1 conversion of 2023-09-05 to 2023-09-06 came from users without any session."
+    assert f"buyers_have_sessions, warning: {sentence}" in printed.stdout
+    told = {"check": "buyers_have_sessions", "asset": "customer_journeys", "result": "warning", "sentence": sentence}
+    assert [told in state["checks"] for state in as_json] == [True, True]
+
+
 def test_the_command_gives_every_day_as_json(commanded: Automated) -> None:
     printed = CliRunner().invoke(main, ["status", "--start", "2023-09-05", "--end", "2023-09-07", "--json"])
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from attribution_assets.catalog.span import computed_days, first_day
 from attribution_assets.catalog.table import Check, DailyTable, Parameters
-from attribution_assets.catalog.tables import parameters, tables
+from attribution_assets.catalog.tables import CHECKS, parameters, tables
 from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.formats import in_words
 from attribution_assets.settings import Settings
@@ -17,15 +17,18 @@ from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
 from attribution_assets.warehouse.sqlite.database import readable
 from attribution_assets.warehouse.sqlite.sources import broken_sources
 
+State = Literal["passed", "not_yet", "warning", "failed"]
+
 SHOWN = 5
 """How many offending rows a finding shows."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check of an asset found: the number of offending rows, up to five of them, and one sentence for the reader.
+    """What a check of an asset found: the number of offending rows, up to five of them, and what it says to the reader.
 
-    `wrong_days`: for checks of results, the days of all offending rows.
+    `not_yet`: up to five rows that break no demand, because more days would meet it, or nothing can. `wrong_days`: for
+    checks of results, the days of all offending rows.
     """
 
     asset: str
@@ -34,30 +37,37 @@ class Finding:
     offending: int
     rows: list[dict[str, Any]]
     sentence: str
+    not_yet: list[dict[str, Any]]
     wrong_days: tuple[str, ...] = ()
 
     @property
-    def state(self) -> Literal["passed", "warning", "failed"]:
-        """`failed` if a blocking check found something, `warning` if another check did."""
-        if not self.offending:
-            return "passed"
-        return "failed" if self.check.blocking else "warning"
+    def state(self) -> State:
+        """`failed` if a blocking check found something, `warning` if another did, `not_yet` if there are only such rows."""
+        if self.offending:
+            return "failed" if self.check.blocking else "warning"
+        return "not_yet" if self.not_yet else "passed"
+
+    def told(self) -> dict[str, Any]:
+        """The finding in one line for programs, ready for JSON."""
+        return {"check": self.check.name, "asset": self.asset, "result": self.state, "sentence": self.sentence}
 
     def summary(self) -> dict[str, Any]:
-        """The finding for programs, ready for JSON."""
+        """The finding with its rows for programs, ready for JSON."""
         return {
-            "check": self.check.name,
-            "asset": self.asset,
+            **self.told(),
             "days": [self.days.first, self.days.last],
             "blocking": self.check.blocking,
-            "result": self.state,
-            "sentence": self.sentence,
             "offending": self.offending,
-            "rows": [{name: _for_json(value) for name, value in row.items()} for row in self.rows],
+            "rows": _for_json(self.rows),
+            "not_yet": _for_json(self.not_yet),
         }
 
 
-def _for_json(value: Any) -> Any:
+def _for_json(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: _value_for_json(value) for name, value in row.items()} for row in rows]
+
+
+def _value_for_json(value: Any) -> Any:
     """The value, or text for what JSON cannot hold: bytes, infinity."""
     is_plain = value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
     return value if is_plain else str(value)
@@ -88,6 +98,15 @@ def check_days(settings: Settings, start: str | None, end: str | None) -> list[F
     return findings
 
 
+def check_sources(settings: Settings, days: Days) -> list[Finding]:
+    """What the checks of the sources find on these days: each check once, on the first asset that has it. Writes nothing."""
+    first_with = {check.name: (table, check) for table, check in reversed(CHECKS) if check.before and table in tables(settings)}
+    return [
+        run_check(settings.warehouse, table.name, check, check_parameters(settings, table, days))
+        for table, check in reversed(first_with.values())
+    ]
+
+
 def _days_to_check(computed: Days | None, start: str | None, end: str | None) -> Days | None:
     if start and end:
         return Days(start, end)
@@ -104,20 +123,26 @@ def run_check(warehouse: SQLiteWarehouse, asset: str, check: Check, parameters: 
     with warehouse.rows_of(Query(check.query, parameters, driven_by=check.driven_by)) as cursor:
         cursor.connection.text_factory = readable
         columns = [column for column, *_ in cursor.description]
-        rows, offending, wrong_days = [], 0, set[str]()
+        rows, not_yet, offending, wrong_days = list[dict[str, Any]](), list[dict[str, Any]](), 0, set[str]()
         for values in cursor:
             row = dict(zip(columns, values, strict=True))
-            offending += 1
-            wrong_days.update(str(row[column]) for column in check.wrong_day_columns)
-            if offending <= SHOWN:
-                rows.append(row)
+            kept = not_yet if row.pop("not_yet", 0) else rows
+            if kept is rows:
+                offending += 1
+                wrong_days.update(str(row[column]) for column in check.wrong_day_columns)
+            if len(kept) < SHOWN:
+                kept.append(row)
     days = Days(str(parameters["first_day"]), str(parameters["last_day"]))
     conversion_days = f"{days} and later" if parameters["last_conversion_day"] != days.last else str(days)
-    sentence = check.demand
+
+    def said(template: str, row: Mapping[str, Any]) -> str:
+        return template.format(**{**parameters, **row, "days": days, "conversion_days": conversion_days})
+
+    sentences = [said(check.not_yet, row) for row in not_yet[:1]]
     if offending:
-        broken = check.broken.format(**{**parameters, **rows[0], "days": days, "conversion_days": conversion_days})
-        sentence = f"{offending:,} {check.noun}{'' if offending == 1 else 's'} {broken}"
-    return Finding(asset, check, days, offending, rows, sentence, tuple(sorted(wrong_days)))
+        sentences.insert(0, f"{offending:,} {check.noun}{'' if offending == 1 else 's'} {said(check.broken, rows[0])}")
+    sentence = " ".join(sentences) or check.demand
+    return Finding(asset, check, days, offending, rows, sentence, not_yet, tuple(sorted(wrong_days)))
 
 
 def stop_if_failed(findings: Iterable[Finding]) -> None:

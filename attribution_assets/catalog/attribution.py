@@ -74,6 +74,11 @@ CUSTOMER_JOURNEYS = DailyTable(
             demand="Every day in the lookback of a conversion has a session.",
             noun="gap",
             broken="without any session lay in the lookback of conversions of {conversion_days}: journeys may be cut off.",
+            not_yet=(
+                "There is no session up to {to_day}, so the lookback of {conversions:,} of the conversions of "
+                "{conversion_days} is not covered yet: either the shop was not open before, or its earlier sessions were not "
+                "loaded."
+            ),
         ),
         MONEY_IS_NOT_NEGATIVE,
         Check(

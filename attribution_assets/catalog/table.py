@@ -35,8 +35,10 @@ class Check:
     """A demand on a table's days: `query` of sql/ answers with one row per offending `noun`.
 
     `broken` ends the sentence "3 <noun>s ..."; it may name parameters of the query, `days`, `conversion_days` and columns of
-    the rows. `before`: a demand on the sources, looked at before the table is written. `blocking`: if it fails, the run stops.
-    `wrong_day_columns`: the rows' columns that name the days that the check refuses, if it does. `driven_by` as in a Query.
+    the rows. A row whose column `not_yet` is 1 breaks no demand: more days would meet it, or nothing can. `not_yet` is the
+    whole sentence about the first of these. `before`: a demand on the sources, looked at before the table is written.
+    `blocking`: if it fails, the run stops. `wrong_day_columns`: the rows' columns that name the days that the check refuses,
+    if it does. `driven_by` as in a Query.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Check:
     demand: str
     noun: str
     broken: str
+    not_yet: str = ""
     wrong_day_columns: tuple[str, ...] = ()
     driven_by: str = ""
 

@@ -53,8 +53,8 @@ def run(database: Path | None, start: str | None, end: str | None, exports: Path
         for note in plan.notes:
             click.echo(note, err=True)
         with progress() as on_event:
-            execute_plan(settings, plan, on_event)
-        result = summary(settings, plan)
+            checks = execute_plan(settings, plan, on_event)
+        result = {**summary(settings, plan), "checks": checks}
     print_json(result) if as_json else print_summary(result)
 
 

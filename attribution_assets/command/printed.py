@@ -21,7 +21,7 @@ PATHS_SHOWN = 20
 
 
 def print_summary(result: dict[str, Any]) -> None:
-    """The report by channel, what no channel gets, and where the CSV file is; of `analysis.report.summary`."""
+    """The report by channel, what no channel gets and what checks found; of `analysis.report.summary`. Last, the CSV file."""
     from rich import box
     from rich.table import Table
 
@@ -46,6 +46,7 @@ def print_summary(result: dict[str, Any]) -> None:
             f"{number(before['orders'])} orders (revenue {number(before['revenue'])}) are credited to sessions before "
             "ATTRIBUTION_START_DATE, whose days have no report."
         )
+    _print_told(result["checks"])
     click.echo(result["csv"])
 
 
@@ -73,6 +74,13 @@ def print_states(states: list[dict[str, Any]]) -> None:
     console().print(table)
     for reason in reasons(states):
         click.echo(reason)
+    _print_told(states[0]["checks"])
+
+
+def _print_told(checks: Sequence[dict[str, Any]]) -> None:
+    """A line for what each check found."""
+    for told in checks:
+        click.echo(f"{told['check']}, {told['result']}: {told['sentence']}")
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from filelock import Timeout
@@ -16,6 +17,7 @@ from attribution_assets.catalog.table import JOBS
 from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.automation import command_lock
+from attribution_assets.orchestration.checks import told_by
 from attribution_assets.orchestration.history import COMMAND_TAG, end_killed_commands, range_tags, writing_runs
 from attribution_assets.orchestration.instance import dagster_instance
 from attribution_assets.settings import Settings
@@ -26,25 +28,29 @@ logger = logging.getLogger(__name__)
 OnEvent = Callable[[dg.DagsterEvent], None]
 
 
-def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> None:
+def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> list[dict[str, Any]]:
     """Attributes the plan's conversions, sums its costs and rebuilds its reports, as three runs in Dagster's history.
 
-    `on_event` sees every Dagster event as it happens. Raises AttributionError if a run fails for a reason that the user can
-    fix. A run starts only after the one before it has succeeded.
+    `on_event` sees every Dagster event as it happens. Returns what the checks found that does not hold, or not yet, as of
+    `orchestration.checks.told_by`. Raises AttributionError if a run fails for a reason that the user can fix. A run starts only
+    after the one before it has succeeded.
     """
+    evaluations: list[dg.AssetCheckEvaluation] = []
     CSVFiles(settings.exports, "channel_reporting").prepare()
     defs = build_defs(settings, loggers={"progress": _event_logger(on_event)})
     with dagster_instance(settings.dagster_home) as instance, _alone(settings.dagster_home, instance):
         for job, days in zip(JOBS, (plan.conversion_days, plan.cost_days, plan.report_days), strict=True):
             _wait_for_other_runs(instance)
             try:
-                defs.resolve_job_def(job.name).execute_in_process(
+                result = defs.resolve_job_def(job.name).execute_in_process(
                     instance=instance, tags={**COMMAND_TAG, **range_tags(days)}, run_config={"loggers": {"progress": {}}}
                 )
+                evaluations += result.get_asset_check_evaluations()
             except dg.DagsterError as error:
                 if isinstance(error.__cause__, AttributionError):  # raised while a resource was set up
                     raise error.__cause__ from None
                 raise
+    return told_by(evaluations)
 
 
 @contextmanager

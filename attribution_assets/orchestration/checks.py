@@ -1,6 +1,7 @@
 """Asset checks: what analysis/checking.py finds, as Dagster's results. A blocking one that fails stops the run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -13,6 +14,9 @@ from attribution_assets.orchestration.history import WRONG_DAYS
 from attribution_assets.orchestration.io_managers import SQLiteIOManager
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
+
+NOT_YET = "not yet"
+"""The metadata key of the rows that break no demand, because more days would meet it, or nothing can."""
 
 
 def source_check_specs(table: DailyTable) -> list[dg.AssetCheckSpec]:
@@ -83,9 +87,9 @@ def _result(finding: Finding) -> dg.AssetCheckResult:
         metadata[WRONG_DAYS] = dg.MetadataValue.json(finding.wrong_days)
     if finding.offending:
         metadata["offending rows"] = dg.MetadataValue.int(finding.offending)
-        metadata["some of them"] = dg.MetadataValue.table(
-            [dg.TableRecord({name: _shown(value) for name, value in row.items()}) for row in finding.rows]
-        )
+        metadata["some of them"] = _table(finding.rows)
+    if finding.not_yet:
+        metadata[NOT_YET] = _table(finding.not_yet)
     return dg.AssetCheckResult(
         asset_key=finding.asset,
         check_name=finding.check.name,
@@ -96,5 +100,20 @@ def _result(finding: Finding) -> dg.AssetCheckResult:
     )
 
 
+def _table(rows: Iterable[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    return dg.MetadataValue.table([dg.TableRecord({name: _shown(value) for name, value in row.items()}) for row in rows])
+
+
 def _shown(value: object) -> str | int | float:
     return value if isinstance(value, str | int | float) else "" if value is None else repr(value)
+
+
+def told_by(evaluations: Iterable[dg.AssetCheckEvaluation]) -> list[dict[str, Any]]:
+    """What a run's checks found that does not hold, or not yet, ready for JSON; what two assets say alike is told once."""
+    found: dict[tuple[str, str | None], dict[str, Any]] = {}
+    for evaluation in evaluations:
+        if not evaluation.passed or NOT_YET in evaluation.metadata:
+            result = "not_yet" if evaluation.passed else "failed" if evaluation.blocking else "warning"
+            told = {"check": evaluation.check_name, "asset": evaluation.asset_key.path[-1], "result": result}
+            found.setdefault((evaluation.check_name, evaluation.description), {**told, "sentence": evaluation.description})
+    return list(found.values())

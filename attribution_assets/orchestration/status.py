@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from attribution_assets.analysis.checking import check_sources
 from attribution_assets.analysis.late_data import search
 from attribution_assets.catalog.span import first_day, last_day, today
 from attribution_assets.catalog.tables import inputs, tables
@@ -26,7 +27,8 @@ def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | No
 
     For each day: under `assets`, each asset's `state` (`missing`, `fresh` or `stale`) and `because`, why it is stale;
     `final_on`, the last day whose conversions can change its report, and `final`, whether that day is over; `last_run`, the
-    day's newest run.
+    day's newest run; `checks`, the same for all: what the checks of the sources find on these days that does not hold, or not
+    yet.
 
     Raises NotFoundError if none of the days can run.
     """
@@ -36,6 +38,7 @@ def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | No
     days = Days(max(start or first, first), min(end or last, last))
     states = _states(settings, instance, days)
     runs = _last_runs(instance, days)
+    found = [finding.told() for finding in check_sources(settings, days) if finding.state != "passed"]
     return [
         {
             "day": day,
@@ -43,6 +46,7 @@ def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | No
             "final_on": shift(day, settings.lookback_days),
             "final": shift(day, settings.lookback_days) < today(),
             "last_run": runs.get(day),
+            "checks": found,
         }
         for day in days
     ]

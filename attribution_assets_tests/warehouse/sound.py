@@ -98,8 +98,8 @@ SOURCES_BROKEN: dict[str, tuple[list[str], list[dict[str, Any]], str]] = {
         "1 conversion of {} came from users without any session.",
     ),
     "lookback_is_covered": (
-        ["DELETE FROM session_sources WHERE session_id IN ('s1', 's2')"],
-        [{"from_day": "2023-09-01", "to_day": "2023-09-02", "days": 2}],
+        ["DELETE FROM session_sources WHERE session_id = 's2'"],
+        [{"from_day": "2023-09-02", "to_day": "2023-09-02", "days": 1, "conversions": 2}],
         "1 gap without any session lay in the lookback of conversions of {}: journeys may be cut off.",
     ),
     "money_is_not_negative": (

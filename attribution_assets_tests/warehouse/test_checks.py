@@ -44,7 +44,7 @@ def test_every_check_is_tried_here() -> None:
 def test_a_database_that_is_right_passes(sound: Shop, asset: str, name: str) -> None:
     finding = find(sound, asset, name)
 
-    assert (finding.state, finding.offending, finding.rows) == ("passed", 0, [])
+    assert (finding.state, finding.offending, finding.rows, finding.not_yet) == ("passed", 0, [], [])
     assert finding.sentence == finding.check.demand
 
 
@@ -133,14 +133,49 @@ def test_a_gap_that_no_conversion_reaches_back_to_is_none(sound: Shop) -> None:
 
 
 def test_each_stretch_of_days_without_sessions_is_a_gap(sound: Shop) -> None:
+    sound.session("first", "x", "2023-08-20 10:00:00")
     sound.session("long ago", "x", "2023-08-28 10:00:00")
 
     finding = find(sound, "customer_journeys", "lookback_is_covered", lookback_days=7)
 
     assert finding.rows == [
-        {"from_day": "2023-08-26", "to_day": "2023-08-27", "days": 2},
-        {"from_day": "2023-08-29", "to_day": "2023-08-31", "days": 3},
+        {"from_day": "2023-08-26", "to_day": "2023-08-27", "days": 2, "conversions": 2},
+        {"from_day": "2023-08-29", "to_day": "2023-08-31", "days": 3, "conversions": 2},
     ]
+
+
+def test_a_gap_before_the_first_session_is_no_fault_and_names_both_reasons(sound: Shop) -> None:
+    finding = find(sound, "customer_journeys", "lookback_is_covered", lookback_days=2)
+
+    assert (finding.state, finding.offending, finding.rows) == ("not_yet", 0, [])
+    assert finding.not_yet == [{"from_day": "2023-08-31", "to_day": "2023-08-31", "days": 1, "conversions": 1}]  # not c2
+    assert finding.sentence == (
+        "There is no session up to 2023-08-31, so the lookback of 1 of the conversions of 2023-09-02 to 2023-09-03 is not "
+        "covered yet: either the shop was not open before, or its earlier sessions were not loaded."
+    )
+
+
+def test_a_date_that_is_none_is_not_the_first_session(sound: Shop) -> None:
+    for number, day in enumerate(["", "1969-12-31", "2023-02-30", "20230801"]):
+        sound.session(f"odd{number}", "x", f"{day} 10:00:00")
+
+    assert find(sound, "customer_journeys", "lookback_is_covered", lookback_days=2).state == "not_yet"
+
+
+def test_a_gap_before_the_first_session_and_one_after_it_are_both_told(sound: Shop) -> None:
+    sound.execute("DELETE FROM session_sources WHERE session_id = 's2'")
+
+    finding = find(sound, "customer_journeys", "lookback_is_covered", lookback_days=2)
+
+    assert (finding.state, len(finding.rows), len(finding.not_yet)) == ("warning", 1, 1)
+    assert finding.sentence.startswith("1 gap without any session ")
+    assert " There is no session up to 2023-08-31, " in finding.sentence
+
+
+def test_without_any_session_there_is_a_gap(sound: Shop) -> None:
+    sound.execute("DELETE FROM session_sources")
+
+    assert find(sound, "customer_journeys", "lookback_is_covered").state == "warning"
 
 
 # -- journeys ----------------------------------------------------------------------------------------------------------
