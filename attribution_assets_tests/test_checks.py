@@ -179,7 +179,9 @@ def test_a_passed_check_says_what_holds(sold: Shop, instance: dg.DagsterInstance
 
     evaluation = stored(instance, result)["customer_journeys", "conversions_are_sound"]
     assert evaluation.passed
-    assert evaluation.description == "Every conversion has an id, a user, a date, a time and a revenue that can be read."
+    assert evaluation.description == (
+        "Every conversion of the days has an id, a user, a date, a time and a revenue that can be read."
+    )
 
 
 def test_what_does_not_hold_yet_passes_and_shows_its_rows(sold: Shop, instance: dg.DagsterInstance) -> None:

@@ -187,6 +187,38 @@ def test_rows_without_a_date_are_counted_in_one_line(small_shop: Shop) -> None:
     assert "1 sessions and 0 conversions without a date of the form YYYY-MM-DD are not in the report." in run(small_shop).stderr
 
 
+def test_rows_without_a_day_are_told_by_run_check_and_status(small_shop: Shop) -> None:
+    small_shop.session("other", "u", "20230901 10:00:00", cost=2)
+    told = (
+        "rows_have_a_day, warning: 1 form of dates kept rows out of every report, most of them 1 of session_sources "
+        "(amount 2.00): YYYYMMDD, such as '20230901'."
+    )
+
+    ran, checked = run(small_shop), attribution("check", "--database", small_shop.database)
+    state = attribution("status", "--database", small_shop.database, "--start", "2023-09-03", "--end", "2023-09-03")
+
+    assert (ran.exit_code, ran.stdout.count(told), state.stdout.count(told)) == (0, 1, 1)
+    assert re.search(r"rows_have_a_day +customer_journeys +warning", checked.stdout)
+    assert small_shop.table("channel_costs", "sessions") == [(1,), (1,)]
+
+
+def test_a_full_table_whose_dates_are_no_days_is_told_from_an_empty_one(small_shop: Shop) -> None:
+    small_shop.execute("UPDATE conversions SET conv_date = replace(conv_date, '-', '')")
+    full = run(small_shop)
+    small_shop.execute("DELETE FROM conversions")
+    empty = run(small_shop)
+
+    assert (full.exit_code, empty.exit_code) == (1, 1)
+    assert full.stderr == (
+        f"Error: No row of conversions in {small_shop.database} has a date that is a day, written YYYY-MM-DD: 2 with YYYYMMDD, "
+        "such as '20230902'. Convert: substr(conv_date, 1, 4) || '-' || substr(conv_date, 5, 2) || '-' || "
+        "substr(conv_date, 7, 2).\n"
+    )
+    assert empty.stderr == (
+        f"Error: The table conversions in {small_shop.database} has no row, so there is nothing to attribute. Fill it first.\n"
+    )
+
+
 def test_a_source_that_is_a_view_is_named_in_one_line(small_shop: Shop) -> None:
     small_shop.execute("ALTER TABLE conversions RENAME TO orders")
     small_shop.execute("CREATE VIEW conversions AS SELECT * FROM orders")

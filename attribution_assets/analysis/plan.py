@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
+from attribution_assets.catalog.checks import ROWS_HAVE_A_DAY
 from attribution_assets.catalog.span import computed_days, days_of, first_day, last_day
 from attribution_assets.catalog.tables import query_of, tables
 from attribution_assets.errors import AttributionError, NotFoundError
@@ -41,10 +42,7 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
     first, last = first_day(settings), last_day(settings)
     [sources] = warehouse.rows(Query("source_span", {"first_day": first, "last_day": last}))
     if sources["first_conversion_day"] is None:
-        raise AttributionError(
-            f"The table conversions in {settings.database} has no row with a valid date, so there is nothing to attribute. "
-            "Fill it first."
-        )
+        raise AttributionError(_nothing_to_attribute(settings))
     if first > last or (start is None and end is None and sources["first_conversion_day"] > last):
         first_conversion = max(first, sources["first_conversion_day"])
         raise AttributionError(
@@ -72,6 +70,18 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
     first_report = min(reach, reported.first) if everything and reported else reach
     report_days = Days(max(first, first_report), end)
     return Plan(days, report_days if everything else days, report_days, (*notes, *_notes(sources, first, last)))
+
+
+def _nothing_to_attribute(settings: Settings) -> str:
+    """Why no conversion has a day: there is none, or their dates are no days."""
+    of_conversions = [row for row in settings.warehouse.rows(Query(ROWS_HAVE_A_DAY.query)) if row["source"] == "conversions"]
+    if not of_conversions:
+        return f"The table conversions in {settings.database} has no row, so there is nothing to attribute. Fill it first."
+    forms = "; ".join(
+        f"{row['rows']:,} with {row['date_form']}, such as {row['examples']}. {row['remedy'].rstrip('.')}"
+        for row in of_conversions
+    )
+    return f"No row of conversions in {settings.database} has a date that is a day, written YYYY-MM-DD: {forms}."
 
 
 def _notes(sources: Mapping[str, Any], first: str, last: str) -> list[str]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from attribution_assets.catalog.checks import CONVERSIONS_ARE_SOUND, MONEY_IS_NOT_NEGATIVE, SESSIONS_ARE_SOUND
+from attribution_assets.catalog.checks import (
+    CONVERSIONS_ARE_SOUND,
+    MONEY_IS_NOT_NEGATIVE,
+    ROWS_HAVE_A_DAY,
+    SESSIONS_ARE_SOUND,
+)
 from attribution_assets.catalog.table import ATTRIBUTE, Check, DailyTable, Parameters
 from attribution_assets.ihc.parameters import OUTPUTS
 from attribution_assets.settings import Settings
@@ -57,6 +62,7 @@ CUSTOMER_JOURNEYS = DailyTable(
     checks=(
         CONVERSIONS_ARE_SOUND,
         SESSIONS_ARE_SOUND,
+        ROWS_HAVE_A_DAY,
         Check(
             "buyers_have_sessions",
             "check_buyers_have_sessions",

@@ -9,7 +9,7 @@ CONVERSIONS_ARE_SOUND = Check(
     "broken_conversions",
     before=True,
     blocking=True,
-    demand="Every conversion has an id, a user, a date, a time and a revenue that can be read.",
+    demand="Every conversion of the days has an id, a user, a date, a time and a revenue that can be read.",
     noun="conversion",
     broken="of {conversion_days} cannot be attributed or valued.",
 )
@@ -18,9 +18,21 @@ SESSIONS_ARE_SOUND = Check(
     "broken_sessions",
     before=True,
     blocking=True,
-    demand="Every session has an id, a channel, a date, a time and flags of 0 or 1; its cost is a number.",
+    demand="Every session of the days has an id, a channel, a date, a time and flags of 0 or 1; its cost is a number.",
     noun="row",
     broken="of session_sources or session_costs, read for {days}, cannot be attributed or reported.",
+)
+ROWS_HAVE_A_DAY = Check(
+    "rows_have_a_day",
+    "check_rows_have_a_day",
+    before=True,
+    blocking=False,
+    demand="Every session and every conversion has a date that is a day since 1970, written YYYY-MM-DD.",
+    noun="form",
+    broken=(
+        "of dates kept rows out of every report, most of them {rows:,} of {source} (amount {amount:,.2f}): {date_form}, such "
+        "as {examples}. {remedy}"
+    ),
 )
 MONEY_IS_NOT_NEGATIVE = Check(
     "money_is_not_negative",

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from attribution_assets.catalog.checks import CONVERSIONS_ARE_SOUND, MONEY_IS_NOT_NEGATIVE, SESSIONS_ARE_SOUND
+from attribution_assets.catalog.checks import (
+    CONVERSIONS_ARE_SOUND,
+    MONEY_IS_NOT_NEGATIVE,
+    ROWS_HAVE_A_DAY,
+    SESSIONS_ARE_SOUND,
+)
 from attribution_assets.catalog.table import REPORT, SUM, Check, DailyTable
 from attribution_assets.warehouse.schema import Column, schema
 
@@ -34,6 +39,7 @@ CHANNEL_COSTS = DailyTable(
     lookups_per_row=0.5,
     checks=(
         SESSIONS_ARE_SOUND,
+        ROWS_HAVE_A_DAY,
         MONEY_IS_NOT_NEGATIVE,
         Check(
             "costs_add_up",

@@ -92,6 +92,38 @@ SOURCES_BROKEN: dict[str, tuple[list[str], list[dict[str, Any]], str]] = {
         ],
         "2 rows of session_sources or session_costs, read for {}, cannot be attributed or reported.",
     ),
+    "rows_have_a_day": (
+        [
+            "UPDATE session_sources SET event_date = '20230901' WHERE session_id = 's1'",
+            "UPDATE session_sources SET event_date = '20230902' WHERE session_id = 's2'",
+            "UPDATE conversions SET conv_date = '2023-09-03T12:00:00Z' WHERE conv_id = 'c2'",
+        ],
+        [
+            {
+                "source": "session_sources",
+                "date_form": "YYYYMMDD",
+                "rows": 2,
+                "amount": 5.0,
+                "examples": "'20230901', '20230902'",
+                "remedy": (
+                    "Convert: substr(event_date, 1, 4) || '-' || substr(event_date, 5, 2) || '-' || substr(event_date, 7, 2)."
+                ),
+            },
+            {
+                "source": "conversions",
+                "date_form": "timestamp",
+                "rows": 1,
+                "amount": 50.0,
+                "examples": "'2023-09-03T12:00:00Z'",
+                "remedy": "Convert: substr(conv_date, 1, 10).",
+            },
+        ],
+        (
+            "2 forms of dates kept rows out of every report, most of them 2 of session_sources (amount 5.00): YYYYMMDD, such "
+            "as '20230901', '20230902'. Convert: substr(event_date, 1, 4) || '-' || substr(event_date, 5, 2) || '-' || "
+            "substr(event_date, 7, 2)."
+        ),
+    ),
     "buyers_have_sessions": (
         ["INSERT INTO conversions VALUES ('c3', 'nobody', '2023-09-03', '10:00:00', 5)"],
         [{"conv_id": "c3", "user_id": "nobody", "conv_date": "2023-09-03", "revenue": 5.0}],
@@ -232,7 +264,7 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
 }
 READ_BY = {
     "customer_journeys": list(SOURCES_BROKEN),
-    COSTS: ["sessions_are_sound", "money_is_not_negative"],
+    COSTS: ["sessions_are_sound", "rows_have_a_day", "money_is_not_negative"],
     REPORT: ["conversions_are_sound"],
     "model_reporting": ["conversions_are_sound"],
 }

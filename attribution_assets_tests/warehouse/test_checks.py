@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,7 +65,7 @@ def test_what_is_wrong_is_counted_shown_and_said_in_a_sentence(sound: Shop, asse
     assert finding.sentence == sentence.format(days)
 
 
-@each_check
+@pytest.mark.parametrize(("asset", "name"), [key for key in BROKEN if key[1] != "rows_have_a_day"], ids=lambda text: text)
 def test_what_is_wrong_on_other_days_is_not_looked_at(sound: Shop, asset: str, name: str) -> None:
     change(sound, *BROKEN[asset, name][0])
 
@@ -176,6 +178,126 @@ def test_without_any_session_there_is_a_gap(sound: Shop) -> None:
     sound.execute("DELETE FROM session_sources")
 
     assert find(sound, "customer_journeys", "lookback_is_covered").state == "warning"
+
+
+FORMS = [  # what stands there, what the check calls it, what its remedy makes of it
+    ("20230905", "YYYYMMDD", "2023-09-05"),
+    (20230905, "YYYYMMDD", "2023-09-05"),
+    (20230905.0, "YYYYMMDD", "2023-09-05"),
+    ("05.09.2023", "DD.MM.YYYY", "2023-09-05"),
+    ("25/09/2023", "DD/MM/YYYY", "2023-09-25"),
+    ("09/25/2023", "MM/DD/YYYY", "2023-09-25"),
+    ("2023-09-05T23:30:00Z", "timestamp", "2023-09-05"),
+    ("2023-09-05 23:30:00.123", "timestamp", "2023-09-05"),
+    ("2023-09-05 23:30:00 UTC", "timestamp", "2023-09-05"),
+    ("2023-09-05T23:30:00-05:00", "timestamp with +HH:MM", "2023-09-06"),
+    ("2023-09-05 00:30:00+02", "timestamp with +HH", "2023-09-04"),
+    (1693900800, "Unix seconds", "2023-09-05"),
+    ("1693900800", "Unix seconds", "2023-09-05"),
+    ("1693900800.5", "Unix seconds", "2023-09-05"),
+    (1693900800123, "Unix milliseconds", "2023-09-05"),
+    ("1693900800123", "Unix milliseconds", "2023-09-05"),
+    (1693900800123456, "Unix microseconds", "2023-09-05"),
+    (" 2023-09-05 ", "YYYY-MM-DD between spaces, or as bytes", "2023-09-05"),
+]
+NO_DAYS = [
+    (None, "NULL or empty"),
+    ("", "NULL or empty"),
+    ("1969-12-31", "before 1970"),
+    ("0000-00-00", "no such day"),
+    ("2023-13-01", "no such day"),
+    ("20230230", "no such day"),
+    ("30.02.2023", "no such day"),
+    ("2023-02-30T10:00:00", "no such day"),
+    ("05/09/2023", "DD/MM/YYYY or MM/DD/YYYY"),
+    ("9/5/2023", "anything else"),
+    ("yesterday", "anything else"),
+    (45174, "anything else"),
+]
+
+
+def with_dates(folder: Path, *dates: Any) -> Shop:
+    """A session, which cost 2, and a conversion, worth 3, of each date, in columns without a type."""
+    shop = Shop.at(folder / "dates.db", folder)
+    session = "session_id text, user_id text, event_date, event_time text, channel_name text, "
+    change(
+        shop,
+        f"CREATE TABLE session_sources ({session} holder_engagement int, closer_engagement int, impression_interaction int)",
+        "CREATE TABLE session_costs (session_id text, cost real)",
+        "CREATE TABLE conversions (conv_id text, user_id text, conv_date, conv_time text, revenue real)",
+    )
+    for number, day in enumerate(dates):
+        shop.execute("INSERT INTO session_sources VALUES (?, 'u', ?, '10:00:00', 'Email', 1, 1, 0)", f"s{number}", day)
+        shop.execute("INSERT INTO session_costs VALUES (?, 2)", f"s{number}")
+        shop.execute("INSERT INTO conversions VALUES (?, 'u', ?, '12:00:00', 3)", f"c{number}", day)
+    return shop
+
+
+@pytest.mark.parametrize(("day", "form", "meant"), FORMS, ids=str)
+def test_a_date_in_another_form_is_named_and_its_remedy_makes_a_day_of_it(
+    tmp_path: Path, day: Any, form: str, meant: str
+) -> None:
+    shop = with_dates(tmp_path, day, "2023-09-01")
+
+    rows = find(shop, "customer_journeys", "rows_have_a_day").rows
+
+    assert [(row["source"], row["date_form"], row["rows"], row["amount"]) for row in rows] == [
+        ("conversions", form, 1, 3.0),
+        ("session_sources", form, 1, 2.0),
+    ]
+    for row, column in zip(rows, ("conv_date", "event_date"), strict=True):
+        expression = re.sub(r"^Convert(?: to UTC)?: (.*)\.$", r"\1", row["remedy"])
+        assert (meant,) in shop.execute(f"SELECT {expression} FROM {row['source']}")
+        assert column in expression
+
+
+@pytest.mark.parametrize(("day", "form"), NO_DAYS, ids=str)
+def test_a_date_of_which_nothing_makes_a_day_is_named(tmp_path: Path, day: Any, form: str) -> None:
+    shop = with_dates(tmp_path, day, "2023-09-01")
+
+    rows = find(shop, "customer_journeys", "rows_have_a_day").rows
+
+    assert [(row["source"], row["date_form"], row["rows"]) for row in rows] == [
+        ("conversions", form, 1),
+        ("session_sources", form, 1),
+    ]
+    assert not any("Convert" in row["remedy"] for row in rows)
+
+
+def test_one_row_tells_the_order_of_day_and_month_for_all_of_its_source(tmp_path: Path) -> None:
+    shop = with_dates(tmp_path, "05/09/2023", "25/09/2023")
+    shop.execute("DELETE FROM conversions WHERE conv_id = 'c1'")
+
+    rows = find(shop, "customer_journeys", "rows_have_a_day").rows
+
+    assert {row["source"]: (row["date_form"], row["rows"]) for row in rows} == {
+        "session_sources": ("DD/MM/YYYY", 2),
+        "conversions": ("DD/MM/YYYY or MM/DD/YYYY", 1),
+    }
+
+
+def test_a_session_without_a_day_counts_once_whatever_its_costs(sound: Shop) -> None:
+    change(
+        sound,
+        "UPDATE session_sources SET event_date = '' WHERE session_id IN ('s1', 's3')",  # s3 has no row of costs
+        "ALTER TABLE session_costs RENAME TO kept",
+        "CREATE TABLE session_costs AS SELECT * FROM kept UNION ALL SELECT 's1', 5 UNION ALL SELECT 's1', 'much'",
+    )
+
+    [row] = find(sound, "customer_journeys", "rows_have_a_day").rows
+
+    assert (row["rows"], row["amount"], row["examples"]) == (2, 7.0, "''")
+
+
+@pytest.mark.parametrize("revenue", ["'much'", "CAST(X'FF' AS text)", "X'FF'", "NULL"])
+def test_a_revenue_that_is_no_number_adds_nothing_to_the_rows_without_a_day(tmp_path: Path, revenue: str) -> None:
+    shop = with_dates(tmp_path, "", "")
+    shop.execute("DELETE FROM session_sources")
+    shop.execute(f"UPDATE conversions SET revenue = {revenue} WHERE conv_id = 'c0'")
+
+    [row] = find(shop, "customer_journeys", "rows_have_a_day").rows
+
+    assert (row["rows"], row["amount"]) == (2, 3.0)
 
 
 # -- journeys ----------------------------------------------------------------------------------------------------------
