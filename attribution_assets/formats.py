@@ -1,9 +1,16 @@
-"""Numbers and names as people read them."""
+"""Numbers and names as people read and write them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
+
+DIRECT_CHANNELS = ("Direct", "Direct Traffic")
+"""How direct traffic is named where nobody says how."""
+
+DIRECT_WORDS = (["direct"], ["direct", "traffic"], ["direct", "none"])
+"""The words of direct traffic's names there: Direct, direct traffic, (direct) / (none)."""
 
 
 def number(value: float | None) -> str:
@@ -21,3 +28,15 @@ def in_words(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.10g}"
     return "" if value is None else str(value)
+
+
+def is_direct(channel: str, direct_channels: Collection[str]) -> bool:
+    """Whether the channel is one of these, by its exact name.
+
+    While these are DIRECT_CHANNELS, it also is if it is named so in other letters, or as Google Analytics has it:
+    `(direct) / (none)`, `(direct)`, or the medium `(none)`.
+    """
+    if channel in direct_channels:
+        return True
+    words = re.findall(r"[^\W_]+", channel.casefold())
+    return {*direct_channels} == {*DIRECT_CHANNELS} and (words in DIRECT_WORDS or channel.strip().casefold() == "(none)")

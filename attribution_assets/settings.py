@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from attribution_assets.errors import AttributionError
+from attribution_assets.formats import DIRECT_CHANNELS
 from attribution_assets.ihc import IHCParameters, Redistribution
 from attribution_assets.ihc.endpoint import ENDPOINT, endpoint
 from attribution_assets.models import MODELS, ModelRules, PathRules, PositionShares, read_channel_groups
@@ -194,8 +195,11 @@ class Settings(BaseSettings):
     markov_order: int = Field(1, ge=1, le=10, description="Markov: how many of the last channels determine the next one.")
     markov_non_converting: bool = Field(True, description="Markov: whether to count journeys without a conversion.")
     direct_channels: Names = Field(
-        ("Direct", "Direct Traffic"),
-        description="Channels that are direct traffic, for last_non_direct_touch and ATTRIBUTION_DROP_DIRECT.",
+        DIRECT_CHANNELS,
+        description=(
+            "Channels that are direct traffic, for last_non_direct_touch and ATTRIBUTION_DROP_DIRECT. If unset, also in other "
+            "letters (`direct`) and as Google Analytics names them (`(direct) / (none)`)."
+        ),
     )
     channel_groups: FolderOrFile | None = Field(
         None, description="CSV file (channel_name,channel_group) that merges channels into groups for the models."

@@ -158,6 +158,22 @@ def test_compare_shows_each_channel_under_each_model(sample: Shop) -> None:
         assert title in result.stdout
 
 
+def test_compare_says_where_no_channel_is_direct(sample: Shop) -> None:
+    days = ("--start", "2023-09-03", "--end", "2023-09-04")
+    note = (
+        "No channel is direct traffic. So last_non_direct_touch equals last_touch, and ATTRIBUTION_DROP_DIRECT drops nothing. "
+        "Name yours in ATTRIBUTION_DIRECT_CHANNELS."
+    )
+
+    known = attribution(sample, "compare", *days, "--json", MODELS="last_touch,last_non_direct_touch")
+    unasked = attribution(sample, "compare", *days, "--json", MODELS="last_touch", DIRECT_CHANNELS="Typed in")
+    unknown = attribution(sample, "compare", *days, "--json", DIRECT_CHANNELS="Typed in", MODELS="last_non_direct_touch")
+    printed = attribution(sample, "compare", *days, DIRECT_CHANNELS="Typed in", MODELS="last_non_direct_touch")
+
+    assert [json.loads(result.stdout)["notes"] for result in (known, unasked, unknown)] == [[], [], [note]]
+    assert printed.stdout.endswith(f"{note}\n")
+
+
 def test_compare_writes_every_figure_as_csv(sample: Shop, tmp_path: Path) -> None:
     result = attribution(sample, "compare", "--csv", str(tmp_path / "models.csv"))
 

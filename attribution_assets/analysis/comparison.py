@@ -10,6 +10,7 @@ import pandas as pd
 from attribution_assets.analysis.crediting import with_ihc
 from attribution_assets.analysis.learning import Channels, Sessions, channel_values, pooled
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
+from attribution_assets.catalog.models import NONE_IS_DIRECT
 from attribution_assets.catalog.span import computed_days
 from attribution_assets.catalog.tables import query_of
 from attribution_assets.errors import NotFoundError, NotReadyError
@@ -44,6 +45,12 @@ class Comparison:
     rules: ModelRules
     channels: pd.DataFrame
     lookbacks: pd.DataFrame
+
+    @property
+    def notes(self) -> list[str]:
+        """What to know about the figures, a line each."""
+        unknown = self.rules.asks_for_direct and not self.rules.direct_among(self.channels["channel_name"].unique())
+        return [f"No channel is direct traffic. {NONE_IS_DIRECT}"] if unknown else []
 
     def by_model(self, figure: str) -> pd.DataFrame:
         """A figure of `channels`, a column per model; channels in the order of the base's ranks."""

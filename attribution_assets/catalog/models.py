@@ -15,11 +15,19 @@ CREDITS = "model_attribution WHERE conv_date BETWEEN $first_day AND $last_conver
 JOURNEY = ("customer_journeys.timestamp", "customer_journeys.channel_label")
 """The columns of a session that models read."""
 
+NONE_IS_DIRECT = (
+    "So last_non_direct_touch equals last_touch, and ATTRIBUTION_DROP_DIRECT drops nothing. "
+    "Name yours in ATTRIBUTION_DIRECT_CHANNELS."
+)
+"""What follows where no channel is direct."""
+
 
 def _model_parameters(settings: Settings) -> Parameters:
     rules = settings.model_rules
     return {
         "models": json.dumps(rules.models),
+        "asks_for_direct": int(rules.asks_for_direct),
+        "direct_channels": json.dumps(sorted(rules.direct_channels)),
         "model_count": len(rules.models),
         "channel_groups": json.dumps(rules.path.channel_groups),
         "rules": str(rules.path),
@@ -96,6 +104,15 @@ MODEL_ATTRIBUTION = DailyTable(
             broken="of a conversion of {days} did not sum to 1 under a model, or did not match the sessions of its journey.",
             wrong_day_columns=("conv_date",),
             driven_by="model_attribution WHERE conv_date BETWEEN $first_day AND $last_day",
+        ),
+        Check(
+            "direct_traffic_is_known",
+            "check_direct_traffic_is_known",
+            before=False,
+            blocking=False,
+            demand="If a model or a path rule asks for direct traffic, a channel is direct.",
+            noun="channel",
+            broken=f"found for {{days}}, none of them direct traffic. {NONE_IS_DIRECT}",
         ),
     ),
 )

@@ -136,7 +136,7 @@ def compare(
         if csv_file:
             write_csv(comparison.channels, csv_file)
     if as_json:
-        days = {"start": comparison.days.first, "end": comparison.days.last, "base": comparison.base}
+        days = {"start": comparison.days.first, "end": comparison.days.last, "base": comparison.base, "notes": comparison.notes}
         tables = {"channels": comparison.channels, "lookbacks": comparison.lookbacks}
         print_json(days | {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()})
     else:

@@ -135,6 +135,8 @@ def print_comparison(comparison: Comparison) -> None:
     moved = moved.reindex(comparison.lookbacks["model"].drop_duplicates())
     moved.columns = [f"{lookback} days" for lookback in moved.columns]
     print_frame("Credit that moves to other channels under another lookback", moved.reset_index(), {}, "{:.1%}")
+    for note in comparison.notes:
+        click.echo(note)
 
 
 def print_paths(report: pd.DataFrame, title: str) -> None:

@@ -79,7 +79,7 @@ def learn(journeys: Journeys, converted: Bools, model: str, rules: ModelRules) -
     entry = BY_NAME.get(model)
     if entry is None or entry.learn is None:
         raise AttributionError(f"{model} is not a model that learns.")
-    worth = entry.learn(journeys, converted, **rules.used_by(entry))
+    worth = entry.learn(journeys, converted, **rules.used_by(entry, journeys.labels))
     return np.where(np.abs(worth) < ROUNDING, 0, worth)
 
 
@@ -91,7 +91,7 @@ def credit(journeys: Journeys, model: str, rules: ModelRules, worth: Floats | No
     """
     entry = BY_NAME.get(model)
     if entry is not None and entry.credit is not None:
-        return entry.credit(journeys, **rules.used_by(entry))
+        return entry.credit(journeys, **rules.used_by(entry, journeys.labels))
     if entry is None or entry.learn is None or worth is None:
         raise AttributionError(f"{model} is not computed from journeys alone.")
     return by_worth(journeys, worth)

@@ -24,7 +24,7 @@ def simplify(journeys: Journeys, rules: ModelRules) -> tuple[Journeys, Bools]:
     if path.exclude_channels:
         leave(journeys.from_channels(path.exclude_channels))
     if path.drop_direct:
-        leave(journeys.from_channels(rules.direct_channels))
+        leave(journeys.from_channels(rules.direct_among(journeys.labels)))
     if path.collapse_minutes is not None:
         repeats = np.diff(journeys.channel, prepend=-1) == 0
         soon = np.diff(journeys.time, prepend=0) <= path.collapse_minutes * MINUTE

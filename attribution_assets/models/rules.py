@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from attribution_assets.errors import AttributionError
+from attribution_assets.formats import DIRECT_CHANNELS, is_direct
 from attribution_assets.models.heuristics import U_SHAPED, PositionShares
 from attribution_assets.models.model import Model
-from attribution_assets.models.registry import LEARNED, MODELS, REGISTRY
+from attribution_assets.models.registry import BY_NAME, LEARNED, MODELS, REGISTRY
 
 LEARNED_FROM = ("training_days", "direct_channels", "path")
 """The fields of ModelRules that decide what every model learns: the days of its journeys, and what it sees of them."""
@@ -71,7 +72,7 @@ class ModelRules:
     models: tuple[str, ...] = MODELS
     position_shares: PositionShares = U_SHAPED
     half_life_hours: float = 168
-    direct_channels: frozenset[str] = frozenset({"Direct", "Direct Traffic"})
+    direct_channels: frozenset[str] = frozenset(DIRECT_CHANNELS)
     markov_order: int = 1
     markov_non_converting: bool = True
     training_days: int = 90
@@ -83,9 +84,19 @@ class ModelRules:
         """Those of the models that learn."""
         return tuple(model for model in self.models if model in LEARNED)
 
-    def used_by(self, model: Model) -> dict[str, Any]:
-        """The settings that the model uses, by name."""
-        return {name: getattr(self, name) for name in model.uses}
+    @property
+    def asks_for_direct(self) -> bool:
+        """Whether the credit of a model depends on which channels are direct."""
+        return self.path.drop_direct or any("direct_channels" in BY_NAME[model].uses for model in self.models)
+
+    def direct_among(self, labels: Iterable[str]) -> frozenset[str]:
+        """Those of these channels, named as they are after grouping, that are direct."""
+        return frozenset(label for label in labels if is_direct(label, self.direct_channels))
+
+    def used_by(self, model: Model, labels: Iterable[str]) -> dict[str, Any]:
+        """The settings that the model uses, by name; of the direct channels, those among these labels."""
+        rules = replace(self, direct_channels=self.direct_among(labels))
+        return {name: getattr(rules, name) for name in model.uses}
 
     def identity(self) -> dict[str, object]:
         """What determines the credit of the models, whichever are chosen, as JSON takes it."""

@@ -9,6 +9,8 @@ import sqlite3
 from datetime import date, timedelta
 from functools import cache, partial
 
+from attribution_assets.formats import is_direct
+
 UNITS = 2**60
 """The parts of 1 that `exact_total` counts: of a double of 0.01 or more it loses nothing, of a smaller one 1e-18 at most."""
 
@@ -73,6 +75,11 @@ def decodes(encoding: str, data: bytes | None) -> bool:
     return True
 
 
+def _is_direct(channel: str | None, direct_channels: str) -> bool:
+    """`is_direct(channel, names)`: whether the channel is direct traffic, whose names are a JSON array. SQLite only."""
+    return channel is not None and is_direct(channel, json.loads(direct_channels))
+
+
 def add_to(connection: sqlite3.Connection) -> None:
     """Registers the functions with an SQLite connection."""
     connection.create_aggregate("exact_total", 1, ExactTotal)  # type: ignore[arg-type]  # typeshed wants step(*args)
@@ -81,6 +88,7 @@ def add_to(connection: sqlite3.Connection) -> None:
     connection.create_function("digest", 1, digest, deterministic=True)
     [(encoding,)] = connection.execute("PRAGMA encoding")
     connection.create_function("decodes", 1, partial(decodes, encoding), deterministic=True)
+    connection.create_function("is_direct", 2, _is_direct, deterministic=True)
 
 
 _UNITS_OF_SUM = f"sum(CAST(floor(CAST(x AS double) * {float(UNITS)!r}::double) AS hugeint))"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.models import LEARNED, MODELS, ModelRules, PathRules, PositionShares
-from attribution_assets.models.credit import by_worth, credit, learn
+from attribution_assets.models.credit import attribute, by_worth, credit, learn
 from attribution_assets.models.journeys import Bools, Floats, Journeys
 from attribution_assets.models.paths import simplify
 from attribution_assets_tests.models.paths import Paths, by_label, exactly, journeys, learnt_from
@@ -300,3 +300,24 @@ def test_sessions_that_path_rules_leave_share_all_the_credit(model: str, table: 
     shares[left] = modelled(simplified, converted, model, rules)
 
     assert np.abs(np.add.reduceat(shares, of.offsets) - 1).max() <= 1e-12
+
+
+def test_direct_traffic_in_other_letters_is_passed_over_and_dropped() -> None:
+    journey = pd.DataFrame(
+        {
+            "conv_id": "c",
+            "session_id": ["s1", "s2"],
+            "timestamp": ["2023-09-01 10:00:00", "2023-09-02 10:00:00"],
+            "channel_label": ["Email", "(direct) / (none)"],
+            "conv_date": "2023-09-03",
+            "ihc": 0.5,
+        }
+    )
+    values = pd.DataFrame(columns=["date", "model", "channel_name", "value"])
+
+    def shares(rules: ModelRules) -> list[float]:
+        return [*attribute(journey, rules, values)["credit"]]
+
+    assert shares(ModelRules(models=("last_non_direct_touch",))) == [1, 0]
+    assert shares(ModelRules(models=("last_touch",))) == [0, 1]
+    assert shares(ModelRules(models=("last_touch",), path=PathRules(drop_direct=True))) == [1, 0]

@@ -248,4 +248,4 @@ def test_direct_channels_are_known_by_their_whole_names() -> None:
     simplified, _ = simplify(five, ModelRules(path=PathRules(drop_direct=True)))
 
     assert simplified.labels == tuple(sorted(labels))
-    assert [simplified.labels[channel] for channel in simplified.channel] == ["Email", "direct", "Direct Mail"]
+    assert [simplified.labels[channel] for channel in simplified.channel] == ["Email", "Direct Mail"]

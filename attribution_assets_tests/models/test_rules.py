@@ -246,3 +246,35 @@ def test_a_file_that_is_not_utf_8_is_refused_in_one_line(tmp_path: Path) -> None
 
     assert message.startswith(f"The channel groups in {tmp_path / 'groups.csv'} cannot be read: ")
     assert "\n" not in message
+
+
+# Direct traffic -------------------------------------------------------------------------------------------------------
+
+AS_TOOLS_NAME_IT = [
+    "Direct",
+    "Direct Traffic",
+    "direct",
+    "DIRECT TRAFFIC",
+    "direct_traffic",
+    "(direct) / (none)",
+    "(direct)",
+    "(none)",
+]
+OTHERS = ["Direct Mail", "Direct 2", "Directä", "Indirect", "none", "(not set)", "", "Traffic"]
+
+
+def test_unnamed_direct_channels_are_known_in_any_letters_and_as_google_analytics_has_them() -> None:
+    assert ModelRules().direct_among([*AS_TOOLS_NAME_IT, *OTHERS]) == {*AS_TOOLS_NAME_IT}
+
+
+def test_named_direct_channels_are_known_by_their_exact_names() -> None:
+    rules = ModelRules(direct_channels=frozenset({"Direct", "Typed in"}))
+
+    assert rules.direct_among(["direct", "typed in", "(direct) / (none)", "Typed in"]) == {"Typed in"}
+
+
+def test_direct_channels_are_asked_for_by_one_model_and_one_path_rule() -> None:
+    assert ModelRules().asks_for_direct
+    assert ModelRules(models=("last_non_direct_touch",)).asks_for_direct
+    assert ModelRules(models=("linear",), path=PathRules(drop_direct=True)).asks_for_direct
+    assert not ModelRules(models=tuple(model for model in MODELS if model != "last_non_direct_touch")).asks_for_direct

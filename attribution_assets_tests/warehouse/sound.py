@@ -21,6 +21,9 @@ CONVERSION_DAYS: dict[str, str | int | float] = {
     "models": '["linear"]',
     "channel_groups": "{}",
     "model_count": 1,
+    "asks_for_direct": 1,
+    "direct_channels": '["Ads"]',
+    "channel_groups": "{}",
     "most_without_session": MOST_WITHOUT_SESSION,
 }
 COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01", "first_session_day": "2023-08-31"}
@@ -241,6 +244,17 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             | {"sessions": 0, "sessions_of_journey": 1, "credit": 0.0},
         ],
         "2 credits of a conversion of {} did not sum to 1 under a model, or did not match the sessions of its journey.",
+    ),
+    ("model_attribution", "direct_traffic_is_known"): (
+        [
+            "UPDATE channel_costs SET channel_name = 'Banner' WHERE channel_name = 'Ads'",
+            "UPDATE customer_journeys SET channel_label = 'Banner' WHERE channel_label = 'Ads'",
+        ],
+        [{"channel": "Email"}, {"channel": "Banner"}],
+        (
+            "2 channels found for {}, none of them direct traffic. So last_non_direct_touch equals last_touch, and "
+            "ATTRIBUTION_DROP_DIRECT drops nothing. Name yours in ATTRIBUTION_DIRECT_CHANNELS."
+        ),
     ),
     ("model_reporting", "model_report_adds_up"): (
         [

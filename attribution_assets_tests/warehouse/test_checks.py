@@ -24,7 +24,12 @@ from attribution_assets_tests.warehouse.sound import (
     SOURCES_BROKEN,
 )
 
-OTHER_DAYS = {"first_day": "2023-11-02", "last_day": "2023-11-03", "last_conversion_day": "2023-11-04"}
+OTHER_DAYS = {
+    "first_session_day": "2023-11-01",
+    "first_day": "2023-11-02",
+    "last_day": "2023-11-03",
+    "last_conversion_day": "2023-11-04",
+}
 each_check = pytest.mark.parametrize(("asset", "name"), BROKEN, ids=lambda text: text)
 
 
@@ -868,3 +873,28 @@ def test_without_results_there_are_no_computed_days(shop: Shop) -> None:
     shop.warehouse.prepare()
 
     assert computed_days(shop.warehouse, shop.settings(), table_named(REPORT)) is None
+
+
+# -- models ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"asks_for_direct": 0, "direct_channels": "[]"},
+        {"direct_channels": '["Paid"]', "channel_groups": '{"Ads": "Paid"}'},
+    ],
+    ids=["nothing asks", "after grouping"],
+)
+def test_direct_traffic_may_be_unknown_where_nothing_asks_and_is_known_by_its_group(
+    sound: Shop, parameters: dict[str, str | int]
+) -> None:
+    assert find(sound, "model_attribution", "direct_traffic_is_known", **parameters).state == "passed"
+
+
+def test_direct_traffic_in_the_lookback_is_known_without_a_journey_of_it(sound: Shop) -> None:
+    sound.execute("UPDATE channel_costs SET channel_name = '(direct) / (none)' WHERE date = '2023-09-01'")
+
+    finding = find(sound, "model_attribution", "direct_traffic_is_known", direct_channels='["Direct", "Direct Traffic"]')
+
+    assert finding.state == "passed"

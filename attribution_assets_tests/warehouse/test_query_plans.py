@@ -107,6 +107,8 @@ CHECKED: dict[str, str | int | float] = {
     "most_without_session": 0.1,
     "models": '["linear"]',
     "model_count": 1,
+    "asks_for_direct": 1,
+    "direct_channels": "[]",
     "channel_groups": "{}",
 }
 
