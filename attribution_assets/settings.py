@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import re
 from datetime import date
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.formats import DIRECT_CHANNELS
@@ -18,6 +22,17 @@ from attribution_assets.ihc.endpoint import ENDPOINT, endpoint
 from attribution_assets.models import MODELS, ModelRules, PathRules, PositionShares, read_channel_groups
 from attribution_assets.warehouse import SQLiteWarehouse
 from attribution_assets.warehouse.duckdb.compute import Compute
+
+ENV_FILE = ".env"
+"""Where settings are read from that the environment does not have, in the current folder."""
+
+PREFIXES = ("ATTRIBUTION_", "IHC_")
+"""How the names of our variables begin."""
+
+OWN_KEY = re.compile(r"IHC_API_KEY_[0-9A-F]{8}")
+"""The variables in which `definitions` hands a key that is not in the environment to the runs."""
+
+logger = logging.getLogger(__name__)
 
 
 def _absolute(path: Path) -> Path:
@@ -73,7 +88,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="ATTRIBUTION_",
-        env_file=".env",
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8-sig",  # some editors begin a file with a mark
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -222,6 +238,23 @@ class Settings(BaseSettings):
         description="Folder where Dagster keeps its run history. It is created if it does not exist.",
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where settings are read from. Logs a warning for each variable that has a prefix of ours and is no setting."""
+        for source, place in ((env_settings, "the environment"), (dotenv_settings, ENV_FILE)):
+            if isinstance(source, EnvSettingsSource):
+                for name in map(str.upper, source.env_vars):
+                    if name.startswith(PREFIXES) and name not in variables() and not OWN_KEY.fullmatch(name):
+                        _say_once(f"{name} in {place} is not a setting, so it is ignored. {_meant(name)}")
+        return init_settings, env_settings, dotenv_settings, file_secret_settings
+
     @property
     def warehouse(self) -> SQLiteWarehouse:
         """The database."""
@@ -307,8 +340,50 @@ class Settings(BaseSettings):
         return self
 
 
+@cache
+def variables() -> tuple[str, ...]:
+    """The environment variable of each setting, in order."""
+    prefix = Settings.model_config.get("env_prefix", "")
+    return tuple(str(field.validation_alias or f"{prefix}{name.upper()}") for name, field in Settings.model_fields.items())
+
+
+def _meant(name: str) -> str:
+    """Which setting a variable with another name may stand for."""
+    by_rest = {known.removeprefix(prefix): known for known in variables() for prefix in ("", *PREFIXES)}
+    near = get_close_matches(next(name.removeprefix(prefix) for prefix in PREFIXES if name.startswith(prefix)), by_rest, n=1)
+    return f"Did you mean {by_rest[near[0]]}?" if near else "docs/settings.md lists all settings."
+
+
+@cache
+def _say_once(message: str) -> None:
+    logger.warning(message)
+
+
+def _check_env_file() -> None:
+    """Raises AttributionError where `.env` in the current folder cannot be read. A virtual environment may be named so."""
+    file = Path(ENV_FILE).absolute()
+    if file.is_dir() and not (file / "pyvenv.cfg").exists():
+        raise AttributionError(f"{file} is a folder, so no settings can be read from it. Remove it, or make it a file.")
+    if file.is_symlink() and not file.exists():
+        raise AttributionError(f"{file} is a link to a file that does not exist. Remove it, or make the file.")
+    try:
+        text = file.read_text(encoding="utf-8-sig") if file.is_file() else ""
+    except UnicodeError:
+        text = "\0"
+    except OSError as error:
+        raise AttributionError(f"{file} cannot be read: {error.strerror}. Make it readable, or remove it.") from error
+    if "\0" in text:  # as UTF-16 has, where nothing marks it
+        raise AttributionError(
+            f"{file} is not UTF-8 text, maybe UTF-16 from PowerShell or Latin-1 from an old editor. Save it again as UTF-8."
+        )
+
+
 def read_settings(**options: Any) -> Settings:
-    """The settings, with these before the environment's. Raises AttributionError, in one line, where one of them is wrong."""
+    """The settings, with these before the environment's.
+
+    Raises AttributionError, in one line, where one of them is wrong, or `.env` cannot be read.
+    """
+    _check_env_file()
     try:
         return Settings(**options)
     except ValidationError as error:

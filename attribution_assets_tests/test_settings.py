@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,8 @@ from click.testing import CliRunner
 from pydantic import SecretStr, ValidationError
 
 from attribution_assets.command.cli import main
-from attribution_assets.settings import Settings
+from attribution_assets.errors import AttributionError
+from attribution_assets.settings import Settings, read_settings
 from attribution_assets_tests.support import EVEN
 
 CHOICES: list[tuple[str, str, str, Any]] = [  # variable, text, field, value
@@ -400,3 +404,119 @@ def test_the_command_says_in_one_line_which_variable_is_wrong(
     assert result.output.startswith("Error: ")
     assert result.output.count("\n") == 1
     assert named in result.output
+
+
+# Mistakes around them -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("ATTRIBUTION_LOOKBACK", "Did you mean ATTRIBUTION_LOOKBACK_DAYS?"),
+        ("ATTRIBUTION_DATABSE", "Did you mean ATTRIBUTION_DATABASE?"),
+        ("IHC_APIKEY", "Did you mean IHC_API_KEY?"),
+        ("ATTRIBUTION_API_KEY", "Did you mean IHC_API_KEY?"),
+        ("ATTRIBUTION_IHC_PARAMETERS", "Did you mean IHC_PARAMETERS?"),
+        ("ATTRIBUTION_QUX", "docs/settings.md lists all settings."),
+    ],
+)
+def test_an_unknown_variable_is_named_with_the_nearest_one_that_is_known(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path, name: str, hint: str
+) -> None:
+    monkeypatch.setenv(name, "3")
+    (tmp_path / ".env").write_text(f"{name.lower()}=3\n")
+
+    expected = Settings(_env_file=None)
+    assert read_settings() == expected
+
+    assert [record.message for record in caplog.records] == [
+        f"{name} in the environment is not a setting, so it is ignored. {hint}",
+        f"{name} in .env is not a setting, so it is ignored. {hint}",
+    ]
+
+
+def test_no_known_variable_and_none_of_other_programs_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for variable, text, *_ in CHOICES:
+        monkeypatch.setenv(variable, text)
+    Path(".env").write_text("".join(f"{variable.lower()}={text}\n" for variable, text, *_ in CHOICES))
+    for other in ("DAGSTER_QUX", "LOOKBACK_DAYS", "MY_ATTRIBUTION_LOOKBACK", "IHC_API_KEY_0123ABCD"):
+        monkeypatch.setenv(other, "3")
+
+    read_settings()
+
+    assert caplog.records == []
+
+
+def test_the_command_says_it_before_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = [sys.executable, "-m", "attribution_assets", "run"]
+
+    ran = subprocess.run(command, env={**os.environ, "ATTRIBUTION_LOOKBACK": "3"}, capture_output=True, text=True, check=False)
+
+    said, error = ran.stderr.splitlines()
+    assert said == (
+        "ATTRIBUTION_LOOKBACK in the environment is not a setting, so it is ignored. Did you mean ATTRIBUTION_LOOKBACK_DAYS?"
+    )
+    assert error.startswith("Error: There is no database ")
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("Direct", "utf-16"),
+        ("Direct", "utf-16-le"),  # without a mark: valid UTF-8, full of NULs
+        ("Täglich", "utf-16-be"),
+        ("Direct", "utf-32"),
+        ("Täglich", "latin-1"),
+    ],
+)
+def test_an_env_file_that_is_not_utf_8_is_said_in_one_line(name: str, encoding: str) -> None:
+    Path(".env").write_bytes(f"ATTRIBUTION_DIRECT_CHANNELS={name}\n".encode(encoding))
+
+    result = CliRunner().invoke(main, ["run"])
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: {Path('.env').absolute()} is not UTF-8 text, maybe UTF-16 from PowerShell or Latin-1 from an old editor. "
+        "Save it again as UTF-8.\n"
+    )
+
+
+def test_an_env_file_may_begin_with_a_mark() -> None:
+    Path(".env").write_text("ATTRIBUTION_LOOKBACK_DAYS=7\n", encoding="utf-8-sig")
+
+    assert read_settings().lookback_days == 7
+
+
+def test_an_env_file_that_is_a_folder_is_said_in_one_line() -> None:
+    Path(".env").mkdir()
+
+    with pytest.raises(AttributionError, match=r"^/.*/\.env is a folder, so no settings can be read from it\."):
+        read_settings()
+
+
+def test_a_virtual_environment_of_that_name_is_let_be() -> None:
+    Path(".env").mkdir()
+    Path(".env/pyvenv.cfg").touch()
+
+    assert read_settings() == Settings()
+
+
+def test_an_env_file_that_is_a_broken_link_is_said_in_one_line() -> None:
+    Path(".env").symlink_to("nowhere")
+
+    with pytest.raises(AttributionError, match=r"^/.*/\.env is a link to a file that does not exist\."):
+        read_settings()
+
+
+def test_an_env_file_that_cannot_be_read_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("ATTRIBUTION_LOOKBACK_DAYS=7\n")
+
+    def refuse(*_: Any, **__: Any) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)  # root may read any file
+
+    with pytest.raises(AttributionError, match=r"^/.*/\.env cannot be read: Permission denied\. Make it readable, or remove"):
+        read_settings()

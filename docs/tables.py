@@ -18,7 +18,7 @@ import dagster as dg
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs
 from attribution_assets.models import MODELS
-from attribution_assets.settings import Settings
+from attribution_assets.settings import Settings, variables
 
 SOURCES_GROUP = "sources"
 """The group of the tables that the user fills."""
@@ -32,16 +32,10 @@ def settings() -> str:
     return _table(
         ("variable", "default", "meaning"),
         (
-            (_code(variable(name)), _code(_as_written(field.default)), field.description or "")
-            for name, field in Settings.model_fields.items()
+            (_code(variable), _code(_as_written(field.default)), field.description or "")
+            for variable, field in zip(variables(), Settings.model_fields.values(), strict=True)
         ),
     )
-
-
-def variable(field: str) -> str:
-    """The environment variable of a field of Settings."""
-    alias = Settings.model_fields[field].validation_alias
-    return str(alias) if alias else f"{Settings.model_config.get('env_prefix', '')}{field.upper()}"
 
 
 def _as_written(default: object) -> str:
