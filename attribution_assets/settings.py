@@ -106,6 +106,13 @@ class Settings(BaseSettings):
     include_converting_session: bool = Field(
         False, description="Whether a session at the exact second of the conversion counts."
     )
+    nobody: Names = Field(
+        (),
+        description=(
+            "User ids that are nobody, such as the placeholder of a tracker: their sessions cost and are never credited, and "
+            "their conversions count as without a session."
+        ),
+    )
     start_date: date | None = Field(
         None, description="First day. If unset, the date of the earliest session or conversion in the database."
     )
@@ -276,6 +283,7 @@ class Settings(BaseSettings):
             "lookback_days": self.lookback_days,
             "include_converting_session": self.include_converting_session,
             "redistribution": redistribution,
+            **self._nobody,
         }
         if self.uses_api:
             rules |= {
@@ -331,7 +339,12 @@ class Settings(BaseSettings):
         `rules`: the `model_rules` of these settings, where they were read already.
         """
         journeys = {"lookback_days": self.lookback_days, "include_converting_session": self.include_converting_session}
-        return _hash({**journeys, **(rules or self.model_rules).learning_identity()})
+        return _hash({**journeys, **self._nobody, **(rules or self.model_rules).learning_identity()})
+
+    @property
+    def _nobody(self) -> dict[str, list[str]]:
+        """Who is nobody, for a hash; nothing while nobody is, so that hashes from before this setting stay."""
+        return {"nobody": sorted({*self.nobody})} if self.nobody else {}
 
     @model_validator(mode="after")
     def _start_before_end(self) -> Self:

@@ -219,6 +219,39 @@ def test_a_full_table_whose_dates_are_no_days_is_told_from_an_empty_one(small_sh
     )
 
 
+def test_a_user_of_very_many_touchpoints_is_named_before_anything_is_written(small_shop: Shop) -> None:
+    for number in range(101):
+        small_shop.session(f"p{number}", "null_user", "2023-09-01 10:00:00")
+        small_shop.conversion(f"p{number}", "null_user", "2023-09-02 12:00:00", 1)
+
+    result = run(small_shop)
+
+    said = (
+        "1 user had more than 10% of all touchpoints of 2023-09-02 to 2023-09-03: 'null_user' has 101 sessions for 101 "
+        "conversions. If the id stands for whoever is unknown, name it in ATTRIBUTION_NOBODY."
+    )
+    lines = result.stderr.splitlines()
+    assert lines.index(said) < lines.index(next(line for line in lines if line.startswith("customer_journeys: ")))
+    assert f"no_user_is_a_placeholder, warning: {said}" in result.stdout
+
+
+def test_nobody_costs_and_is_never_credited(small_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_shop.session("n1", "null_user", "2023-09-01 10:00:00", "TV", cost=3)
+    small_shop.conversion("n1", "null_user", "2023-09-02 12:00:00", 70)
+    monkeypatch.setenv("ATTRIBUTION_NOBODY", "null_user,unknown")
+
+    told = json.loads(run(small_shop, "--json").stdout)
+    checked = json.loads(attribution("check", "--database", small_shop.database, "--json").stdout)
+
+    assert {row["channel"]: (row["cost"], row["orders"]) for row in told["channels"]} == {
+        "Email": (4.0, 1.0),
+        "TV": (3.0, 0.0),
+        "Ads": (1.0, 0.0),
+    }
+    assert told["conversions_without_session"] == {"conversions": 2, "revenue": 75.0}
+    assert [finding["check"] for finding in checked if finding["result"] == "failed"] == []
+
+
 def test_a_source_that_is_a_view_is_named_in_one_line(small_shop: Shop) -> None:
     small_shop.execute("ALTER TABLE conversions RENAME TO orders")
     small_shop.execute("CREATE VIEW conversions AS SELECT * FROM orders")

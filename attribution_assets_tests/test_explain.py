@@ -121,6 +121,7 @@ def test_a_conversion_shows_its_sessions_in_order_of_time_with_phases_credit_and
         "conv_date": "2023-09-02",
         "conv_time": "12:00:00",
         "revenue": 60.0,
+        "is_nobody": False,
         "sessions": [
             {**started, "initializer": 1.0, "holder": 0.0, "closer": 0.0, "ihc": 0.5, "ihc_revenue": 30.0},
             {**closed, "initializer": 0.0, "holder": 0.0, "closer": 1.0, "ihc": 0.5, "ihc_revenue": 30.0},
@@ -141,6 +142,16 @@ def test_a_conversion_without_a_session_is_explained_by_that(reported: Shop) -> 
     assert result.exit_code == 0
     assert "revenue 999.00: the user has no session within the lookback, so it is credited to no channel." in result.stdout
     assert explained(reported, "--conversion", "strange")["sessions"] == []
+
+
+def test_a_conversion_of_nobody_is_explained_by_the_setting(reported: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    [(user,)] = reported.execute("SELECT user_id FROM conversions WHERE conv_id = 'strange'")
+    monkeypatch.setenv("ATTRIBUTION_NOBODY", user)
+
+    result = explain(reported, "--conversion", "strange")
+
+    assert "revenue 999.00: the user is one of ATTRIBUTION_NOBODY, so it is credited to no channel." in result.stdout
+    assert explained(reported, "--conversion", "strange")["is_nobody"] is True
 
 
 def test_names_are_shown_as_they_are_whatever_they_look_like(shop: Shop, instance: dg.DagsterInstance) -> None:

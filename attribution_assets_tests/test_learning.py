@@ -96,6 +96,16 @@ def test_a_session_before_a_conversion_of_a_later_day_has_not_converted_yet(sold
     assert learned(sold, "2023-09-04")["shapley", "Ads"] == 1 / 2  # all convert, with either
 
 
+def test_nothing_is_learned_from_nobody(sold: Shop) -> None:
+    before = learned(sold, "2023-09-03")
+    sold.session("n1", "nobody", "2023-09-02 10:00:00", "TV")
+    sold.session("n2", "nobody", "2023-09-03 14:00:00", "Email")
+    sold.conversion("cn", "nobody", "2023-09-03 12:00:00")
+
+    assert learned(sold, "2023-09-03", nobody=["nobody"]) == before
+    assert learned(sold, "2023-09-03") != before
+
+
 @pytest.mark.parametrize(("included", "value"), [(False, 0.0), (True, 1.0)])
 def test_a_session_at_the_conversions_second_is_in_its_journey_or_after_it(shop: Shop, included: bool, value: float) -> None:
     shop.session("s1", "anna", "2023-09-02 12:00:00", "Email")

@@ -24,6 +24,7 @@ CHOICES: list[tuple[str, str, str, Any]] = [  # variable, text, field, value
     ("ATTRIBUTION_EXPORTS", "/some/exports", "exports", Path("/some/exports")),
     ("ATTRIBUTION_LOOKBACK_DAYS", "7", "lookback_days", 7),
     ("ATTRIBUTION_INCLUDE_CONVERTING_SESSION", "true", "include_converting_session", True),
+    ("ATTRIBUTION_NOBODY", "null, 0", "nobody", ("null", "0")),
     ("ATTRIBUTION_START_DATE", "2023-09-01", "start_date", date(2023, 9, 1)),
     ("ATTRIBUTION_END_DATE", "2023-09-30", "end_date", date(2023, 9, 30)),
     ("ATTRIBUTION_COMPUTE", "duckdb", "compute", "duckdb"),
@@ -60,6 +61,7 @@ OTHER: dict[str, Any] = {  # of each field: neither the default nor the value ab
     "exports": Path("/other/exports"),
     "lookback_days": 3,
     "include_converting_session": False,
+    "nobody": ("unknown",),
     "start_date": date(2022, 9, 1),
     "end_date": date(2022, 9, 30),
     "compute": "sqlite",
@@ -103,6 +105,7 @@ def test_the_defaults(tmp_path: Path) -> None:
         "exports": tmp_path / "data" / "exports",
         "lookback_days": 90,
         "include_converting_session": False,
+        "nobody": (),
         "start_date": None,
         "end_date": None,
         "compute": "auto",
@@ -279,6 +282,7 @@ API = {"ihc_api_key": "secret", "ihc_conv_type_id": "mine"}
     [
         ({}, {"lookback_days": 30}),
         ({}, {"include_converting_session": True}),
+        ({}, {"nobody": ["null"]}),
         ({}, {"ihc_parameters": "alternative"}),
         ({}, API),
         ({}, {"ihc_redistribution": "redistribution.json"}),
@@ -312,6 +316,14 @@ def test_a_choice_that_changes_no_result_leaves_the_fingerprint(base: dict[str, 
     assert Settings(**base).fingerprint() == Settings(**{**base, **changed}).fingerprint()
 
 
+def test_who_is_nobody_changes_every_hash_whatever_the_order() -> None:
+    one, other = Settings(nobody=["null", "0"]), Settings(nobody=["0", "null", "0"])
+
+    assert one.fingerprint() == other.fingerprint() != Settings().fingerprint()
+    assert one.models_fingerprint() == other.models_fingerprint() != Settings().models_fingerprint()
+    assert one.learning_fingerprint() == other.learning_fingerprint() != Settings().learning_fingerprint()
+
+
 def test_the_fingerprint_is_that_of_a_parameter_file_s_content() -> None:
     file = Path("mine.json")
     file.write_text(EVEN)
@@ -339,6 +351,7 @@ HASHES: list[tuple[dict[str, Any], str, str, str]] = [  # settings, and the hash
     ({"models": ["linear", "markov"]}, "5fce1504", "2134e456", "c585cf75"),
     ({"lookback_days": 30}, "3155ffc8", "97841b4e", "5b6cddd0"),
     ({"include_converting_session": True}, "c632c9e0", "10320ca5", "fac9e272"),
+    ({"nobody": ()}, "5fce1504", "2134e456", "c585cf75"),
     ({"position_shares": (0.5, 0.0, 0.5)}, "5fce1504", "d3709561", "c585cf75"),
     ({"position_shares": (0.3, 0.3, 0.3, 0.1)}, "5fce1504", "f3e35784", "c585cf75"),
     ({"position_shares": (0.4, 0.2, 0.4)}, "5fce1504", "2134e456", "c585cf75"),

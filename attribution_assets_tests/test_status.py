@@ -60,6 +60,19 @@ def test_a_changed_cost_makes_the_costs_and_the_report_of_its_day_stale(computed
     assert stale(computed, "channel_reporting_csv") == {"2023-09-05": "channel_reporting of 2023-09-05 is stale"}
 
 
+def test_late_data_of_nobody_makes_only_costs_stale(computed: Automated) -> None:
+    computed.choices["nobody"] = ["nobody"]
+    computed.shop.session("n1", "nobody", "2023-09-07 10:00:00", cost=5)
+    computed.shop.conversion("cn", "nobody", "2023-09-08 10:00:00")
+
+    assert stale(computed, "customer_journeys") == {}
+    assert stale(computed, "channel_costs") == {"2023-09-07": "sessions of 2023-09-07 changed"}
+
+    computed.choices["nobody"] = []
+
+    assert stale(computed, "customer_journeys") == {"2023-09-08": "conversions of 2023-09-08 changed"}
+
+
 def test_a_report_that_is_older_than_its_costs_is_stale(computed: Automated) -> None:
     computed.sum_costs("2023-09-05")
 

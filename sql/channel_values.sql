@@ -1,15 +1,18 @@
 -- One row per session from $first_day to $last_day, users one after another, each one's sessions in order of time: its user,
 -- date and channel, and the date of the user's next conversion until $last_day, empty if there is none.
 -- A conversion at the session's very second is the next one if its journey has the session ($include_converting_session = 1).
+-- Users in $nobody, a JSON array of ids, are left out.
 -- Beside the journeys of conversions, these are what channel_values are learned from.
 WITH event AS (
     SELECT user_id, event_date || ' ' || event_time AS timestamp, 1 AS is_session, session_id, event_date, channel_name, NULL AS conv_date
     FROM session_sources
     WHERE event_date BETWEEN $first_day AND $last_day AND user_id <> '' -- without a user, it belongs to no journey
+      AND ($nobody = '[]' OR NOT is_nobody(user_id, $nobody)) -- first what costs nothing: there are many sessions
     UNION ALL
     SELECT user_id, conv_date || ' ' || conv_time, 0, conv_id, NULL, NULL, conv_date
     FROM conversions
     WHERE conv_date BETWEEN $first_day AND $last_day
+      AND NOT is_nobody(user_id, $nobody)
 ),
 
 followed AS (

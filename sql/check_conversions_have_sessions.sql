@@ -1,4 +1,5 @@
 -- One row per conversion of the days without a session in its journey, if these are more than $most_without_session of all.
+-- Conversions of users in $nobody, a JSON array of ids, do not count here.
 WITH conversion AS MATERIALIZED (
     SELECT
         conv_id,
@@ -12,6 +13,7 @@ WITH conversion AS MATERIALIZED (
         ) AS has_none
     FROM conversions
     WHERE conv_date BETWEEN $first_day AND $last_day
+      AND NOT is_nobody(user_id, $nobody)
 )
 
 SELECT conv_id, user_id, conv_date, revenue, total(revenue) OVER () AS revenue_of_all

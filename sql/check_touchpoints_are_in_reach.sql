@@ -1,5 +1,6 @@
 -- One row per touchpoint of the days that breaks the rule of customer_journeys: a session of the conversion's user, before the
 -- conversion (or at its very second, if $include_converting_session), at most $lookback_days days earlier by date; with its time and channel.
+-- A user in $nobody, a JSON array of ids, has no touchpoint.
 WITH touchpoint AS (
     SELECT
         journey.conv_id,
@@ -11,6 +12,7 @@ WITH touchpoint AS (
         days_before(conversions.conv_date, $lookback_days) AS window_start,
         FALSE AS is_gone,
         coalesce(session.user_id <> conversions.user_id, TRUE) AS is_of_another_user,
+        is_nobody(conversions.user_id, $nobody) AS is_of_nobody,
         session.channel_name <> journey.channel_label AS is_of_another_channel
     FROM customer_journeys AS journey
     JOIN session_sources AS session ON session.session_id = journey.session_id
@@ -40,6 +42,7 @@ judged AS (
         CASE
             WHEN is_gone THEN 'the session is not in session_sources'
             WHEN is_of_another_user THEN 'the session belongs to another user'
+            WHEN is_of_nobody THEN 'the session belongs to nobody'
             WHEN timestamp < window_start THEN 'the session is older than the lookback'
             WHEN timestamp > converted_at OR timestamp = converted_at AND $include_converting_session = 0
                 THEN 'the session is not before the conversion'

@@ -1,9 +1,11 @@
 -- One row per conversion of the days and session of its user that came before it, at most $lookback_days days earlier by date.
 -- $include_converting_session = 1 also admits a session at the conversion's very second. Dates and times are compared as text.
+-- A conversion of a user in $nobody, a JSON array of ids, has none.
 WITH conversion AS (
     SELECT conv_id, user_id, conv_date, conv_time, days_before(conv_date, $lookback_days) AS window_start
     FROM conversions
     WHERE conv_date BETWEEN $first_day AND $last_day
+      AND NOT is_nobody(user_id, $nobody)
 ),
 
 touchpoint AS (

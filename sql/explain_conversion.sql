@@ -1,4 +1,5 @@
 -- One row: the conversion, if there is one with this conv_id.
-SELECT CAST(conv_id AS text) AS conv_id, conv_date, conv_time, revenue
+-- `is_nobody`: whether its user is in $nobody, a JSON array of ids.
+SELECT CAST(conv_id AS text) AS conv_id, conv_date, conv_time, revenue, is_nobody(user_id, $nobody) AS is_nobody
 FROM conversions
 WHERE conv_id = $conv_id

@@ -9,7 +9,7 @@ from typing import Any
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
 from attribution_assets.catalog.reporting import CHANNEL_COSTS, CHANNEL_REPORTING
 from attribution_assets.catalog.span import first_day, last_day
-from attribution_assets.catalog.tables import query_of
+from attribution_assets.catalog.tables import nobody_of, query_of
 from attribution_assets.errors import NotFoundError, NotReadyError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, schema
@@ -73,14 +73,14 @@ def explain_cell(settings: Settings, day: str, channel: str) -> Explanation:
 def explain_conversion(settings: Settings, conv_id: str) -> Explanation:
     """One conversion with the sessions of its journey, in order of time, and what each of them is credited with.
 
-    `{"conv_id", "conv_date", "conv_time", "revenue", "sessions": [{"session_id", "timestamp", "channel", "initializer",
-    "holder", "closer", "ihc", "ihc_revenue"}, ...]}`, money in Euro. `ihc` sums to 1 and `ihc_revenue` to the revenue, or
-    there is a doubt, or no session.
+    `{"conv_id", "conv_date", "conv_time", "revenue", "is_nobody", "sessions": [{"session_id", "timestamp", "channel",
+    "initializer", "holder", "closer", "ihc", "ihc_revenue"}, ...]}`, money in Euro. `ihc` sums to 1 and `ihc_revenue` to the
+    revenue, or there is a doubt, or no session. `is_nobody`: whether its user is in ATTRIBUTION_NOBODY.
 
     Raises NotFoundError where there is no such conversion, and NotReadyError where it is not attributed yet.
     """
     warehouse = settings.warehouse
-    found = warehouse.rows(Query("explain_conversion", {"conv_id": conv_id}))
+    found = warehouse.rows(Query("explain_conversion", {"conv_id": conv_id, "nobody": nobody_of(settings)}))
     if not found:
         raise NotFoundError(f"There is no conversion {conv_id!r} in {settings.database}.")
     [conversion] = found
@@ -97,7 +97,7 @@ def explain_conversion(settings: Settings, conv_id: str) -> Explanation:
         raise NotReadyError(f"The conversion {conv_id!r} on {day} has not been attributed yet. {again}")
     up_to_date = all(settled) and attributed == present
     return Explanation(
-        {**conversion, "sessions": sessions},
+        {**conversion, "is_nobody": bool(conversion["is_nobody"]), "sessions": sessions},
         None if up_to_date else f"The credit of {day} is out of date: its sessions or its ihc_results have changed. {again}",
     )
 

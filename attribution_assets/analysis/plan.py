@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
+from attribution_assets.analysis.checking import check_parameters, run_check
+from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS, NO_USER_IS_A_PLACEHOLDER
 from attribution_assets.catalog.checks import ROWS_HAVE_A_DAY
 from attribution_assets.catalog.span import computed_days, days_of, first_day, last_day
 from attribution_assets.catalog.tables import query_of, tables
@@ -21,7 +22,7 @@ from attribution_assets.warehouse.days import shift
 
 @dataclass(frozen=True)
 class Plan:
-    """The conversion days to attribute, the days whose costs to sum, the report days they affect, and notes on other rows."""
+    """The conversion days to attribute, the days whose costs to sum, the report days they affect, and notes on odd rows."""
 
     conversion_days: Days
     cost_days: Days
@@ -66,6 +67,10 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
                 "Choose days within them, or change them with ATTRIBUTION_START_DATE and ATTRIBUTION_END_DATE."
             )
     days = Days(start, end)
+    parameters = check_parameters(settings, CUSTOMER_JOURNEYS, days)
+    placeholder = run_check(warehouse, CUSTOMER_JOURNEYS.name, NO_USER_IS_A_PLACEHOLDER, parameters)
+    if placeholder.offending:
+        notes.append(placeholder.sentence)
     reach = shift(start, -settings.lookback_days)
     first_report = min(reach, reported.first) if everything and reported else reach
     report_days = Days(max(first, first_report), end)

@@ -19,6 +19,9 @@ Refused cookies, ad blockers and orders by phone cost a shop a few percent. More
 altogether: a load of sessions, their history, or user ids that the two tables share.
 """
 
+MOST_TOUCHPOINTS, MOST_OF_ALL = 10_000, 0.1
+"""How many touchpoints one user can have, and which share of all, before the id looks like a placeholder."""
+
 JOURNEYS = "customer_journeys WHERE conv_date BETWEEN $first_day AND $last_day"
 """The rows for which the checks of journeys look up other rows."""
 
@@ -27,8 +30,25 @@ IHC_READS = ("timestamp", "channel_label", "holder_engagement", "closer_engageme
 
 
 def _journey_parameters(_: Settings) -> Parameters:
-    return {"most_without_session": MOST_WITHOUT_SESSION}
+    return {
+        "most_without_session": MOST_WITHOUT_SESSION,
+        "most_touchpoints": MOST_TOUCHPOINTS,
+        "most_of_all": MOST_OF_ALL,
+    }
 
+
+NO_USER_IS_A_PLACEHOLDER = Check(
+    "no_user_is_a_placeholder",
+    "check_no_user_is_a_placeholder",
+    before=True,
+    blocking=False,
+    demand=f"No user has more than {MOST_OF_ALL:.0%} of all touchpoints, if these are more than {MOST_TOUCHPOINTS:,}.",
+    noun="user",
+    broken=(
+        f"had more than {MOST_OF_ALL:.0%} of all touchpoints of {{days}}: {{user_id!r}} has {{sessions:,}} sessions for "
+        "{conversions:,} conversions. If the id stands for whoever is unknown, name it in ATTRIBUTION_NOBODY."
+    ),
+)
 
 CUSTOMER_JOURNEYS = DailyTable(
     "customer_journeys",
@@ -63,6 +83,7 @@ CUSTOMER_JOURNEYS = DailyTable(
         CONVERSIONS_ARE_SOUND,
         SESSIONS_ARE_SOUND,
         ROWS_HAVE_A_DAY,
+        NO_USER_IS_A_PLACEHOLDER,
         Check(
             "buyers_have_sessions",
             "check_buyers_have_sessions",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from attribution_assets.catalog.attribution import ATTRIBUTION
@@ -99,8 +100,14 @@ def parameters(settings: Settings, table: DailyTable, days: Days) -> Parameters:
         "first_session_day": shift(days.first, -lookback) if table.day_of == "conversion" else days.first,
         "lookback_days": lookback,
         "include_converting_session": int(settings.include_converting_session),
+        "nobody": nobody_of(settings),
         **table.parameters(settings),
     }
+
+
+def nobody_of(settings: Settings) -> str:
+    """The ids that are nobody's, as the parameter `nobody` of queries: a JSON array."""
+    return json.dumps(sorted({*settings.nobody}))
 
 
 def query_of(settings: Settings, table: DailyTable, days: Days) -> Query:

@@ -171,7 +171,8 @@ def print_journey(journey: dict[str, Any]) -> None:
     """The sessions behind a conversion, and their sums; of `analysis.explain.explain_conversion`."""
     title = f"{journey['conv_id']}, {journey['conv_date']} {journey['conv_time']}, revenue {number(journey['revenue'])}"
     if not journey["sessions"]:
-        click.echo(f"{title}: the user has no session within the lookback, so it is credited to no channel.")
+        why = "the user is one of ATTRIBUTION_NOBODY" if journey["is_nobody"] else "the user has no session within the lookback"
+        click.echo(f"{title}: {why}, so it is credited to no channel.")
         return
     shares = dict.fromkeys(("initializer", "holder", "closer", "ihc"), "{:.4f}")
     rows = [

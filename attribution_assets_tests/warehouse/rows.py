@@ -34,6 +34,7 @@ CUSTOMER_JOURNEYS = Query(
         "first_session_day": "2023-06-03",
         "lookback_days": 90,
         "include_converting_session": 0,
+        "nobody": "[]",
     },
     guards=("broken_conversions",),
 )

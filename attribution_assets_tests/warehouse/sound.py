@@ -17,6 +17,9 @@ CONVERSION_DAYS: dict[str, str | int | float] = {
     "first_session_day": "2023-09-01",
     "lookback_days": 1,
     "include_converting_session": 0,
+    "nobody": "[]",
+    "most_touchpoints": 3,
+    "most_of_all": 0.5,
     "first_partition": "2023-08-30",
     "models": '["linear"]',
     "channel_groups": "{}",
@@ -125,6 +128,14 @@ SOURCES_BROKEN: dict[str, tuple[list[str], list[dict[str, Any]], str]] = {
             "2 forms of dates kept rows out of every report, most of them 2 of session_sources (amount 5.00): YYYYMMDD, such "
             "as '20230901', '20230902'. Convert: substr(event_date, 1, 4) || '-' || substr(event_date, 5, 2) || '-' || "
             "substr(event_date, 7, 2)."
+        ),
+    ),
+    "no_user_is_a_placeholder": (
+        ["INSERT INTO conversions VALUES ('c3', 'anna', '2023-09-03', '13:00:00', 5)"],
+        [{"user_id": "anna", "sessions": 2, "conversions": 2}],
+        (
+            "1 user had more than 10% of all touchpoints of {}: 'anna' has 2 sessions for 2 conversions. If the id stands for "
+            "whoever is unknown, name it in ATTRIBUTION_NOBODY."
         ),
     ),
     "buyers_have_sessions": (

@@ -33,7 +33,7 @@ OTHER_DAYS = {
 each_check = pytest.mark.parametrize(("asset", "name"), BROKEN, ids=lambda text: text)
 
 
-def find(shop: Shop, asset: str, name: str, **parameters: str | int) -> Finding:
+def find(shop: Shop, asset: str, name: str, **parameters: str | float) -> Finding:
     """What the check of this name finds on the asset's days."""
     [check] = [check for check in table_named(asset).checks if check.name == name]
     of_check = BEFORE_THE_FIRST_REPORT if name == "credit_has_a_report" else {}
@@ -392,6 +392,45 @@ def test_one_conversion_in_ten_without_a_session_is_normal(sound: Shop) -> None:
         )
 
     assert find(sound, "customer_journeys", "conversions_have_sessions").state == "passed"
+
+
+# -- nobody ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_touchpoint_of_nobody_is_out_of_reach(sound: Shop) -> None:
+    finding = find(sound, "customer_journeys", "touchpoints_are_in_reach", nobody='["ben"]')
+
+    assert [(row["session_id"], row["problem"]) for row in finding.rows] == [("s3", "the session belongs to nobody")]
+
+
+@pytest.mark.parametrize("check", ["buyers_have_sessions", "conversions_have_sessions", "no_user_is_a_placeholder"])
+def test_nobody_needs_no_session_and_may_be_many(sound: Shop, check: str) -> None:
+    for number in range(3):
+        sound.conversion(f"n{number}", "nobody", "2023-09-03 12:00:00")
+        sound.conversion(f"b{number}", "ben", "2023-09-03 12:00:00")
+        sound.session(f"many{number}", "ben", "2023-09-03 11:00:00")
+
+    assert find(sound, "customer_journeys", check).state == "warning"
+    assert find(sound, "customer_journeys", check, nobody='["nobody", "ben"]').state == "passed"
+
+
+@pytest.mark.parametrize(("touchpoints", "share", "state"), [(4, 0.5, "passed"), (3, 0.8, "passed"), (3, 0.79, "warning")])
+def test_a_user_of_many_touchpoints_is_one_above_a_number_and_a_share(
+    sound: Shop, touchpoints: int, share: float, state: str
+) -> None:
+    sound.conversion("c3", "anna", "2023-09-03 13:00:00")  # 2 sessions for 2 conversions, beside ben's 1 for 1
+
+    finding = find(sound, "customer_journeys", "no_user_is_a_placeholder", most_touchpoints=touchpoints, most_of_all=share)
+
+    assert finding.state == state
+
+
+def test_sessions_before_the_lookback_make_no_user_many(sound: Shop) -> None:
+    sound.conversion("c3", "anna", "2023-09-03 13:00:00")
+
+    finding = find(sound, "customer_journeys", "no_user_is_a_placeholder", first_session_day="2023-09-02")
+
+    assert finding.state == "passed"
 
 
 # -- credit ------------------------------------------------------------------------------------------------------------

@@ -114,6 +114,21 @@ def test_both_engines_give_the_same_tables_to_the_last_bit(tmp_path: Path, inclu
     assert all(results.values())
 
 
+def test_both_engines_leave_out_the_same_users_as_nobody(tmp_path: Path) -> None:
+    database = tmp_path / "sample.db"
+    write_sample(database, days=30, end=date(2023, 9, 30), sessions=5_000, seed=3)
+    shop = Shop.at(database, tmp_path)
+    users = [user for (user,) in shop.execute("SELECT user_id FROM conversions GROUP BY user_id ORDER BY user_id LIMIT 10")]
+    odd = 'nobody\'s "é"'
+    for table in ("session_sources", "conversions"):
+        shop.execute(f"UPDATE {table} SET user_id = ? WHERE user_id = ?", odd, users[0])
+
+    everybody = engines_agree(database, SEPTEMBER, tmp_path)["customer_journeys"]
+    results = engines_agree(database, SEPTEMBER, tmp_path, nobody=[odd, *users[1:]])["customer_journeys"]
+
+    assert 0 < len(results) < len(everybody)
+
+
 @pytest.mark.skipif(not CHALLENGE.exists(), reason="shared/real/challenge/challenge.db is not there")
 def test_both_engines_give_the_same_tables_of_the_challenge(tmp_path: Path) -> None:
     database = Path(shutil.copy(CHALLENGE, tmp_path / "challenge.db"))

@@ -79,7 +79,7 @@ def test_the_report_by_models_finds_costs_credits_and_conversions_by_index(shop:
 def test_what_models_learn_from_is_found_by_date(shop: Shop) -> None:
     shop.warehouse.prepare()
 
-    steps = plan(shop, Query("channel_values", {**DAYS, "include_converting_session": 0}))
+    steps = plan(shop, Query("channel_values", {**DAYS, "include_converting_session": 0, "nobody": "[]"}))
 
     assert [step for step in steps if step.startswith("SEARCH")] == [
         "SEARCH session_sources USING INDEX session_sources_by_date (event_date>? AND event_date<?)",
@@ -103,6 +103,9 @@ CHECKED: dict[str, str | int | float] = {
     "first_session_day": "2023-06-03",
     "lookback_days": 90,
     "include_converting_session": 0,
+    "nobody": "[]",
+    "most_touchpoints": 10_000,
+    "most_of_all": 0.1,
     "first_partition": "2023-01-01",
     "most_without_session": 0.1,
     "models": '["linear"]',
