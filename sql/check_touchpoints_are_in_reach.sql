@@ -29,6 +29,7 @@ WITH touchpoint AS (
         NULL,
         TRUE,
         FALSE,
+        FALSE,
         FALSE
     FROM customer_journeys AS journey
     JOIN conversions ON conversions.conv_id = journey.conv_id

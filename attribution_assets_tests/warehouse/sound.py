@@ -22,7 +22,6 @@ CONVERSION_DAYS: dict[str, str | int | float] = {
     "most_of_all": 0.5,
     "first_partition": "2023-08-30",
     "models": '["linear"]',
-    "channel_groups": "{}",
     "model_count": 1,
     "asks_for_direct": 1,
     "direct_channels": '["Ads"]',
