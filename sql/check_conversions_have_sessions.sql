@@ -13,7 +13,7 @@ WITH conversion AS MATERIALIZED (
         ) AS has_none
     FROM conversions
     WHERE conv_date BETWEEN $first_day AND $last_day
-      AND NOT is_nobody(user_id, $nobody)
+      AND user_id NOT IN (SELECT $nobody ->> ('$[' || key || ']') FROM json_each($nobody))
 )
 
 SELECT conv_id, user_id, conv_date, revenue, total(revenue) OVER () AS revenue_of_all

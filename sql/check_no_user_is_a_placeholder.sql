@@ -5,7 +5,7 @@ WITH buyer AS MATERIALIZED (
     SELECT user_id, count(*) AS conversions
     FROM conversions
     WHERE conv_date BETWEEN $first_day AND $last_day
-      AND user_id NOT IN (SELECT value FROM json_each($nobody)) -- no function of ours: it cannot take text that does not decode
+      AND user_id NOT IN (SELECT $nobody ->> ('$[' || key || ']') FROM json_each($nobody))
     GROUP BY user_id
 ),
 

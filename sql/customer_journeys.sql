@@ -5,7 +5,7 @@ WITH conversion AS (
     SELECT conv_id, user_id, conv_date, conv_time, days_before(conv_date, $lookback_days) AS window_start
     FROM conversions
     WHERE conv_date BETWEEN $first_day AND $last_day
-      AND NOT is_nobody(user_id, $nobody)
+      AND user_id NOT IN (SELECT $nobody ->> ('$[' || key || ']') FROM json_each($nobody))
 ),
 
 touchpoint AS (

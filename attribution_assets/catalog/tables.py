@@ -106,7 +106,10 @@ def parameters(settings: Settings, table: DailyTable, days: Days) -> Parameters:
 
 
 def nobody_of(settings: Settings) -> str:
-    """The ids that are nobody's, as the parameter `nobody` of queries: a JSON array."""
+    """The ids that are nobody's, as the parameter `nobody` of queries: a JSON array.
+
+    Queries take its elements by their keys, because DuckDB leaves values in quotes.
+    """
     return json.dumps(sorted({*settings.nobody}))
 
 

@@ -58,16 +58,6 @@ def _groups(text: str) -> dict[str, str]:
     return groups
 
 
-def is_nobody(user: object, nobody: str) -> bool:
-    """`is_nobody(user, nobody)`: whether the user id is in the JSON array `nobody`. No id is in none."""
-    return user is not None and str(user) in _ids(nobody)
-
-
-@cache
-def _ids(text: str) -> frozenset[str]:
-    return frozenset(json.loads(text))
-
-
 def digest(data: bytes | None) -> str:
     """`digest(data)`: a hash of the bytes, 16 hexadecimal digits; empty for NULL. SQLite only.
 
@@ -95,7 +85,6 @@ def add_to(connection: sqlite3.Connection) -> None:
     connection.create_aggregate("exact_total", 1, ExactTotal)  # type: ignore[arg-type]  # typeshed wants step(*args)
     connection.create_function("days_before", 2, days_before, deterministic=True)
     connection.create_function("group_of", 2, group_of, deterministic=True)
-    connection.create_function("is_nobody", 2, is_nobody, deterministic=True)
     connection.create_function("digest", 1, digest, deterministic=True)
     [(encoding,)] = connection.execute("PRAGMA encoding")
     connection.create_function("decodes", 1, partial(decodes, encoding), deterministic=True)
@@ -105,11 +94,9 @@ def add_to(connection: sqlite3.Connection) -> None:
 _UNITS_OF_SUM = f"sum(CAST(floor(CAST(x AS double) * {float(UNITS)!r}::double) AS hugeint))"
 _WHOLE, _REST = (f"CAST(abs({_UNITS_OF_SUM}) {operator} {UNITS} AS double)" for operator in ("//", "%"))
 _EXACT_TOTAL = f"coalesce(sign({_UNITS_OF_SUM}) * ({_WHOLE} + {_REST} / {float(UNITS)!r}::double), 0::double)"
-_IS_NOBODY = "coalesce(list_contains(CAST(CAST(nobody AS json) AS varchar[]), CAST(user_id AS varchar)), false)"
 IN_DUCKDB = (
     f"CREATE MACRO exact_total(x) AS {_EXACT_TOTAL}",
     "CREATE MACRO group_of(channel, groups) AS coalesce(CAST(CAST(groups AS json) AS map(varchar, varchar))[channel], channel)",
-    f"CREATE MACRO is_nobody(user_id, nobody) AS {_IS_NOBODY}",
     "CREATE MACRO days_before(day, n) AS strftime(TRY_CAST(day AS date) - CAST(n AS integer), '%Y-%m-%d')",
 )
 """The statements that make the same functions in DuckDB."""

@@ -211,6 +211,7 @@ NO_DAYS = [
     ("1969-12-31", "before 1970"),
     ("0000-00-00", "no such day"),
     ("2023-13-01", "no such day"),
+    ("2023-02-30", "no such day"),
     ("20230230", "no such day"),
     ("30.02.2023", "no such day"),
     ("2023-02-30T10:00:00", "no such day"),
@@ -423,6 +424,16 @@ def test_a_user_of_many_touchpoints_is_one_above_a_number_and_a_share(
     finding = find(sound, "customer_journeys", "no_user_is_a_placeholder", most_touchpoints=touchpoints, most_of_all=share)
 
     assert finding.state == state
+
+
+@pytest.mark.parametrize("check", ["rows_have_a_day", "no_user_is_a_placeholder", "buyers_have_sessions"])
+def test_text_that_does_not_decode_stops_no_check_that_a_run_makes_before_it_writes(sound: Shop, check: str) -> None:
+    for column in ("user_id", "conv_date", "revenue"):
+        sound.execute(f"INSERT INTO conversions VALUES ('{column}', 'x', '2023-09-03', '13:00:00', 5)")
+        sound.execute(f"UPDATE conversions SET {column} = CAST(X'4AFF' AS text) WHERE conv_id = '{column}'")
+
+    expected = {"rows_have_a_day": 1, "no_user_is_a_placeholder": 0, "buyers_have_sessions": 2}[check]
+    assert find(sound, "customer_journeys", check, nobody='["nobody"]').offending == expected
 
 
 def test_sessions_before_the_lookback_make_no_user_many(sound: Shop) -> None:

@@ -125,21 +125,6 @@ def test_before_the_first_of_all_days_there_is_none(connection: sqlite3.Connecti
     assert days_before(connection, "0001-01-01", 1) is None
 
 
-# -- is_nobody ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("user", "nobody"),
-    [("null", True), ('a "b"', True), ("ü", True), ("7", True), (7, True), ("NULL", False), ("", False), (None, False)],
-    ids=repr,
-)
-def test_an_id_is_nobody_s_where_it_is_listed(connection: sqlite3.Connection, user: Any, nobody: bool) -> None:
-    ids = json.dumps(["null", 'a "b"', "ü", "7"])
-
-    assert connection.execute("SELECT is_nobody(?, ?)", (user, ids)).fetchall() == [(nobody,)]
-    assert connection.execute("SELECT is_nobody(?, '[]')", (user,)).fetchall() == [(False,)]
-
-
 # -- group_of ----------------------------------------------------------------------------------------------------------
 
 
