@@ -202,6 +202,17 @@ def test_rows_without_a_day_are_told_by_run_check_and_status(small_shop: Shop) -
     assert small_shop.table("channel_costs", "sessions") == [(1,), (1,)]
 
 
+def test_dates_in_another_form_that_stop_a_run_are_told_with_their_conversion(small_shop: Shop) -> None:
+    small_shop.execute("UPDATE session_sources SET event_date = '2023-09-01T10:00:00' WHERE session_id = 's1'")
+
+    result = run(small_shop)
+
+    *_, error = result.stderr.splitlines()
+    assert result.exit_code == 1
+    assert error.startswith("Error: customer_journeys was not written, because its sources are broken: session_sources: 's1' ")
+    assert error.endswith("timestamp, such as '2023-09-01T10:00:00'. Convert: substr(event_date, 1, 10).")
+
+
 def test_a_full_table_whose_dates_are_no_days_is_told_from_an_empty_one(small_shop: Shop) -> None:
     small_shop.execute("UPDATE conversions SET conv_date = replace(conv_date, '-', '')")
     full = run(small_shop)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from attribution_assets.catalog.checks import ROWS_HAVE_A_DAY
 from attribution_assets.catalog.span import computed_days, first_day
 from attribution_assets.catalog.table import Check, DailyTable, Parameters
 from attribution_assets.catalog.tables import CHECKS, parameters, tables
@@ -146,14 +147,20 @@ def run_check(warehouse: SQLiteWarehouse, asset: str, check: Check, parameters: 
 
 
 def stop_if_failed(findings: Iterable[Finding]) -> None:
-    """Raises AttributionError, with the offending rows, if a blocking check of an asset has failed."""
+    """Raises AttributionError, with the offending rows, if a blocking check of an asset has failed.
+
+    Where rows have dates in another form, it also says how to convert them: that may be what is broken.
+    """
+    findings = [*findings]
     failed = [finding for finding in findings if finding.state == "failed"]
     if not failed:
         return
     asset = failed[0].asset
     if failed[0].check.before:
         problems = [row["problem"] for finding in failed for row in finding.rows]
-        raise broken_sources(asset, problems, sum(finding.offending for finding in failed))
+        broken = broken_sources(asset, problems, sum(finding.offending for finding in failed))
+        undated = [finding.sentence for finding in findings if finding.check == ROWS_HAVE_A_DAY and finding.offending]
+        raise AttributionError(" ".join([str(broken), *undated]))
     sentences = [f"{finding.sentence.rstrip('.')}: {'; '.join(map(_row_in_words, finding.rows))}." for finding in failed]
     raise AttributionError(
         f"{asset} was written but failed a check, so nothing after it was computed. {' '.join(sentences)} "
