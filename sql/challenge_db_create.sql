@@ -144,7 +144,7 @@ CREATE TABLE IF NOT EXISTS model_comparison (
 
 CREATE TABLE IF NOT EXISTS path_report (
     section text NOT NULL,                   -- what the item is: path, length (sessions), lag (days) or channel
-    item text NOT NULL,                      -- the path, the number of sessions or days, or the channel
+    item text NOT NULL,                      -- the path (names with > inside are quoted), the number of sessions or days, or the channel
     place integer NOT NULL,                  -- 1, 2, ... within the section
     journeys integer NOT NULL,               -- journeys with the item, converting or not; for lag, only converting ones
     conversions integer NOT NULL,            -- how many of these convert; for a channel, how many end with it

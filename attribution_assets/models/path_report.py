@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -26,7 +29,8 @@ def path_report(journeys: Journeys, converted: Bools, converted_at: Ints, revenu
     Returns section, item (text), place (1, 2, ... within the section), journeys, conversions, revenue, rate (conversions per
     journey; NaN in `lag`, which has conversions alone), assisted (NaN but in `channel`):
 
-    - `path`: the channels of a journey in order, the 100 with the most conversions (then journeys, then by name).
+    - `path`: the channels of a journey in order, as `path_text` writes them, the 100 with the most conversions (then journeys,
+      then by name).
     - `length`: how many sessions a journey has.
     - `lag`: how many whole days lie between the first session and the conversion.
     - `channel`: `conversions` are those whose last session is the channel's, `assisted` those of journeys that have the channel
@@ -49,6 +53,20 @@ def path_report(journeys: Journeys, converted: Bools, converted_at: Ints, revenu
     ).reindex(columns=["section", "item", "place", "journeys", "conversions", "revenue", "rate", "assisted"])
 
 
+def path_text(channels: Iterable[str]) -> str:
+    """The channels with ` > ` between them; different paths are different texts.
+
+    A name that contains `>`, begins with a quotation mark or a space, ends with a space, or is empty is written in quotation
+    marks, as in JSON.
+    """
+    return SEPARATOR.join(map(_unmistakable, channels))
+
+
+def _unmistakable(name: str) -> str:
+    is_plain = name and ">" not in name and not name.startswith('"') and name == name.strip()
+    return name if is_plain else json.dumps(name, ensure_ascii=False)
+
+
 def _paths(journeys: Journeys) -> pd.Series:
     """The path of each journey as text."""
     codes: dict[bytes, str] = {}
@@ -58,7 +76,7 @@ def _paths(journeys: Journeys) -> pd.Series:
         part = numbers[start : start + size]
         key = part.tobytes()
         if key not in codes:
-            codes[key] = SEPARATOR.join(journeys.labels[channel] for channel in part)
+            codes[key] = path_text(journeys.labels[channel] for channel in part)
         texts.append(codes[key])
     return pd.Series(texts, dtype="str")
 

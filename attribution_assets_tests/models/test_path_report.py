@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from attribution_assets.models.journeys import HOUR, Journeys
-from attribution_assets.models.path_report import TOP_PATHS, path_report
+from attribution_assets.models.path_report import SEPARATOR, TOP_PATHS, path_report, path_text
 
 JOURNEYS = [  # user, channels an hour apart, hours from the first session to the conversion, revenue; None: no conversion
     ("anna", ["Email", "Ads"], 2, 100.0),
@@ -78,3 +81,45 @@ def test_the_paths_with_the_most_conversions_are_kept() -> None:
     report = path_report(journeys, converted, np.zeros(count, dtype=np.int64), np.ones(count))
 
     assert [item for (item,) in section(report, "path")] == [f"c{i:03}" for i in range(5, count)]
+
+
+def counted(*paths: tuple[str, ...]) -> dict[str, int]:
+    """How many journeys each path of the report has; all convert."""
+    labels = tuple(sorted({channel for path in paths for channel in path}))
+    sizes = np.array([len(path) for path in paths])
+    channel = np.array([labels.index(channel) for path in paths for channel in path])
+    journeys = Journeys(np.cumsum(sizes) - sizes, np.arange(len(channel)), channel, labels)
+    count = len(paths)
+    report = path_report(journeys, np.ones(count, dtype=bool), np.zeros(count, dtype=np.int64), np.ones(count))
+    return dict(section(report, "path", "journeys"))
+
+
+def test_a_channel_whose_name_looks_like_a_path_is_told_from_that_path() -> None:
+    assert counted(("Paid > Search",), ("Paid", "Search"), ("Paid", "Search"), ("Paid > Search", "Email")) == {
+        "Paid > Search": 2,
+        '"Paid > Search"': 1,
+        '"Paid > Search" > Email': 1,
+    }
+
+
+def test_a_channel_whose_name_looks_quoted_is_told_from_one_that_is() -> None:
+    assert counted(('"A > B"',), ("A > B",)) == {'"A > B"': 1, r'"\"A > B\""': 1}
+
+
+def test_spaces_around_a_name_are_seen() -> None:
+    assert counted(("A", " B"), ("A ", "B"), ("A", "B"), ("",)) == {'A > " B"': 1, '"A " > B': 1, "A > B": 1, '""': 1}
+
+
+@given(st.lists(st.text('A"> \\', max_size=4), min_size=1, max_size=3))
+def test_a_path_can_be_read_back_from_its_text(path: list[str]) -> None:
+    assert read_back(path_text(path)) == path
+
+
+def read_back(text: str) -> list[str]:
+    """The channels of a path: JSON where a quotation mark begins, else what stands before the next separator."""
+    if text.startswith('"'):
+        name, end = json.JSONDecoder().raw_decode(text)
+        separator, rest = text[end : end + len(SEPARATOR)], text[end + len(SEPARATOR) :]
+    else:
+        name, separator, rest = text.partition(SEPARATOR)
+    return [name, *read_back(rest)] if separator else [name]
