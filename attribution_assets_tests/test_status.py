@@ -150,7 +150,7 @@ def test_the_command_prints_a_line_for_days_that_are_alike(commanded: Automated)
     printed = CliRunner().invoke(main, ["status", "--start", "2023-09-05", "--end", "2023-09-07"])
 
     assert printed.exit_code == 0, printed.output
-    assert "2023-09-05 to 2023-09-07   missing" in printed.output
+    assert "2023-09-05 to 2023-09-07  missing" in printed.output
     assert printed.output.rstrip().count("2023-09-0") == 2
 
 

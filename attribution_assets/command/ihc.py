@@ -67,6 +67,7 @@ def compare(answers: Path | None, ledger: bool, parameters: str | None) -> None:
         recorded, redistribution = _recorded_answers(settings, answers, ledger)
         comparison = compare_answers(recorded, loaded, redistribution)
     print_errors(f"{loaded.name} against {len(recorded):,} answers", comparison.errors)
+    click.echo()
     shifts = comparison.channels.reset_index().rename(columns={"channel_label": "channel", "relative_shift": "relative shift"})
     print_frame("Orders by channel", shifts, {"relative shift": "{:+z.2%}", "shift": "{:+z,.2f}"}, "{:,.2f}")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from attribution_assets.command.terminal import console, print_frame, print_rows
+from attribution_assets.command.terminal import Column, print_frame, print_rows, print_table
 from attribution_assets.formats import number
 
 if TYPE_CHECKING:
@@ -22,20 +22,13 @@ PATHS_SHOWN = 20
 
 def print_summary(result: dict[str, Any]) -> None:
     """The report by channel, what no channel gets and what checks found; of `analysis.report.summary`. Last, the CSV file."""
-    from rich import box
-    from rich.table import Table
-
     title = f"Channels, sessions of {result['report_start']} to {result['report_end']}"
-    table = Table(title=title, box=box.SIMPLE_HEAD, show_footer=True)
-    totals = {name: sum(row[name] for row in result["channels"]) for name in ("cost", "orders", "revenue")}
+    rows = result["channels"]
+    totals = {name: sum(row[name] for row in rows) for name in ("cost", "orders", "revenue")}
     totals["CPO"] = totals["cost"] / totals["orders"] if totals["orders"] else None
     totals["ROAS"] = totals["revenue"] / totals["cost"] if totals["cost"] else None
-    table.add_column("channel", footer="total")
-    for name, value in totals.items():
-        table.add_column(name, justify="right", footer=number(value))
-    for row in result["channels"]:
-        table.add_row(row["channel"], *(number(row[name]) for name in totals))
-    console().print(table)
+    figures = [Column(name, [number(row[name]) for row in rows], total=number(total)) for name, total in totals.items()]
+    print_table(title, [Column("channel", [row["channel"] for row in rows], is_text=True, total="total"), *figures])
     missed, before = result["conversions_without_session"], result["credit_before_first_day"]
     click.echo(
         f"{missed['conversions']:,} conversions of {result['start']} to {result['end']} have no session "
@@ -52,26 +45,24 @@ def print_summary(result: dict[str, Any]) -> None:
 
 def print_states(states: list[dict[str, Any]]) -> None:
     """A line for each range of days in the same state, and why days are stale; of `orchestration.status.day_states`."""
-    from rich import box
-    from rich.table import Table
-
     from attribution_assets.catalog.tables import table_named
     from attribution_assets.orchestration.status import grouped, reasons
 
-    headings = {asset: table_named(asset).heading for asset in states[0]["assets"]}
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("days", *headings.values(), "provisional", "last run"):
-        table.add_column(heading, no_wrap=True)
-    for days, state in grouped(states):
-        run = state["last_run"]
+    def last_run(run: dict[str, Any] | None) -> str:
         seconds = f" {run['seconds']:,.1f} s" if run and run["seconds"] is not None else ""
-        table.add_row(
-            str(days),
-            *(state["assets"][asset]["state"] for asset in headings),
-            "final" if state["final"] else f"until {state['final_on']}",
-            f"{run['status']}{seconds}" if run else "",
-        )
-    console().print(table)
+        return f"{run['status']}{seconds}" if run else ""
+
+    ranges = grouped(states)
+    columns = {
+        "days": [str(days) for days, _ in ranges],
+        **{
+            table_named(asset).heading: [state["assets"][asset]["state"] for _, state in ranges]
+            for asset in states[0]["assets"]
+        },
+        "provisional": ["final" if state["final"] else f"until {state['final_on']}" for _, state in ranges],
+        "last run": [last_run(state["last_run"]) for _, state in ranges],
+    }
+    print_table("", [Column(heading, cells, is_text=True) for heading, cells in columns.items()])
     for reason in reasons(states):
         click.echo(reason)
     _print_told(states[0]["checks"])
@@ -85,27 +76,27 @@ def _print_told(checks: Sequence[dict[str, Any]]) -> None:
 
 def print_findings(findings: Sequence[Finding]) -> None:
     """A table of the checks, and one of the offending rows of each that has some; two assets' same rows are shown once."""
-    from rich import box
-    from rich.table import Table
-
     from attribution_assets.formats import in_words
 
-    screen = console()
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("check", "asset", "result"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("what it found")
-    for finding in findings:
-        table.add_row(finding.check.name, finding.asset, finding.state, finding.sentence)
-    screen.print(table)
+    def print_columns(title: str, rows: Sequence[dict[str, str]]) -> None:
+        print_table(title, [Column(name, [row[name] for row in rows], is_text=True) for name in rows[0]])
+
+    print_columns(
+        "",
+        [
+            {"check": each.check.name, "asset": each.asset, "result": each.state, "what it found": each.sentence}
+            for each in findings
+        ],
+    )
     shown: list[list[dict[str, Any]]] = [[]]
     for finding in findings:
         if finding.rows not in shown:
             shown.append(finding.rows)
-            table = Table(*finding.rows[0], box=box.SIMPLE_HEAD)
-            for row in finding.rows:
-                table.add_row(*map(in_words, row.values()))
-            screen.print(f"{finding.check.name}, {len(finding.rows)} of {finding.offending:,}:", table, sep="\n")
+            click.echo()
+            print_columns(
+                f"{finding.check.name}, {len(finding.rows)} of {finding.offending:,}:",
+                [{name: in_words(value) for name, value in row.items()} for row in finding.rows],
+            )
 
 
 def print_comparison(comparison: Comparison) -> None:
@@ -113,6 +104,7 @@ def print_comparison(comparison: Comparison) -> None:
 
     def print_table(title: str, table: pd.DataFrame) -> None:
         print_frame(title, table.rename_axis("channel").reset_index(), {}, "{:,.2f}")
+        click.echo()
 
     def print_figure(title: str, figure: str) -> None:
         print_table(title, comparison.by_model(figure))
@@ -149,6 +141,8 @@ def print_paths(report: pd.DataFrame, title: str) -> None:
         table = rows[["item", "journeys", "conversions", "revenue", *further[section]]].rename(columns={"item": heading})
         if section == "channel":
             table = table.rename(columns={"conversions": "closed"})
+        if section != "path":
+            click.echo()
         print_frame(f"By {heading}, {title}", table, formats, "{:,.2f}")
 
 
