@@ -79,8 +79,8 @@ def test_json_is_the_only_thing_on_standard_output(small_shop: Shop) -> None:
         "report_start": "2023-09-01",
         "report_end": "2023-09-03",
         "channels": [
-            {"channel": "Email", "cost": 4.0, "orders": 1.0, "revenue": 8.0, "CPO": 4.0, "ROAS": 2.0},
-            {"channel": "Ads", "cost": 1.0, "orders": 0.0, "revenue": 0.0, "CPO": None, "ROAS": 0.0},
+            {"channel": "Email", "cost": 4.0, "orders": 1.0, "revenue": 8.0, "cpo": 4.0, "roas": 2.0},
+            {"channel": "Ads", "cost": 1.0, "orders": 0.0, "revenue": 0.0, "cpo": None, "roas": 0.0},
         ],
         "conversions_without_session": {"conversions": 1, "revenue": 5.0},
         "credit_before_first_day": {"orders": 0.0, "revenue": 0.0},
@@ -494,7 +494,8 @@ def test_check_gives_programs_what_it_found(computed: Shop) -> None:
     assert found[-1] == {
         "check": "report_adds_up",
         "asset": "channel_reporting",
-        "days": ["2023-09-01", "2023-09-03"],
+        "start": "2023-09-01",
+        "end": "2023-09-03",
         "blocking": True,
         "result": "failed",
         "sentence": "1 figure in the report of 2023-09-01 to 2023-09-03 differed from the tables that it is computed from.",
@@ -679,6 +680,15 @@ def test_sample_data_ends_yesterday_and_runs_at_once(tmp_path: Path) -> None:
     assert made.exit_code == ran.exit_code == 0
     assert str(tmp_path / "data" / "attribution.db") in made.stdout
     assert json.loads(ran.stdout)["report_end"] == YESTERDAY
+
+
+def test_sample_data_that_cannot_be_written_is_said_in_one_line(small_shop: Shop) -> None:
+    file = small_shop.database / "x.db"
+
+    result = attribution("sample-data", "--database", file)
+
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {file} cannot be written: File exists. Choose another --database.\n"
 
 
 def test_sample_data_never_overwrites_a_file(small_shop: Shop) -> None:

@@ -206,13 +206,26 @@ def test_paths_shows_and_writes_the_four_sections(sample: Shop, tmp_path: Path) 
     assert len(json.loads(attribution(sample, "paths", "--json").stdout)) == len(report)
 
 
+def test_paths_says_where_it_shows_only_the_first_rows(sample: Shop) -> None:
+    report = report_paths(settings(sample), WHOLE)
+    count = (report["section"] == "path").sum()
+
+    some, every = attribution(sample, "paths").stdout, attribution(sample, "paths", "--all").stdout
+
+    assert count > 20
+    assert f"20 of {count} rows. --all shows every one." in some
+    assert "--all" not in every
+    assert len(every.splitlines()) - len(some.splitlines()) >= count - 20 - some.count("--all")
+
+
 @pytest.mark.parametrize("command", ["compare", "paths"])
 def test_a_csv_that_cannot_be_written_is_said_in_one_line(sample: Shop, tmp_path: Path, command: str) -> None:
-    result = attribution(sample, command, "--csv", str(tmp_path / "none" / "x.csv"))
+    file = tmp_path / "none" / "x.csv"
+
+    result = attribution(sample, command, "--csv", str(file))
 
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"Error: {tmp_path / 'none' / 'x.csv'} cannot be written: ")
-    assert result.stderr.count("\n") == 1
+    assert result.stderr == f"Error: {file} cannot be written: No such file or directory. Choose another file with --csv.\n"
 
 
 # -- paths -------------------------------------------------------------------------------------------------------------

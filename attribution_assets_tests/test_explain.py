@@ -69,14 +69,14 @@ def reported(tmp_path: Path, instance: dg.DagsterInstance, templates: Templates)
 
 def test_a_cell_shows_its_conversions_with_credit_and_revenue_the_largest_first(reported: Shop) -> None:
     assert explained(reported, "--date", "2023-09-01", "--channel", "Email") == {
-        "date": "2023-09-01",
+        "day": "2023-09-01",
         "channel": "Email",
         "cost": 2.0,
-        "ihc": 1.5,
-        "ihc_revenue": 40.0,
+        "orders": 1.5,
+        "revenue": 40.0,
         "conversions": [
-            {"conv_id": "second", "session_id": "a1", "ihc": 0.5, "revenue": 60.0, "ihc_revenue": 30.0},
-            {"conv_id": "first", "session_id": "a1", "ihc": 1.0, "revenue": 10.0, "ihc_revenue": 10.0},
+            {"conv_id": "second", "session_id": "a1", "orders": 0.5, "conversion_revenue": 60.0, "revenue": 30.0},
+            {"conv_id": "first", "session_id": "a1", "orders": 1.0, "conversion_revenue": 10.0, "revenue": 10.0},
         ],
     }
 
@@ -105,9 +105,9 @@ def test_the_conversions_of_every_cell_of_a_day_sum_to_it(tmp_path: Path, instan
     assert sum(ihc for _, _, ihc, _ in cells) > 5
     for channel, cost, ihc, revenue in cells:
         cell = explained(shop, "--date", "2023-09-27", "--channel", channel)
-        assert (cell["cost"], cell["ihc"], cell["ihc_revenue"]) == (cost, ihc, revenue)
-        assert sum(conversion["ihc"] for conversion in cell["conversions"]) == pytest.approx(ihc, abs=1e-9)
-        assert sum(conversion["ihc_revenue"] for conversion in cell["conversions"]) == pytest.approx(revenue, abs=1e-9)
+        assert (cell["cost"], cell["orders"], cell["revenue"]) == (cost, ihc, revenue)
+        assert sum(conversion["orders"] for conversion in cell["conversions"]) == pytest.approx(ihc, abs=1e-9)
+        assert sum(conversion["revenue"] for conversion in cell["conversions"]) == pytest.approx(revenue, abs=1e-9)
 
 
 # -- a conversion -----------------------------------------------------------------------------------------------------
@@ -123,8 +123,8 @@ def test_a_conversion_shows_its_sessions_in_order_of_time_with_phases_credit_and
         "revenue": 60.0,
         "is_nobody": False,
         "sessions": [
-            {**started, "initializer": 1.0, "holder": 0.0, "closer": 0.0, "ihc": 0.5, "ihc_revenue": 30.0},
-            {**closed, "initializer": 0.0, "holder": 0.0, "closer": 1.0, "ihc": 0.5, "ihc_revenue": 30.0},
+            {**started, "initializer": 1.0, "holder": 0.0, "closer": 0.0, "orders": 0.5, "revenue": 30.0},
+            {**closed, "initializer": 0.0, "holder": 0.0, "closer": 1.0, "orders": 0.5, "revenue": 30.0},
         ],
     }
 
@@ -266,7 +266,7 @@ def test_ids_that_are_numbers_in_the_sources_are_explained_alike(reported: Shop,
     now = explained(reported, "--conversion", "6")  # "second" has six letters
 
     assert now["conv_id"] == "6"
-    assert [session["ihc"] for session in now["sessions"]] == [session["ihc"] for session in before["sessions"]]
+    assert [session["orders"] for session in now["sessions"]] == [session["orders"] for session in before["sessions"]]
 
 
 # -- mistakes ---------------------------------------------------------------------------------------------------------

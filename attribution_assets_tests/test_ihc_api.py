@@ -302,7 +302,7 @@ def test_an_estimate_as_json_knows_what_the_ledger_holds(api: Service, twenty: S
 
     counts = json.loads(result.stdout)
     assert (counts["start"], counts["end"]) == ("2023-09-01", "2023-09-02")
-    assert (counts["conversions"], counts["in the ledger"], counts["to send"], counts["requests"]) == (20, 10, 10, 1)
+    assert (counts["conversions"], counts["in_the_ledger"], counts["to_send"], counts["requests"]) == (20, 10, 10, 1)
     assert len(api.received) == sent
 
 
@@ -522,3 +522,23 @@ def test_the_ui_is_told_where_the_key_comes_from_and_not_what_it_is(api: Service
 
     assert KEY not in str(resource.config_schema.default_value)
     assert "IHC_API_KEY" in str(resource.config_schema.default_value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["compare", "--answers", "."], "Error: . cannot be read: Is a directory."),
+        (["compare", "--answers", "answers.csv/x"], "Error: answers.csv/x cannot be read: Not a directory."),
+        (["calibrate", "--answers", "answers.csv", "--output", "."], "Error: . cannot be written: "),
+        (["calibrate", "--answers", "answers.csv", "--output", "no/x.json"], "Error: no/x.json cannot be written: No such "),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_said_in_one_line(tmp_path: Path, arguments: list[str], says: str) -> None:
+    write_file(tmp_path / "answers.csv", 400)
+
+    result = attribution("ihc", *arguments)
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith(says)
+    assert result.stderr.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.csv"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -183,3 +184,30 @@ def test_the_command_gives_every_day_as_json(commanded: Automated) -> None:
     assert [state["day"] for state in days] == september(5, 6, 7)
     assert list(days[0]["assets"]) == TABLES
     assert days[0]["assets"]["channel_reporting"] == {"state": "missing", "because": None}
+
+
+def test_strict_status_exits_with_code_1_where_a_day_is_stale(
+    automated: Automated, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in {
+        "ATTRIBUTION_DATABASE": automated.shop.database,
+        "ATTRIBUTION_EXPORTS": automated.shop.exports,
+        "ATTRIBUTION_LOOKBACK_DAYS": 3,
+        "ATTRIBUTION_START_DATE": "2023-09-01",
+        "ATTRIBUTION_END_DATE": "2023-09-10",
+        "DAGSTER_HOME": tmp_path / "home",
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    CliRunner().invoke(main, ["run"])
+
+    fresh = CliRunner().invoke(main, ["status", "--strict"])
+    automated.shop.conversion("late", "anna", "2023-09-08 23:00:00", 5.0)
+    stale = CliRunner().invoke(main, ["status", "--strict"])
+    lenient = CliRunner().invoke(main, ["status"])
+
+    assert (fresh.exit_code, stale.exit_code, lenient.exit_code) == (0, 1, 0)
+    assert "stale" in stale.stdout
+
+
+def test_days_that_were_never_computed_do_not_fail_strict_status(commanded: Automated) -> None:
+    assert CliRunner().invoke(main, ["status", "--strict"]).exit_code == 0

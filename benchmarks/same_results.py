@@ -20,6 +20,7 @@ from typing import Any
 
 BOOKKEEPING = {"seen_days", "attribution_meta"}  # tables that say how results came about; they may differ
 SENTENCES = {"sentence", "notes", "because"}  # what people read under these keys may be worded otherwise
+RENAMED = {"channel_name": "channel", "date": "day", "ihc": "orders", "ihc_revenue": "revenue"}  # keys of JSON as once written
 FOREIGN = ("ATTRIBUTION_", "IHC_", "DAGSTER_", "PYTHONPATH", "PYTHONHOME")  # of the environment, left out
 COMMAND = Path(".venv", "bin", "attribution")
 SHOWN_ROWS, SHOWN_DIFFERENCES = 5, 20
@@ -78,6 +79,21 @@ def compare_values(found: Findings, where: str, key: str, before: Any, after: An
         found.notes["numbers that differ in their last bits"].append(both)
     else:
         found.differences.append(both)
+
+
+def in_present_keys(told: Any) -> Any:
+    """What a command printed as JSON, with the keys that it has today."""
+    if isinstance(told, list):
+        return [in_present_keys(item) for item in told]
+    if not isinstance(told, dict):
+        return told
+    renamed = {key.lower().replace(" ", "_"): item for key, item in told.items()}
+    if {"ihc_revenue", "revenue"} <= renamed.keys():
+        renamed["conversion_revenue"] = renamed.pop("revenue")
+    if isinstance(renamed.get("days"), list):
+        renamed["start"], renamed["end"] = renamed.pop("days")
+    offending = {key: renamed[key] for key in ("rows", "not_yet") if key in renamed}  # columns, not our keys
+    return {RENAMED.get(key, key): in_present_keys(item) for key, item in renamed.items()} | offending
 
 
 def compare_json(found: Findings, where: str, before: Any, after: Any, key: str = "") -> None:
@@ -155,7 +171,7 @@ def compare_command(found: Findings, sides: list[Side], arguments: list[str]) ->
         found.notes[codes].append(told)
     if "--json" in arguments:
         try:
-            compare_json(found, told, json.loads(before.stdout), json.loads(after.stdout))
+            compare_json(found, told, *(in_present_keys(json.loads(side.stdout)) for side in (before, after)))
         except json.JSONDecodeError as error:
             found.differences.append(f"{told}: no JSON ({error}){said if before.returncode == after.returncode else ''}")
     return not before.returncode and not after.returncode

@@ -133,7 +133,7 @@ CREATE TABLE IF NOT EXISTS model_comparison (
     revenue_shift real NOT NULL,             -- how much more revenue than under the base model in Euro
     revenue_shift_low real NOT NULL,         -- lower end of its 90 % interval
     revenue_shift_high real NOT NULL,        -- upper end of its 90 % interval
-    is_noise integer NOT NULL,               -- 1 if the interval of the orders includes 0, else 0
+    is_noise integer NOT NULL,               -- 1 if the interval of the orders (not the revenue) includes 0, else 0
     base text NOT NULL,                      -- the model that the others are compared with
     first_day text NOT NULL,                 -- UTC date of the first conversions compared
     last_day text NOT NULL,                  -- UTC date of the last conversions compared

@@ -3,13 +3,13 @@
 SELECT
     credit.conv_id,
     credit.session_id,
-    credit.ihc,
-    conversions.revenue,
-    credit.ihc * conversions.revenue AS ihc_revenue
+    credit.ihc AS orders,
+    conversions.revenue AS conversion_revenue,
+    credit.ihc * conversions.revenue AS revenue
 FROM attribution_customer_journey AS credit
 JOIN conversions ON conversions.conv_id = credit.conv_id
 JOIN customer_journeys AS journey ON journey.conv_id = credit.conv_id AND journey.session_id = credit.session_id
 WHERE credit.conv_date BETWEEN $first_day AND $last_conversion_day
   AND substr(journey.timestamp, 1, 10) BETWEEN $first_day AND $last_day
   AND journey.channel_label = $channel
-ORDER BY ihc_revenue DESC, credit.conv_id, credit.session_id
+ORDER BY credit.ihc * conversions.revenue DESC, credit.conv_id, credit.session_id

@@ -1,4 +1,4 @@
--- One row per session of the conversion's journey, in order of time: its phases, its share (ihc) and its part of the revenue.
+-- One row per session of the conversion's journey, in order of time: its phases, its share of the order and of the revenue.
 -- NULL where a table lacks the session; `settled` is 1 where the share is the one that follows from ihc_results.
 SELECT
     journey.session_id,
@@ -9,8 +9,8 @@ SELECT
     result.initializer,
     result.holder,
     result.closer,
-    credit.ihc,
-    credit.ihc * conversion.revenue AS ihc_revenue,
+    credit.ihc AS orders,
+    credit.ihc * conversion.revenue AS revenue,
     abs(credit.ihc - result.ihc / sum(result.ihc) OVER ()) < 1e-9 AS settled
 FROM conversions AS conversion
 JOIN customer_journeys AS journey USING (conv_id, conv_date)

@@ -56,7 +56,8 @@ class Finding:
         """The finding with its rows for programs, ready for JSON."""
         return {
             **self.told(),
-            "days": [self.days.first, self.days.last],
+            "start": self.days.first,
+            "end": self.days.last,
             "blocking": self.check.blocking,
             "offending": self.offending,
             "rows": _for_json(self.rows),

@@ -29,9 +29,9 @@ class Explanation:
 def explain_cell(settings: Settings, day: str, channel: str) -> Explanation:
     """One cell of channel_reporting, with the conversions credited to it: those that bring most revenue first.
 
-    `{"date", "channel", "cost", "ihc", "ihc_revenue", "conversions": [{"conv_id", "session_id", "ihc", "revenue",
-    "ihc_revenue"}, ...]}`, money in Euro; a conversion is listed once per session. The conversions' `ihc` and `ihc_revenue` sum
-    to the cell's, or there is a doubt.
+    `{"day", "channel", "cost", "orders", "revenue", "conversions": [{"conv_id", "session_id", "orders", "conversion_revenue",
+    "revenue"}, ...]}`, money in Euro; a conversion is listed once per session. The conversions' `orders` and `revenue` sum to
+    the cell's, or there is a doubt.
 
     Raises NotFoundError for a day outside the partitions or without a session, and for a channel that the day's report does not
     have. Raises NotReadyError where the day, or the channel's sessions, are not reported yet.
@@ -61,9 +61,11 @@ def explain_cell(settings: Settings, day: str, channel: str) -> Explanation:
     ]
     return Explanation(
         {
-            "date": day,
+            "day": day,
             "channel": channel,
-            **cell,
+            "cost": cell["cost"],
+            "orders": cell["ihc"],
+            "revenue": cell["ihc_revenue"],
             "conversions": warehouse.rows(Query("explain_cell", {**query.parameters, "channel": channel})),
         },
         f"The report for {day} is out of date: {'; '.join(differences)}. {again}" if differences else None,
@@ -74,8 +76,8 @@ def explain_conversion(settings: Settings, conv_id: str) -> Explanation:
     """One conversion with the sessions of its journey, in order of time, and what each of them is credited with.
 
     `{"conv_id", "conv_date", "conv_time", "revenue", "is_nobody", "sessions": [{"session_id", "timestamp", "channel",
-    "initializer", "holder", "closer", "ihc", "ihc_revenue"}, ...]}`, money in Euro. `ihc` sums to 1 and `ihc_revenue` to the
-    revenue, or there is a doubt, or no session. `is_nobody`: whether its user is in ATTRIBUTION_NOBODY.
+    "initializer", "holder", "closer", "orders", "revenue"}, ...]}`, money in Euro. `orders` sums to 1 and `revenue` to that of
+    the conversion, or there is a doubt, or no session. `is_nobody`: whether its user is in ATTRIBUTION_NOBODY.
 
     Raises NotFoundError where there is no such conversion, and NotReadyError where it is not attributed yet.
     """

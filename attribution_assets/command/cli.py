@@ -12,6 +12,7 @@ import click
 from attribution_assets.command.ihc import ihc
 from attribution_assets.command.options import DATABASE, DAY, plain_errors, print_json, settings_with, write_csv
 from attribution_assets.command.printed import (
+    PATHS_SHOWN,
     print_cell,
     print_comparison,
     print_findings,
@@ -85,8 +86,9 @@ def sample_data(database: Path | None, days: int, end: str | None, sessions: int
 @DATABASE
 @click.option("--start", type=DAY, help="First day. [default: the first that can run]")
 @click.option("--end", type=DAY, help="Last day, included. [default: the last that can run]")
+@click.option("--strict", is_flag=True, help="Exit with code 1 if a day is stale.")
 @click.option("--json", "as_json", is_flag=True, help="Print every day as a JSON array.")
-def status(database: Path | None, start: str | None, end: str | None, as_json: bool) -> None:
+def status(database: Path | None, start: str | None, end: str | None, strict: bool, as_json: bool) -> None:
     """Show for each day whether its results exist and are up to date, when they are final, and the last run."""
     with plain_errors():
         settings = settings_with(database=database)
@@ -96,6 +98,8 @@ def status(database: Path | None, start: str | None, end: str | None, as_json: b
         with dagster_instance(settings.dagster_home) as instance:
             states = day_states(settings, instance, start, end)
     print_json(states) if as_json else print_states(states)
+    is_stale = any(asset["state"] == "stale" for state in states for asset in state["assets"].values())
+    sys.exit(1 if strict and is_stale else 0)
 
 
 @main.command()
@@ -137,7 +141,8 @@ def compare(
             write_csv(comparison.channels, csv_file)
     if as_json:
         days = {"start": comparison.days.first, "end": comparison.days.last, "base": comparison.base, "notes": comparison.notes}
-        tables = {"channels": comparison.channels, "lookbacks": comparison.lookbacks}
+        channels = comparison.channels.rename(columns={"channel_name": "channel"})
+        tables = {"channels": channels, "lookbacks": comparison.lookbacks}
         print_json(days | {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()})
     else:
         print_comparison(comparison)
@@ -150,8 +155,11 @@ def compare(
 @click.option(
     "--csv", "csv_file", type=click.Path(path_type=Path), help="Write the report, with the hundred top paths, to this CSV file."
 )
+@click.option("--all", "show_all", is_flag=True, help="Show every row of the report, not only the first 20 of each section.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as a JSON array.")
-def paths(database: Path | None, start: str | None, end: str | None, csv_file: Path | None, as_json: bool) -> None:
+def paths(
+    database: Path | None, start: str | None, end: str | None, csv_file: Path | None, show_all: bool, as_json: bool
+) -> None:
     """Show the paths that lead to conversions, their length, the time they take, and which channels assist."""
     with plain_errors():
         settings = settings_with(database=database)
@@ -164,7 +172,7 @@ def paths(database: Path | None, start: str | None, end: str | None, csv_file: P
     if as_json:
         print_json(json.loads(report.to_json(orient="records")))
     else:
-        print_paths(report, f"conversions of {days}")
+        print_paths(report, f"conversions of {days}", None if show_all else PATHS_SHOWN)
 
 
 @main.command("explain")

@@ -57,13 +57,22 @@ def settings_with(**options: Any) -> Settings:
 
 
 def print_json(value: Any) -> None:
-    """Prints the value as JSON, letters as they are."""
-    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2))
+    """Prints the value as JSON, letters as they are, and every key in snake_case."""
+    click.echo(json.dumps(_in_snake_case(value), ensure_ascii=False, allow_nan=False, indent=2))
+
+
+def _in_snake_case(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_in_snake_case(item) for item in value]
+    if isinstance(value, dict):
+        return {key.lower().replace(" ", "_"): _in_snake_case(item) for key, item in value.items()}
+    return value
 
 
 def write_csv(frame: pd.DataFrame, file: Path) -> None:
     """Writes the frame as a CSV file. Raises AttributionError where it cannot be written."""
     try:
-        frame.to_csv(file, index=False, lineterminator="\n")
+        with file.open("w", encoding="utf-8", newline="") as opened:
+            frame.to_csv(opened, index=False, lineterminator="\n")
     except OSError as error:
         raise AttributionError(f"{file} cannot be written: {error.strerror}. Choose another file with --csv.") from error

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from attribution_assets.analysis.comparison import Comparison
 
 PATHS_SHOWN = 20
-"""How many rows of each section of the path report the terminal shows."""
+"""How many rows of each section of the path report are printed, unless all are asked for."""
 
 
 def print_summary(result: dict[str, Any]) -> None:
@@ -131,29 +131,36 @@ def print_comparison(comparison: Comparison) -> None:
         click.echo(note)
 
 
-def print_paths(report: pd.DataFrame, title: str) -> None:
-    """A table for each section of the path report."""
+def print_paths(report: pd.DataFrame, title: str, most: int | None) -> None:
+    """A table for each section of the path report, of at most so many rows; says where there are more."""
+    from attribution_assets.models.path_report import TOP_PATHS
+
     headings = {"path": "path", "length": "sessions", "lag": "days to conversion", "channel": "channel"}
     further = {"path": ["rate"], "length": ["rate"], "lag": [], "channel": ["rate", "assisted"]}
     formats = dict.fromkeys(("journeys", "conversions", "closed", "assisted"), "{:,.0f}") | {"rate": "{:.1%}"}
     for section, heading in headings.items():
-        rows = report[report["section"] == section].head(PATHS_SHOWN)
+        of_section = report[report["section"] == section]
+        rows = of_section.head(len(of_section) if most is None else most)
         table = rows[["item", "journeys", "conversions", "revenue", *further[section]]].rename(columns={"item": heading})
         if section == "channel":
             table = table.rename(columns={"conversions": "closed"})
         if section != "path":
             click.echo()
         print_frame(f"By {heading}, {title}", table, formats, "{:,.2f}")
+        if len(rows) < len(of_section):
+            click.echo(f"{len(rows)} of {len(of_section):,} rows. --all shows every one.")
+        if section == "path" and len(of_section) == TOP_PATHS:
+            click.echo(f"Only the {TOP_PATHS} paths with the most conversions are reported.")
 
 
 def print_cell(cell: dict[str, Any]) -> None:
     """The conversions behind a cell of the report, and their sums; of `analysis.explain.explain_cell`."""
     rows = [
-        {"conversion": row["conv_id"], "session": row["session_id"], "revenue": row["revenue"]}
-        | {"orders (ihc)": row["ihc"], "of the revenue": row["ihc_revenue"]}
+        {"conversion": row["conv_id"], "session": row["session_id"], "revenue": row["conversion_revenue"]}
+        | {"orders (ihc)": row["orders"], "of the revenue": row["revenue"]}
         for row in cell["conversions"]
     ]
-    title = f"{cell['channel']}, sessions of {cell['date']}"
+    title = f"{cell['channel']}, sessions of {cell['day']}"
     if rows:
         print_rows(title, rows, {"orders (ihc)": "{:.4f}"}, ("orders (ihc)", "of the revenue"))
     else:
@@ -168,14 +175,14 @@ def print_journey(journey: dict[str, Any]) -> None:
         why = "the user is one of ATTRIBUTION_NOBODY" if journey["is_nobody"] else "the user has no session within the lookback"
         click.echo(f"{title}: {why}, so it is credited to no channel.")
         return
-    shares = dict.fromkeys(("initializer", "holder", "closer", "ihc"), "{:.4f}")
+    phases = ("initializer", "holder", "closer")
     rows = [
         {"time": row["timestamp"], "channel": row["channel"]}
-        | {name: row[name] for name in shares}
-        | {"revenue": row["ihc_revenue"], "session": row["session_id"]}
+        | {phase: row[phase] for phase in phases}
+        | {"ihc": row["orders"], "revenue": row["revenue"], "session": row["session_id"]}
         for row in journey["sessions"]
     ]
-    print_rows(title, rows, shares, ("ihc", "revenue"))
+    print_rows(title, rows, dict.fromkeys((*phases, "ihc"), "{:.4f}"), ("ihc", "revenue"))
 
 
 def print_errors(title: str, errors: pd.DataFrame) -> None:

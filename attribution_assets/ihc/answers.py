@@ -52,7 +52,9 @@ def read_answers(path: str | Path) -> pd.DataFrame:
         raise AttributionError(f"There is no file {path} with recorded answers.") from error
     except pd.errors.EmptyDataError as error:
         raise AttributionError(f"{path} is empty. Recorded answers need the columns {', '.join(COLUMNS)}.") from error
-    except (OSError, ValueError) as error:  # a folder, no right to read it, no text, rows of different lengths
+    except OSError as error:
+        raise AttributionError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # no text, rows of different lengths
         raise AttributionError(f"{path} cannot be read as a CSV file: {str(error).splitlines()[0]}.") from error
     missing = [column for column in COLUMNS if column not in answers.columns]
     if missing:

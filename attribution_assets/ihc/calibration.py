@@ -9,6 +9,7 @@ most nearly rising or falling. The holder's and the phase weights are then least
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -66,12 +67,15 @@ class Calibration:
                 f"{WRITTEN_WITHIN:g}. There may be too few answers, or they may be redistributed or come from several "
                 "trainings of the account."
             )
-        unfinished = path.with_name(f".{path.name}.tmp")
+        unfinished = path.parent / f".{path.name}.tmp"
         try:
             unfinished.write_text(self.parameters.model_dump_json(exclude={"name"}, indent=1) + "\n", encoding="utf-8")
             unfinished.replace(path)
         except OSError as error:
-            raise AttributionError(f"{path} cannot be written: {error.strerror}. Choose another file.") from error
+            raise AttributionError(f"{path} cannot be written: {error.strerror}. Choose another --output.") from error
+        finally:
+            with suppress(OSError):
+                unfinished.unlink()
 
 
 def calibrate_and_check(answers: pd.DataFrame, *, holdout: float = 0.2, seed: int = 0) -> Calibration:

@@ -147,6 +147,8 @@ def read_channel_groups(path: Path) -> dict[str, str]:
                 if channel in groups:
                     raise AttributionError(f"{path}, line {rows.line_num}: {channel} already has a group. List it only once.")
                 groups[channel] = group
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise AttributionError(f"The channel groups in {path} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise AttributionError(f"The channel groups in {path} cannot be read: {error}.") from error
     return groups

@@ -56,7 +56,8 @@ def write_sample(path: Path, *, days: int, end: date, sessions: int, seed: int) 
             _fill(connection, days=days, end=end, sessions=sessions, rng=np.random.default_rng(seed))
         path.hardlink_to(unfinished)  # unlike a rename, refuses to replace what has come to be there meanwhile
     except (OSError, sqlite3.Error) as error:
-        raise AttributionError(f"{path} cannot be written: {error}. Choose another --database.") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise AttributionError(f"{path} cannot be written: {reason}. Choose another --database.") from error
     finally:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)

@@ -1,0 +1,53 @@
+"""What `--json` prints: one vocabulary, in snake_case, as docs/commands.md lists it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attribution_assets_tests.support import PROJECT, Shop
+from attribution_assets_tests.templates import Templates
+from attribution_assets_tests.test_comparison import attribution, report_sample
+
+CELL = "SELECT '--date', date, '--channel', channel_name FROM channel_reporting WHERE ihc > 0.1 LIMIT 1"
+CONVERSION = "SELECT '--conversion', conv_id FROM customer_journeys LIMIT 1"
+
+
+@pytest.fixture
+def sample(tmp_path: Path, templates: Templates) -> Shop:
+    """Ten days of the sample, attributed and reported by every model."""
+    templates.copy("compared", report_sample, tmp_path)
+    return Shop.at(tmp_path / "shop.db", tmp_path / "exports")
+
+
+def keys(told: Any) -> Iterator[str]:
+    """The keys at every level but the columns of a check's rows and the names of assets."""
+    if isinstance(told, list):
+        for item in told:
+            yield from keys(item)
+    elif isinstance(told, dict):
+        yield from told
+        for key, item in told.items():
+            yield from () if key in ("rows", "not_yet") else keys(list(item.values()) if key == "assets" else item)
+
+
+def test_every_key_of_every_command_is_documented_and_in_snake_case(sample: Shop) -> None:
+    commands = [["run"], ["status"], ["check"], ["compare"], ["paths"], ["ihc", "estimate"]]
+    explained = [["explain", *sample.execute(query)[0]] for query in (CELL, CONVERSION)]
+    told = {key for command in [*commands, *explained] for key in keys(printed(sample, *command))}
+    _, _, table = (PROJECT / "docs" / "commands.md").read_text().partition("| key | meaning |\n")
+    listed = [line.split("|")[1:3] for line in table.partition("\n\n")[0].splitlines()[1:]]
+
+    assert {key for key in told if not re.fullmatch("[a-z]+(_[a-z]+)*", key)} == set()
+    assert told == {key for names, meaning in listed for key in re.findall(r"`(\w+)`", names)} | {"report_start", "report_end"}
+
+
+def printed(shop: Shop, *command: str) -> Any:
+    result = attribution(shop, *command, "--json", MODELS="all")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
