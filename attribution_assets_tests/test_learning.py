@@ -213,3 +213,14 @@ def test_a_model_that_is_added_leaves_the_values_of_others(sold: Shop) -> None:
 
     assert {key: value for key, value in after.items() if key[0] == "markov"} == before
     assert after["shapley", "Email"] != 1 / 4
+
+
+def test_each_day_is_told_before_it_is_learned(sold: Shop) -> None:
+    told: list[str] = []
+
+    channel_values(sold.settings(models=LEARNED), Days("2023-09-02", "2023-09-03"), tell=told.append)
+
+    assert told == [
+        "learning what channels are worth, 2023-09-02 of 2023-09-02 to 2023-09-03",
+        "learning what channels are worth, 2023-09-03 of 2023-09-02 to 2023-09-03",
+    ]

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from attribution_assets.analysis.crediting import model_rows
 from attribution_assets.analysis.learning import channel_values
+from attribution_assets.assets.models import values_of_days
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
 from attribution_assets.catalog.table import ATTRIBUTE
 from attribution_assets.catalog.tables import CHECKS, query_of
@@ -895,3 +896,18 @@ def test_a_channel_with_a_comma_is_named_in_a_json_list(monkeypatch: pytest.Monk
     monkeypatch.setenv("ATTRIBUTION_EXCLUDE_CHANNELS", '["Ads, paid", "Email"]')
 
     assert build_defs() is not None
+
+
+def test_the_most_valuable_channel_of_any_model_that_learns_is_shown(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    for model, channel, value in [("echo", "Email", 0.25), ("echo", "Ads", 0.5), ("markov", "Email", 1.0)]:
+        shop.execute("INSERT INTO channel_values VALUES ('2023-09-01', ?, ?, ?, '', '')", model, channel, value)
+
+    shown = values_of_days(shop.settings(), shop.warehouse, Days("2023-09-01", "2023-09-02"))
+
+    assert {name: value for name, value in shown["2023-09-01"].items() if name != "settings"} == {
+        "channels": 2,
+        "most valuable, echo": "Ads, 0.5000",
+        "most valuable, markov": "Email, 1.0000",
+    }
+    assert list(shown["2023-09-02"]) == ["settings"]

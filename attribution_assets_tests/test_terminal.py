@@ -186,3 +186,11 @@ def test_elsewhere_than_on_a_terminal_every_row_is_one_line(sample: Shop) -> Non
 
     [line] = [line for line in checked.splitlines() if line.startswith("sessions_are_sound") and "customer_journeys" in line]
     assert line.rstrip().endswith("a date, a time and flags of 0 or 1; its cost is a number.")
+
+
+def test_a_comparison_says_on_a_terminal_what_it_is_doing(sample: Shop) -> None:
+    words = "learning what channels are worth|crediting journeys|drawing conversions|trying other lookbacks"
+    sample.execute("DELETE FROM channel_values")
+
+    assert re.search(words, shown(sample, 100, "compare"))
+    assert not re.search(words, attribution(sample, "compare", MODELS="all").output)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from attribution_assets.analysis.crediting import with_ihc
-from attribution_assets.analysis.learning import Channels, Sessions, channel_values, pooled
+from attribution_assets.analysis.learning import Channels, Sessions, Tell, channel_values, pooled, silent
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
 from attribution_assets.catalog.models import NONE_IS_DIRECT
 from attribution_assets.catalog.span import computed_days
@@ -70,20 +70,21 @@ def compared_days(settings: Settings, start: str | None, end: str | None) -> Day
     return Days(start or computed.first, end or computed.last)
 
 
-def compare_models(settings: Settings, days: Days, base: str | None = None) -> Comparison:
+def compare_models(settings: Settings, days: Days, base: str | None = None, tell: Tell = silent) -> Comparison:
     """Every model of the settings (without any, all) on the conversions of these days and the costs of their sessions.
 
     `base`: the model that the others are compared with; unset, `ihc`, or the first one.
 
-    Channel values that channel_values does not hold are learned, and not kept. Writes nothing. Raises NotReadyError where
-    the days have no journeys, and NotFoundError for a base that is not among the models.
+    Channel values that channel_values does not hold are learned, and not kept. `tell` is told what takes time. Writes nothing.
+    Raises NotReadyError where the days have no journeys, and NotFoundError for a base that is not among the models.
     """
     settings = settings if settings.models else settings.model_copy(update={"models": MODELS})
     base = base or ("ihc" if "ihc" in settings.models else settings.models[0])
     if base not in settings.models:
         raise NotFoundError(f"{base} is not one of the models to compare: {', '.join(settings.models)}.")
     warehouse, rules = settings.warehouse, settings.model_rules
-    values = channel_values(settings, days, rules=rules)
+    values = channel_values(settings, days, rules=rules, tell=tell)
+    tell("crediting journeys")
     shares = warehouse.stream(schema()["attribution_customer_journey"], "conv_date", days)
     journeys = warehouse.stream(schema()["customer_journeys"], "conv_date", days)
     parts = [attribute(rows, rules, values)[CREDITED] for rows in with_ihc(journeys, shares)]
@@ -96,7 +97,9 @@ def compare_models(settings: Settings, days: Days, base: str | None = None) -> C
     costs = _frame(settings, "costs_of_channels", days)
     cost = costs["cost"].astype(np.float64).groupby(np.array(rules.path.grouped(costs["channel_name"]), dtype=object)).sum()
     attributed = revenue[revenue.index.isin(credit["conv_id"].unique())]
+    tell("drawing conversions for the intervals")
     channels = compare_credit(credit, attributed, cost, base, settings.seed)
+    tell("trying other lookbacks")
     return Comparison(days, base, rules, channels, _by_lookback(settings, rules, days))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
@@ -31,12 +31,22 @@ NEVER = np.iinfo(np.int64).max
 COLUMNS = ("date", "model", "channel_name", "value", "rules", "settings")
 
 
-def channel_values(settings: Settings, days: Days, *, relearn: bool = False, rules: ModelRules | None = None) -> pd.DataFrame:
+Tell = Callable[[str], None]
+"""Is told in a few words what is being computed."""
+
+
+def silent(_: str) -> None:
+    """Tells nobody."""
+
+
+def channel_values(
+    settings: Settings, days: Days, *, relearn: bool = False, rules: ModelRules | None = None, tell: Tell = silent
+) -> pd.DataFrame:
     """The rows of `channel_values` for these days: the stored ones with the same settings, and newly learned ones for the rest.
 
     A value is learned once and then kept: a session that arrives late does not change it. With `relearn`, all values are
-    learned again. `rules`: the `model_rules` of the settings, if they were already read. Writes nothing. Raises
-    AttributionError for broken sources.
+    learned again. `rules`: the `model_rules` of the settings, if they were already read. `tell` is told which day is being
+    learned. Writes nothing. Raises AttributionError for broken sources.
     """
     rules = rules or settings.model_rules
     fingerprint = settings.learning_fingerprint(rules)
@@ -45,7 +55,10 @@ def channel_values(settings: Settings, days: Days, *, relearn: bool = False, rul
     found = set(zip(kept["date"], kept["model"], strict=True))
     lacking = [day for day in days if any((day, model) not in found for model in rules.learned)]
     learned = [
-        row for unbroken in unbroken_ranges(lacking) for row in _learned(settings, rules, unbroken) if row[:2] not in found
+        row
+        for unbroken in unbroken_ranges(lacking)
+        for row in _learned(settings, rules, unbroken, tell)
+        if row[:2] not in found
     ]
     new = pd.DataFrame(learned, columns=["date", "model", "channel_name", "value"])
     new = new.assign(rules=str(rules.path), settings=fingerprint)
@@ -62,7 +75,7 @@ def _kept(warehouse: SQLiteWarehouse, days: Days) -> pd.DataFrame:
     return pd.DataFrame({column.name: pd.Series(dtype=DTYPES[column.type]) for column in table.columns})
 
 
-def _learned(settings: Settings, rules: ModelRules, days: Days) -> Iterator[tuple[str, str, str, float]]:
+def _learned(settings: Settings, rules: ModelRules, days: Days, tell: Tell) -> Iterator[tuple[str, str, str, float]]:
     """For each day, each model that learns and each channel of the day's window: what the channel is worth."""
     window = Days(shift(days.first, 1 - rules.training_days), days.last)
     channels = Channels()
@@ -71,6 +84,7 @@ def _learned(settings: Settings, rules: ModelRules, days: Days) -> Iterator[tupl
     converting, conversions = pooled(found, channels)
     converted_on = _numbers(conversions["conv_date"])
     for day in days:
+        tell(f"learning what channels are worth, {day} of {days}")
         since, until = shift(day, 1 - rules.training_days), day
         in_window = (_number(since) <= converted_on) & (converted_on <= _number(until))
         journeys = converting.only(in_window[converting.journey])

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from attribution_assets.catalog.models import CHANNEL_VALUES
+from attribution_assets.orchestration.io_managers import MetadataByDay
 from attribution_assets.orchestration.partitions import days_of_run
+from attribution_assets.orchestration.shown import rows_of_days, rules_of
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Frames
+from attribution_assets.warehouse import Days, Frames, SQLiteWarehouse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +27,15 @@ def channel_values(context: dg.AssetExecutionContext, config: LearningConfig, se
     from attribution_assets.analysis import learning
 
     return learning.channel_values(settings, days_of_run(context), relearn=config.relearn)
+
+
+def values_of_days(settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> MetadataByDay:
+    """For each day, how many channels have a value, and the most valuable one of each model that learned."""
+    shown: dict[str, dict[str, Any]] = {day: {} for day in days}
+    for row in rows_of_days(warehouse, "shown_most_valuable", days):
+        shown[row["day"]] |= {"channels": row["channels"], f"most valuable, {row['model']}": row["most_valuable"]}
+    rules = rules_of(CHANNEL_VALUES, settings)
+    return {day: {**of_day, **rules} for day, of_day in shown.items()}
 
 
 def model_attribution(

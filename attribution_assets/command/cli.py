@@ -21,7 +21,7 @@ from attribution_assets.command.printed import (
     print_states,
     print_summary,
 )
-from attribution_assets.command.terminal import progress
+from attribution_assets.command.terminal import progress, telling
 from attribution_assets.errors import AttributionError
 
 
@@ -136,7 +136,8 @@ def compare(
         settings = settings_with(database=database)
         from attribution_assets.analysis.comparison import compare_models, compared_days
 
-        comparison = compare_models(settings, compared_days(settings, start, end), base)
+        with telling() as tell:
+            comparison = compare_models(settings, compared_days(settings, start, end), base, tell)
         if csv_file:
             write_csv(comparison.channels, csv_file)
     if as_json:

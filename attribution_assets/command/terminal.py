@@ -206,6 +206,19 @@ def progress() -> Iterator[Callable[[dg.DagsterEvent], None]]:
 
 
 @contextmanager
+def telling() -> Iterator[Callable[[str], None]]:
+    """What a terminal shows while something is computed: the last words it was told, with a spinner. Elsewhere nothing."""
+    from rich.console import Console
+
+    screen = Console(stderr=True, highlight=False, markup=False)
+    if not screen.is_terminal:
+        yield lambda _: None
+        return
+    with screen.status("") as status:
+        yield status.update
+
+
+@contextmanager
 def _own_stderr() -> Iterator[TextIO]:
     """A copy of standard error: during a run, Dagster redirects the process's own to its log."""
     try:

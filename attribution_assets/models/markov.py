@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -47,26 +48,33 @@ def markov(journeys: Journeys, converted: Bools, *, order: int = 1, non_converti
         return effects
     chain = _chain(journeys, converted, order)
     latest = chain.states % (len(journeys.labels) + 1)
-    whole = _conversion_probability(chain, np.ones(len(latest), dtype=bool))
-    for channel in np.flatnonzero(np.bincount(journeys.channel)):
-        effects[channel] = 1 - _conversion_probability(chain, latest != channel + 1) / whole
+    occurring = np.flatnonzero(np.bincount(journeys.channel))
+    effects[occurring] = _removal_effects(chain, [np.flatnonzero(latest == channel + 1) for channel in occurring])
     return effects.clip(0, 1)
 
 
-def _conversion_probability(chain: Chain, left: Bools) -> float:
-    """The probability from START if only the states in `left` are left: a walk that reaches another state does not convert.
+def _removal_effects(chain: Chain, removed: Sequence[Ints]) -> list[float]:
+    """For each group of states, the share of the conversions from START whose walk comes to one of them.
 
-    A state that has a channel at an earlier place is reached only through a state in which that channel is the latest.
+    A state that has a channel at an earlier place is reached only through a state in which that channel is the latest, so the
+    states in which it is the latest are enough. All follow from one factorisation of 1 - moves, whose inverse holds how often a
+    walk from one state visits another: the visits from START, divided by those within the group, are the chances that a walk
+    comes to each of its states first.
     """
     from scipy.sparse import csc_array, eye_array
-    from scipy.sparse.linalg import spsolve
+    from scipy.sparse.linalg import splu
 
-    stays = left[chain.source] & left[chain.target]
-    number = np.cumsum(left) - 1
-    at = number[chain.source[stays]], number[chain.target[stays]]
-    size = int(np.count_nonzero(left))
-    moves = csc_array((chain.probability[stays], at), shape=(size, size))
-    return float(np.atleast_1d(spsolve(eye_array(size, format="csc") - moves, chain.converts[left]))[START])
+    size = len(chain.states)
+    moves = csc_array((chain.probability, (chain.source, chain.target)), shape=(size, size))
+    solver = splu(eye_array(size, format="csc") - moves)
+    converts = solver.solve(chain.converts)
+    effects = []
+    for group in removed:
+        ends = np.zeros((size, len(group)))
+        ends[group, np.arange(len(group))] = 1
+        visits = solver.solve(ends)
+        effects.append(float(visits[START] @ np.linalg.solve(visits[group], converts[group]) / converts[START]))
+    return effects
 
 
 def _chain(journeys: Journeys, converted: Bools, order: int) -> Chain:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import factorial
 
 import numpy as np
@@ -13,6 +14,9 @@ EXACT_CHANNELS = 16
 
 ORDERS = 2_000
 """With more channels, how many random orders are drawn. Every second one is the reverse of the one before."""
+
+AT_ONCE = 50
+"""How many random orders, with their reverses, are computed at once."""
 
 
 def shapley(journeys: Journeys, converted: Bools, *, seed: int = 0) -> Floats:
@@ -68,22 +72,47 @@ def _sampled(journeys: Journeys, channel: Ints, converted: Bools, channels: int,
     is_in = np.zeros((len(journeys), channels), dtype=bool)
     is_in[journeys.journey, channel] = True
     sets, set_of_journey = np.unique(np.packbits(is_in, axis=1), axis=0, return_inverse=True)
-    members = np.unpackbits(sets, axis=1, count=channels).astype(bool)
-    count = np.bincount(set_of_journey, minlength=len(sets)).astype(np.float64)
-    conversions = np.bincount(set_of_journey, weights=converted, minlength=len(sets))
-    rng = np.random.default_rng(seed)
+    is_member = np.unpackbits(sets, axis=1, count=channels)
+    sizes = is_member.sum(axis=1, dtype=np.int64)
+    largest_first = np.argsort(-sizes, kind="stable")
+    sizes = sizes[largest_first]
+    members = np.nonzero(is_member[largest_first])[1]
+    first_member = np.cumsum(sizes) - sizes
+    number_of_journeys = np.bincount(set_of_journey, minlength=len(sets))[largest_first].astype(np.float64)
+    conversions = np.bincount(set_of_journey, weights=converted, minlength=len(sets))[largest_first].astype(np.float64)
     total = np.zeros(channels)
-    for _ in range(ORDERS // 2):
-        drawn = rng.permutation(channels)
-        for order in (drawn, drawn[::-1]):
-            joined_at = np.argsort(order)
-            complete_at = np.where(members, joined_at, 0).max(axis=1)
-            worth = _rate(
-                np.cumsum(np.bincount(complete_at, weights=conversions, minlength=channels)),
-                np.cumsum(np.bincount(complete_at, weights=count, minlength=channels)),
-            )
-            total[order] += np.diff(worth, prepend=0)
+    for joined_at in np.split(_drawn(channels, seed), ORDERS // (2 * AT_ONCE)):
+        joined: Ints = joined_at.T.copy()
+        last = joined[members[first_member]]
+        first = last.copy()
+        for place in range(1, sizes[0]):
+            larger = np.count_nonzero(sizes > place)
+            others = joined[members[first_member[:larger] + place]]
+            np.maximum(last[:larger], others, out=last[:larger])
+            np.minimum(first[:larger], others, out=first[:larger])
+        complete_at: Ints = np.stack([last.T, channels - 1 - first.T], axis=1).reshape(2 * AT_ONCE, len(sets))
+        worth = _rate(_within(complete_at, conversions, channels), _within(complete_at, number_of_journeys, channels))
+        gains = np.diff(worth, prepend=0, axis=1)
+        for gain, reversed_gain, at in zip(gains[::2], gains[1::2], joined_at, strict=True):
+            total += gain[at]
+            total += reversed_gain[channels - 1 - at]
     return total / ORDERS
+
+
+@lru_cache(maxsize=1)
+def _drawn(channels: int, seed: int) -> Ints:
+    """The place of each channel in each drawn order, shape (ORDERS // 2, channels). Neighbouring days need the same."""
+    rng = np.random.default_rng(seed)
+    return np.argsort([rng.permutation(channels) for _ in range(ORDERS // 2)], axis=1)
+
+
+def _within(complete_at: Ints, per_set: Floats, channels: int) -> Floats:
+    """For each order and place, the sum over the sets that are complete when the channel at this place has joined."""
+    orders = len(complete_at)
+    counted = np.flatnonzero(per_set)
+    at = complete_at[:, counted] + channels * np.arange(orders)[:, None]
+    joining = np.bincount(at.ravel(), weights=np.tile(per_set[counted], orders), minlength=orders * channels)
+    return np.cumsum(joining.reshape(orders, channels), axis=1)
 
 
 def _rate(conversions: Floats, journeys: Floats) -> Floats:

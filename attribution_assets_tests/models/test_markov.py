@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import string
 from collections import Counter, defaultdict
 from fractions import Fraction
 
@@ -170,3 +172,32 @@ def test_an_effect_is_between_none_and_all_of_the_conversions(order: int, paths:
     values = markov(of, converted, order=order)
 
     assert np.all((values >= 0) & (values <= 1))
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_with_many_channels_an_effect_is_what_the_chain_loses_without_the_channel(order: int) -> None:
+    chance = random.Random(0)
+    names = string.ascii_letters[:40]
+    paths = [("".join(chance.choices(names, k=chance.randint(1, 6))), chance.random() < 0.3) for _ in range(500)]
+
+    for name, effect in effects(paths, order=order).items():
+        assert effect == pytest.approx(lost_without(name, paths, order), abs=1e-12)
+
+
+def lost_without(channel: str, paths: Paths, order: int) -> float:
+    """The share of conversions that is lost where every walk that comes to the channel ends, solved on its own."""
+    states = sorted({path[:end][-order:] for path, _ in paths for end in range(len(path) + 1)})
+    moves, converts = np.zeros((len(states), len(states))), np.zeros(len(states))
+    for path, converted in paths:
+        at = [states.index(path[:end][-order:]) for end in range(len(path) + 1)]
+        np.add.at(moves, (at[:-1], at[1:]), 1)
+        converts[at[-1]] += converted
+    ends = Counter(path[-order:] for path, _ in paths)
+    steps = moves.sum(axis=1) + [ends[state] for state in states]
+    moves, converts = moves / steps[:, None], converts / steps
+    left = np.array([not state.endswith(channel) for state in states])
+    whole, without = (
+        np.linalg.solve(np.eye(kept.sum()) - moves[np.ix_(kept, kept)], converts[kept])[0]
+        for kept in (np.ones(len(states), dtype=bool), left)
+    )
+    return float(1 - without / whole)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import string
+from collections import Counter
 from fractions import Fraction
 from itertools import permutations
 
@@ -160,3 +161,24 @@ def test_a_set_of_channels_without_journeys_is_worth_nothing_in_random_orders(mo
 
     assert np.ptp(list(values([("ABC", True)]).values())) < 0.05
     assert list(values([("ABC", True)]).values()) == pytest.approx([1 / 3] * 3, abs=0.04)
+
+
+def test_random_orders_give_to_the_last_bit_what_one_order_after_another_gives() -> None:
+    paths = many(20)
+    names = sorted({name for path, _ in paths for name in path})
+    rng = np.random.default_rng(3)
+    total = dict.fromkeys(names, 0.0)
+    for _ in range(module.ORDERS // 2):
+        drawn = [names[place] for place in rng.permutation(len(names))]
+        for order in (drawn, drawn[::-1]):
+            place_of = {name: place for place, name in enumerate(order)}
+            complete = Counter(max(place_of[name] for name in path) for path, _ in paths)
+            converted = Counter(max(place_of[name] for name in path) for path, converts in paths if converts)
+            before = within = conversions = 0.0
+            for place, name in enumerate(order):
+                within, conversions = within + complete[place], conversions + converted[place]
+                now = conversions / within if within else 0.0
+                total[name] += now - before
+                before = now
+
+    assert values(paths, seed=3) == {name: value / module.ORDERS for name, value in total.items()}
