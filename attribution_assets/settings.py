@@ -239,6 +239,13 @@ class Settings(BaseSettings):
         None, ge=1, description="How many of a journey's latest sessions the models use. If unset, all."
     )
     seed: int = Field(0, ge=0, description="Random seed; change it to get different samples.")
+    csv_escape: bool = Field(
+        True,
+        description=(
+            "Whether files of `--csv` have an apostrophe before text that a spreadsheet would take for a formula: text that "
+            "begins with `=`, `+`, `-`, `@`, a tab or a carriage return."
+        ),
+    )
     dagster_home: FolderOrFile = Field(
         Path(".dagster_home"),
         validation_alias="DAGSTER_HOME",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -290,3 +291,30 @@ def test_materialized_again_a_table_without_days_is_replaced_as_a_whole(sample: 
     days = Days("2023-09-01", "2023-09-04")
     assert sample.execute("SELECT DISTINCT first_day, last_day FROM path_report") == [(days.first, days.last)]
     assert len(sample.table("path_report", "place")) == len(report_paths(settings(sample), days))
+
+
+# -- CSV for spreadsheets ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["compare", "paths"])
+def test_a_channel_named_like_a_formula_is_text_in_a_spreadsheet(sample: Shop, tmp_path: Path, command: str) -> None:
+    sample.execute("UPDATE customer_journeys SET channel_label = '=1+2' WHERE channel_label = 'Referral'")
+    sample.execute("UPDATE session_sources SET channel_name = '=1+2' WHERE channel_name = 'Referral'")
+
+    assert texts(sample, command, tmp_path / "safe.csv") >= {"'=1+2"}
+    assert texts(sample, command, tmp_path / "raw.csv", CSV_ESCAPE="false") >= {"=1+2"}
+
+
+@pytest.mark.parametrize("escape", ["true", "false"])
+def test_a_carriage_return_in_a_name_does_not_end_a_line(sample: Shop, tmp_path: Path, escape: str) -> None:
+    sample.execute("UPDATE session_sources SET channel_name = 'a' || char(13) || 'b' WHERE channel_name = 'Referral'")
+
+    assert "a\rb" in texts(sample, "paths", tmp_path / "paths.csv", CSV_ESCAPE=escape)
+
+
+def texts(shop: Shop, command: str, file: Path, **settings: str) -> set[str]:
+    """The cells of the CSV file that the command writes."""
+    result = attribution(shop, command, "--csv", str(file), **settings)
+    assert result.exit_code == 0, result.output
+    with file.open(encoding="utf-8", newline="") as opened:
+        return {cell for row in csv.reader(opened) for cell in row}

@@ -54,6 +54,7 @@ CHOICES: list[tuple[str, str, str, Any]] = [  # variable, text, field, value
     ("ATTRIBUTION_COLLAPSE_MINUTES", "30", "collapse_minutes", 30),
     ("ATTRIBUTION_LAST_SESSIONS", "5", "last_sessions", 5),
     ("ATTRIBUTION_SEED", "1", "seed", 1),
+    ("ATTRIBUTION_CSV_ESCAPE", "false", "csv_escape", False),
     ("DAGSTER_HOME", "/some/home", "dagster_home", Path("/some/home")),
 ]
 OTHER: dict[str, Any] = {  # of each field: neither the default nor the value above
@@ -91,6 +92,7 @@ OTHER: dict[str, Any] = {  # of each field: neither the default nor the value ab
     "collapse_minutes": 10,
     "last_sessions": 3,
     "seed": 2,
+    "csv_escape": True,
     "dagster_home": Path("/other/home"),
 }
 
@@ -135,6 +137,7 @@ def test_the_defaults(tmp_path: Path) -> None:
         "collapse_minutes": None,
         "last_sessions": None,
         "seed": 0,
+        "csv_escape": True,
         "dagster_home": tmp_path / ".dagster_home",
     }
 
@@ -306,6 +309,7 @@ def test_a_choice_that_changes_results_changes_the_fingerprint(base: dict[str, A
         ({}, {"database": "other.db", "exports": "elsewhere", "dagster_home": "home", "ihc_ledger": "other_ledger.db"}),
         ({}, {"start_date": "2023-09-01", "end_date": "2023-09-30"}),
         ({}, {"compute": "duckdb"}),
+        ({}, {"csv_escape": False}),
         ({}, {"ihc_conv_type_id": "other", "ihc_max_sessions": 200, "ihc_long_journeys": "fail"}),  # of the API, not asked
         (API, {"ihc_api_key": "another"}),
         (API, {"ihc_concurrency": 1, "ihc_timeout": 5, "ihc_max_journeys": 1}),

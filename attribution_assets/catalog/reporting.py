@@ -107,7 +107,7 @@ CHANNEL_REPORTING_CSV = DailyTable(
     day_of="session",
     day_column="date",
     description=(
-        "The report for spreadsheets and other programs: channel_reporting with cost per order (CPO) and return on ad "
+        "The report for other programs: channel_reporting with cost per order (CPO) and return on ad "
         "spend (ROAS) as CSV files, one for each day and one with all days so far.\n\n"
         "A day is the date of the sessions. Restated when channel_reporting changes."
     ),

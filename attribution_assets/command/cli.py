@@ -139,7 +139,7 @@ def compare(
         with telling() as tell:
             comparison = compare_models(settings, compared_days(settings, start, end), base, tell)
         if csv_file:
-            write_csv(comparison.channels, csv_file)
+            write_csv(comparison.channels, csv_file, settings)
     if as_json:
         days = {"start": comparison.days.first, "end": comparison.days.last, "base": comparison.base, "notes": comparison.notes}
         channels = comparison.channels.rename(columns={"channel_name": "channel"})
@@ -169,7 +169,7 @@ def paths(
         days = compared_days(settings, start, end)
         report = report_paths(settings, days)
         if csv_file:
-            write_csv(report, csv_file)
+            write_csv(report, csv_file, settings)
     if as_json:
         print_json(json.loads(report.to_json(orient="records")))
     else:

@@ -69,10 +69,13 @@ def _in_snake_case(value: Any) -> Any:
     return value
 
 
-def write_csv(frame: pd.DataFrame, file: Path) -> None:
-    """Writes the frame as a CSV file. Raises AttributionError where it cannot be written."""
+def write_csv(frame: pd.DataFrame, file: Path, settings: Settings) -> None:
+    """Writes the frame as a CSV file for spreadsheets. Raises AttributionError where it cannot be written."""
+    from attribution_assets.warehouse.csv_files import for_spreadsheet, line
+
+    rows = frame.astype(object).where(frame.notna(), None).itertuples(index=False)
+    shown = ([for_spreadsheet(value) if settings.csv_escape else value for value in row] for row in rows)
     try:
-        with file.open("w", encoding="utf-8", newline="") as opened:
-            frame.to_csv(opened, index=False, lineterminator="\n")
+        file.write_text("".join(map(line, [list(frame.columns), *shown])), encoding="utf-8", newline="")
     except OSError as error:
         raise AttributionError(f"{file} cannot be written: {error.strerror}. Choose another file with --csv.") from error

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 DECIMALS = 6
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""What begins a formula in a spreadsheet, or is skipped before one."""
+
 Rows = tuple[Sequence[str], Sequence[Sequence[Any]]]
 """Column names, and the rows."""
 
@@ -96,15 +99,24 @@ class CSVFiles:
         return self.folder / f".{self.name}.lock"
 
 
+def for_spreadsheet(value: Any) -> Any:
+    """The value as a cell of a file for people: text that a spreadsheet would take for a formula begins with an apostrophe.
+
+    Names of channels come from links that strangers write. Numbers stay as they are.
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+
+
 def render(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """The rows as CSV text."""
-    return _line(columns) + "".join(_line([_cell(value) for value in row]) for row in rows)
+    return line(columns) + "".join(line([_cell(value) for value in row]) for row in rows)
 
 
-def _line(cells: Sequence[Any]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow(cells)  # with \r in the end of a line, a \r in a cell is quoted
-    return line.getvalue().removesuffix("\r\n") + "\n"
+def line(cells: Sequence[Any]) -> str:
+    """The cells as a line of CSV; floats with all their digits, None as an empty field."""
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\r\n").writerow(cells)  # with \r in the end of a line, a \r in a cell is quoted
+    return written.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _cell(value: Any) -> Any:

@@ -16,7 +16,7 @@ import pytest
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
-from attribution_assets.warehouse.csv_files import CSVFiles, Rows, render
+from attribution_assets.warehouse.csv_files import CSVFiles, Rows, for_spreadsheet, render
 from attribution_assets_tests.warehouse.rows import in_processes
 
 COLUMNS = ("channel", "date", "cost")
@@ -275,3 +275,16 @@ def test_an_exports_folder_that_cannot_be_written_is_named_with_what_to_do(tmp_p
         replace(CSVFiles(folder, "report"), [])
 
     assert (tmp_path / "file").read_text() == "a file, not a folder"
+
+
+# For spreadsheets ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_text_that_a_spreadsheet_would_take_for_a_formula_begins_with_an_apostrophe(name: str) -> None:
+    assert for_spreadsheet(name) == f"'{name}"
+
+
+@pytest.mark.parametrize("value", [-1, -0.5, None, True, "", "Email", "a=b", " =1", "'=1"])
+def test_numbers_and_other_text_stay_as_they_are_for_a_spreadsheet(value: object) -> None:
+    assert for_spreadsheet(value) is value
