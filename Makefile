@@ -1,6 +1,7 @@
 # What one does with this project. `make run` needs only Python 3.11 to 3.13 and make.
 
 PYTHON ?= python3
+PORT ?= 3000
 VENV := .venv
 BIN := $(VENV)/bin
 export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
@@ -9,14 +10,14 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 
 COG := $(BIN)/cog -I . -p "from docs import tables" --verbosity=1
 
-run: $(VENV)/installed ## attribute a sample database (or yours: make run ATTRIBUTION_DATABASE=FILE)
+run: $(VENV)/running ## attribute a sample database (or yours: make run ATTRIBUTION_DATABASE=FILE)
 	@test -n "$$ATTRIBUTION_DATABASE" || grep -qs ATTRIBUTION_DATABASE .env || test -e data/attribution.db || \
 	    $(BIN)/attribution sample-data
 	$(BIN)/attribution run
 
-dev: $(VENV)/installed ## the Dagster UI on the same database, at http://127.0.0.1:3000
-	@mkdir -p "$$DAGSTER_HOME" && { test -e "$$DAGSTER_HOME/dagster.yaml" || cp dagster.yaml "$$DAGSTER_HOME"; }
-	VIRTUAL_ENV="$(CURDIR)/$(VENV)" PATH="$(CURDIR)/$(BIN):$$PATH" dg dev
+dev: $(VENV)/running ## the Dagster UI on the same database, at http://127.0.0.1:3000 (another port: make dev PORT=3001)
+	@mkdir -p "$$DAGSTER_HOME" && { test -e "$$DAGSTER_HOME/dagster.yaml" || cp attribution_assets/dagster.yaml "$$DAGSTER_HOME"; }
+	VIRTUAL_ENV="$(CURDIR)/$(VENV)" PATH="$(CURDIR)/$(BIN):$$PATH" dg dev --port $(PORT)
 
 test: $(VENV)/installed ## every test; what is long by nature in a short form
 	$(BIN)/pytest -n 4 --dist loadgroup
@@ -55,7 +56,14 @@ bench-small: $(VENV)/installed .venv-bench/installed ## the same on 100,000 sess
 	.venv-bench/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-$(VENV)/installed: pyproject.toml constraints.txt
+INSTALL = $(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --editable
+
+$(VENV)/running: pyproject.toml constraints.txt ## what run and dev need
+	@echo "Installing into $(VENV), once. This takes about a minute."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) '.[duckdb,ui]'
+	@touch $@
+
+$(VENV)/installed: $(VENV)/running ## what tests, linters and the documentation need as well
+	$(INSTALL) '.[dev]'
 	@touch $@

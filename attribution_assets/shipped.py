@@ -1,4 +1,4 @@
-"""The files that come with the package: sql/ and dagster.yaml, inside the installed package or beside it in a checkout."""
+"""The files that come with the package: sql/, inside the installed package or beside it in a checkout, and dagster.yaml."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def sql_folder() -> Path:
 
 
 def shipped(name: str) -> Path:
-    """A file or folder of the project's top level."""
+    """A file or folder inside the package or, in a checkout, beside it."""
     package = Path(__file__).parent
     installed = package / name
     return installed if installed.exists() else package.parent / name

@@ -106,9 +106,9 @@ class LiveDagster:
         project, self._home, self._log = folder / "project", folder / "dagster_home", folder / "dg_dev.log"
         for path in (project, self._home):
             path.mkdir(parents=True)
-        for name in ("attribution_assets", "sql", "dagster.yaml", "pyproject.toml"):
+        for name in ("attribution_assets", "sql", "pyproject.toml"):
             (project / name).symlink_to(PROJECT / name)
-        shutil.copy(PROJECT / "dagster.yaml", self._home)
+        shutil.copy(PROJECT / "attribution_assets" / "dagster.yaml", self._home)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = str(free.getsockname()[1])
         self.url = f"http://127.0.0.1:{port}"

@@ -87,7 +87,6 @@ class Copy:
         self.folder = folder
         for name in ("attribution_assets", "sql"):
             shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(PROJECT / "dagster.yaml", folder)
         self.touched = extend(folder)
 
     @cached_property

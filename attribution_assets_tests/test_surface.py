@@ -60,7 +60,7 @@ def test_jobs_sensors_schedule_and_resources_keep_their_names() -> None:
 
 
 def test_a_dagster_yaml_made_before_finds_its_event_log() -> None:
-    storage = yaml.safe_load((PROJECT / "dagster.yaml").read_text())["event_log_storage"]
+    storage = yaml.safe_load((PROJECT / "attribution_assets" / "dagster.yaml").read_text())["event_log_storage"]
 
     assert hasattr(importlib.import_module(storage["module"]), storage["class"])
 

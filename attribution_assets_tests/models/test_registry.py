@@ -66,7 +66,6 @@ def extended(tmp_path: Path) -> Path:
     """A copy of the package whose heuristics.py has one more rule; nothing else differs."""
     for folder in ("attribution_assets", "sql"):
         shutil.copytree(PROJECT / folder, tmp_path / "extended" / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(PROJECT / "dagster.yaml", tmp_path / "extended")
     with (tmp_path / "extended" / "attribution_assets" / "models" / "heuristics.py").open("a") as file:
         file.write(SECOND_TOUCH)
     return tmp_path / "extended"
