@@ -18,10 +18,12 @@ from filelock import FileLock
 
 import attribution_assets
 from attribution_assets.definitions import build_defs
+from attribution_assets.ihc import attribute
+from attribution_assets.ihc.answers import read_answers
 from attribution_assets.models import MODELS
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, schema
-from attribution_assets_tests.ihc.answers import fill_ledger, write_file
+from attribution_assets_tests.ihc.answers import fill_ledger
 from attribution_assets_tests.support import PROJECT
 
 IN_README = [
@@ -35,6 +37,7 @@ IN_README = [
 """The assets that a newcomer meets; docs/assets.md lists all of them."""
 
 README, DOCS = PROJECT / "README.md", PROJECT / "docs"
+EXAMPLE = DOCS / "answers_of_the_embedded_model.csv"
 DOCUMENTS = [README, PROJECT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
 
 
@@ -99,7 +102,7 @@ def set_up(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
         if not printed.exists():
             shared.mkdir()
             fill_ledger(shared / "data" / "ihc_ledger.db", 400)  # what the reader has paid for
-            write_file(shared / "answers.csv", 400)  # what the reader has recorded
+            shutil.copy(EXAMPLE, shared / "answers.csv")  # what the reader has copied
             printed.write_text(run(SETUP, shared))
     shutil.copytree(shared, tmp_path, dirs_exist_ok=True)
     return printed.read_text()
@@ -125,6 +128,27 @@ def test_every_command_and_program_runs_as_printed(document: Path, tmp_path: Pat
         elif language == "text" and output:
             assert output.endswith(content)
             output = ""
+    made = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert made - ignored_by_git(made) == set()
+
+
+def ignored_by_git(names: set[str]) -> set[str]:
+    """Those that Git would not show as untracked if they lay in the checkout."""
+    files = "\n".join(names)
+    asked = subprocess.run(
+        ["git", "check-ignore", "--no-index", "--stdin"], cwd=PROJECT, input=files, capture_output=True, text=True, check=False
+    )
+    return set(asked.stdout.splitlines())
+
+
+def test_the_answers_to_try_are_those_of_the_embedded_model() -> None:
+    answers = read_answers(EXAMPLE)
+    computed = attribute(answers.rename(columns={"conversion_id": "conv_id"}), parameters="challenge")
+
+    assert len(answers) > 1_000
+    both = answers.merge(computed, left_on="session_id", right_on="session_id", suffixes=("", "_now"), validate="1:1")
+    for output in ("initializer", "holder", "closer", "ihc"):
+        assert (both[output] - both[f"{output}_now"]).abs().max() <= 0.5e-4 + 1e-9
 
 
 def test_the_picture_of_the_report_shows_what_the_command_prints(set_up: str) -> None:
