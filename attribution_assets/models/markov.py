@@ -14,6 +14,10 @@ START = 0
 """The state of a journey that has no session yet: first in the order of states."""
 
 
+FEW_CHANNELS = 50
+"""Up to so many channels, each is solved alone, as every stored value was: the same journeys give the same bits."""
+
+
 class Chain(NamedTuple):
     """An absorbing Markov chain over the states that occur, START the first.
 
@@ -49,11 +53,38 @@ def markov(journeys: Journeys, converted: Bools, *, order: int = 1, non_converti
     chain = _chain(journeys, converted, order)
     latest = chain.states % (len(journeys.labels) + 1)
     occurring = np.flatnonzero(np.bincount(journeys.channel))
-    effects[occurring] = _removal_effects(chain, [np.flatnonzero(latest == channel + 1) for channel in occurring])
+    removed = [np.flatnonzero(latest == channel + 1) for channel in occurring]
+    effects[occurring] = (
+        _effects_one_by_one(chain, removed) if len(removed) <= FEW_CHANNELS else _effects_at_once(chain, removed)
+    )
     return effects.clip(0, 1)
 
 
-def _removal_effects(chain: Chain, removed: Sequence[Ints]) -> list[float]:
+def _effects_one_by_one(chain: Chain, removed: Sequence[Ints]) -> list[float]:
+    """As `_effects_at_once`, to within rounding, from a system for each group: what conversions are left without it."""
+    whole = _conversion_probability(chain, np.ones(len(chain.states), dtype=bool))
+    effects = []
+    for group in removed:
+        left = np.ones(len(chain.states), dtype=bool)
+        left[group] = False
+        effects.append(1 - _conversion_probability(chain, left) / whole)
+    return effects
+
+
+def _conversion_probability(chain: Chain, left: Bools) -> float:
+    """The probability from START if only the states in `left` are left: a walk that reaches another state does not convert."""
+    from scipy.sparse import csc_array, eye_array
+    from scipy.sparse.linalg import spsolve
+
+    stays = left[chain.source] & left[chain.target]
+    number = np.cumsum(left) - 1
+    at = number[chain.source[stays]], number[chain.target[stays]]
+    size = int(np.count_nonzero(left))
+    moves = csc_array((chain.probability[stays], at), shape=(size, size))
+    return float(np.atleast_1d(spsolve(eye_array(size, format="csc") - moves, chain.converts[left]))[START])
+
+
+def _effects_at_once(chain: Chain, removed: Sequence[Ints]) -> list[float]:
     """For each group of states, the share of the conversions from START whose walk comes to one of them.
 
     A state that has a channel at an earlier place is reached only through a state in which that channel is the latest, so the
