@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 from click.testing import CliRunner
 
@@ -104,11 +103,18 @@ def test_each_reason_is_told_once(computed: Automated) -> None:
 def test_a_report_is_final_when_the_last_day_of_its_lookback_is_over(automated: Automated) -> None:
     today = datetime.now(UTC).date()
     automated.choices["end_date"] = None
+    automated.report(str(today - timedelta(days=4)), str(today - timedelta(days=3)))
 
     older, newer = states(automated, str(today - timedelta(days=4)), str(today - timedelta(days=3)))
 
     assert (older["final_on"], older["final"]) == (str(today - timedelta(days=1)), True)
     assert (newer["final_on"], newer["final"]) == (str(today), False)
+
+
+def test_a_day_without_a_report_is_never_final(computed: Automated) -> None:
+    *_, tenth, eleventh = states(computed, end="2023-09-11")
+
+    assert (tenth["final"], eleventh["final"]) == (True, False)
 
 
 def test_the_last_run_of_a_day_is_shown_with_what_became_of_it(computed: Automated) -> None:
@@ -140,11 +146,9 @@ def commanded(computed: Automated, monkeypatch: pytest.MonkeyPatch) -> Automated
         "ATTRIBUTION_LOOKBACK_DAYS": 3,
         "ATTRIBUTION_START_DATE": "2023-09-01",
         "ATTRIBUTION_END_DATE": "2023-09-20",
-        "DAGSTER_HOME": computed.shop.database.parent / "home",
     }.items():
         monkeypatch.setenv(name, str(value))
-    with dg.DagsterInstance.local_temp(str(computed.settings.dagster_home)):
-        return computed
+    return computed
 
 
 def test_the_command_prints_a_line_for_days_that_are_alike(commanded: Automated) -> None:
@@ -153,6 +157,13 @@ def test_the_command_prints_a_line_for_days_that_are_alike(commanded: Automated)
     assert printed.exit_code == 0, printed.output
     assert "2023-09-05 to 2023-09-07  missing" in printed.output
     assert printed.output.rstrip().count("2023-09-0") == 2
+
+
+def test_where_no_day_has_results_the_command_says_what_to_run_and_calls_none_final(commanded: Automated) -> None:
+    printed = CliRunner().invoke(main, ["status"])
+
+    assert "None of these days has results. `attribution run` computes them." in printed.output
+    assert "final" not in printed.output
 
 
 def test_a_range_in_which_no_day_can_run_is_answered_by_the_days_that_can(commanded: Automated) -> None:

@@ -59,12 +59,14 @@ def print_states(states: list[dict[str, Any]]) -> None:
             table_named(asset).heading: [state["assets"][asset]["state"] for _, state in ranges]
             for asset in states[0]["assets"]
         },
-        "provisional": ["final" if state["final"] else f"until {state['final_on']}" for _, state in ranges],
+        "provisional": [_provisional(state) for _, state in ranges],
         "last run": [last_run(state["last_run"]) for _, state in ranges],
     }
     print_table("", [Column(heading, cells, is_text=True) for heading, cells in columns.items()])
     for reason in reasons(states):
         click.echo(reason)
+    if all(asset["state"] == "missing" for state in states for asset in state["assets"].values()):
+        click.echo("None of these days has results. `attribution run` computes them.")
     _print_told(states[0]["checks"])
 
 
@@ -72,6 +74,13 @@ def _print_told(checks: Sequence[dict[str, Any]]) -> None:
     """A line for what each check found."""
     for told in checks:
         click.echo(f"{told['check']}, {told['result']}: {told['sentence']}")
+
+
+def _provisional(state: dict[str, Any]) -> str:
+    if state["final"]:
+        return "final"
+    is_there = any(asset["state"] != "missing" for asset in state["assets"].values())
+    return f"until {state['final_on']}" if is_there else ""
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

@@ -11,7 +11,8 @@ import dagster as dg
 from attribution_assets.analysis.checking import check_sources
 from attribution_assets.analysis.late_data import search
 from attribution_assets.catalog.span import first_day, last_day, today
-from attribution_assets.catalog.tables import inputs, tables
+from attribution_assets.catalog.table import DailyTable
+from attribution_assets.catalog.tables import inputs, kind_of, tables
 from attribution_assets.errors import NotFoundError
 from attribution_assets.orchestration.history import compared_events, due_days, materialized, refused, tagged_days
 from attribution_assets.settings import Settings
@@ -26,9 +27,9 @@ def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | No
     """The days from `start` to `end`, both included (unset: all days that can run), ready for JSON.
 
     For each day: under `assets`, each asset's `state` (`missing`, `fresh` or `stale`) and `because`, why it is stale;
-    `final_on`, the last day whose conversions can change its report, and `final`, whether that day is over; `last_run`, the
-    day's newest run; `checks`, the same for all: what the checks of the sources find on these days that does not hold, or not
-    yet.
+    `final_on`, the last day whose conversions can change its report, and `final`, whether there is a report and that day is
+    over; `last_run`, the day's newest run; `checks`, the same for all: what the checks of the sources find on these days that
+    does not hold, or not yet.
 
     Raises NotFoundError if none of the days can run.
     """
@@ -39,17 +40,23 @@ def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | No
     states = _states(settings, instance, days)
     runs = _last_runs(instance, days)
     found = [finding.told() for finding in check_sources(settings, days) if finding.state != "passed"]
+    reports = [states[table.name][0] for table in tables(settings) if _has_credit(table)]
     return [
         {
             "day": day,
             "assets": {asset: _state(materialized_days, stale, day) for asset, (materialized_days, stale) in states.items()},
             "final_on": shift(day, settings.lookback_days),
-            "final": shift(day, settings.lookback_days) < today(),
+            "final": shift(day, settings.lookback_days) < today() and all(day in report for report in reports),
             "last_run": runs.get(day),
             "checks": found,
         }
         for day in days
     ]
+
+
+def _has_credit(table: DailyTable) -> bool:
+    """Whether conversions of later days change the table."""
+    return table.day_of == "session" and any(kind_of(name) == "conversion" for name in table.follows)
 
 
 def _state(materialized_days: Mapping[str, int], stale: Mapping[str, str], day: str) -> dict[str, str | None]:
