@@ -4,7 +4,6 @@ PYTHON ?= python3
 PORT ?= 3000
 VENV := .venv
 BIN := $(VENV)/bin
-export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 
 .PHONY: run dev test test-long lint types docs docs-check picture bench bench-small
 
@@ -16,8 +15,8 @@ run: $(VENV)/running ## attribute a sample database (or yours: make run ATTRIBUT
 	$(BIN)/attribution run
 
 dev: $(VENV)/running ## the Dagster UI on the same database, at http://127.0.0.1:3000 (another port: make dev PORT=3001)
-	@mkdir -p "$$DAGSTER_HOME" && { test -e "$$DAGSTER_HOME/dagster.yaml" || cp attribution_assets/dagster.yaml "$$DAGSTER_HOME"; }
-	VIRTUAL_ENV="$(CURDIR)/$(VENV)" PATH="$(CURDIR)/$(BIN):$$PATH" dg dev --port $(PORT)
+	@home=$$($(BIN)/attribution home) && \
+	    DAGSTER_HOME="$$home" VIRTUAL_ENV="$(CURDIR)/$(VENV)" PATH="$(abspath $(BIN)):$$PATH" dg dev --port $(PORT)
 
 test: $(VENV)/installed ## every test; what is long by nature in a short form
 	$(BIN)/pytest -n 4 --dist loadgroup

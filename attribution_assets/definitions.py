@@ -14,6 +14,7 @@ from attribution_assets.assets.daily import daily_assets
 from attribution_assets.orchestration.automation import automation_sensor, late_data_sensor
 from attribution_assets.orchestration.checks import result_checks
 from attribution_assets.orchestration.daily import source_assets
+from attribution_assets.orchestration.home import find_home
 from attribution_assets.orchestration.io_managers import CSVFilesIOManager, SQLiteIOManager
 from attribution_assets.orchestration.jobs import asset_jobs, daily_schedule
 from attribution_assets.orchestration.resources import EmbeddedIHCResource, IHCApiResource, IHCResource
@@ -94,5 +95,10 @@ def build_defs(
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """The graph for the settings of the environment, built when it is asked for: importing this module reads none of them."""
-    return build_defs()
+    """The graph for the settings of the environment, built when it is asked for: importing this module reads none of them.
+
+    Raises AttributionError where DAGSTER_HOME is set to the home of another database.
+    """
+    settings = read_settings()
+    find_home(settings)
+    return build_defs(settings)

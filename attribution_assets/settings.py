@@ -246,10 +246,13 @@ class Settings(BaseSettings):
             "begins with `=`, `+`, `-`, `@`, a tab or a carriage return."
         ),
     )
-    dagster_home: FolderOrFile = Field(
-        Path(".dagster_home"),
+    dagster_home: FolderOrFile | None = Field(
+        None,
         validation_alias="DAGSTER_HOME",
-        description="Folder where Dagster keeps its run history. It is created if it does not exist.",
+        description=(
+            "Folder where Dagster keeps the history of the database. It is created if it does not exist. If unset, each "
+            "database has a folder of its own in `.dagster_home`."
+        ),
     )
 
     @classmethod

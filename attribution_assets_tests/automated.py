@@ -24,7 +24,6 @@ class Automated:
             "lookback_days": 3,
             "start_date": "2023-09-01",
             "end_date": "2023-09-20",
-            "dagster_home": shop.database.parent,
         }
         self.cursor = cursor
 

@@ -102,7 +102,7 @@ def test_what_comes_after_a_report_within_one_tick_is_not_lost(computed: Automat
 def test_a_tick_between_the_runs_of_the_command_requests_nothing(automated: Automated) -> None:
     automated.attribute("2023-09-08")
 
-    with command_lock(automated.settings.dagster_home):
+    with command_lock(automated.instance):
         assert automated.conditions_request() == {}
 
 
@@ -491,7 +491,7 @@ def test_late_data_waits_for_the_runs_at_work(computed: Automated) -> None:
 def test_late_data_waits_for_the_command(computed: Automated) -> None:
     computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
 
-    with command_lock(computed.settings.dagster_home):
+    with command_lock(computed.instance):
         assert "is in progress" in computed.late_data_skips()
 
     assert computed.late_data_requests() == {"sum_costs": ["2023-09-05"]}
@@ -515,8 +515,7 @@ def test_what_a_killed_command_left_under_way_does_not_hold_late_data_back(compu
 
 def test_no_command_begins_while_what_killed_ones_left_is_ended(computed: Automated, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[bool] = []
-    home = computed.settings.dagster_home
-    monkeypatch.setattr(automation, "end_killed_commands", lambda _instance: held.append(is_command_at_work(home)))
+    monkeypatch.setattr(automation, "end_killed_commands", lambda instance: held.append(is_command_at_work(instance)))
 
     computed.late_data()
 

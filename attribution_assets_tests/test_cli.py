@@ -143,7 +143,7 @@ def test_without_options_the_environment_and_then_the_default_paths_are_used(
 
     assert result.exit_code == 0
     assert (tmp_path / "data" / "exports" / "channel_reporting.csv").exists()
-    assert (tmp_path / ".dagster_home" / "dagster.yaml").read_text() == (
+    assert (tmp_path / ".dagster_home" / "shop" / "dagster.yaml").read_text() == (
         PROJECT / "attribution_assets" / "dagster.yaml"
     ).read_text()
 

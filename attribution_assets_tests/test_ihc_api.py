@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from attribution_assets.catalog.table import ATTRIBUTE
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs, build_resources
+from attribution_assets.orchestration.instance import dagster_instance
 from attribution_assets.orchestration.resources import EmbeddedIHCResource, IHCApiResource
 from attribution_assets.settings import Settings
 from attribution_assets_tests.command import Command
@@ -225,7 +226,7 @@ def test_a_gap_that_was_filled_is_said_on_the_terminal_and_in_the_log_of_the_run
 
     assert result.exit_code == 0
     assert "The embedded model fills the gap." in " ".join(result.stderr.split())
-    with dg.DagsterInstance.from_config(str(tmp_path / ".dagster_home")) as history:
+    with dagster_instance(tmp_path / ".dagster_home" / twenty.database.stem) as history:
         [attributed] = history.get_run_ids(dg.RunsFilter(job_name=ATTRIBUTE.name))
         said = [entry.user_message for entry in history.all_logs(attributed)]
     assert any(text.startswith("1 conversions have no answer") and "The embedded model fills the gap." in text for text in said)

@@ -138,7 +138,7 @@ def test_the_defaults(tmp_path: Path) -> None:
         "last_sessions": None,
         "seed": 0,
         "csv_escape": True,
-        "dagster_home": tmp_path / ".dagster_home",
+        "dagster_home": None,
     }
 
 

@@ -26,7 +26,7 @@ NAMES = {
     "attribution_assets.event_log": ("KeptOpenEventLogStorage",),
 }
 COMMANDS = {
-    *("run", "sample-data", "status", "check", "compare", "paths", "explain"),
+    *("run", "sample-data", "status", "check", "compare", "paths", "explain", "home"),
     *("ihc estimate", "ihc compare", "ihc calibrate"),
 }
 JOBS = {"attribute_conversions", "sum_costs", "report_channels"}

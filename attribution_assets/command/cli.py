@@ -48,7 +48,9 @@ def run(database: Path | None, start: str | None, end: str | None, exports: Path
         from attribution_assets.analysis.plan import plan_run
         from attribution_assets.analysis.report import summary
         from attribution_assets.command.run import execute_plan
+        from attribution_assets.orchestration.home import find_home
 
+        find_home(settings)
         plan = plan_run(settings, start, end)
         click.echo(f"Attributing conversions of {plan.conversion_days}; rebuilding reports of {plan.report_days}.", err=True)
         for note in plan.notes:
@@ -92,10 +94,10 @@ def status(database: Path | None, start: str | None, end: str | None, strict: bo
     """Show for each day whether its results exist and are up to date, when they are final, and the last run."""
     with plain_errors():
         settings = settings_with(database=database)
-        from attribution_assets.orchestration.instance import dagster_instance
+        from attribution_assets.orchestration.home import history
         from attribution_assets.orchestration.status import day_states
 
-        with dagster_instance(settings.dagster_home) as instance:
+        with history(settings) as instance:
             states = day_states(settings, instance, start, end)
     print_json(states) if as_json else print_states(states)
     is_stale = any(asset["state"] == "stale" for state in states for asset in state["assets"].values())
@@ -205,6 +207,18 @@ def explain(database: Path | None, day: str | None, channel: str | None, convers
             print_journey(explanation.shown)
         if explanation.doubt:
             raise AttributionError(explanation.doubt)
+
+
+@main.command("home")
+@DATABASE
+def home(database: Path | None) -> None:
+    """Print the folder that holds the history of the database, and make it if there is none yet."""
+    with plain_errors():
+        settings = settings_with(database=database)
+        from attribution_assets.orchestration.home import make_home
+
+        folder = make_home(settings)
+    click.echo(str(folder))
 
 
 main.add_command(ihc)

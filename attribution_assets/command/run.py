@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -19,6 +18,7 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.automation import command_lock
 from attribution_assets.orchestration.checks import told_by
 from attribution_assets.orchestration.history import COMMAND_TAG, end_killed_commands, range_tags, writing_runs
+from attribution_assets.orchestration.home import make_home
 from attribution_assets.orchestration.instance import dagster_instance
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse.csv_files import CSVFiles
@@ -38,7 +38,7 @@ def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> list[dict
     evaluations: list[dg.AssetCheckEvaluation] = []
     CSVFiles(settings.exports, "channel_reporting").prepare()
     defs = build_defs(settings, loggers={"progress": _event_logger(on_event)})
-    with dagster_instance(settings.dagster_home) as instance, _alone(settings.dagster_home, instance):
+    with dagster_instance(make_home(settings)) as instance, _alone(instance):
         for job, days in zip(JOBS, (plan.conversion_days, plan.cost_days, plan.report_days), strict=True):
             _wait_for_other_runs(instance)
             try:
@@ -54,13 +54,13 @@ def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> list[dict
 
 
 @contextmanager
-def _alone(home: Path, instance: dg.DagsterInstance) -> Iterator[None]:
+def _alone(instance: dg.DagsterInstance) -> Iterator[None]:
     """Holds the command's lock, so that automation leaves the reports to this run. Ends the runs of a killed command first."""
-    lock = command_lock(home)
+    lock = command_lock(instance)
     try:
         lock.acquire(timeout=1)  # the sensor for late data holds it for a moment
     except Timeout:
-        logger.info("Another `attribution run` is using %s. Waiting for it to finish.", home)
+        logger.info("Another `attribution run` is using %s. Waiting for it to finish.", instance.root_directory)
         lock.acquire()
     try:
         end_killed_commands(instance)

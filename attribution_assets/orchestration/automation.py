@@ -26,9 +26,10 @@ from attribution_assets.orchestration.history import (
     range_tags,
     refused,
 )
+from attribution_assets.orchestration.home import check_history
 from attribution_assets.orchestration.jobs import AssetJobs
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days
+from attribution_assets.warehouse import Days, SQLiteWarehouse
 from attribution_assets.warehouse.days import shift, unbroken_ranges
 
 SECONDS_OF_A_TICK = 30
@@ -70,11 +71,7 @@ class InputIsNewer(dg.AutomationCondition[dg.AssetKey]):
 
 
 class CommandAtWork(dg.AutomationCondition[dg.AssetKey]):
-    """True while an `attribution run` uses this DAGSTER_HOME, because it rebuilds the reports of its days itself."""
-
-    def __init__(self, dagster_home: Path) -> None:
-        """The folder with the command's lock."""
-        self.dagster_home = dagster_home
+    """True while an `attribution run` uses this history, because it rebuilds the reports of its days itself."""
 
     @property
     def description(self) -> str:
@@ -83,21 +80,43 @@ class CommandAtWork(dg.AutomationCondition[dg.AssetKey]):
 
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
         """All candidates, or none."""
-        subset = context.candidate_subset if is_command_at_work(self.dagster_home) else context.get_empty_subset()
-        return dg.AutomationResult(context, subset)
+        return _all_or_none(context, is_command_at_work(context.asset_graph_view.instance))
 
 
-def command_lock(dagster_home: Path) -> FileLock:
+class HistoryOfAnother(dg.AutomationCondition[dg.AssetKey]):
+    """True where the history is that of another database: its events say nothing about the days of this one."""
+
+    def __init__(self, database: Path) -> None:
+        """The file whose days they are."""
+        self.database = database
+
+    @property
+    def description(self) -> str:
+        """What the UI shows beside the condition."""
+        return "the history is that of another database"
+
+    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
+        """All candidates, or none."""
+        try:
+            check_history(context.asset_graph_view.instance, SQLiteWarehouse(self.database))
+        except AttributionError:
+            return _all_or_none(context, True)
+        return _all_or_none(context, False)
+
+
+def _all_or_none(context: dg.AutomationContext[dg.AssetKey], is_true: bool) -> dg.AutomationResult[dg.AssetKey]:
+    return dg.AutomationResult(context, context.candidate_subset if is_true else context.get_empty_subset())
+
+
+def command_lock(instance: dg.DagsterInstance) -> FileLock:
     """The lock that an `attribution run` holds during its Dagster runs. The system frees it if the command is killed."""
-    return FileLock(dagster_home / ".attribution_run.lock")
+    return FileLock(Path(instance.root_directory) / ".attribution_run.lock")
 
 
-def is_command_at_work(dagster_home: Path) -> bool:
+def is_command_at_work(instance: dg.DagsterInstance) -> bool:
     """Whether an `attribution run` holds the lock."""
-    if not dagster_home.is_dir():
-        return False
     try:
-        with command_lock(dagster_home).acquire(timeout=0):
+        with command_lock(instance).acquire(timeout=0):
             return False
     except Timeout:
         return True
@@ -117,7 +136,8 @@ def automation_condition(settings: Settings, table: DailyTable) -> dg.Automation
             | dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested())
         )
         & ~in_progress
-        & ~CommandAtWork(settings.dagster_home)
+        & ~CommandAtWork()
+        & ~HistoryOfAnother(settings.database)
     )
     if table.is_kept:
         return (restated & dg.AutomationCondition.missing()).with_label("computed once")
@@ -159,8 +179,11 @@ def late_data_sensor(settings: Settings, jobs: AssetJobs) -> dg.SensorDefinition
 
         instance = context.instance
         try:
-            with command_lock(settings.dagster_home).acquire(timeout=0):
+            check_history(instance, settings.warehouse)
+            with command_lock(instance).acquire(timeout=0):
                 end_killed_commands(instance)
+        except AttributionError as error:
+            return skip(str(error))
         except Timeout:
             return skip("An `attribution run` is in progress. The search starts when it has finished.")
         if is_anything_at_work(instance):

@@ -18,19 +18,40 @@ from attribution_assets.shipped import shipped
 def dagster_instance(home: Path) -> Iterator[dg.DagsterInstance]:
     """Dagster's history in this folder. A new folder is created, with the settings that come with the package.
 
-    Under a lock: if two runs start at once, Dagster would create its tables twice.
+    Until the end of the block, DAGSTER_HOME is this folder. The instance is made under a lock: if two runs start at once,
+    Dagster would create its tables twice.
     """
+    with _environment("DAGSTER_HOME", str(home)), _open(home) as instance:
+        yield instance
+
+
+def add_config(home: Path) -> None:
+    """Copies the settings that come with the package into a folder that has none."""
+    config = home / "dagster.yaml"
+    if not config.exists():
+        config.write_text(shipped("dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def _open(home: Path) -> dg.DagsterInstance:
     try:
         home.mkdir(parents=True, exist_ok=True)
         with FileLock(home / ".lock"):
-            config = home / "dagster.yaml"
-            if not config.exists():
-                config.write_text(shipped("dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-            os.environ["DAGSTER_HOME"] = str(home)
-            instance = dg.DagsterInstance.get()
+            add_config(home)
+            return dg.DagsterInstance.get()
     except OSError as error:
         raise AttributionError(
             f"DAGSTER_HOME {home} cannot be written: {error.strerror}. Point it to another folder."
         ) from error
-    with instance:
-        yield instance
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

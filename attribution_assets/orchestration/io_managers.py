@@ -11,6 +11,7 @@ import dagster as dg
 
 from attribution_assets.catalog.tables import TABLES
 from attribution_assets.errors import AttributionError
+from attribution_assets.orchestration.home import claim_history
 from attribution_assets.warehouse import Days, Frames, Query, SQLiteWarehouse, Table, schema
 from attribution_assets.warehouse.csv_files import CSVFiles
 from attribution_assets.warehouse.duckdb.compute import Compute
@@ -52,6 +53,11 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
     def warehouse(self) -> SQLiteWarehouse:
         """The database."""
         return SQLiteWarehouse(Path(self.database), compute=self.compute)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Stops the run at once if its history is that of another database, and otherwise notes that it is this one's."""
+        if context.instance:
+            claim_history(context.instance, self.warehouse)
 
     def handle_output(
         self, context: dg.OutputContext, obj: Query | pd.DataFrame | Iterator[pd.DataFrame] | Frames | RowsWithMetadata

@@ -105,7 +105,7 @@ def test_an_id_in_braces_is_shown_as_it_is(sound: Shop) -> None:
 
 
 def test_a_check_of_a_table_that_is_not_made_yet_says_to_make_it(shop: Shop) -> None:
-    with refused(f"{shop.database} has no table customer_journeys yet", "Materialize customer_journeys first"):
+    with refused(f"{shop.database} has no table customer_journeys yet", "or materialize customer_journeys first"):
         find(shop, "customer_journeys", "conversions_stand_once")
 
 

@@ -188,13 +188,13 @@ def test_column_names_of_a_source_may_be_in_capitals(shop: Shop) -> None:
 
 def test_a_table_that_is_not_made_yet_cannot_be_read(shop: Shop) -> None:
     with refused(
-        f"{shop.database} has no table customer_journeys yet", "Materialize customer_journeys first", kind=NotReadyError
+        f"{shop.database} has no table customer_journeys yet", "or materialize customer_journeys first", kind=NotReadyError
     ):
         shop.warehouse.read(JOURNEYS)
 
 
 def test_a_query_over_a_table_that_is_not_made_yet_says_to_make_it(shop: Shop) -> None:
-    with refused(str(shop.database), "channel_reporting", "Materialize channel_reporting first", kind=NotReadyError):
+    with refused(str(shop.database), "channel_reporting", "or materialize channel_reporting first", kind=NotReadyError):
         shop.warehouse.fetch(Query("channel_reporting_csv"))
 
 

@@ -106,7 +106,7 @@ class SQLiteWarehouse:
         return AttributionError(f"{self.path}: {text}.")
 
     def _not_made(self, table: str) -> NotReadyError:
-        return NotReadyError(f"{self.path} has no table {table} yet. Materialize {table} first.")
+        return NotReadyError(f"{self.path} has no table {table} yet. Run `attribution run`, or materialize {table} first.")
 
     # -- schema -------------------------------------------------------------------------------------------------------
 
@@ -163,6 +163,14 @@ class SQLiteWarehouse:
                 f"SELECT (SELECT min({day_column}) FROM {table}), (SELECT max({day_column}) FROM {table})"
             )
             return Days(first, last) if first else None
+
+    def rows_by_day(self, table: str, day_column: str, days: Days) -> dict[str, int]:
+        """How many rows the table has of each of the days that has some; none where it does not exist."""
+        with self.connect() as connection:
+            if day_column not in columns_of(connection, table):
+                return {}
+            counted = f"SELECT {day_column}, count(*) FROM {table} WHERE {day_column} BETWEEN ? AND ? GROUP BY {day_column}"
+            return dict(connection.execute(counted, (days.first, days.last)).fetchall())
 
     def first_date(self, table: str, day_column: str) -> str | None:
         """The earliest real date since 1970 in a source, whose rows may hold any text; None where there is none, or no table.
