@@ -147,7 +147,7 @@ def _values_of_last_day(settings: Settings, rules: ModelRules, days: Days, lookb
     """The values of the last day, learned with this lookback, for every one of the days."""
     settings = settings.model_copy(update={"lookback_days": lookback})
     values = channel_values(settings, Days(days.last, days.last), rules=rules)
-    return pd.concat([values.assign(date=day) for day in days], ignore_index=True)
+    return pd.DataFrame({"date": [*days]}).merge(values.drop(columns="date"), how="cross")[list(values.columns)]
 
 
 def _ihc(settings: Settings, journeys: pd.DataFrame) -> pd.Series:
