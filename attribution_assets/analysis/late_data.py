@@ -97,12 +97,16 @@ def remember(warehouse: SQLiteWarehouse, days: Days, now: States) -> None:
 
 
 def changed(now: States, before: States) -> Changes:
-    """The days whose state has changed, and which of their parts changed."""
+    """The days whose state has changed, and which of their parts changed.
+
+    A day that no search has looked at and of which there is nothing, neither rows nor results, has not changed.
+    """
     differing = {
         day: {part for part, state in parts.items() if state != before[day].get(part, "")}
         if day in before
         else {*parts, UNKNOWN}
         for day, parts in now.items()
+        if day in before or any(parts.values())
     }
     return {day: parts for day, parts in differing.items() if parts}
 

@@ -9,7 +9,14 @@ from typing import Any
 from attribution_assets.analysis.checking import check_parameters, run_check
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS, NO_USER_IS_A_PLACEHOLDER
 from attribution_assets.catalog.checks import ROWS_HAVE_A_DAY
-from attribution_assets.catalog.span import computed_days, days_of, first_day, last_day
+from attribution_assets.catalog.span import (
+    computed_days,
+    days_of,
+    days_with_data,
+    first_day,
+    last_day,
+    stretches_without_data,
+)
 from attribution_assets.catalog.tables import query_of, tables
 from attribution_assets.errors import AttributionError, NotFoundError
 from attribution_assets.ihc import Redistribution
@@ -17,27 +24,42 @@ from attribution_assets.ihc.ledger import Account, Ledger
 from attribution_assets.ihc.service import Limits, estimate
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, schema
-from attribution_assets.warehouse.days import shift
+from attribution_assets.warehouse.days import shift, without
+
+MANY_DAYS = 1_000
+"""A run of more days than this is stopped if few of them have rows, unless it was told where to start."""
+
+FEW = 0.1
+"""The share of a plan's days that must have rows."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The conversion days to attribute, the days whose costs to sum, the report days they affect, and notes on odd rows."""
+    """The conversion days to attribute, the days whose costs to sum, the report days they affect, and notes on odd rows.
+
+    `left_out`: stretches of these days that have neither rows nor results, which nothing is computed for.
+    """
 
     conversion_days: Days
     cost_days: Days
     report_days: Days
+    left_out: tuple[Days, ...]
     notes: tuple[str, ...]
+
+    def ranges(self, days: Days) -> list[Days]:
+        """The days without what is left out, as unbroken ranges: a run for each."""
+        return without(days, self.left_out)
 
 
 def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
-    """The days of a run from `start` to `end`, both included; brings the database up to the schema.
+    """The days of a run from `start` to `end`, both included. Writes nothing.
 
     If unset, they are the first conversion and the last day with a session or conversion, extended to all days with results:
-    if a source row was deleted or moved, its results are removed too.
+    if a source row was deleted or moved, its results are removed too. Without `start`, long stretches without data are left
+    out.
 
-    Raises NotFoundError for days outside the partitions, and AttributionError for a database without conversions and for a
-    reversed range.
+    Raises NotFoundError for days outside the partitions, and AttributionError for a database without conversions, for a
+    reversed range, and without `start` for many days of which few have rows.
     """
     warehouse = settings.warehouse
     first, last = first_day(settings), last_day(settings)
@@ -50,7 +72,7 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
             f"The first conversion is on {first_conversion}, after the last day that can run, {last}. "
             "A day can run once it has ended, if it is within ATTRIBUTION_START_DATE and ATTRIBUTION_END_DATE."
         )
-    notes = warehouse.prepare()
+    notes = warehouse.notes_on_sources()
     attributed = computed_days(warehouse, settings, CUSTOMER_JOURNEYS)
     reported = days_of(warehouse, [table for table in tables(settings) if table.day_of == "session"])
 
@@ -74,7 +96,37 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
     reach = shift(start, -settings.lookback_days)
     first_report = min(reach, reported.first) if everything and reported else reach
     report_days = Days(max(first, first_report), end)
-    return Plan(days, report_days if everything else days, report_days, (*notes, *_notes(sources, first, last)))
+    notes += _notes(sources, first, last)
+    if not everything:
+        return Plan(days, days, report_days, (), tuple(notes))
+    with_data = days_with_data(settings, report_days)
+    left_out = stretches_without_data(settings, report_days, with_data)
+    _stop_if_sparse(settings, report_days, without(report_days, left_out), with_data)
+    notes += [f"{gap} ({len(gap):,} days) have no sessions, conversions or results and are left out." for gap in left_out]
+    return Plan(days, report_days, report_days, tuple(left_out), tuple(notes))
+
+
+def prepared_plan(settings: Settings, start: str | None, end: str | None) -> Plan:
+    """The plan of `plan_run`, and the database brought up to the schema. Where there is no plan, nothing is written."""
+    plan, before = plan_run(settings, start, end), settings.warehouse.meta()
+    settings.warehouse.prepare()
+    if settings.warehouse.meta() == before:
+        return plan
+    return plan_run(settings, start, end)  # an upgrade can show results that could not be read before
+
+
+def _stop_if_sparse(settings: Settings, report_days: Days, ranges: list[Days], with_data: set[str]) -> None:
+    """Raises AttributionError if nearly all of a great many days would be computed for nothing."""
+    planned = sum(map(len, ranges))
+    if planned <= MANY_DAYS or len(with_data) >= planned * FEW:
+        return
+    bounds = {"first_day": report_days.first, "last_day": report_days.last}
+    rows = [row["row"] for row in settings.warehouse.rows(Query("earliest_rows", bounds))]
+    raise AttributionError(
+        f"The run would compute {planned:,} days from {report_days.first} to {report_days.last}, but only "
+        f"{len(with_data):,} of them have rows. The earliest are {', '.join(rows)}. If their dates are wrong, correct them or "
+        "set ATTRIBUTION_START_DATE to a later day; if not, give --start."
+    )
 
 
 def _nothing_to_attribute(settings: Settings) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from attribution_assets.catalog.sources import SOURCES
@@ -11,9 +11,12 @@ from attribution_assets.catalog.tables import tables
 from attribution_assets.errors import AttributionError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, SQLiteWarehouse
-from attribution_assets.warehouse.days import shift
+from attribution_assets.warehouse.days import gaps, is_date, shift
 
 DAYS_WITHOUT_A_DATABASE = 90
+
+SHORTEST_STRETCH = 30
+"""Days without data belong to a stretch only if there are more of them than this, however short the lookback is."""
 
 
 def first_day(settings: Settings) -> str:
@@ -49,9 +52,25 @@ def days_of(warehouse: SQLiteWarehouse, entries: Iterable[DailyTable]) -> Days |
 
     Days that a table keeps, and files, do not count.
     """
-    stored = [(table.name, table.day_column) for table in entries if not (table.is_kept or table.csv_of)]
-    spans = [span for name, column in stored if (span := warehouse.span(name, column))]
+    spans = [span for table in _stored(entries) if (span := warehouse.span(table.name, table.day_column))]
     return Days(min(span.first for span in spans), max(span.last for span in spans)) if spans else None
+
+
+def _stored(entries: Iterable[DailyTable]) -> Iterator[DailyTable]:
+    return (table for table in entries if not (table.is_kept or table.csv_of))
+
+
+def days_with_data(settings: Settings, days: Days) -> set[str]:
+    """Those of the days that have a session, a conversion or a result."""
+    columns = {source.name: source.day_column for source in SOURCES if source.day_column}
+    columns |= {table.name: table.day_column for table in _stored(tables(settings))}
+    warehouse = settings.warehouse
+    return {day for name, column in columns.items() for day in warehouse.rows_by_day(name, column, days) if is_date(day)}
+
+
+def stretches_without_data(settings: Settings, days: Days, with_data: Iterable[str]) -> list[Days]:
+    """The stretches of more than a lookback of days without data: no conversion reaches over one. In order."""
+    return gaps(days, with_data, max(settings.lookback_days, SHORTEST_STRETCH))
 
 
 def computed_days(warehouse: SQLiteWarehouse, settings: Settings, table: DailyTable) -> Days | None:

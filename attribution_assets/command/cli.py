@@ -45,14 +45,15 @@ def run(database: Path | None, start: str | None, end: str | None, exports: Path
     """Attribute the conversions of a range of days and rebuild the reports they affect."""
     with plain_errors():
         settings = settings_with(database=database, exports=exports)
-        from attribution_assets.analysis.plan import plan_run
+        from attribution_assets.analysis.plan import prepared_plan
         from attribution_assets.analysis.report import summary
         from attribution_assets.command.run import execute_plan
         from attribution_assets.orchestration.home import find_home
 
         find_home(settings)
-        plan = plan_run(settings, start, end)
-        click.echo(f"Attributing conversions of {plan.conversion_days}; rebuilding reports of {plan.report_days}.", err=True)
+        plan = prepared_plan(settings, start, end)
+        attributed, rebuilt = (", ".join(map(str, plan.ranges(days))) for days in (plan.conversion_days, plan.report_days))
+        click.echo(f"Attributing conversions of {attributed}; rebuilding reports of {rebuilt}.", err=True)
         for note in plan.notes:
             click.echo(note, err=True)
         with progress() as on_event:

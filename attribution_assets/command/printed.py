@@ -46,7 +46,7 @@ def print_summary(result: dict[str, Any]) -> None:
 def print_states(states: list[dict[str, Any]]) -> None:
     """A line for each range of days in the same state, and why days are stale; of `orchestration.status.day_states`."""
     from attribution_assets.catalog.tables import table_named
-    from attribution_assets.orchestration.status import grouped, reasons
+    from attribution_assets.orchestration.status import grouped, has_results, reasons
 
     def last_run(run: dict[str, Any] | None) -> str:
         seconds = f" {run['seconds']:,.1f} s" if run and run["seconds"] is not None else ""
@@ -65,7 +65,7 @@ def print_states(states: list[dict[str, Any]]) -> None:
     print_table("", [Column(heading, cells, is_text=True) for heading, cells in columns.items()])
     for reason in reasons(states):
         click.echo(reason)
-    if all(asset["state"] == "missing" for state in states for asset in state["assets"].values()):
+    if not any(map(has_results, states)):
         click.echo("None of these days has results. `attribution run` computes them.")
     _print_told(states[0]["checks"])
 
@@ -77,10 +77,11 @@ def _print_told(checks: Sequence[dict[str, Any]]) -> None:
 
 
 def _provisional(state: dict[str, Any]) -> str:
+    from attribution_assets.orchestration.status import has_results
+
     if state["final"]:
         return "final"
-    is_there = any(asset["state"] != "missing" for asset in state["assets"].values())
-    return f"until {state['final_on']}" if is_there else ""
+    return f"until {state['final_on']}" if has_results(state) else ""
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

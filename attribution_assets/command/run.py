@@ -29,7 +29,7 @@ OnEvent = Callable[[dg.DagsterEvent], None]
 
 
 def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> list[dict[str, Any]]:
-    """Attributes the plan's conversions, sums its costs and rebuilds its reports, as three runs in Dagster's history.
+    """Attributes the plan's conversions, sums its costs and rebuilds its reports: three runs for each of its unbroken ranges.
 
     `on_event` sees every Dagster event as it happens. Returns what the checks found that does not hold, or not yet, as of
     `orchestration.checks.told_by`. Raises AttributionError if a run fails for a reason that the user can fix. A run starts only
@@ -39,7 +39,8 @@ def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> list[dict
     CSVFiles(settings.exports, "channel_reporting").prepare()
     defs = build_defs(settings, loggers={"progress": _event_logger(on_event)})
     with dagster_instance(make_home(settings)) as instance, _alone(instance):
-        for job, days in zip(JOBS, (plan.conversion_days, plan.cost_days, plan.report_days), strict=True):
+        days_of_jobs = zip(JOBS, (plan.conversion_days, plan.cost_days, plan.report_days), strict=True)
+        for job, days in ((job, days) for job, of_job in days_of_jobs for days in plan.ranges(of_job)):
             _wait_for_other_runs(instance)
             try:
                 result = defs.resolve_job_def(job.name).execute_in_process(

@@ -181,6 +181,8 @@ def progress() -> Iterator[Callable[[dg.DagsterEvent], None]]:
             step = event.step_key or ""
             data: Any = event.event_specific_data
             if event.is_step_start:
+                rows.pop(step, None)  # of the days of an earlier run
+                checks.pop(step, None)
                 tasks[step] = bars.add_task(step, total=None, rows="")
             elif event.is_step_materialization and data.materialization.asset_key.path[-1] == step:
                 rows[step] += data.materialization.metadata["dagster/partition_row_count"].value

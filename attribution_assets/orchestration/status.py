@@ -10,7 +10,7 @@ import dagster as dg
 
 from attribution_assets.analysis.checking import check_sources
 from attribution_assets.analysis.late_data import search
-from attribution_assets.catalog.span import first_day, last_day, today
+from attribution_assets.catalog.span import days_with_data, first_day, last_day, stretches_without_data, today
 from attribution_assets.catalog.table import DailyTable
 from attribution_assets.catalog.tables import inputs, kind_of, tables
 from attribution_assets.errors import NotFoundError
@@ -26,10 +26,10 @@ RUNS = 1_000
 def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | None, end: str | None) -> list[dict[str, Any]]:
     """The days from `start` to `end`, both included (unset: all days that can run), ready for JSON.
 
-    For each day: under `assets`, each asset's `state` (`missing`, `fresh` or `stale`) and `because`, why it is stale;
-    `final_on`, the last day whose conversions can change its report, and `final`, whether there is a report and that day is
-    over; `last_run`, the day's newest run; `checks`, the same for all: what the checks of the sources find on these days that
-    does not hold, or not yet.
+    For each day: under `assets`, each asset's `state` (`missing`, `no data`, `fresh` or `stale`) and `because`, why it is
+    stale; `final_on`, the last day whose conversions can change its report, and `final`, whether there is a report and that
+    day is over; `last_run`, the day's newest run; `checks`, the same for all: what the checks of the sources find on these days
+    that does not hold, or not yet. There is `no data` for a missing day of a stretch that runs leave out.
 
     Raises NotFoundError if none of the days can run.
     """
@@ -40,11 +40,18 @@ def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | No
     states = _states(settings, instance, days)
     runs = _last_runs(instance, days)
     found = [finding.told() for finding in check_sources(settings, days) if finding.state != "passed"]
+    partitions = Days(first, last)
+    no_data = {
+        day for stretch in stretches_without_data(settings, partitions, days_with_data(settings, partitions)) for day in stretch
+    }
     reports = [states[table.name][0] for table in tables(settings) if _has_credit(table)]
     return [
         {
             "day": day,
-            "assets": {asset: _state(materialized_days, stale, day) for asset, (materialized_days, stale) in states.items()},
+            "assets": {
+                asset: _state(materialized_days, stale, day, day in no_data)
+                for asset, (materialized_days, stale) in states.items()
+            },
             "final_on": shift(day, settings.lookback_days),
             "final": shift(day, settings.lookback_days) < today() and all(day in report for report in reports),
             "last_run": runs.get(day),
@@ -59,9 +66,11 @@ def _has_credit(table: DailyTable) -> bool:
     return table.day_of == "session" and any(kind_of(name) == "conversion" for name in table.follows)
 
 
-def _state(materialized_days: Mapping[str, int], stale: Mapping[str, str], day: str) -> dict[str, str | None]:
+def _state(
+    materialized_days: Mapping[str, int], stale: Mapping[str, str], day: str, is_without_data: bool
+) -> dict[str, str | None]:
     if day not in materialized_days:
-        return {"state": "missing", "because": None}
+        return {"state": "no data" if is_without_data else "missing", "because": None}
     return {"state": "stale" if day in stale else "fresh", "because": stale.get(day)}
 
 
@@ -108,6 +117,11 @@ def _last_runs(instance: dg.DagsterInstance, days: Days) -> dict[str, dict[str, 
         if len(runs) == len(wanted):
             break
     return runs
+
+
+def has_results(state: Mapping[str, Any]) -> bool:
+    """Whether an asset of the day was computed."""
+    return any(asset["state"] in {"fresh", "stale"} for asset in state["assets"].values())
 
 
 def grouped(states: list[dict[str, Any]]) -> list[tuple[Days, dict[str, Any]]]:

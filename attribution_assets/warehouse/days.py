@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Self
 
 from attribution_assets.errors import AttributionError
@@ -60,6 +61,23 @@ def is_date(text: str) -> bool:
 def shift(day: str, days: int) -> str:
     """The date `days` days later (earlier if negative), as ISO text."""
     return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+
+
+def gaps(days: Days, among: Iterable[str], longer_than: int) -> list[Days]:
+    """The stretches of the days with none of the dates `among` them, if they are longer than so many days; in order."""
+    edges = [shift(days.first, -1), *sorted(day for day in set(among) if days.first <= day <= days.last), shift(days.last, 1)]
+    between = ((shift(earlier, 1), shift(later, -1)) for earlier, later in pairwise(edges))
+    return [gap for first, last in between if first <= last and len(gap := Days(first, last)) > longer_than]
+
+
+def without(days: Days, left_out: Iterable[Days]) -> list[Days]:
+    """What remains of the days without these ranges, as unbroken ranges, in order."""
+    remaining, first = [], days.first
+    for gap in sorted(left_out, key=lambda gap: gap.first):
+        if first < gap.first <= days.last:
+            remaining.append(Days(first, shift(gap.first, -1)))
+        first = max(first, shift(gap.last, 1))
+    return [*remaining, *([Days(first, days.last)] if first <= days.last else [])]
 
 
 def unbroken_ranges(days: Iterable[str]) -> list[Days]:

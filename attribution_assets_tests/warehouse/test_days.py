@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import Days
-from attribution_assets.warehouse.days import is_date, shift
+from attribution_assets.warehouse.days import gaps, is_date, shift, without
 
 NO_DATES = ["", "2023-9-1", "20230901", "2023-W35-5", "2023-02-30", "2023-09-01 10:00:00", "01.09.2023", "yesterday"]
 
@@ -91,3 +91,31 @@ def test_a_day_is_shifted_both_ways_over_the_end_of_a_month() -> None:
     assert shift("2023-08-31", 1) == "2023-09-01"
     assert shift("2023-09-01", -1) == "2023-08-31"
     assert shift("2023-09-01", 0) == "2023-09-01"
+
+
+def test_a_gap_is_a_stretch_that_is_longer_than_asked_for() -> None:
+    days = Days("2023-09-01", "2023-09-10")
+
+    assert gaps(days, ["2023-09-04", "2023-09-08"], longer_than=2) == [
+        Days("2023-09-01", "2023-09-03"),
+        Days("2023-09-05", "2023-09-07"),
+    ]
+
+
+def test_days_among_which_there_is_nothing_are_one_gap() -> None:
+    assert gaps(Days("2023-09-01", "2023-09-10"), ["2023-08-31", "2023-09-11"], longer_than=2) == [
+        Days("2023-09-01", "2023-09-10")
+    ]
+
+
+def test_days_without_gaps_are_unbroken_ranges() -> None:
+    days = Days("2023-09-01", "2023-09-10")
+
+    assert without(days, []) == [days]
+    assert without(days, [days]) == []
+    assert without(
+        days, [Days("2023-09-09", "2023-09-30"), Days("2023-09-03", "2023-09-04"), Days("2023-01-01", "2023-01-02")]
+    ) == [
+        Days("2023-09-01", "2023-09-02"),
+        Days("2023-09-05", "2023-09-08"),
+    ]

@@ -121,6 +121,11 @@ class SQLiteWarehouse:
             if not is_up_to_date(connection, self.path):
                 with _transaction(connection):
                     bring_up_to_date(connection, self.path)
+        return self.notes_on_sources()
+
+    def notes_on_sources(self) -> list[str]:
+        """A line for each source that is a view, and for each collation that has no effect."""
+        with self.connect() as connection:
             return [
                 *(f"{name} is a view, so it cannot be indexed. Its tables should have indexes." for name in _views(connection)),
                 *(
@@ -169,6 +174,7 @@ class SQLiteWarehouse:
         with self.connect() as connection:
             if day_column not in columns_of(connection, table):
                 return {}
+            connection.text_factory = readable
             counted = f"SELECT {day_column}, count(*) FROM {table} WHERE {day_column} BETWEEN ? AND ? GROUP BY {day_column}"
             return dict(connection.execute(counted, (days.first, days.last)).fetchall())
 
