@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -26,7 +27,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Properties are tried on fewer examples in the short form; in both, a busy machine fails none, and none is kept."""
+    """Properties are tried on fewer examples in the short form; in both, a busy machine fails none, and none is kept.
+
+    Ctrl-C is heeded by what the tests start, even if they are started in the background, where a shell has it ignored.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     examples = 100 if config.getoption("--long") else 30
     hypothesis.settings.register_profile("attribution", max_examples=examples, deadline=None, database=None)
     hypothesis.settings.load_profile("attribution")

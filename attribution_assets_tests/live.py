@@ -133,7 +133,7 @@ class LiveDagster:
 
     def __enter__(self) -> Self:
         try:
-            wait_for("the code location to load", self._is_loaded)
+            wait_for(self._is_loaded)
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise
@@ -157,7 +157,7 @@ class LiveDagster:
 
     def graphql(self, query: str, **variables: Any) -> Any:
         """The answer's data."""
-        answer = requests.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60).json()
+        answer = requests.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=None).json()
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
@@ -209,14 +209,13 @@ class LiveDagster:
     def wait_for_run(self, run_id: str) -> Run:
         """The run, once it has ended, well or not."""
         return wait_for(
-            f"run {run_id}",
             lambda: next((run for run in self.runs() if run.id == run_id and run.status in ENDED), None),
             every=1,
         )
 
     def wait_for_backfill(self, backfill_id: str) -> list[Run]:
         """The runs of the backfill, once it has ended, well or not. The daemon looks at it every 30 s, more than once."""
-        wait_for(f"backfill {backfill_id}", lambda: self.backfill_status(backfill_id) in ENDED_BACKFILL, seconds=400, every=1)
+        wait_for(lambda: self.backfill_status(backfill_id) in ENDED_BACKFILL, every=1)
         return [run for run in self.runs() if run.tags.get("dagster/backfill") == backfill_id]
 
     def backfill_status(self, backfill_id: str) -> str:

@@ -68,9 +68,9 @@ def test_whoever_watches_a_run_sees_what_another_process_writes(kept: dg.Dagster
     with dg.DagsterInstance.from_config(str(tmp_path / "home")) as other:
         other.watch_event_logs(run.run_id, None, lambda entry, _: seen.append(entry.message))
         kept.report_engine_event("first", run)
-        wait_for("the first event", lambda: "first" in seen)
+        wait_for(lambda: "first" in seen)
         kept.report_engine_event("second", run)
-        wait_for("the second event", lambda: "second" in seen)
+        wait_for(lambda: "second" in seen)
 
 
 def test_a_history_that_was_wiped_begins_anew(kept: dg.DagsterInstance) -> None:

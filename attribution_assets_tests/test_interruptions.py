@@ -79,9 +79,10 @@ def test_a_process_killed_inside_its_transaction_leaves_the_old_rows_and_a_rerun
     with subprocess.Popen([sys.executable, "-c", SLOW_JOURNEYS, shop.database], stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
         writer.stdout.readline()
-        wait_for("the lock", lambda: is_locked(shop.database), every=0.01)
+        wait_for(lambda: is_locked(shop.database) or writer.poll() is not None, every=0.01)
         wal = shop.database.with_name("shop.db-wal")  # its rows are on the way to the disk
-        wait_for("its rows", lambda: wal.exists() and wal.stat().st_size > 1_000_000, every=0.01)
+        wait_for(lambda: (wal.exists() and wal.stat().st_size > 1_000_000) or writer.poll() is not None, every=0.01)
+        assert writer.poll() is None
         writer.send_signal(signal.SIGKILL)
 
     assert shop.results() == before

@@ -37,7 +37,7 @@ def test_new_and_late_data_restate_exactly_the_days_that_they_touch(shop: Shop, 
         shop.execute("UPDATE conversions SET revenue = 99 WHERE conv_id = 'c7'")
         shop.execute("DELETE FROM conversions WHERE conv_id = 'c13'")
         wait_for_equality(shop, rebuilt(shop, tmp_path / "with late data", "2023-09-13"))
-        wait_for("the runs", lambda: all(run.status in ENDED for run in dagster.runs()))
+        wait_for(lambda: all(run.status in ENDED for run in dagster.runs()))
         restated = set(dagster.materializations(TABLES)) - computed
         assert days_by_asset(restated) == {
             **dict.fromkeys(ATTRIBUTION, september(2, 3, 4, 5, 13)),
@@ -55,7 +55,7 @@ def rebuilt(shop: Shop, folder: Path, end: str) -> Shop:
 
 def wait_for_equality(shop: Shop, other: Shop) -> None:
     """Until both shops' tables and CSV files are the same, to the byte."""
-    wait_for("the reports", lambda: shop.csv_bytes() == other.csv_bytes(), seconds=300, every=1)
+    wait_for(lambda: shop.csv_bytes() == other.csv_bytes(), every=1)
     assert shop.results() == other.results()
 
 

@@ -98,13 +98,11 @@ def locked(database: Path, how: str = "IMMEDIATE") -> Iterator[None]:
 def in_processes(*calls: tuple[Any, ...]) -> list[int | None]:
     """Runs each (function, *arguments) in a Python process of its own, all at once, and returns their exit codes."""
     context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(len(calls), timeout=60)
+    barrier = context.Barrier(len(calls))
     processes = [context.Process(target=function, args=(barrier, *arguments)) for function, *arguments in calls]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(timeout=120)
-        process.kill()
         process.join()
     return [process.exitcode for process in processes]
 

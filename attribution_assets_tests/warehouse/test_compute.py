@@ -509,7 +509,7 @@ def steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def move_costs(database: Path, stop: Any, moved: Any) -> None:
     """In each transaction a session and its cost of 1 go, and others come: there are always as many. Counts what it commits."""
-    with closing(sqlite3.connect(database, timeout=60, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(database, timeout=3600, isolation_level=None)) as connection:
         while not stop.is_set():
             connection.execute("BEGIN IMMEDIATE")
             number = moved.value
@@ -537,7 +537,7 @@ def test_duckdb_sees_one_state_of_the_file_and_loses_nothing_of_what_others_writ
     writer = context.Process(target=move_costs, args=(shop.database, stop, moved))
     writer.start()
     try:
-        wait_for("the writer", lambda: moved.value)
+        wait_for(lambda: moved.value or not writer.is_alive())
         seen, scans = [], 100 if request.config.getoption("--long") else 12
         for _ in range(scans):
             sum_costs(shop, "duckdb")
@@ -573,7 +573,7 @@ def test_no_one_else_writes_while_duckdb_reads(paid: Shop, tmp_path: Path, monke
     monkeypatch.setattr(compute, "PROCESS", slow)
     paid.warehouse.prepare()
     with subprocess.Popen([sys.executable, "-c", SUM_COSTS, paid.database, slow]) as run:
-        wait_for("the lock", lambda: is_locked(paid.database) or run.poll() is not None, every=0.02)
+        wait_for(lambda: is_locked(paid.database) or run.poll() is not None, every=0.02)
         assert is_locked(paid.database)
         assert run.wait() == 0
 
@@ -612,9 +612,9 @@ def test_duckdb_ends_with_the_process_that_waits_for_it(paid: Shop, tmp_path: Pa
         assert process.stdin
         process.stdin.write(f"{json.dumps(task)}\n")
         process.stdin.flush()
-        wait_for("the answer's file", lambda: (tmp_path / "answer.db").exists())
+        wait_for(lambda: (tmp_path / "answer.db").exists() or process.poll() is not None)
         assert process.poll() is None
 
         process.stdin.close()  # as the system does it when the other process is killed
 
-        assert process.wait(20) == 1
+        assert process.wait() == 1
