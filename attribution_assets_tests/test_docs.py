@@ -253,6 +253,18 @@ def test_the_layout_names_every_part_of_the_package() -> None:
     assert set(missing) <= {"__init__.py"}
 
 
+def test_every_problem_in_data_names_the_test_that_holds_what_is_done() -> None:
+    problems = re.split(r"^### ", (DOCS / "data-problems.md").read_text(), flags=re.MULTILINE)[1:]
+    tests = {
+        name for path in Path(__file__).parent.rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+
+    assert len(problems) == 18
+    for problem in problems:
+        assert re.findall(r"^- \*\*(.*)\*\*:", problem, re.MULTILINE) == ["What you see", "Why", "What is done", "Test"]
+        assert set(re.findall(r"`(test_\w+)`", problem)) & tests, problem
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_leads_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", document.read_text())
