@@ -370,7 +370,7 @@ def test_make_dev_starts_dagster_in_the_home_of_the_database(first: Shop, tmp_pa
     (binaries / "attribution").symlink_to(Path(sys.executable).with_name("attribution"))
     (binaries / "dg").write_text('#!/bin/sh\necho "dg $1 in $DAGSTER_HOME"\n')
     (binaries / "dg").chmod(0o755)
-    make = ["make", "--silent", "--file", str(PROJECT / "Makefile"), f"BIN={binaries}", "--old-file", ".venv/installed", "dev"]
+    make = ["make", "--silent", "--file", str(PROJECT / "Makefile"), f"BIN={binaries}", "--old-file", ".venv/running", "dev"]
     for name in ("pyproject.toml", "constraints.txt", ".venv/installed"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
