@@ -53,6 +53,11 @@ def small_shop(shop: Shop) -> Shop:
     return shop
 
 
+BASIS = {"model": "ihc", "parameters": "challenge", "computed_by": "embedded", "currency": "EUR"} | {
+    "learned_from": "another company's journeys"
+}
+
+
 # -- run --------------------------------------------------------------------------------------------------------------
 
 
@@ -70,14 +75,39 @@ def test_run_writes_the_report_and_ends_with_a_table_and_the_csv_path(small_shop
     ]
 
 
+def test_paid_channels_are_told_from_all_and_provisional_days_from_final_ones(
+    small_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATTRIBUTION_LOOKBACK_DAYS", "3")
+    small_shop.session("s3", "u", "2023-09-02 11:00:00", "Direct", cost="missing")
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    small_shop.session("s4", "v", f"{yesterday} 10:00:00", "Direct")
+
+    result = run(small_shop, "--start", str(yesterday))
+    told = json.loads(run(small_shop, "--json", "--start", "2023-09-02", "--end", "2023-09-03").stdout)
+
+    days = yesterday - timedelta(days=2), yesterday + timedelta(days=3)
+    assert f"Days from {days[0]} on are provisional: orders up to {days[1]} can still be credited to them." in result.stdout
+    assert "with the preset challenge, learned from another company's journeys: calibrate your own" in result.stdout
+    totals, [email] = told["totals"], [row for row in told["channels"] if row["channel"] == "Email"]
+    assert (totals["cost"], totals["orders"], totals["revenue"]) == (5, pytest.approx(1), pytest.approx(8))
+    assert (totals["cpo"], totals["roas"]) == (pytest.approx(5 / 1), pytest.approx(8 / 5))
+    assert totals["paid_cpo"] == pytest.approx(5 / email["orders"])
+    assert totals["paid_roas"] == pytest.approx(email["revenue"] / 5)
+    assert email["orders"] < 1
+
+
 def test_json_is_the_only_thing_on_standard_output(small_shop: Shop) -> None:
     result = run(small_shop, "--json")
 
-    assert json.loads(result.stdout) == {
+    assert json.loads(result.stdout) == BASIS | {
         "start": "2023-09-02",
         "end": "2023-09-03",
         "report_start": "2023-09-01",
         "report_end": "2023-09-03",
+        "provisional_from": None,
+        "final_on": "2023-12-02",
+        "totals": {"cost": 5, "orders": 1, "revenue": 8, "cpo": 5, "roas": 1.6, "paid_cpo": 5, "paid_roas": 1.6},
         "channels": [
             {"channel": "Email", "cost": 4.0, "orders": 1.0, "revenue": 8.0, "cpo": 4.0, "roas": 2.0},
             {"channel": "Ads", "cost": 1.0, "orders": 0.0, "revenue": 0.0, "cpo": None, "roas": 0.0},

@@ -64,11 +64,16 @@ def reported(tmp_path: Path, instance: dg.DagsterInstance, templates: Templates)
     return Shop.at(tmp_path / "shop.db", tmp_path / "exports")
 
 
+BASIS = {"model": "ihc", "parameters": "challenge", "computed_by": "embedded", "currency": "EUR"} | {
+    "learned_from": "another company's journeys"
+}
+
+
 # -- a cell -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_cell_shows_its_conversions_with_credit_and_revenue_the_largest_first(reported: Shop) -> None:
-    assert explained(reported, "--date", "2023-09-01", "--channel", "Email") == {
+    assert explained(reported, "--date", "2023-09-01", "--channel", "Email") == BASIS | {
         "day": "2023-09-01",
         "channel": "Email",
         "cost": 2.0,
@@ -116,7 +121,7 @@ def test_the_conversions_of_every_cell_of_a_day_sum_to_it(tmp_path: Path, instan
 def test_a_conversion_shows_its_sessions_in_order_of_time_with_phases_credit_and_money(reported: Shop) -> None:
     started = {"session_id": "a1", "timestamp": "2023-09-01 10:00:00", "channel": "Email"}
     closed = {"session_id": "a2", "timestamp": "2023-09-02 10:00:00", "channel": "Ads, paid"}
-    assert explained(reported, "--conversion", "second") == {
+    assert explained(reported, "--conversion", "second") == BASIS | {
         "conv_id": "second",
         "conv_date": "2023-09-02",
         "conv_time": "12:00:00",

@@ -1,30 +1,92 @@
-"""The summary of a run: the report of its days by channel, and what is credited to no channel."""
+"""The summary of a run: the report of its days by channel, by which model it is, what is not final, and who gets no credit."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attribution_assets.analysis.plan import Plan
-from attribution_assets.catalog.span import first_day
+from attribution_assets.catalog.span import final_on, first_day, is_final
+from attribution_assets.ihc.parameters import PRESETS, IHCParameters
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Query
+from attribution_assets.warehouse import Days, Query
 from attribution_assets.warehouse.csv_files import CSVFiles
+
+CURRENCY = "EUR"
+"""The currency of all amounts, as sql/challenge_db_create.sql has it."""
+
+ANOTHER_COMPANY, YOUR_JOURNEYS = "another company's journeys", "your journeys"
+
+
+def basis(settings: Settings) -> dict[str, str]:
+    """What the credit of channel_reporting is computed by, and in which currency amounts are, ready for JSON.
+
+    `model`; `parameters`: a preset, a file with a hash of its content, or the conv_type_id of the IHC API; `computed_by`:
+    `embedded` or `api`; `learned_from`: whose journeys the parameters were learned from; `currency`.
+    """
+    if settings.uses_api:
+        computed_by, parameters, learned_from = "api", settings.ihc_conv_type_id or "", YOUR_JOURNEYS
+    else:
+        computed_by, parameters = "embedded", IHCParameters.load(settings.ihc_parameters).name
+        learned_from = ANOTHER_COMPANY if parameters in PRESETS else YOUR_JOURNEYS
+    return {
+        "model": "ihc",
+        "parameters": parameters,
+        "computed_by": computed_by,
+        "learned_from": learned_from,
+        "currency": CURRENCY,
+    }
+
+
+def totals(channels: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Cost, orders and revenue of all channels, and CPO and ROAS twice.
+
+    `CPO` and `ROAS` are blended: over all channels, paid or not. `paid_CPO` and `paid_ROAS` are those of the channels that cost
+    something, alone. All are None where they are undefined.
+    """
+    paid = [row for row in channels if row["cost"]]
+    cost, orders, revenue = (sum((row[name] for row in channels), 0.0) for name in ("cost", "orders", "revenue"))
+    paid_orders, paid_revenue = (sum((row[name] for row in paid), 0.0) for name in ("orders", "revenue"))
+    return {
+        "cost": cost,
+        "orders": orders,
+        "revenue": revenue,
+        "CPO": cost / orders if orders else None,
+        "ROAS": revenue / cost if cost else None,
+        "paid_CPO": cost / paid_orders if paid_orders else None,
+        "paid_ROAS": paid_revenue / cost if cost else None,
+    }
+
+
+def provisional_days(settings: Settings, days: Days) -> Days | None:
+    """The report days that later conversions can still change, which are the last ones; None if all are final."""
+    changing = [day for day in days if not is_final(settings, day)]
+    return Days(changing[0], changing[-1]) if changing else None
 
 
 def summary(settings: Settings, plan: Plan) -> dict[str, Any]:
-    """The report days by channel, the conversions credited to no channel, and the CSV file's path, ready for JSON."""
+    """The report days by channel and in total, ready for JSON.
+
+    With them: by what credit is computed, the provisional days, the conversions credited to no channel, the CSV file's path.
+    """
     warehouse = settings.warehouse
     conversion_days = {"first_day": plan.conversion_days.first, "last_day": plan.conversion_days.last}
     report_days = {"first_day": plan.report_days.first, "last_day": plan.report_days.last}
     [without_session] = warehouse.rows(Query("conversions_without_session", conversion_days))
     reach: dict[str, str | int] = {"first_partition": first_day(settings), "lookback_days": settings.lookback_days}
     [before_first_day] = warehouse.rows(Query("credit_before_first_day", {**conversion_days, **reach}))
+    channels = warehouse.rows(Query("channel_totals", report_days))
+    provisional = provisional_days(settings, plan.report_days)
     return {
+        **basis(settings),
         "start": plan.conversion_days.first,
         "end": plan.conversion_days.last,
         "report_start": plan.report_days.first,
         "report_end": plan.report_days.last,
-        "channels": warehouse.rows(Query("channel_totals", report_days)),
+        "provisional_from": provisional.first if provisional else None,
+        "final_on": final_on(settings, plan.report_days.last),
+        "channels": channels,
+        "totals": totals(channels),
         "conversions_without_session": without_session,
         "credit_before_first_day": before_first_day,
         "csv": str(CSVFiles(settings.exports, "channel_reporting").whole),

@@ -42,6 +42,16 @@ def last_day(settings: Settings) -> str:
     return min(settings.end_date or yesterday, yesterday).isoformat()
 
 
+def final_on(settings: Settings, day: str) -> str:
+    """The last day whose conversions can still be credited to sessions of this day."""
+    return shift(day, settings.lookback_days)
+
+
+def is_final(settings: Settings, day: str) -> bool:
+    """Whether the report of this day, if there is one, can no longer change: all conversions that can reach it can have run."""
+    return final_on(settings, day) <= last_day(settings)
+
+
 def today() -> str:
     """The current UTC date."""
     return datetime.now(UTC).date().isoformat()

@@ -138,6 +138,7 @@ def compare(
     with plain_errors():
         settings = settings_with(database=database)
         from attribution_assets.analysis.comparison import compare_models, compared_days
+        from attribution_assets.analysis.report import basis
 
         with telling() as tell:
             comparison = compare_models(settings, compared_days(settings, start, end), base, tell)
@@ -147,9 +148,10 @@ def compare(
         days = {"start": comparison.days.first, "end": comparison.days.last, "base": comparison.base, "notes": comparison.notes}
         channels = comparison.channels.rename(columns={"channel_name": "channel"})
         tables = {"channels": channels, "lookbacks": comparison.lookbacks}
-        print_json(days | {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()})
+        of_ihc = {name: value for name, value in basis(settings).items() if name != "model"}
+        print_json(of_ihc | days | {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()})
     else:
-        print_comparison(comparison)
+        print_comparison(comparison, basis(settings))
 
 
 @main.command("paths")
@@ -193,6 +195,7 @@ def explain(database: Path | None, day: str | None, channel: str | None, convers
     with plain_errors():
         settings = settings_with(database=database)
         from attribution_assets.analysis.explain import explain_cell, explain_conversion
+        from attribution_assets.analysis.report import basis
 
         if day is not None and channel is not None and conversion is None:
             explanation = explain_cell(settings, day, channel)
@@ -201,7 +204,7 @@ def explain(database: Path | None, day: str | None, channel: str | None, convers
         else:
             raise click.UsageError("Give either --date and --channel, or --conversion.")
         if as_json:
-            print_json(explanation.shown)
+            print_json(basis(settings) | explanation.shown)
         elif conversion is None:
             print_cell(explanation.shown)
         else:

@@ -24,11 +24,23 @@ def print_summary(result: dict[str, Any]) -> None:
     """The report by channel, what no channel gets and what checks found; of `analysis.report.summary`. Last, the CSV file."""
     title = f"Channels, sessions of {result['report_start']} to {result['report_end']}"
     rows = result["channels"]
-    totals = {name: sum(row[name] for row in rows) for name in ("cost", "orders", "revenue")}
-    totals["CPO"] = totals["cost"] / totals["orders"] if totals["orders"] else None
-    totals["ROAS"] = totals["revenue"] / totals["cost"] if totals["cost"] else None
-    figures = [Column(name, [number(row[name]) for row in rows], total=number(total)) for name, total in totals.items()]
+    totals = result["totals"]
+    figures = [
+        Column(name, [number(row[name]) for row in rows], total=number(totals[name]))
+        for name in ("cost", "orders", "revenue", "CPO", "ROAS")
+    ]
     print_table(title, [Column("channel", [row["channel"] for row in rows], is_text=True, total="total"), *figures])
+    _print_basis(result)
+    if (totals["paid_CPO"], totals["paid_ROAS"]) != (totals["CPO"], totals["ROAS"]):
+        click.echo(
+            f"The channels that cost something, alone: CPO {number(totals['paid_CPO'])}, ROAS {number(totals['paid_ROAS'])}. "
+            "The total is blended: it has the orders of the others too."
+        )
+    if result["provisional_from"]:
+        click.echo(
+            f"Days from {result['provisional_from']} on are provisional: orders up to {result['final_on']} can still be "
+            "credited to them."
+        )
     missed, before = result["conversions_without_session"], result["credit_before_first_day"]
     click.echo(
         f"{missed['conversions']:,} conversions of {result['start']} to {result['end']} have no session "
@@ -41,6 +53,17 @@ def print_summary(result: dict[str, Any]) -> None:
         )
     _print_told(result["checks"])
     click.echo(result["csv"])
+
+
+def _print_basis(basis: dict[str, Any]) -> None:
+    """By what credit is computed; of `analysis.report.basis`."""
+    if basis["computed_by"] == "api":
+        click.echo(f"Credit by the IHC API with the parameters of {basis['parameters']}.")
+    else:
+        learned = f"{basis['parameters']}, learned from {basis['learned_from']}"
+        is_own = basis["learned_from"] == "your journeys"
+        advice = "" if is_own else ": calibrate your own with `attribution ihc calibrate`"
+        click.echo(f"Credit by the IHC model with {'' if is_own else 'the preset '}{learned}{advice}.")
 
 
 def print_states(states: list[dict[str, Any]]) -> None:
@@ -109,8 +132,8 @@ def print_findings(findings: Sequence[Finding]) -> None:
             )
 
 
-def print_comparison(comparison: Comparison) -> None:
-    """Orders, revenue, ROAS, ranks and shifts, a column per model; and what another lookback moves."""
+def print_comparison(comparison: Comparison, basis: dict[str, Any]) -> None:
+    """Orders, revenue, ROAS, ranks and shifts, a column per model; what another lookback moves; by what IHC is computed."""
 
     def print_table(title: str, table: pd.DataFrame) -> None:
         print_frame(title, table.rename_axis("channel").reset_index(), {}, "{:,.2f}")
@@ -137,6 +160,8 @@ def print_comparison(comparison: Comparison) -> None:
     moved = moved.reindex(comparison.lookbacks["model"].drop_duplicates())
     moved.columns = [f"{lookback} days" for lookback in moved.columns]
     print_frame("Credit that moves to other channels under another lookback", moved.reset_index(), {}, "{:.1%}")
+    if "ihc" in comparison.channels["model"].unique():
+        _print_basis(basis)
     for note in comparison.notes:
         click.echo(note)
 

@@ -10,7 +10,7 @@ import dagster as dg
 
 from attribution_assets.analysis.checking import check_sources
 from attribution_assets.analysis.late_data import search
-from attribution_assets.catalog.span import days_with_data, first_day, last_day, stretches_without_data, today
+from attribution_assets.catalog.span import days_with_data, final_on, first_day, is_final, last_day, stretches_without_data
 from attribution_assets.catalog.table import DailyTable
 from attribution_assets.catalog.tables import inputs, kind_of, tables
 from attribution_assets.errors import NotFoundError
@@ -52,8 +52,8 @@ def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | No
                 asset: _state(materialized_days, stale, day, day in no_data)
                 for asset, (materialized_days, stale) in states.items()
             },
-            "final_on": shift(day, settings.lookback_days),
-            "final": shift(day, settings.lookback_days) < today() and all(day in report for report in reports),
+            "final_on": final_on(settings, day),
+            "final": is_final(settings, day) and all(day in report for report in reports),
             "last_run": runs.get(day),
             "checks": found,
         }
