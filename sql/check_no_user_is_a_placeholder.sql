@@ -9,15 +9,15 @@ WITH buyer AS MATERIALIZED (
     GROUP BY user_id
 ),
 
+visits AS MATERIALIZED ( -- of all buyers at once: before the first run there is no index
+    SELECT user_id, count(*) AS sessions
+    FROM session_sources
+    WHERE event_date BETWEEN $first_session_day AND $last_day AND user_id IN (SELECT user_id FROM buyer)
+    GROUP BY user_id
+),
+
 visitor AS MATERIALIZED (
-    SELECT
-        user_id,
-        conversions,
-        (
-            SELECT count(*) FROM session_sources
-            WHERE session_sources.user_id = buyer.user_id AND event_date BETWEEN $first_session_day AND $last_day
-        ) AS sessions
-    FROM buyer
+    SELECT buyer.user_id, conversions, sessions FROM buyer JOIN visits ON visits.user_id = buyer.user_id
 )
 
 SELECT user_id, sessions, conversions
