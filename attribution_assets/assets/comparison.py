@@ -6,10 +6,10 @@ import dagster as dg
 from pydantic import Field
 
 from attribution_assets.assets.reporting import TOP_OF_CHART
-from attribution_assets.formats import as_markdown
-from attribution_assets.orchestration.chart import SHOWN_AT_ONCE, range_chart
+from attribution_assets.orchestration.chart import range_chart
 from attribution_assets.orchestration.daily import OWNERS, Body, column_schema, link_to, with_settings
 from attribution_assets.orchestration.history import POOL
+from attribution_assets.orchestration.markdown import SHOWN_AT_ONCE, tables
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import schema
 
@@ -87,8 +87,8 @@ def path_report(context: dg.AssetExecutionContext, config: DaysConfig, settings:
     days = compared_days(settings, config.start, config.end)
     report = report_paths(settings, days)
     paths = report[report["section"] == "path"].head(TOP_PATHS).set_index("item")
-    top = _table(paths[["journeys", "conversions", "revenue", "rate"]].rename_axis("path"), "{:,.2f}")
-    context.add_output_metadata({"days": str(days), "top paths": top})
+    top = paths[["journeys", "conversions", "revenue", "rate"]].rename_axis("path")
+    context.add_output_metadata({"days": str(days), **_tables("top paths", top, "{:,.2f}")})
     return report.assign(first_day=days.first, last_day=days.last, rules=str(settings.model_rules.path))
 
 
@@ -118,9 +118,9 @@ def _shown(comparison: "Comparison") -> dict[str, Any]:
         "days": str(comparison.days),
         "base": comparison.base,
         "chart": _chart(orders, comparison.base),
-        "orders": _table(orders, "{:,.2f}"),
-        "ROAS": _table(comparison.by_model("ROAS"), "{:,.2f}"),
-        "credit that another lookback (days) moves": _table(moved, "{:.1%}"),
+        **_tables("orders", orders, "{:,.2f}"),
+        **_tables("ROAS", comparison.by_model("ROAS"), "{:,.2f}"),
+        **_tables("credit that another lookback (days) moves", moved, "{:.1%}"),
     }
 
 
@@ -134,12 +134,11 @@ def _chart(orders: "pd.DataFrame", base: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(next((chart for chart in charts if len(chart) < SHOWN_AT_ONCE), range_chart(base, channels[:1])))
 
 
-def _table(frame: "pd.DataFrame", format_: str) -> dg.MarkdownMetadataValue:
+def _tables(title: str, frame: "pd.DataFrame", format_: str) -> dict[str, dg.MarkdownMetadataValue]:
     """The frame as markdown; nothing where a value is undefined."""
     name = "channel" if frame.index.name == "channel_name" else str(frame.index.name)
-    lines = ["|".join([name, *map(str, frame.columns)]), "|".join(["-", *["-:"] * len(frame.columns)])]
-    for label, values in frame.iterrows():
-        lines.append(
-            "|".join([as_markdown(str(label)), *("" if value != value else format_.format(value) for value in values)])
-        )
-    return dg.MetadataValue.md("\n".join(lines))
+    rows = [
+        [str(label), *("" if value != value else format_.format(value) for value in values)]
+        for label, values in frame.iterrows()
+    ]
+    return tables(title, [name, *map(str, frame.columns)], rows)

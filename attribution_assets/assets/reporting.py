@@ -1,4 +1,4 @@
-"""What the UI shows beside the days of channel_reporting: money, top channels, the chart, and whether the day is final."""
+"""What the UI shows beside the days of channel_reporting: money, all channels, their chart, and whether the day is final."""
 
 from __future__ import annotations
 
@@ -9,41 +9,36 @@ import dagster as dg
 
 from attribution_assets.catalog.reporting import CHANNEL_REPORTING
 from attribution_assets.catalog.span import last_day
-from attribution_assets.formats import as_markdown, number
-from attribution_assets.orchestration.chart import SHOWN_AT_ONCE, channel_chart
+from attribution_assets.formats import number
+from attribution_assets.orchestration.chart import channel_chart
 from attribution_assets.orchestration.io_managers import MetadataByDay
+from attribution_assets.orchestration.markdown import SHOWN_AT_ONCE, tables
 from attribution_assets.orchestration.shown import rows_of_days, rules_of
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, SQLiteWarehouse
 from attribution_assets.warehouse.days import shift
 
-TOP_OF_TABLE = 5
 TOP_OF_CHART = 12
+AMOUNTS = ("cost", "orders", "revenue", "CPO", "ROAS")
+
 Channel = Mapping[str, Any]
 """`channel`, `cost`, `orders`, `revenue`, `CPO` and `ROAS`, the last two None where they are undefined."""
 
 
 def report_of_days(settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> MetadataByDay:
-    """For each report day, its totals, its top channels, and the day after which it is final; for the last day also the chart.
-
-    Metadata named "whole run" is about all days of the run and is shown only on the last day.
-    """
+    """For each report day, its totals, all its channels, their chart, and the day after which it is final."""
     channels: dict[str, list[Channel]] = {day: [] for day in days}
     for row in rows_of_days(warehouse, "shown_channels", days):
         channels[row["day"]].append(row)
-    of_run = rows_of_days(warehouse, "channel_totals", days)
-    whole_run: dict[str, Any] = {"chart (whole run)": _chart(days, of_run)}
-    if len(days) > 1:
-        whole_run["top channels (whole run)"] = _table(of_run)
     rules, newest = rules_of(CHANNEL_REPORTING, settings), last_day(settings)
     shown: dict[str, dict[str, Any]] = {}
     for day, of_day in channels.items():
         total = _total("total", of_day)
         final_after = shift(day, settings.lookback_days)
         shown[day] = {
-            **{amount: round(total[amount], 2) for amount in ("cost", "revenue", "ROAS") if total[amount] is not None},
-            "top channels": _table(of_day),
-            **(whole_run if day == days.last else {}),
+            **{amount: round(total[amount], 2) for amount in AMOUNTS if total[amount] is not None},
+            **_tables([*of_day, total]),
+            "chart": _chart(day, of_day),
             "final after": final_after,
             "final": final_after <= newest,
             **rules,
@@ -71,20 +66,13 @@ def _total(name: str, channels: Sequence[Channel]) -> Channel:
     }
 
 
-def _chart(days: Days, channels: Sequence[Channel]) -> dg.MarkdownMetadataValue:
+def _chart(day: str, channels: Sequence[Channel]) -> dg.MarkdownMetadataValue:
     """As many of the first channels as can be shown at once, and the others as one."""
-    charts = (channel_chart(str(days), _top(channels, count)) for count in range(TOP_OF_CHART, 0, -1))
+    charts = (channel_chart(day, _top(channels, count)) for count in range(TOP_OF_CHART, 0, -1))
     chart = next((chart for chart in charts if len(chart) < SHOWN_AT_ONCE), None)
-    return dg.MetadataValue.md(chart or channel_chart(str(days), _top(channels, TOP_OF_CHART)))
+    return dg.MetadataValue.md(chart or channel_chart(day, _top(channels, TOP_OF_CHART)))
 
 
-def _table(channels: Sequence[Channel]) -> dg.MarkdownMetadataValue:
-    """The first channels, the others as one, and the total."""
-    rows = [*_top(channels, TOP_OF_TABLE), _total("total", channels)]
-    amounts = ("cost", "orders", "revenue", "CPO", "ROAS")
-    lines = [
-        f"channel|{'|'.join(amounts)}",
-        "-|" + "|".join(["-:"] * len(amounts)),
-        *("|".join([as_markdown(row["channel"]), *(number(row[amount]) for amount in amounts)]) for row in rows),
-    ]
-    return dg.MetadataValue.md("\n".join(lines))
+def _tables(channels: Sequence[Channel]) -> dict[str, dg.MarkdownMetadataValue]:
+    rows = [[row["channel"], *(number(row[amount]) for amount in AMOUNTS)] for row in channels]
+    return tables("channels", ["channel", *AMOUNTS], rows)

@@ -15,9 +15,6 @@ LETTERS = 25
 
 COST, REVENUE = "darkgray", "slateblue"
 
-SHOWN_AT_ONCE = 1000
-"""The UI shows markdown shorter than this at once, and longer markdown behind a link."""
-
 UNQUOTED = " '/:;=,.-"
 """The characters that need no quoting in a markdown link in angle brackets."""
 
