@@ -18,7 +18,7 @@ from attribution_assets.catalog.sources import SOURCES
 from attribution_assets.catalog.tables import TABLES, names, table_named
 from attribution_assets.definitions import build_defs
 from attribution_assets.models import MODELS
-from attribution_assets.orchestration.chart import BARS, LETTERS, channel_chart
+from attribution_assets.orchestration.chart import BARS, LETTERS, channel_chart, scale_end
 from attribution_assets.orchestration.markdown import BREAK, SHOWN_AT_ONCE, tables
 from attribution_assets.orchestration.shown import row_of_day
 from attribution_assets.settings import Settings
@@ -305,7 +305,24 @@ def bars(svg: ElementTree.Element) -> list[list[tuple[int, int]]]:
     return [
         [(int(y), int(length)) for y, length in re.findall(r"M\d+ (\d+)h(\d+)", path.attrib["d"])]
         for path in svg.iter(f"{SVG}path")
+        if "stroke-width" in path.attrib
     ]
+
+
+COLOURS = {"gray": (128, 128, 128), "chocolate": (210, 105, 30), "slateblue": (106, 90, 205)}
+WHITE, DARK = (255, 255, 255), (3, 6, 21)
+"""The pages of the Dagster UI."""
+
+
+def contrast(one: tuple[int, int, int], other: tuple[int, int, int]) -> float:
+    """As WCAG defines it; what is drawn needs 3 to be seen."""
+
+    def luminance(colour: tuple[int, int, int]) -> float:
+        linear = [value / 255 / 12.92 if value <= 10 else ((value / 255 + 0.055) / 1.055) ** 2.4 for value in colour]
+        return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    dark, light = sorted([luminance(one), luminance(other)])
+    return (light + 0.05) / (dark + 0.05)
 
 
 def test_costs_and_revenues_are_bars_of_one_scale_below_each_other() -> None:
@@ -323,8 +340,32 @@ def test_the_chart_names_its_days_and_each_channel_with_its_roas() -> None:
     assert [label.split() for label in labels] == [
         ["2023-09-01", "to", "2023-09-02", "ROAS"],
         ["A", "&", "<B>", "13.10"],
-        ["Free", "cost", "revenue"],
+        ["Free", "cost", "revenue20"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("highest", "end"), [(0, 1), (-5, 1), (0.3, 0.3), (1, 1), (61, 80), (100, 100), (1234.5, 2000), (8_100_000, 10_000_000)]
+)
+def test_the_scale_ends_at_the_next_round_number_whose_half_is_round(highest: float, end: float) -> None:
+    assert scale_end([highest, -7.0]) == pytest.approx(end)
+
+
+def test_bars_are_measured_against_the_end_that_the_chart_names() -> None:
+    svg = picture(channel_chart("", [channel("A", 305, 610, 2.0)]))
+
+    assert "".join(svg.itertext()).endswith("800")
+    assert [length for of_amount in bars(svg) for _, length in of_amount] == [round(BARS * 305 / 800), round(BARS * 610 / 800)]
+
+
+@pytest.mark.parametrize("page", [WHITE, DARK], ids=["light", "dark"])
+def test_all_colours_of_the_chart_stand_out_from_the_page(page: tuple[int, int, int]) -> None:
+    svg = picture(channel_chart("", [channel("A", 50, 100, 2.0)]))
+    used = {element.get(use) for element in svg.iter() for use in ("stroke", "fill")} - {None}
+
+    assert "background" not in svg.attrib["style"]
+    assert used == set(COLOURS)
+    assert [name for name in COLOURS if contrast(COLOURS[name], page) < 3] == []
 
 
 def test_a_name_that_is_too_long_is_cut() -> None:
