@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from attribution_assets.analysis.crediting import model_rows
 from attribution_assets.analysis.learning import channel_values
-from attribution_assets.assets.models import values_of_days
+from attribution_assets.assets.models import models_of_days, values_of_days
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
 from attribution_assets.catalog.table import ATTRIBUTE
 from attribution_assets.catalog.tables import CHECKS, query_of
@@ -31,6 +31,7 @@ from attribution_assets.definitions import build_assets, build_defs, build_resou
 from attribution_assets.errors import AttributionError
 from attribution_assets.models import MODELS, read_channel_groups
 from attribution_assets.orchestration.history import range_tags
+from attribution_assets.orchestration.markdown import BREAK
 from attribution_assets.orchestration.status import day_states
 from attribution_assets.warehouse import Days, schema
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
@@ -911,3 +912,24 @@ def test_the_most_valuable_channel_of_any_model_that_learns_is_shown(shop: Shop)
         "most valuable, markov": "Email, 1.0000",
     }
     assert list(shown["2023-09-02"]) == ["settings"]
+
+
+def test_a_day_shows_the_figures_of_each_model_by_channel(shop: Shop, instance: dg.DagsterInstance) -> None:
+    sell(shop).session("s5", "dora", "2023-09-01 10:00:00", "Direct", cost="missing")  # neither costs nor earns anything
+    choices = ALL | {"models": ("first_touch", "last_touch", "linear")}
+    shop.attribute(instance, "2023-09-02", "2023-09-03", **choices)
+    shop.report(instance, "2023-09-01", "2023-09-02", **choices)
+
+    shown = models_of_days(shop.settings(**choices), shop.warehouse, Days("2023-09-01", "2023-09-03"))
+
+    def rows(day: str, figure: str) -> list[str]:
+        heading, _, *rows = str(shown[day][figure].value).replace(BREAK, "").splitlines()
+        assert heading == r"channel|first\_touch|last\_touch|linear"
+        return rows
+
+    assert rows("2023-09-01", "orders") == ["Email|1.00|0.00|0.50"]
+    assert rows("2023-09-02", "orders") == ["Ads|0.00|1.00|0.50"]
+    assert rows("2023-09-02", "revenue") == ["Ads|0.00|100.00|50.00"]
+    assert rows("2023-09-02", "CPO") == ["Ads||8.00|16.00"]
+    assert rows("2023-09-02", "ROAS") == ["Ads|0.00|12.50|6.25"]
+    assert list(shown["2023-09-03"]) == ["settings"]

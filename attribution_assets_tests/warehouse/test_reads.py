@@ -81,6 +81,7 @@ def test_our_functions_and_their_parameters_are_known() -> None:
     [
         ("shown_channel_costs", {"channel_costs"}),
         ("shown_model_reporting", {"model_reporting"}),
+        ("shown_models", {"model_reporting"}),
         ("shown_model_attribution", {"model_attribution"}),
         ("channel_totals", {"channel_reporting"}),
         ("source_span", {"session_sources", "conversions"}),
