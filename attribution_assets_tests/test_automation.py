@@ -15,7 +15,7 @@ from attribution_assets.analysis.late_data import compared_tables, search
 from attribution_assets.catalog.sources import SOURCES
 from attribution_assets.models import MODELS
 from attribution_assets.orchestration import automation
-from attribution_assets.orchestration.automation import command_lock, is_command_at_work
+from attribution_assets.orchestration.automation import automation_sensor, command_lock, is_command_at_work
 from attribution_assets.orchestration.history import COMMAND_TAG, range_tags, tagged_days
 from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.days import unbroken_ranges
@@ -633,3 +633,14 @@ def run_what_is_requested(automated: Automated) -> None:
         if not late and not due:
             return
     pytest.fail("automation does not come to rest")
+
+
+def test_runs_for_late_data_and_runs_that_follow_say_why(computed: Automated) -> None:
+    computed.shop.session("late", "anna", "2023-09-06 11:00:00", "Ads", cost=1)
+
+    requests = computed.late_data().run_requests or []
+
+    assert {request.job_name: request.tags["because"] for request in requests}["sum_costs"] == (
+        "sessions of 2023-09-06 changed"
+    )
+    assert automation_sensor().run_tags["because"] == "an input was computed again"

@@ -19,6 +19,7 @@ from attribution_assets.catalog.tables import TABLES, names, table_named
 from attribution_assets.definitions import build_defs
 from attribution_assets.models import MODELS
 from attribution_assets.orchestration.chart import BARS, LETTERS, channel_chart, scale_end
+from attribution_assets.orchestration.history import range_tags, reason_tags
 from attribution_assets.orchestration.markdown import BREAK, SHOWN_AT_ONCE, tables
 from attribution_assets.orchestration.shown import row_of_day
 from attribution_assets.settings import Settings
@@ -281,6 +282,39 @@ def test_rows_stay_and_the_run_succeeds_where_what_is_to_be_shown_cannot_be_foun
         "channel_reporting for 2023-09-02 was written, but the metadata that the UI shows beside it could not be computed."
         in log
     )
+
+
+# -- days that are restated -------------------------------------------------------------------------------------------
+
+
+def test_a_restated_day_shows_what_it_was_before_and_a_new_day_does_not(small_shop: Shop, instance: dg.DagsterInstance) -> None:
+    small_shop.attribute(instance, "2023-09-02", **DATES)
+    new = shown(small_shop.report(instance, "2023-09-01", "2023-09-01", **DATES), "channel_reporting")
+    small_shop.execute("UPDATE session_costs SET cost = 5 WHERE session_id = 'a1'")
+    small_shop.sum_costs(instance, "2023-09-01", **DATES)
+
+    again = shown(small_shop.report(instance, "2023-09-01", "2023-09-02", **DATES), "channel_reporting")
+
+    [was] = new.values()
+    assert again["2023-09-01"]["cost"] == 5
+    assert again["2023-09-01"]["before"] == f"cost 2.00, orders {was['orders']:.2f}, revenue {was['revenue']:.2f}"
+    assert [name for name in ("before", "because") if name in {**was, **again["2023-09-02"]}] == []
+
+
+def test_a_restated_day_shows_the_reason_that_its_run_was_given(small_shop: Shop, instance: dg.DagsterInstance) -> None:
+    job = build_defs(small_shop.settings(**DATES)).resolve_job_def("sum_costs")
+    tags = {**range_tags(Days("2023-09-01", "2023-09-01")), **reason_tags(["sessions of 2023-09-01 changed"])}
+
+    first, second = (shown(job.execute_in_process(instance=instance, tags=tags), "channel_costs") for _ in range(2))
+
+    assert "because" not in first["2023-09-01"]
+    assert second["2023-09-01"]["because"] == "sessions of 2023-09-01 changed"
+    assert second["2023-09-01"]["before"] == "cost 2.00"
+
+
+def test_a_run_tells_a_few_of_its_reasons_each_once_and_the_number_of_the_others() -> None:
+    assert list(reason_tags(["a", "b", "a"]).values()) == ["a; b"]
+    assert list(reason_tags("abcde").values()) == ["a; b; c; 2 more"]
 
 
 # -- the chart --------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from attribution_assets.orchestration.history import (
     is_anything_at_work,
     materialized,
     range_tags,
+    reason_tags,
     refused,
 )
 from attribution_assets.orchestration.home import check_history
@@ -152,6 +153,7 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
         minimum_interval_seconds=15,
         default_status=dg.DefaultSensorStatus.RUNNING,
         use_user_code_server=True,
+        run_tags=reason_tags(["an input was computed again"]),
         description=(
             "Requests exactly the days whose inputs were materialized after them. A conversion day is followed by the reports "
             "of its whole lookback."
@@ -221,8 +223,10 @@ def _requests(settings: Settings, job: Job, late: LateDays) -> Iterator[dg.RunRe
     """
     in_job = tables_of(settings, job)
     due: dict[str, set[str]] = {}
+    reasons: dict[str, str] = {}
     for table in in_job:
-        for day in late.of(table.name):
+        for day, why in late.of(table.name).items():
+            reasons.setdefault(day, why)
             due.setdefault(day, set()).update(other.name for other in in_job if table.name in {other.name, *ancestors(other)})
     identity = hashlib.sha256(late.sources.encode()).hexdigest()[:16]
     for selected in sorted({tuple(sorted(names)) for names in due.values()}):
@@ -231,7 +235,7 @@ def _requests(settings: Settings, job: Job, late: LateDays) -> Iterator[dg.RunRe
             yield dg.RunRequest(
                 job_name=job.name,
                 run_key=f"{job.name} {days} {identity}" + ("" if is_whole else f" {' '.join(selected)}"),
-                tags=range_tags(days),
+                tags={**range_tags(days), **reason_tags(reasons[day] for day in days)},
                 asset_selection=None if is_whole else [dg.AssetKey(name) for name in selected],
             )
 

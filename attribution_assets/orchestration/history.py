@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import inf
 from typing import cast
 
@@ -17,6 +17,15 @@ from attribution_assets.warehouse import Days
 COMMAND_TAG = {"attribution/command": "run"}
 """The tag of the runs of an `attribution run`."""
 
+REASON_TAG = "because"
+"""The tag that says why a run was launched. Each of its days shows it."""
+
+TOLD_REASONS = 3
+"""How many different reasons a run tells; of the others it tells the number."""
+
+AMOUNTS = ("cost", "orders", "revenue")
+"""The metadata of a day that is shown again, as what it was before, once the day is restated."""
+
 POOL = "database"
 """The pool of the assets that write to the database: one step at a time, across all runs."""
 
@@ -29,6 +38,9 @@ UNFINISHED = set(dg.DagsterRunStatus) - {
 WRONG_DAYS = "wrong days"
 """The metadata key of a failed check of results: which of the run's days it refuses."""
 
+EVENTS_AT_ONCE = 1000
+"""How many events are read at once."""
+
 FAILED_EVALUATIONS = 100
 """How many failed evaluations of a check are looked at, from the newest back."""
 
@@ -36,6 +48,33 @@ FAILED_EVALUATIONS = 100
 def materialized(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:
     """The days of the asset that were materialized, with the number of the last such event; events count upwards."""
     return dict(instance.get_latest_storage_id_by_partition(asset, dg.DagsterEventType.ASSET_MATERIALIZATION))
+
+
+def restatement(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, days: Days, tags: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """Of the days that the history knows already, what each was `before`, and why a run with these tags restates it.
+
+    Ask before the run's own events are stored.
+    """
+    events = [event for day, event in materialized(instance, asset).items() if days.first <= day <= days.last]
+    because = {"because": tags[REASON_TAG]} if REASON_TAG in tags else {}
+    shown: dict[str, dict[str, str]] = {}
+    for some in (events[start : start + EVENTS_AT_ONCE] for start in range(0, len(events), EVENTS_AT_ONCE)):
+        wanted = dg.AssetRecordsFilter(asset_key=asset, storage_ids=some)
+        for record in instance.fetch_materializations(wanted, limit=len(some)).records:
+            if (materialization := record.asset_materialization) and materialization.partition:
+                values = {name: materialization.metadata[name].value for name in AMOUNTS if name in materialization.metadata}
+                before = ", ".join(f"{name} {value:,.2f}" for name, value in values.items() if isinstance(value, int | float))
+                shown[materialization.partition] = {**({"before": before} if before else {}), **because}
+    return shown
+
+
+def reason_tags(reasons: Iterable[str]) -> dict[str, str]:
+    """The tag of a run that was launched for these reasons, each told once."""
+    told = list(dict.fromkeys(reasons))
+    more = [f"{len(told) - TOLD_REASONS} more"] if len(told) > TOLD_REASONS else []
+    return {REASON_TAG: "; ".join([*told[:TOLD_REASONS], *more])}
 
 
 def compared_events(instance: dg.DagsterInstance, settings: Settings) -> Events:

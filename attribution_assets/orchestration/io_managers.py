@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import dagster as dg
 
 from attribution_assets.catalog.tables import TABLES
 from attribution_assets.errors import AttributionError
+from attribution_assets.orchestration.history import restatement
 from attribution_assets.orchestration.home import claim_history
 from attribution_assets.warehouse import Days, Frames, Query, SQLiteWarehouse, Table, schema
 from attribution_assets.warehouse.csv_files import CSVFiles
@@ -81,6 +83,7 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
         describe_days({day: {"dagster/partition_row_count": count} for day, count in rows.items()})
         if shown:
             describe_days(shown_if_known(shown, self.warehouse, table.name, days, context.log))
+            describe_days(shown_if_known(partial(_restated, context.asset_key), self.warehouse, table.name, days, context.log))
 
     def load_input(self, context: dg.InputContext) -> pd.DataFrame | Frames:
         """The rows of the upstream days that the partition mapping gives; of all partitions for an unpartitioned reader."""
@@ -180,6 +183,15 @@ def describe_days(metadata: MetadataByDay) -> None:
         return
     for day, values in metadata.items():
         context.add_asset_metadata(values, partition_key=day)
+
+
+def _restated(asset: dg.AssetKey, _: SQLiteWarehouse, days: Days) -> MetadataByDay:
+    """What the days were before this run, and why it restates them; nothing outside a run."""
+    try:
+        context = dg.AssetExecutionContext.get()
+    except dg.DagsterInvariantViolationError:
+        return {}
+    return restatement(context.instance, asset, days, context.run.tags)
 
 
 def _table(key: dg.AssetKey) -> Table:
