@@ -179,6 +179,25 @@ def test_without_options_the_environment_and_then_the_default_paths_are_used(
 
 
 @pytest.mark.dagster_home
+def test_its_runs_are_told_apart_by_their_jobs_days_and_database(
+    small_shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+
+    run(small_shop, "--start", "2023-09-02", "--end", "2023-09-02")
+
+    with dg.DagsterInstance.get() as instance:
+        runs = instance.get_runs()
+    assert {run.job_name: run.tags["days"] for run in runs} == {
+        "attribute_conversions": "2023-09-02",
+        "sum_costs": "2023-09-02",
+        "report_channels": "2023-09-01 to 2023-09-02",
+    }
+    assert {run.tags["database"] for run in runs} == {small_shop.database.name}
+    assert {run.tags["because"] for run in runs} == {"`attribution run`"}
+
+
+@pytest.mark.dagster_home
 def test_its_three_runs_show_in_the_history_of_the_dagster_home(
     small_shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.automation import command_lock
 from attribution_assets.orchestration.checks import told_by
-from attribution_assets.orchestration.history import COMMAND_TAG, end_killed_commands, range_tags, writing_runs
+from attribution_assets.orchestration.history import COMMAND_TAG, end_killed_commands, range_tags, reason_tags, writing_runs
 from attribution_assets.orchestration.home import make_home
 from attribution_assets.orchestration.instance import dagster_instance
 from attribution_assets.settings import Settings
@@ -43,8 +43,10 @@ def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> list[dict
         for job, days in ((job, days) for job, of_job in days_of_jobs for days in plan.ranges(of_job)):
             _wait_for_other_runs(instance)
             try:
+                told = {"days": str(days), "database": settings.database.name}
+                tags = {**COMMAND_TAG, **range_tags(days), **told, **reason_tags(["`attribution run`"])}
                 result = defs.resolve_job_def(job.name).execute_in_process(
-                    instance=instance, tags={**COMMAND_TAG, **range_tags(days)}, run_config={"loggers": {"progress": {}}}
+                    instance=instance, tags=tags, run_config={"loggers": {"progress": {}}}
                 )
                 evaluations += result.get_asset_check_evaluations()
             except dg.DagsterError as error:
