@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 from attribution_assets.warehouse import SOURCES
 from attribution_assets_tests.live import LOOKBACK, LiveDagster, busy, command
@@ -17,6 +17,13 @@ from attribution_assets_tests.support import TABLES, Shop
 pytestmark = pytest.mark.live
 
 PATIENCE = 0  # the page may take as long as it needs for a step: to Playwright, 0 is no limit
+
+WIDE: ViewportSize = {"width": 2560, "height": 1240}
+LAPTOP: ViewportSize = {"width": 1440, "height": 900}
+
+HIDDEN = """() => [...document.querySelectorAll("td td")]
+    .filter((cell) => cell.getBoundingClientRect().right > innerWidth).map((cell) => cell.textContent)"""
+"""The cells of tables within the page's own table that one would have to scroll to."""
 
 
 @pytest.fixture
@@ -33,7 +40,7 @@ def page() -> Iterator[Page]:
             executable_path=chromium,
             args=["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"],
         ) as browser,
-        browser.new_page(viewport={"width": 2560, "height": 1240}) as page,
+        browser.new_page(viewport=WIDE) as page,
     ):
         page.set_default_timeout(PATIENCE)
         yield page
@@ -70,6 +77,9 @@ def test_a_person_sees_the_graph_and_backfills_ten_days_by_clicking_with_the_res
         expect(page.get_by_text("Materialized", exact=True)).to_be_visible()
         expect(page.get_by_role("row", name="dagster/partition_row_count")).to_contain_text("1")
         expect(page.get_by_alt_text("Cost, revenue and ROAS by channel")).to_be_visible()
+        page.set_viewport_size(LAPTOP)
+        assert page.evaluate(HIDDEN) == []
+        page.set_viewport_size(WIDE)
 
         page.goto(f"{dagster.url}/assets/channel_costs?view=checks")
         expect(page.get_by_text("costs_add_up", exact=True).first).to_be_visible()
