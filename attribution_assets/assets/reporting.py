@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from attribution_assets.catalog.reporting import CHANNEL_REPORTING
-from attribution_assets.catalog.span import last_day
+from attribution_assets.catalog.span import final_on, is_final
 from attribution_assets.formats import number
 from attribution_assets.orchestration.chart import channel_chart
 from attribution_assets.orchestration.io_managers import MetadataByDay
@@ -16,7 +16,6 @@ from attribution_assets.orchestration.markdown import SHOWN_AT_ONCE, tables
 from attribution_assets.orchestration.shown import rows_of_days, rules_of
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, SQLiteWarehouse
-from attribution_assets.warehouse.days import shift
 
 TOP_OF_CHART = 12
 AMOUNTS = ("cost", "orders", "revenue", "CPO", "ROAS")
@@ -30,17 +29,16 @@ def report_of_days(settings: Settings, warehouse: SQLiteWarehouse, days: Days) -
     channels: dict[str, list[Channel]] = {day: [] for day in days}
     for row in rows_of_days(warehouse, "shown_channels", days):
         channels[row["day"]].append(row)
-    rules, newest = rules_of(CHANNEL_REPORTING, settings), last_day(settings)
+    rules = rules_of(CHANNEL_REPORTING, settings)
     shown: dict[str, dict[str, Any]] = {}
     for day, of_day in channels.items():
         total = _total("total", of_day)
-        final_after = shift(day, settings.lookback_days)
         shown[day] = {
             **{amount: round(total[amount], 2) for amount in AMOUNTS if total[amount] is not None},
             **_tables([*of_day, total]),
             "chart": _chart(day, of_day),
-            "final after": final_after,
-            "final": final_after <= newest,
+            "final after": final_on(settings, day),
+            "final": is_final(settings, day),
             **rules,
         }
     return shown
