@@ -217,6 +217,7 @@ def test_every_figure_is_that_of_plain_python(
     assert shop.results() == plain.results()
 
 
+@pytest.mark.usefixtures("history")
 @pytest.mark.parametrize("variant", TELLING)
 def test_every_command_says_the_same(variant: str, shop: Shop, plain: Shop, tmp_path: Path) -> None:
     VARIANTS[variant](shop)

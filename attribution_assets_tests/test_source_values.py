@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 from attribution_assets.command.cli import main
 from attribution_assets_tests.support import Shop
 
+pytestmark = pytest.mark.usefixtures("history")
+
 ENGINES = pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
 DAY = "2023-09-04"
 
@@ -153,9 +155,9 @@ def test_a_session_at_the_instant_of_its_conversion_is_not_before_it(
     shop.session("at once", "anna", f"{DAY} {session}", "Ads")
     shop.conversion("c", "anna", f"{DAY} {conversion}", 100)
 
-    assert command(shop, "run", engine=engine, ATTRIBUTION_MODELS="all").exit_code == 0
+    assert command(shop, "run", engine=engine, ATTRIBUTION_MODELS="markov").exit_code == 0
     assert shop.table("customer_journeys", "session_id") == [("first",)]
-    assert command(shop, "check", ATTRIBUTION_MODELS="all").exit_code == 0
+    assert command(shop, "check", ATTRIBUTION_MODELS="markov").exit_code == 0
 
     assert command(shop, "run", engine=engine, ATTRIBUTION_INCLUDE_CONVERTING_SESSION="true").exit_code == 0
     assert shop.table("customer_journeys", "session_id") == [("at once",), ("first",)]
