@@ -5,7 +5,7 @@ WITH dated_credit AS (
     SELECT
         coalesce(
             journey.channel_label,
-            (SELECT CAST(channel_name AS text) FROM session_sources WHERE session_sources.session_id = credit.session_id)
+            (SELECT channel_name FROM session_sources WHERE session_sources.session_id = credit.session_id)
         ) AS channel_name,
         coalesce(
             substr(journey.timestamp, 1, 10),

@@ -1,6 +1,6 @@
 -- One row: the conversion, if there is one with this conv_id.
 -- `is_nobody`: whether its user is in $nobody, a JSON array of ids.
-SELECT CAST(conv_id AS text) AS conv_id, conv_date, conv_time, revenue,
+SELECT conv_id, conv_date, conv_time, revenue,
     user_id IN (SELECT $nobody ->> ('$[' || key || ']') FROM json_each($nobody)) AS is_nobody
 FROM conversions
 WHERE conv_id = $conv_id

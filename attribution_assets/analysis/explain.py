@@ -93,7 +93,7 @@ def explain_conversion(settings: Settings, conv_id: str) -> Explanation:
         del session["holder_engagement"], session["closer_engagement"]
     day = conversion["conv_date"]
     journeys = warehouse.rows(query_of(settings, CUSTOMER_JOURNEYS, Days(day, day)))
-    present = {_touchpoint(row, channel=row["channel_label"]) for row in journeys if str(row["conv_id"]) == conv_id}
+    present = {_touchpoint(row, channel=row["channel_label"]) for row in journeys if row["conv_id"] == conv_id}
     again = f"Run `attribution run --start {day} --end {day}`."
     if present and not sessions:
         raise NotReadyError(f"The conversion {conv_id!r} on {day} has not been attributed yet. {again}")

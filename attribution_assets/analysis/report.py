@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from attribution_assets.analysis.plan import Plan
 from attribution_assets.catalog.span import final_on, first_day, is_final
 from attribution_assets.ihc.parameters import PRESETS, IHCParameters
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
 from attribution_assets.warehouse.csv_files import CSVFiles
+
+if TYPE_CHECKING:
+    from attribution_assets.analysis.plan import Plan
 
 CURRENCY = "EUR"
 """The currency of all amounts, as sql/challenge_db_create.sql has it."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from attribution_assets.analysis.report import totals
 from attribution_assets.catalog.reporting import CHANNEL_REPORTING
 from attribution_assets.catalog.span import final_on, is_final
 from attribution_assets.formats import number
@@ -53,15 +54,7 @@ def _top(channels: Sequence[Channel], count: int) -> list[Channel]:
 
 
 def _total(name: str, channels: Sequence[Channel]) -> Channel:
-    cost, orders, revenue = (sum((row[amount] for row in channels), 0.0) for amount in ("cost", "orders", "revenue"))
-    return {
-        "channel": name,
-        "cost": cost,
-        "orders": orders,
-        "revenue": revenue,
-        "CPO": cost / orders if orders else None,
-        "ROAS": revenue / cost if cost else None,
-    }
+    return {"channel": name, **totals(channels)}
 
 
 def _chart(day: str, channels: Sequence[Channel]) -> dg.MarkdownMetadataValue:

@@ -26,7 +26,7 @@ def add_views(connection: sqlite3.Connection) -> None:
     for source in (schema()[name] for name in SOURCES):
         if read := columns_as_read(connection, source):
             select = select_as_read(f"main.{source.name}", read)
-            if _has_to_be_searched(connection, source, read):
+            if _is_read_whole(connection, source, read):
                 select = f"WITH kept AS MATERIALIZED ({select}) SELECT * FROM kept"
             connection.execute(f"CREATE TEMP VIEW {source.name} AS {select}")
     add_views_of_broken_rows(connection)
@@ -122,7 +122,7 @@ def _as_read(column: Column, declared: str, plain: bool) -> str:
     return f"CAST({column.name} AS text) COLLATE BINARY"
 
 
-def _has_to_be_searched(connection: sqlite3.Connection, source: Table, read: Mapping[str, str]) -> bool:
+def _is_read_whole(connection: sqlite3.Connection, source: Table, read: Mapping[str, str]) -> bool:
     """Whether the source is a view that finds rows only by reading all of them. Then SQLite reads them once for a query."""
     if is_table(connection, source.name):
         return False
