@@ -179,7 +179,7 @@ def test_an_effect_is_between_none_and_all_of_the_conversions(order: int, paths:
 def test_with_many_channels_an_effect_is_what_the_chain_loses_without_the_channel(order: int, channels: int) -> None:
     chance = random.Random(0)
     names = string.ascii_letters[:channels]
-    paths = [("".join(chance.choices(names, k=chance.randint(1, 6))), chance.random() < 0.3) for _ in range(500)]
+    paths = [("".join(chance.choices(names, k=chance.randint(1, 6))), chance.random() < 0.3) for _ in range(200)]
 
     for name, effect in effects(paths, order=order).items():
         assert effect == pytest.approx(lost_without(name, paths, order), abs=1e-12)
