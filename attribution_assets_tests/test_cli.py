@@ -24,7 +24,7 @@ from attribution_assets.definitions import build_defs
 from attribution_assets.orchestration.history import POOL, tagged_days
 from attribution_assets.orchestration.instance import dagster_instance
 from attribution_assets_tests.command import Command
-from attribution_assets_tests.support import PROJECT, Shop, wait_for
+from attribution_assets_tests.support import EVEN, PROJECT, Shop, wait_for
 
 pytestmark = pytest.mark.usefixtures("history")
 
@@ -68,6 +68,7 @@ def test_run_writes_the_report_and_ends_with_a_table_and_the_csv_path(small_shop
     assert "Channels, sessions of 2023-09-01 to 2023-09-03" in result.stdout
     assert "Email" in result.stdout
     assert "1 conversions of 2023-09-02 to 2023-09-03 have no session (revenue 5.00)" in result.stdout
+    assert "with the parameters challenge, learned from another company's journeys: calibrate your own" in result.stdout
     assert result.stdout.rstrip().endswith(str(small_shop.exports / "channel_reporting.csv"))
     assert small_shop.table("channel_reporting") == [
         ("Ads", "2023-09-03", 1.0, 0.0, 0.0),
@@ -88,13 +89,29 @@ def test_paid_channels_are_told_from_all_and_provisional_days_from_final_ones(
 
     days = yesterday - timedelta(days=2), yesterday + timedelta(days=3)
     assert f"Days from {days[0]} on are provisional: orders up to {days[1]} can still be credited to them." in result.stdout
-    assert "with the preset challenge, learned from another company's journeys: calibrate your own" in result.stdout
     totals, [email] = told["totals"], [row for row in told["channels"] if row["channel"] == "Email"]
     assert (totals["cost"], totals["orders"], totals["revenue"]) == (5, pytest.approx(1), pytest.approx(8))
     assert (totals["cpo"], totals["roas"]) == (pytest.approx(5 / 1), pytest.approx(8 / 5))
     assert totals["paid_cpo"] == pytest.approx(5 / email["orders"])
     assert totals["paid_roas"] == pytest.approx(email["revenue"] / 5)
     assert email["orders"] < 1
+
+
+def test_a_report_names_the_parameters_that_its_credit_was_computed_with(
+    small_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = small_shop.database.with_name("own.json")
+    parameters.write_text(EVEN)
+    small_shop.conversion("c3", "u", "2023-09-03 12:00:00", 8)
+    run(small_shop, "--json", "--start", "2023-09-02", "--end", "2023-09-02")
+
+    monkeypatch.setenv("IHC_PARAMETERS", str(parameters))
+    both = json.loads(run(small_shop, "--json", "--start", "2023-09-03", "--end", "2023-09-03").stdout)
+    of_one = attribution("explain", "--database", small_shop.database, "--conversion", "c1", "--json")
+
+    assert [name.split("@")[0] for name in both["parameters"].split(", ")] == ["challenge", "own.json"]
+    assert both["learned_from"] == "another company's journeys, your journeys"
+    assert json.loads(of_one.stdout)["parameters"] == "challenge"  # whatever the settings are now
 
 
 def test_json_is_the_only_thing_on_standard_output(small_shop: Shop) -> None:

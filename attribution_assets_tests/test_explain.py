@@ -64,8 +64,9 @@ def reported(tmp_path: Path, instance: dg.DagsterInstance, templates: Templates)
     return Shop.at(tmp_path / "shop.db", tmp_path / "exports")
 
 
-BASIS = {"model": "ihc", "parameters": "challenge", "computed_by": "embedded", "currency": "EUR"} | {
-    "learned_from": "another company's journeys"
+BASIS = {"model": "ihc", "parameters": "even.json@32e9c83f807d", "computed_by": "embedded"} | {
+    "learned_from": "your journeys",
+    "currency": "EUR",
 }
 
 

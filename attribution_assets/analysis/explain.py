@@ -8,7 +8,7 @@ from typing import Any
 
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
 from attribution_assets.catalog.reporting import CHANNEL_COSTS, CHANNEL_REPORTING
-from attribution_assets.catalog.span import first_day, last_day
+from attribution_assets.catalog.span import final_on, first_day, last_day
 from attribution_assets.catalog.tables import nobody_of, query_of
 from attribution_assets.errors import NotFoundError, NotReadyError
 from attribution_assets.settings import Settings
@@ -20,9 +20,13 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Explanation:
-    """What is behind a number, ready for JSON. `doubt`: why it does not explain the number, in one line; None if it does."""
+    """What is behind a number, ready for JSON. `doubt`: why it does not explain the number, in one line; None if it does.
+
+    `conversion_days`: the days of the conversions that are, or can be, behind it.
+    """
 
     shown: dict[str, Any]
+    conversion_days: Days
     doubt: str | None
 
 
@@ -68,6 +72,7 @@ def explain_cell(settings: Settings, day: str, channel: str) -> Explanation:
             "revenue": cell["ihc_revenue"],
             "conversions": warehouse.rows(Query("explain_cell", {**query.parameters, "channel": channel})),
         },
+        Days(day, final_on(settings, day)),
         f"The report for {day} is out of date: {'; '.join(differences)}. {again}" if differences else None,
     )
 
@@ -100,6 +105,7 @@ def explain_conversion(settings: Settings, conv_id: str) -> Explanation:
     up_to_date = all(settled) and attributed == present
     return Explanation(
         {**conversion, "is_nobody": bool(conversion["is_nobody"]), "sessions": sessions},
+        Days(day, day),
         None if up_to_date else f"The credit of {day} is out of date: its sessions or its ihc_results have changed. {again}",
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attribution_assets.catalog.span import final_on, first_day, is_final
-from attribution_assets.ihc.parameters import PRESETS, IHCParameters
+from attribution_assets.ihc.parameters import PRESETS
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
 from attribution_assets.warehouse.csv_files import CSVFiles
@@ -20,22 +20,22 @@ CURRENCY = "EUR"
 ANOTHER_COMPANY, YOUR_JOURNEYS = "another company's journeys", "your journeys"
 
 
-def basis(settings: Settings) -> dict[str, str]:
-    """What the credit of channel_reporting is computed by, and in which currency amounts are, ready for JSON.
+def basis(settings: Settings, conversion_days: Days) -> dict[str, str | None]:
+    """What the credit of these days' conversions was computed by, and in which currency amounts are, ready for JSON.
 
-    `model`; `parameters`: a preset, a file with a hash of its content, or the conv_type_id of the IHC API; `computed_by`:
-    `embedded` or `api`; `learned_from`: whose journeys the parameters were learned from; `currency`.
+    It is read from ihc_results: the settings may have changed since. `model`; `parameters`: a preset, a file with a hash of its
+    content, or the conv_type_id of the IHC API; `computed_by`: `embedded` or `api`; `learned_from`: whose journeys they were
+    learned from; `currency`. Days of several parameters give them all, separated by commas; days without a result, None.
     """
-    if settings.uses_api:
-        computed_by, parameters, learned_from = "api", settings.ihc_conv_type_id or "", YOUR_JOURNEYS
-    else:
-        computed_by, parameters = "embedded", IHCParameters.load(settings.ihc_parameters).name
-        learned_from = ANOTHER_COMPANY if parameters in PRESETS else YOUR_JOURNEYS
+    days = {"first_day": conversion_days.first, "last_day": conversion_days.last}
+    computed = settings.warehouse.rows(Query("ihc_parameters", days))
+    of_preset = [row["computed_by"] == "embedded" and row["parameters"].split(" + ")[0] in PRESETS for row in computed]
+    learned_from = {ANOTHER_COMPANY if is_preset else YOUR_JOURNEYS for is_preset in of_preset}
     return {
         "model": "ihc",
-        "parameters": parameters,
-        "computed_by": computed_by,
-        "learned_from": learned_from,
+        "parameters": ", ".join(row["parameters"] for row in computed) or None,
+        "computed_by": ", ".join(dict.fromkeys(row["computed_by"] for row in computed)) or None,
+        "learned_from": ", ".join(sorted(learned_from)) or None,
         "currency": CURRENCY,
     }
 
@@ -80,7 +80,7 @@ def summary(settings: Settings, plan: Plan) -> dict[str, Any]:
     channels = warehouse.rows(Query("channel_totals", report_days))
     provisional = provisional_days(settings, plan.report_days)
     return {
-        **basis(settings),
+        **basis(settings, Days(plan.report_days.first, plan.conversion_days.last)),
         "start": plan.conversion_days.first,
         "end": plan.conversion_days.last,
         "report_start": plan.report_days.first,

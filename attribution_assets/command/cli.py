@@ -142,16 +142,17 @@ def compare(
 
         with telling() as tell:
             comparison = compare_models(settings, compared_days(settings, start, end), base, tell)
+        computed_by = basis(settings, comparison.days)
         if csv_file:
             write_csv(comparison.channels, csv_file, settings)
     if as_json:
         days = {"start": comparison.days.first, "end": comparison.days.last, "base": comparison.base, "notes": comparison.notes}
         channels = comparison.channels.rename(columns={"channel_name": "channel"})
         tables = {"channels": channels, "lookbacks": comparison.lookbacks}
-        of_ihc = {name: value for name, value in basis(settings).items() if name != "model"}
+        of_ihc = {name: value for name, value in computed_by.items() if name != "model"}
         print_json(of_ihc | days | {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()})
     else:
-        print_comparison(comparison, basis(settings))
+        print_comparison(comparison, computed_by)
 
 
 @main.command("paths")
@@ -204,7 +205,7 @@ def explain(database: Path | None, day: str | None, channel: str | None, convers
         else:
             raise click.UsageError("Give either --date and --channel, or --conversion.")
         if as_json:
-            print_json(basis(settings) | explanation.shown)
+            print_json(basis(settings, explanation.conversion_days) | explanation.shown)
         elif conversion is None:
             print_cell(explanation.shown)
         else:

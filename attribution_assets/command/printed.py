@@ -56,14 +56,14 @@ def print_summary(result: dict[str, Any]) -> None:
 
 
 def _print_basis(basis: dict[str, Any]) -> None:
-    """By what credit is computed; of `analysis.report.basis`."""
-    if basis["computed_by"] == "api":
-        click.echo(f"Credit by the IHC API with the parameters of {basis['parameters']}.")
-    else:
-        learned = f"{basis['parameters']}, learned from {basis['learned_from']}"
-        is_own = basis["learned_from"] == "your journeys"
-        advice = "" if is_own else ": calibrate your own with `attribution ihc calibrate`"
-        click.echo(f"Credit by the IHC model with {'' if is_own else 'the preset '}{learned}{advice}.")
+    """By what credit is computed, if there is any; of `analysis.report.basis`."""
+    if not basis["parameters"]:
+        return
+    advice = ": calibrate your own with `attribution ihc calibrate`" if "another" in basis["learned_from"] else ""
+    click.echo(
+        f"Credit by the IHC model ({basis['computed_by']}) with the parameters {basis['parameters']}, "
+        f"learned from {basis['learned_from']}{advice}."
+    )
 
 
 def print_states(states: list[dict[str, Any]]) -> None:
