@@ -12,7 +12,11 @@ from filelock import FileLock
 
 
 class Templates:
-    """Folders by name, made by whichever process of a parallel run first needs them; nothing writes into one afterwards."""
+    """Folders by name, made by whichever process of a parallel run first needs them; nothing writes into one afterwards.
+
+    A copied history still names the template's database, which a command on the copy then looks at. SQLite keeps files beside
+    it meanwhile, which hold nothing and are gone the next moment, so they are not copied.
+    """
 
     def __init__(self, factory: pytest.TempPathFactory) -> None:
         own = factory.getbasetemp()
@@ -29,4 +33,4 @@ class Templates:
                 template.mkdir()
                 fill(template)
                 made.touch()
-        return Path(shutil.copytree(template, to, dirs_exist_ok=True))
+        return Path(shutil.copytree(template, to, ignore=shutil.ignore_patterns("*-wal", "*-shm"), dirs_exist_ok=True))
