@@ -34,7 +34,9 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     """What the assets run with, by name: `io_manager`, `csv_io_manager`, `ihc`."""
     return {
         "io_manager": SQLiteIOManager(database=str(settings.database), compute=settings.compute),
-        "csv_io_manager": CSVFilesIOManager(database=str(settings.database), exports=str(settings.exports)),
+        "csv_io_manager": CSVFilesIOManager(
+            database=str(settings.database), exports=str(settings.exports), escape=settings.csv_escape
+        ),
         "ihc": _ihc_resource(settings),
     }
 

@@ -242,8 +242,8 @@ class Settings(BaseSettings):
     csv_escape: bool = Field(
         True,
         description=(
-            "Whether files of `--csv` have an apostrophe before text that a spreadsheet would take for a formula: text that "
-            "begins with `=`, `+`, `-`, `@`, a tab or a carriage return."
+            "Whether channel_report.csv and the files of `--csv` have an apostrophe before text that a spreadsheet would take "
+            "for a formula: text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return."
         ),
     )
     dagster_home: FolderOrFile | None = Field(

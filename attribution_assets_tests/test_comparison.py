@@ -175,13 +175,15 @@ def test_compare_says_where_no_channel_is_direct(sample: Shop) -> None:
     assert printed.stdout.endswith(f"{note}\n")
 
 
-def test_compare_writes_every_figure_as_csv(sample: Shop, tmp_path: Path) -> None:
+def test_compare_writes_every_figure_as_csv_with_the_parameters_of_ihc_and_the_currency(sample: Shop, tmp_path: Path) -> None:
     result = attribution(sample, "compare", "--csv", str(tmp_path / "models.csv"))
 
     assert result.exit_code == 0, result.output
     written = pd.read_csv(tmp_path / "models.csv")
     comparison = compare_models(settings(sample, models=()), WHOLE)
-    pd.testing.assert_frame_equal(written, comparison.channels, check_exact=True, check_dtype=False)
+    parameters = pd.Series(["challenge" if model == "ihc" else None for model in comparison.channels["model"]])
+    expected = comparison.channels.assign(parameters=parameters, currency="EUR")
+    pd.testing.assert_frame_equal(written, expected, check_exact=True, check_dtype=False)
 
 
 def test_compare_prints_one_json_object_of_the_chosen_models(sample: Shop) -> None:

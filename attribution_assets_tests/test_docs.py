@@ -33,6 +33,8 @@ IN_README = [
     "channel_costs",
     "channel_reporting",
     "channel_reporting_csv",
+    "channel_report",
+    "channel_report_csv",
 ]
 """The assets that a newcomer meets; docs/assets.md lists all of them."""
 

@@ -14,7 +14,7 @@ from attribution_assets_tests.support import TABLES, Shop, wait_for
 pytestmark = pytest.mark.live
 
 ATTRIBUTION = ("attribution_customer_journey", "customer_journeys", "ihc_results")
-REPORTS = ("channel_reporting", "channel_reporting_csv")
+REPORTS = ("channel_reporting", "channel_reporting_csv", "channel_report", "channel_report_csv")
 
 
 def test_new_and_late_data_restate_exactly_the_days_that_they_touch(shop: Shop, tmp_path: Path) -> None:

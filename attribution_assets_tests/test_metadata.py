@@ -30,7 +30,7 @@ from attribution_assets_tests.support import EVEN, PROJECT, Shop
 DATES = {"start_date": "2023-09-01", "end_date": "2023-09-09"}
 
 DAILY = names(TABLES)
-NOT_OF_INPUTS = {"backend", "parameters", "model", "date_basis", "rules", "settings"}
+NOT_OF_INPUTS = {"backend", "parameters", "model", "currency", "date_basis", "rules", "settings"}
 """The columns that say by what a row was computed, and not from which rows."""
 
 

@@ -654,7 +654,8 @@ def test_credit_by_models_that_is_newer_requests_the_reports_of_its_lookback(aut
     automated.attribute("2023-09-08")
 
     assert automated.conditions_request() == dict.fromkeys(
-        ("channel_reporting", "channel_reporting_csv", "model_reporting"), september(5, 6, 7, 8)
+        ("channel_reporting", "channel_reporting_csv", "channel_report", "channel_report_csv", "model_reporting"),
+        september(5, 6, 7, 8),
     )
 
 
@@ -824,7 +825,9 @@ def test_check_and_status_say_in_words_what_stands_of_every_model(computed: Shop
     assert (checked.exit_code, status.exit_code) == (0, 0), checked.output + status.output
     for asset, name in MODEL_CHECKS:
         assert re.search(rf"{name} +{asset} +passed", checked.stdout)
-    assert re.search(r"attribution +costs +reporting +CSV +values +models +by model +provisional", status.stdout)
+    assert re.search(
+        r"attribution +costs +reporting +CSV +report +report CSV +values +models +by model +provisional", status.stdout
+    )
     assert "stale" not in status.stdout
 
 

@@ -70,8 +70,8 @@ def test_a_late_conversion_changes_the_reports_of_its_lookback_and_of_no_other_d
     run(shop, instance, "2023-09-08")
 
     changed = {name for name, content in shop.csv_bytes().items() if before[name] != content}
-    days = {f"channel_reporting/2023-09-0{day}.csv" for day in (5, 6, 7, 8)}
-    assert changed == days | {"channel_reporting.csv"}
+    days = {f"{report}/2023-09-0{day}.csv" for report in ("channel_report", "channel_reporting") for day in (5, 6, 7, 8)}
+    assert changed == days | {"channel_report.csv", "channel_reporting.csv"}
 
 
 def test_a_session_counts_from_the_lookback_days_date_until_just_before_the_conversion(
@@ -208,6 +208,7 @@ def test_a_deleted_conversion_leaves_all_tables_when_its_day_runs_again(shop: Sh
         "attribution_customer_journey": [],
         "channel_costs": [("2023-09-01", "Email", 1, 1.0)],
         "channel_reporting": [("Email", "2023-09-01", 1.0, 0.0, 0.0)],
+        "channel_report": [("2023-09-01", "Email", 1.0, 0.0, 0.0, None, 0.0, "ihc", None, "EUR", "2023-09-04")],
     }
 
 

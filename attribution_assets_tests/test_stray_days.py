@@ -15,7 +15,7 @@ from attribution_assets.command.cli import main
 from attribution_assets.orchestration.status import day_states, grouped
 from attribution_assets.warehouse import Days
 from attribution_assets_tests.automated import Automated
-from attribution_assets_tests.support import Shop
+from attribution_assets_tests.support import TABLES, Shop
 
 pytestmark = pytest.mark.usefixtures("history")
 
@@ -82,7 +82,7 @@ def test_status_shows_the_years_between_in_one_line(stray: Shop) -> None:
     shown = attribution("status", stray).stdout.splitlines()
 
     [line] = [line for line in shown if "1970-01-02" in line]
-    assert line.split() == ["1970-01-02", "to", "2023-08-31", *["no", "data"] * 6]
+    assert line.split() == ["1970-01-02", "to", "2023-08-31", *["no", "data"] * len(TABLES)]
 
 
 def test_a_day_without_data_that_has_run_is_not_called_so(stray: Shop, history: dg.DagsterInstance) -> None:

@@ -79,6 +79,21 @@ CREATE TABLE IF NOT EXISTS channel_reporting (
     PRIMARY KEY (channel_name, date)
 );
 
+CREATE TABLE IF NOT EXISTS channel_report (
+    date text NOT NULL,                      -- UTC date of the sessions: the partition
+    channel text NOT NULL,                   -- traffic channel
+    cost real NOT NULL,                      -- marketing cost of the day's sessions
+    orders real NOT NULL,                    -- orders credited to the day's sessions
+    revenue real NOT NULL,                   -- revenue credited to the day's sessions
+    CPO real,                                -- cost per order: cost / orders; empty if there is no order
+    ROAS real,                               -- return on ad spend: revenue / cost; empty if there is no cost
+    model text NOT NULL,                     -- the model by which orders and revenue are credited
+    parameters text,                         -- the model's parameters; empty if no order can be credited to the day yet
+    currency text NOT NULL,                  -- the currency of cost, revenue and CPO
+    final_after text NOT NULL,               -- the day's figures are final once all conversions up to this date are attributed
+    PRIMARY KEY (date, channel)
+);
+
 CREATE TABLE IF NOT EXISTS channel_values (
     date text NOT NULL,                      -- UTC date of the value, the last day of its training window: the partition
     model text NOT NULL,                     -- markov or shapley

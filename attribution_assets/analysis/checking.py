@@ -83,13 +83,18 @@ def check_parameters(settings: Settings, table: DailyTable, days: Days) -> Param
 def check_days(settings: Settings, start: str | None, end: str | None) -> list[Finding]:
     """What every check finds on the days from `start` to `end` of its asset. Writes nothing.
 
-    If unset, they are the first and the last day with results; a table without results is then left out. Raises NotReadyError
-    if no table has results, and AttributionError for a reversed range.
+    If unset, they are the first and the last day with results; a table without results is then left out. So is one that does
+    not exist yet, because an earlier version made the database. Raises NotReadyError if no table has results, and
+    AttributionError for a reversed range.
     """
     warehouse = settings.warehouse
     findings = []
     for table in tables(settings):
-        if table.checks and (days := _days_to_check(computed_days(warehouse, settings, table), start, end)):
+        if (
+            table.checks
+            and warehouse.has(table.name)
+            and (days := _days_to_check(computed_days(warehouse, settings, table), start, end))
+        ):
             asked = check_parameters(settings, table, days)
             findings += [run_check(warehouse, table.name, check, asked) for check in table.checks]
     if not findings:

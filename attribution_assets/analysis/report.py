@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from attribution_assets.catalog.reporting import CURRENCY
 from attribution_assets.catalog.span import final_on, first_day, is_final
 from attribution_assets.ihc.parameters import PRESETS
 from attribution_assets.settings import Settings
@@ -13,9 +14,6 @@ from attribution_assets.warehouse.csv_files import CSVFiles
 
 if TYPE_CHECKING:
     from attribution_assets.analysis.plan import Plan
-
-CURRENCY = "EUR"
-"""The currency of all amounts, as sql/challenge_db_create.sql has it."""
 
 ANOTHER_COMPANY, YOUR_JOURNEYS = "another company's journeys", "your journeys"
 
@@ -92,5 +90,6 @@ def summary(settings: Settings, plan: Plan) -> dict[str, Any]:
         "conversions_without_session": without_session,
         "credit_before_first_day": before_first_day,
         "csv": str(CSVFiles(settings.exports, "channel_reporting").whole),
+        "report_csv": str(CSVFiles(settings.exports, "channel_report").whole),
         "notes": list(plan.notes),
     }

@@ -11,6 +11,9 @@ from attribution_assets.catalog.checks import (
 from attribution_assets.catalog.table import REPORT, SUM, Check, DailyTable
 from attribution_assets.warehouse.schema import Column, schema
 
+CURRENCY = "EUR"
+"""The currency of all amounts, as sql/challenge_db_create.sql has it."""
+
 SESSIONS = "session_sources WHERE event_date BETWEEN $first_day AND $last_day"
 """The rows for which costs look up other rows."""
 
@@ -124,4 +127,66 @@ CHANNEL_REPORTING_CSV = DailyTable(
     ),
 )
 
-REPORTING = (CHANNEL_COSTS, CHANNEL_REPORTING, CHANNEL_REPORTING_CSV)
+CHANNEL_REPORT = DailyTable(
+    "channel_report",
+    job=REPORT,
+    group="reporting",
+    heading="report",
+    day_of="session",
+    day_column="date",
+    description=(
+        "One row per channel and day: the report for people and BI tools. It has the figures of channel_reporting in plain "
+        "words, cost per order (CPO), return on ad spend (ROAS), the model and its parameters, the currency, and the day "
+        "after which the figures are final.\n\n"
+        "A day is the date of the sessions. Restated when channel_reporting changes."
+    ),
+    lineage={
+        "date": "channel_reporting.date",
+        "channel": "channel_reporting.channel_name",
+        "cost": "channel_reporting.cost",
+        "orders": "channel_reporting.ihc",
+        "revenue": "channel_reporting.ihc_revenue",
+        "CPO": "channel_reporting.cost channel_reporting.ihc",
+        "ROAS": "channel_reporting.ihc_revenue channel_reporting.cost",
+        "model": "",
+        "parameters": "ihc_results.parameters",
+        "currency": "",
+        "final_after": "channel_reporting.date",
+    },
+    follows=("channel_reporting",),
+    also_reads=("ihc_results",),
+    parameters=lambda _: {"currency": CURRENCY},
+    checks=(
+        Check(
+            "channel_report_is_channel_reporting",
+            "check_channel_report_is_channel_reporting",
+            before=False,
+            blocking=True,
+            demand="The cost, orders and revenue of every channel and day are those of channel_reporting.",
+            noun="figure",
+            broken="of {days} differed from those in channel_reporting.",
+            not_yet="channel_reporting has {date}, channel_report has not yet: the next `attribution run` of that day adds it.",
+            wrong_day_columns=("date",),
+        ),
+    ),
+)
+
+CHANNEL_REPORT_CSV = DailyTable(
+    "channel_report_csv",
+    job=REPORT,
+    group="reporting",
+    heading="report CSV",
+    day_of="session",
+    day_column="date",
+    description=(
+        "channel_report as CSV files for spreadsheets, one for each day and one with all days so far. A channel whose name a "
+        "spreadsheet would take for a formula has an apostrophe before it.\n\n"
+        "A day is the date of the sessions. Restated when channel_report changes."
+    ),
+    lineage={column: f"channel_report.{column}" for column in schema()["channel_report"].column_names},
+    follows=("channel_report",),
+    csv_of="channel_report",
+    is_for_spreadsheets=True,
+)
+
+REPORTING = (CHANNEL_COSTS, CHANNEL_REPORTING, CHANNEL_REPORTING_CSV, CHANNEL_REPORT, CHANNEL_REPORT_CSV)

@@ -110,6 +110,8 @@ class DailyTable:
     csv_of: str = ""
     """It is written as CSV files, with the columns of this table and `more_columns`."""
     more_columns: tuple[Column, ...] = ()
+    is_for_spreadsheets: bool = False
+    """Text in its CSV files is written so that no spreadsheet takes it for a formula, unless ATTRIBUTION_CSV_ESCAPE is off."""
     guards: tuple[str, ...] = ()
     driven_by: str = ""
     lookups_per_row: float = 1

@@ -144,7 +144,8 @@ def compare(
             comparison = compare_models(settings, compared_days(settings, start, end), base, tell)
         computed_by = basis(settings, comparison.days)
         if csv_file:
-            write_csv(comparison.channels, csv_file, settings)
+            by_ihc = {"parameters": comparison.channels["model"].map({"ihc": computed_by["parameters"]})}
+            write_csv(comparison.channels.assign(**by_ihc, currency=computed_by["currency"]), csv_file, settings)
     if as_json:
         days = {"start": comparison.days.first, "end": comparison.days.last, "base": comparison.base, "notes": comparison.notes}
         channels = comparison.channels.rename(columns={"channel_name": "channel"})

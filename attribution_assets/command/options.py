@@ -71,10 +71,10 @@ def _in_snake_case(value: Any) -> Any:
 
 def write_csv(frame: pd.DataFrame, file: Path, settings: Settings) -> None:
     """Writes the frame as a CSV file for spreadsheets. Raises AttributionError where it cannot be written."""
-    from attribution_assets.warehouse.csv_files import for_spreadsheet, line
+    from attribution_assets.warehouse.csv_files import for_spreadsheets, line
 
     rows = frame.astype(object).where(frame.notna(), None).itertuples(index=False)
-    shown = ([for_spreadsheet(value) if settings.csv_escape else value for value in row] for row in rows)
+    shown = for_spreadsheets(rows) if settings.csv_escape else rows
     try:
         file.write_text("".join(map(line, [list(frame.columns), *shown])), encoding="utf-8", newline="")
     except OSError as error:

@@ -21,7 +21,7 @@ PATHS_SHOWN = 20
 
 
 def print_summary(result: dict[str, Any]) -> None:
-    """The report by channel, what no channel gets and what checks found; of `analysis.report.summary`. Last, the CSV file."""
+    """The report by channel, what no channel gets and what checks found; of `analysis.report.summary`. Last, the CSV files."""
     title = f"Channels, sessions of {result['report_start']} to {result['report_end']}"
     rows = result["channels"]
     totals = result["totals"]
@@ -52,6 +52,7 @@ def print_summary(result: dict[str, Any]) -> None:
             "ATTRIBUTION_START_DATE, whose days have no report."
         )
     _print_told(result["checks"])
+    click.echo(result["report_csv"])
     click.echo(result["csv"])
 
 

@@ -15,7 +15,7 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.history import restatement
 from attribution_assets.orchestration.home import claim_history
 from attribution_assets.warehouse import Days, Frames, Query, SQLiteWarehouse, Table, schema
-from attribution_assets.warehouse.csv_files import CSVFiles
+from attribution_assets.warehouse.csv_files import CSVFiles, Rows, for_spreadsheets
 from attribution_assets.warehouse.duckdb.compute import Compute
 from attribution_assets.warehouse.query import RETURN_THIS
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 DAY_COLUMN = "partition_expr"
 """The metadata key by which an asset names the column that holds its partition day (Dagster's own convention)."""
+
+FOR_SPREADSHEETS = {table.name for table in TABLES if table.is_for_spreadsheets}
 
 MetadataByDay = Mapping[str, Mapping[str, Any]]
 """Metadata by day: for each day names and values."""
@@ -99,11 +101,13 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
 class CSVFilesIOManager(dg.ConfigurableIOManager):
     """Writes the rows of a Query over all days: each of the run's days to its own file, and all days to one file.
 
-    The asset `channel_reporting_csv` becomes `channel_reporting.csv` and `channel_reporting/<day>.csv` in `exports`.
+    The asset `channel_reporting_csv` becomes `channel_reporting.csv` and `channel_reporting/<day>.csv` in `exports`. With
+    `escape`, text in files for spreadsheets is written so that none is taken for a formula.
     """
 
     database: str
     exports: str
+    escape: bool = True
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Stops the run at once if the exports folder cannot be written."""
@@ -123,7 +127,13 @@ class CSVFilesIOManager(dg.ConfigurableIOManager):
         column = day_column(context.asset_key, context.definition_metadata)
         warehouse = SQLiteWarehouse(Path(self.database))
         days = Days.of(context.asset_partition_keys)
-        rows = files.replace(days, column, lambda: warehouse.fetch(obj))
+        is_escaped = self.escape and context.asset_key.path[-1] in FOR_SPREADSHEETS
+
+        def all_days() -> Rows:
+            columns, rows = warehouse.fetch(obj)
+            return columns, for_spreadsheets(rows) if is_escaped else rows
+
+        rows = files.replace(days, column, all_days)
         describe_days(
             {
                 day: {"dagster/partition_row_count": count, "path": dg.MetadataValue.path(files.of_day(day))}

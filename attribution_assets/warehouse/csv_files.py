@@ -107,6 +107,11 @@ def for_spreadsheet(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
+def for_spreadsheets(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """The rows with each value as `for_spreadsheet` gives it."""
+    return [[for_spreadsheet(value) for value in row] for row in rows]
+
+
 def render(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """The rows as CSV text."""
     return line(columns) + "".join(line([_cell(value) for value in row]) for row in rows)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 import pytest
 
+from attribution_assets.catalog.tables import TABLES
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
 
@@ -22,8 +23,8 @@ ATTRIBUTION = schema()["attribution_customer_journey"]
 JOURNEYS = schema()["customer_journeys"]
 COSTS = schema()["channel_costs"]
 REPORTING = schema()["channel_reporting"]
-OURS = ("customer_journeys", "ihc_results", "attribution_customer_journey", "channel_costs", "channel_reporting")
-DAY_COLUMNS = {name: "date" if name in ("channel_costs", "channel_reporting") else "conv_date" for name in OURS}
+DAY_COLUMNS = {table.name: table.day_column for table in TABLES if not (table.of_models or table.csv_of)}
+OURS = tuple(DAY_COLUMNS)
 
 CUSTOMER_JOURNEYS = Query(
     "customer_journeys",

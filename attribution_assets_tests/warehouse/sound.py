@@ -30,7 +30,7 @@ CONVERSION_DAYS: dict[str, str | int | float] = {
 }
 COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01", "first_session_day": "2023-08-31"}
 REPORT_DAYS = {**COST_DAYS, "last_conversion_day": "2023-09-04"}
-DAYS_OF = {COSTS: COST_DAYS, REPORT: REPORT_DAYS, "model_reporting": REPORT_DAYS}
+DAYS_OF = {COSTS: COST_DAYS, **dict.fromkeys((REPORT, "channel_report", "model_reporting"), REPORT_DAYS)}
 BEFORE_THE_FIRST_REPORT: dict[str, str | int] = {"first_partition": "2023-09-01", "lookback_days": 2}
 """The credit of 2023-09-02 can reach back to the day before this first partition."""
 
@@ -60,6 +60,7 @@ def sound_shop(folder: Path) -> Shop:
         ("Email", "2023-09-03", 0.0, 1.0, 50.0),
     ):
         shop.execute("INSERT INTO channel_reporting VALUES (?, ?, ?, ?, ?)", *report)
+        shop.execute("INSERT INTO channel_report SELECT ?2, ?1, ?3, ?4, ?5, NULL, NULL, 'ihc', 'challenge', 'EUR', ?2", *report)
     for linear in (
         ("c1", "s1", 0.5, "2023-09-02", "2023-09-01", "Email"),
         ("c1", "s2", 0.5, "2023-09-02", "2023-09-02", "Ads"),
@@ -241,6 +242,22 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             {"channel_name": "Email", "date": "2023-09-01", "figure": "revenue", "reported": 26.0, "of_sources": 25.0},
         ],
         "3 figures in the report of {} differed from the tables that it is computed from.",
+    ),
+    ("channel_report", "channel_report_is_channel_reporting"): (
+        [
+            "UPDATE channel_report SET orders = 0.5 WHERE date = '2023-09-01'",
+            "INSERT INTO channel_reporting VALUES ('Email', '2023-09-02', 1, 0, 0)",
+        ],
+        [
+            {"date": day, "channel": "Email", "figure": figure, "channel_report": report, "channel_reporting": reporting}
+            for day, figure, report, reporting in (
+                ("2023-09-01", "orders", 0.5, 0.25),
+                ("2023-09-02", "cost", None, 1.0),
+                ("2023-09-02", "orders", None, 0.0),
+                ("2023-09-02", "revenue", None, 0.0),
+            )
+        ],
+        "4 figures of {} differed from those in channel_reporting.",
     ),
     ("model_attribution", "model_credit_adds_up"): (
         [

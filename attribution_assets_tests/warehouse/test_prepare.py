@@ -41,6 +41,7 @@ def test_prepare_creates_our_tables_and_all_indexes(shop: Shop) -> None:
         "attribution_customer_journey_by_date",
         "attribution_meta",
         "channel_costs",
+        "channel_report",
         "channel_reporting",
         "channel_reporting_by_date",
         "channel_values",
@@ -326,4 +327,4 @@ def test_two_processes_prepare_the_same_fresh_file_at_once(tmp_path: Path, long:
 
     assert codes == [0, 0]
     assert len({SQLiteWarehouse(database).meta()["database_id"] for database in databases}) == len(databases)
-    assert {len(everything(database)) for database in databases} == {41}  # 14 tables, 14 keys, 13 indexes
+    assert {len(everything(database)) for database in databases} == {43}  # 15 tables, 15 keys, 13 indexes

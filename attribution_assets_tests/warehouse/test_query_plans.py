@@ -15,7 +15,7 @@ from attribution_assets.warehouse.schema import BROKEN_ROWS
 if TYPE_CHECKING:
     from attribution_assets_tests.support import Shop
 
-from attribution_assets_tests.warehouse.rows import COSTS, CUSTOMER_JOURNEYS, DAY_COLUMNS, OURS
+from attribution_assets_tests.warehouse.rows import CUSTOMER_JOURNEYS, DAY_COLUMNS, OURS
 
 
 def plan(shop: Shop, asked: Query) -> list[str]:
@@ -136,7 +136,8 @@ def test_a_check_finds_its_days_by_index(shop: Shop, check: str) -> None:
 @pytest.mark.parametrize("table", [schema()[name] for name in OURS], ids=OURS)
 def test_a_day_is_deleted_and_read_by_index(shop: Shop, table: Table) -> None:
     shop.warehouse.prepare()
-    day, index = DAY_COLUMNS[table.name], "sqlite_autoindex_channel_costs_1" if table is COSTS else f"{table.name}_by_date"
+    day = DAY_COLUMNS[table.name]
+    index = f"sqlite_autoindex_{table.name}_1" if table.key[0] == day else f"{table.name}_by_date"
 
     [step] = [step for *_, step in shop.execute(f"EXPLAIN QUERY PLAN DELETE FROM {table.name} WHERE {day} BETWEEN 'a' AND 'b'")]
 

@@ -10,11 +10,12 @@ from attribution_assets.warehouse.schema import BROKEN_ROWS, META
 from attribution_assets.warehouse.sqlite.frames import DTYPES
 from attribution_assets.warehouse.sqlite.replacement import STORED_AS
 from attribution_assets_tests.support import OF_MODELS
+from attribution_assets_tests.warehouse.rows import DAY_COLUMNS
 
-OURS = ("customer_journeys", "ihc_results", "attribution_customer_journey", "channel_costs", "channel_reporting", *OF_MODELS)
+OURS = (*DAY_COLUMNS, *OF_MODELS)
 
 
-def test_there_are_three_source_tables_five_of_ours_five_of_models_and_what_the_file_says_of_itself() -> None:
+def test_there_are_three_source_tables_six_of_ours_five_of_models_and_what_the_file_says_of_itself() -> None:
     assert sorted(schema()) == sorted((*SOURCES, *OURS, META))
 
 
@@ -70,8 +71,10 @@ def test_a_column_knows_its_type() -> None:
 def test_only_the_cost_of_a_session_and_what_can_be_undefined_may_be_null() -> None:
     optional = [(table.name, column.name) for table in schema().values() for column in table.columns if not column.required]
 
-    undefined = [(name, ratio) for name in ("model_reporting", "model_comparison") for ratio in ("CPO", "ROAS")]
-    assert optional == [("session_costs", "cost"), *undefined, ("path_report", "rate"), ("path_report", "assisted")]
+    of_report = [("channel_report", column) for column in ("CPO", "ROAS", "parameters")]
+    of_models = [(name, ratio) for name in ("model_reporting", "model_comparison") for ratio in ("CPO", "ROAS")]
+    of_paths = [("path_report", "rate"), ("path_report", "assisted")]
+    assert optional == [("session_costs", "cost"), *of_report, *of_models, *of_paths]
 
 
 @pytest.mark.parametrize("table", [*SOURCES, *OURS, META])

@@ -159,6 +159,11 @@ class SQLiteWarehouse:
         columns, rows = self.fetch(query)
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
+    def has(self, table: str) -> bool:
+        """Whether the table exists."""
+        with self.connect() as connection:
+            return bool(columns_of(connection, table))
+
     def span(self, table: str, day_column: str) -> Days | None:
         """From the first to the last day of the table's rows; None where it has none, or does not exist."""
         with self.connect() as connection:
