@@ -36,7 +36,14 @@ def two_days(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
 
 @pytest.fixture
 def stray(two_days: Shop) -> Shop:
-    """The same shop, with an order of the day on which the clocks of computers begin."""
+    """The same shop, with an order of years before."""
+    two_days.conversion("stray", "nobody", "2020-01-01 10:00:00", 5.0)
+    return two_days
+
+
+@pytest.fixture
+def from_1970(two_days: Shop) -> Shop:
+    """The same shop, with an order of the day on which the clocks of computers begin: Dagster has 19,600 days to look at."""
     two_days.conversion("stray", "nobody", "1970-01-01 10:00:00", 5.0)
     return two_days
 
@@ -45,8 +52,10 @@ def plan(shop: Shop, start: str | None = None, end: str | None = None, **setting
     return plan_run(shop.settings(**settings), start, end)
 
 
-def test_a_run_leaves_out_the_years_between_a_stray_order_and_the_others(stray: Shop, history: dg.DagsterInstance) -> None:
-    result = attribution("run", stray, "--exports", str(stray.exports))
+def test_a_run_leaves_out_the_years_between_a_stray_order_and_the_others(
+    from_1970: Shop, history: dg.DagsterInstance
+) -> None:
+    result = attribution("run", from_1970, "--exports", str(from_1970.exports))
 
     assert result.exit_code == 0, result.output
     days = {"1970-01-01", "2023-09-01", "2023-09-02"}
@@ -81,8 +90,8 @@ def test_each_step_says_how_many_rows_it_wrote_for_its_range(stray: Shop) -> Non
 def test_status_shows_the_years_between_in_one_line(stray: Shop) -> None:
     shown = attribution("status", stray).stdout.splitlines()
 
-    [line] = [line for line in shown if "1970-01-02" in line]
-    assert line.split() == ["1970-01-02", "to", "2023-08-31", *["no", "data"] * len(TABLES)]
+    [line] = [line for line in shown if "2020-01-02" in line]
+    assert line.split() == ["2020-01-02", "to", "2023-08-31", *["no", "data"] * len(TABLES)]
 
 
 def test_a_day_without_data_that_has_run_is_not_called_so(stray: Shop, history: dg.DagsterInstance) -> None:
@@ -106,26 +115,26 @@ def test_a_stretch_is_left_out_if_it_is_longer_than_a_lookback_and_a_month(
 
 
 def test_days_with_results_are_run_though_their_sources_are_gone(stray: Shop) -> None:
-    stray.conversion("once", "anna", "2000-05-05 12:00:00")
-    stray.session("once", "anna", "2000-05-05 10:00:00")
+    stray.conversion("once", "anna", "2021-05-05 12:00:00")
+    stray.session("once", "anna", "2021-05-05 10:00:00")
     attribution("run", stray)
     stray.execute("DELETE FROM conversions WHERE conv_id = 'once'")
     stray.execute("DELETE FROM session_sources WHERE session_id = 'once'")
 
     found = plan(stray)
 
-    assert found.ranges(found.conversion_days)[1] == Days("2000-05-05", "2000-05-05")
+    assert found.ranges(found.conversion_days)[1] == Days("2021-05-05", "2021-05-05")
 
 
 def test_an_explicit_start_runs_every_day(stray: Shop) -> None:
-    found = plan(stray, "1970-01-01")
+    found = plan(stray, "2020-01-01")
 
-    assert found.ranges(found.conversion_days) == [Days("1970-01-01", "2023-09-02")]
+    assert found.ranges(found.conversion_days) == [Days("2020-01-01", "2023-09-02")]
 
 
 def test_the_note_is_among_those_for_programs(stray: Shop) -> None:
     assert json.loads(attribution("run", stray, "--json").stdout)["notes"] == [
-        "1970-01-02 to 2023-08-31 (19,600 days) have no sessions, conversions or results and are left out."
+        "2020-01-02 to 2023-08-31 (1,338 days) have no sessions, conversions or results and are left out."
     ]
 
 
@@ -170,26 +179,26 @@ def test_a_thousand_days_are_not_too_many(sparse: Shop) -> None:
 
 
 def test_the_search_for_late_data_keeps_nothing_of_years_without_rows_or_results(automated: Automated) -> None:
-    automated.shop.conversion("stray", "nobody", "1970-01-01 10:00:00")
+    automated.shop.conversion("stray", "nobody", "2020-01-01 10:00:00")
     automated.choices["start_date"] = None
     automated.attribute("2023-09-01", "2023-09-10")
 
     assert automated.late_data_requests() == {}
 
-    [(first, days)] = automated.shop.execute("SELECT min(date), count(DISTINCT date) FROM seen_days WHERE date > '1970-02'")
+    [(first, days)] = automated.shop.execute("SELECT min(date), count(DISTINCT date) FROM seen_days WHERE date > '2020-02'")
     assert first > "2023-07"
     assert days < 100
 
 
 def test_late_data_is_found_in_days_that_no_search_has_looked_at(automated: Automated) -> None:
-    automated.shop.conversion("stray", "nobody", "1970-01-01 10:00:00")
+    automated.shop.conversion("stray", "nobody", "2020-01-01 10:00:00")
     automated.choices["start_date"] = None
-    automated.attribute("1970-01-01")
+    automated.attribute("2020-01-01")
     automated.attribute("2023-09-01", "2023-09-10")
     automated.late_data()
-    automated.shop.session("late", "nobody", "1970-01-01 09:00:00")
+    automated.shop.session("late", "nobody", "2020-01-01 09:00:00")
 
-    assert automated.late_data_requests() == {"attribute_conversions": ["1970-01-01"]}
+    assert automated.late_data_requests() == {"attribute_conversions": ["2020-01-01"]}
 
 
 def test_an_estimate_writes_nothing(stray: Shop) -> None:
@@ -199,8 +208,8 @@ def test_an_estimate_writes_nothing(stray: Shop) -> None:
     assert stray.database.read_bytes() == before
 
 
-def test_neighbouring_days_without_data_are_one_range(stray: Shop, history: dg.DagsterInstance) -> None:
-    states = day_states(stray.settings(), history, None, None)
+def test_neighbouring_days_without_data_are_one_range(from_1970: Shop, history: dg.DagsterInstance) -> None:
+    states = day_states(from_1970.settings(), history, None, None)
 
     assert [str(days) for days, _ in grouped(states)] == [
         "1970-01-01",
