@@ -52,9 +52,7 @@ def plan(shop: Shop, start: str | None = None, end: str | None = None, **setting
     return plan_run(shop.settings(**settings), start, end)
 
 
-def test_a_run_leaves_out_the_years_between_a_stray_order_and_the_others(
-    from_1970: Shop, history: dg.DagsterInstance
-) -> None:
+def test_a_run_leaves_out_the_years_between_a_stray_order_and_the_others(from_1970: Shop, history: dg.DagsterInstance) -> None:
     result = attribution("run", from_1970, "--exports", str(from_1970.exports))
 
     assert result.exit_code == 0, result.output
