@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 from collections.abc import Mapping
@@ -47,6 +48,7 @@ class Command:
 
 
 def _run(arguments: list[str], folder: Path, environment: Mapping[str, str], says: Path) -> None:
+    gc.freeze()  # what is imported stays
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
