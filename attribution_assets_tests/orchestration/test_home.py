@@ -22,6 +22,7 @@ from attribution_assets.orchestration.home import find_home, make_home
 from attribution_assets.orchestration.instance import dagster_instance
 from attribution_assets_tests.automated import Automated
 from attribution_assets_tests.support import PROJECT, Shop
+from attribution_assets_tests.templates import Templates
 
 DAY = "2023-09-01"
 OPTIONS = ("--start", DAY, "--end", DAY)
@@ -194,14 +195,16 @@ def forget(home: Path) -> None:
 
 
 @pytest.fixture
-def one_for_all(first: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def one_for_all(first: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, templates: Templates) -> Path:
     """The home of an earlier version, in which the first database ran."""
-    home = tmp_path / ".dagster_home"
-    with monkeypatch.context() as patch:
-        patch.setenv("DAGSTER_HOME", str(home))
-        run(first)
-    forget(home)
-    return home
+
+    def run_first(folder: Path) -> None:
+        with monkeypatch.context() as patch:
+            patch.setenv("DAGSTER_HOME", str(folder / ".dagster_home"))
+            run(sold(folder / first.database.name, 1))
+        forget(folder / ".dagster_home")
+
+    return templates.copy("one home for all", run_first, tmp_path) / ".dagster_home"
 
 
 def test_the_database_that_ran_there_goes_on(one_for_all: Path, first: Shop) -> None:
