@@ -109,7 +109,7 @@ def test_a_run_killed_at_any_moment_leaves_old_or_new_tables_and_files_and_a_rer
 
     moments = random.Random(4)
     tables_seen = set()
-    for i in range(50 if long else 5):
+    for i in range(50 if long else 3):
         killed = copy(shop, tmp_path / f"killed-{i}")
         run = start_run(killed)
         run.wait(moments.uniform(0, 1.1) * duration)
