@@ -36,6 +36,7 @@ def keys(told: Any) -> Iterator[str]:
             yield from () if key in ("rows", "not_yet") else keys(list(item.values()) if key == "assets" else item)
 
 
+@pytest.mark.usefixtures("history")
 def test_every_key_of_every_command_is_documented_and_in_snake_case(sample: Shop) -> None:
     commands = [["run"], ["status"], ["check"], ["compare"], ["paths"], ["ihc", "estimate"]]
     explained = [["explain", *sample.execute(query)[0]] for query in (CELL, CONVERSION)]
