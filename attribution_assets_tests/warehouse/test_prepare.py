@@ -321,7 +321,7 @@ def prepare_all(barrier: Barrier, databases: Sequence[Path]) -> None:
 
 def test_two_processes_prepare_the_same_fresh_file_at_once(tmp_path: Path, long: bool) -> None:
     fresh = made(tmp_path / "fresh.db", *(schema()[source].create for source in SOURCES)).path
-    databases = [Path(shutil.copy(fresh, tmp_path / f"{number}.db")) for number in range(1000 if long else 100)]
+    databases = [Path(shutil.copy(fresh, tmp_path / f"{number}.db")) for number in range(1000 if long else 40)]
 
     codes = in_processes((prepare_all, databases), (prepare_all, databases))
 
