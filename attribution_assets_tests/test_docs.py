@@ -10,12 +10,12 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from itertools import takewhile
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from filelock import FileLock
 
 import attribution_assets
 from attribution_assets.definitions import build_defs
@@ -26,6 +26,7 @@ from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, schema
 from attribution_assets_tests.ihc.answers import fill_ledger
 from attribution_assets_tests.support import PROJECT
+from attribution_assets_tests.templates import Templates
 
 IN_README = [
     "customer_journeys",
@@ -81,6 +82,9 @@ def automatic() -> dict[str, str]:
 SETUP = next(content for language, content in blocks(README) if language == "sh" and "sample-data" in content)
 """What the reader of any document has done before, following the README."""
 
+PRINTED_IN = Counter(content for document in DOCUMENTS for language, content in set(blocks(document)) if language == "sh")
+"""In how many documents each block of commands is printed."""
+
 
 def run(script: str, folder: Path) -> str:
     """What a script prints; fails where the script does. `make` is only asked whether it has the target."""
@@ -100,19 +104,23 @@ PROGRAMS = "import json, sys\nfor program in json.load(sys.stdin): exec(program,
 
 
 @pytest.fixture
-def set_up(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The test's folder as it is after the README's setup, and what that printed. It runs once for all tests and workers."""
-    base = tmp_path_factory.getbasetemp()
-    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "reader"
-    printed = shared.with_suffix(".txt")
-    with FileLock(shared.with_suffix(".lock")):
-        if not printed.exists():
-            shared.mkdir()
-            fill_ledger(shared / "data" / "ihc_ledger.db", 400)  # what the reader has paid for
-            shutil.copy(EXAMPLE, shared / "answers.csv")  # what the reader has copied
-            printed.write_text(run(SETUP, shared))
-    shutil.copytree(shared, tmp_path, dirs_exist_ok=True)
-    return printed.read_text()
+def set_up(tmp_path: Path, templates: Templates) -> dict[str, str]:
+    """The test's folder as it is after the README's setup, and by block of commands what it printed.
+
+    The blocks of several documents run once, after the setup: all of them only read the database.
+    """
+
+    def follow(folder: Path) -> None:
+        fill_ledger(folder / "data" / "ihc_ledger.db", 400)  # what the reader has paid for
+        shutil.copy(EXAMPLE, folder / "answers.csv")  # what the reader has copied
+        of_several = [content for content, documents in PRINTED_IN.items() if documents > 1 and content != SETUP]
+        printed = {content: run(content, folder) for content in (SETUP, *of_several)}
+        (folder / "printed.json").write_text(json.dumps(printed))
+
+    printed = templates.copy("reader", follow, tmp_path) / "printed.json"
+    content: dict[str, str] = json.loads(printed.read_text())
+    printed.unlink()
+    return content
 
 
 @pytest.mark.parametrize(
@@ -125,11 +133,11 @@ def set_up(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     ],
     ids=lambda path: path.name,
 )
-def test_every_command_and_program_runs_as_printed(document: Path, tmp_path: Path, set_up: str) -> None:
+def test_every_command_and_program_runs_as_printed(document: Path, tmp_path: Path, set_up: dict[str, str]) -> None:
     output = ""
     for language, content in blocks(document):
         if language == "sh":
-            output = set_up if content == SETUP else run(content, tmp_path)
+            output = set_up[content] if content in set_up else run(content, tmp_path)
         elif language == "text" and output:
             assert output.endswith(content)
             output = ""
@@ -159,10 +167,10 @@ def test_the_answers_to_try_are_those_of_the_embedded_model() -> None:
         assert (both[output] - both[f"{output}_now"]).abs().max() <= 0.5e-4 + 1e-9
 
 
-def test_the_picture_of_the_report_shows_what_the_command_prints(set_up: str) -> None:
+def test_the_picture_of_the_report_shows_what_the_command_prints(set_up: dict[str, str]) -> None:
     svg = (DOCS / "report.svg").read_text()
     shown = [html.unescape(text).split() for text in re.findall(r"<text class=\"report-r[^>]*>([^<]*)</text>", svg)]
-    report = set_up.partition("Channels, sessions of")[2].partition("/")[0].splitlines()[1:]
+    report = set_up[SETUP].partition("Channels, sessions of")[2].partition("/")[0].splitlines()[1:]
 
     words = [word for line in shown for word in line]
     assert len(report) > 15
