@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
 
@@ -154,7 +155,7 @@ def test_a_database_in_utf_16_is_read_as_any_other(tmp_path: Path, sold: Shop) -
     ],
 )
 def test_a_session_at_the_instant_of_its_conversion_is_not_before_it(
-    shop: Shop, session: str, conversion: str, engine: str
+    shop: Shop, instance: dg.DagsterInstance, session: str, conversion: str, engine: str
 ) -> None:
     shop.session("first", "anna", f"{DAY} 09:00:00", "Email")
     shop.session("at once", "anna", f"{DAY} {session}", "Ads")
@@ -164,7 +165,7 @@ def test_a_session_at_the_instant_of_its_conversion_is_not_before_it(
     assert shop.table("customer_journeys", "session_id") == [("first",)]
     assert command(shop, "check", ATTRIBUTION_MODELS="markov").exit_code == 0
 
-    assert command(shop, "run", engine=engine, ATTRIBUTION_INCLUDE_CONVERTING_SESSION="true").exit_code == 0
+    shop.attribute(instance, DAY, compute=engine, include_converting_session=True)
     assert shop.table("customer_journeys", "session_id") == [("at once",), ("first",)]
 
 
