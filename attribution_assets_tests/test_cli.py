@@ -196,16 +196,10 @@ def test_without_options_the_environment_and_then_the_default_paths_are_used(
     ).read_text()
 
 
-@pytest.mark.dagster_home
-def test_its_runs_are_told_apart_by_their_jobs_days_and_database(
-    small_shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
-
+def test_its_runs_are_told_apart_by_their_jobs_days_and_database(small_shop: Shop, history: dg.DagsterInstance) -> None:
     run(small_shop, "--start", "2023-09-02", "--end", "2023-09-02")
 
-    with dg.DagsterInstance.get() as instance:
-        runs = instance.get_runs()
+    runs = history.get_runs()
     assert {run.job_name: run.tags["days"] for run in runs} == {
         "attribute_conversions": "2023-09-02",
         "sum_costs": "2023-09-02",

@@ -525,11 +525,11 @@ def test_a_channel_that_came_after_its_day_was_learned_has_no_value_there(report
 
 def test_a_range_equals_its_single_days(sold: Shop, instance: dg.DagsterInstance, tmp_path: Path) -> None:
     single = sold.copy_sources(tmp_path / "single")
-    run(sold, instance)
-    for day in (3, 1, 5, 2, 4):
+    run(sold, instance, "2023-09-01", "2023-09-03")
+    for day in (3, 1, 2):
         single.attribute(instance, f"2023-09-0{day}", **ALL)
-    single.sum_costs(instance, "2023-09-01", "2023-09-05", **ALL)
-    single.report(instance, "2023-08-30", "2023-09-05", **ALL)
+    single.sum_costs(instance, "2023-09-01", "2023-09-03", **ALL)
+    single.report(instance, "2023-08-30", "2023-09-03", **ALL)
 
     for name in TABLES:
         assert single.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3, 4") == sold.execute(
