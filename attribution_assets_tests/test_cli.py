@@ -25,6 +25,7 @@ from attribution_assets.orchestration.history import POOL, tagged_days
 from attribution_assets.orchestration.instance import dagster_instance
 from attribution_assets_tests.command import Command
 from attribution_assets_tests.support import EVEN, PROJECT, Shop, wait_for
+from attribution_assets_tests.templates import Templates
 
 pytestmark = pytest.mark.usefixtures("history")
 
@@ -44,13 +45,18 @@ def run(shop: Shop, *arguments: str | Path) -> Result:
     return attribution("run", "--database", shop.database, "--exports", shop.exports, *arguments)
 
 
-@pytest.fixture
-def small_shop(shop: Shop) -> Shop:
+def small(shop: Shop) -> Shop:
     shop.session("s1", "u", "2023-09-01 10:00:00", "Email", cost=4)
     shop.session("s2", "v", "2023-09-03 10:00:00", "Ads", cost=1)
     shop.conversion("c1", "u", "2023-09-02 12:00:00", 8)
     shop.conversion("c2", "stranger", "2023-09-02 12:00:00", 5)
     return shop
+
+
+@pytest.fixture
+def small_shop(shop: Shop) -> Shop:
+    """Two users of whom one buys, and a stranger."""
+    return small(shop)
 
 
 BASIS = {"model": "ihc", "parameters": "challenge", "computed_by": "embedded", "currency": "EUR"} | {
@@ -494,13 +500,18 @@ def read_all(terminal: int) -> str:
 
 
 @pytest.fixture
-def computed(small_shop: Shop, instance: dg.DagsterInstance) -> Shop:
+def computed(tmp_path: Path, instance: dg.DagsterInstance, templates: Templates) -> Shop:
     """The small shop without its stranger but with a session on every day, attributed and reported."""
-    small_shop.execute("DELETE FROM conversions WHERE user_id = 'stranger'")
-    small_shop.session("s3", "w", "2023-09-02 10:00:00", "Email")
-    small_shop.attribute(instance, "2023-09-02", lookback_days=1)
-    small_shop.report(instance, "2023-09-01", "2023-09-03", lookback_days=1)
-    return small_shop
+
+    def compute(folder: Path) -> None:
+        shop = small(Shop(folder / "shop.db", folder / "exports"))
+        shop.execute("DELETE FROM conversions WHERE user_id = 'stranger'")
+        shop.session("s3", "w", "2023-09-02 10:00:00", "Email")
+        shop.attribute(instance, "2023-09-02", lookback_days=1)
+        shop.report(instance, "2023-09-01", "2023-09-03", lookback_days=1)
+
+    templates.copy("small shop, computed", compute, tmp_path)
+    return Shop.at(tmp_path / "shop.db", tmp_path / "exports")
 
 
 def check(shop: Shop, *arguments: str) -> Result:

@@ -850,6 +850,7 @@ def test_a_model_that_was_added_is_missing_until_the_days_run_again(sold: Shop, 
     assert "only 1 of the models" in result.stdout
 
 
+@pytest.mark.usefixtures("history")
 def test_models_that_were_never_computed_are_not_checked(sold: Shop) -> None:
     environment = {"ATTRIBUTION_DATABASE": str(sold.database), "ATTRIBUTION_END_DATE": "2023-09-05"}
     CliRunner().invoke(main, ["run"], env=environment)
