@@ -17,6 +17,7 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
 
+from attribution_assets.analysis.plan import plan_run
 from attribution_assets.catalog.table import REPORT
 from attribution_assets.catalog.tables import CHECKS
 from attribution_assets.command.cli import main
@@ -361,16 +362,16 @@ def test_credit_of_sessions_before_the_start_date_is_named(small_shop: Shop, mon
     assert "1.00 orders (revenue 8.00) are credited to sessions before ATTRIBUTION_START_DATE" in result.stdout
 
 
-@pytest.mark.parametrize("date", [None, "0001-01-01", "", "01.09.2023"])
-def test_a_date_that_is_none_neither_stops_a_run_nor_goes_uncounted(small_shop: Shop, date: str | None) -> None:
+def test_a_date_that_is_none_neither_stops_a_run_nor_goes_uncounted(small_shop: Shop) -> None:
     small_shop.execute("ALTER TABLE conversions RENAME TO orders")
     small_shop.execute("CREATE TABLE conversions AS SELECT * FROM orders")
-    small_shop.execute("INSERT INTO conversions VALUES ('odd', 'u', ?, '12:00:00', 999)", date)
+    for number, date in enumerate((None, "0001-01-01", "", "01.09.2023")):
+        small_shop.execute("INSERT INTO conversions VALUES (?, 'u', ?, '12:00:00', 999)", f"odd{number}", date)
 
     result = run(small_shop)
 
     assert result.exit_code == 0
-    assert "0 sessions and 1 conversions without a date" in result.stderr
+    assert "0 sessions and 4 conversions without a date" in result.stderr
 
 
 def test_names_are_shown_as_they_are_whatever_they_look_like(small_shop: Shop, tmp_path: Path) -> None:
@@ -391,22 +392,27 @@ def test_a_range_without_conversions_reports_its_costs(small_shop: Shop) -> None
 
 
 @pytest.mark.parametrize(
-    ("arguments", "days"),
+    ("start", "end", "days"),
     [
-        ([], ("2023-09-02", "2023-09-03")),
-        (["--start", "2023-09-03"], ("2023-09-03", "2023-09-03")),
-        (["--end", "2023-09-02"], ("2023-09-02", "2023-09-02")),
-        (["--end", "2023-09-01"], ("2023-09-01", "2023-09-01")),  # before the first conversion
-        (["--start", "2023-09-07"], ("2023-09-07", "2023-09-07")),  # after the last session
-        (["--start", "2023-09-01", "--end", "2023-09-09"], ("2023-09-01", "2023-09-09")),
+        (None, None, "2023-09-02 to 2023-09-03"),
+        ("2023-09-03", None, "2023-09-03"),
+        (None, "2023-09-02", "2023-09-02"),
+        (None, "2023-09-01", "2023-09-01"),  # before the first conversion
+        ("2023-09-07", None, "2023-09-07"),  # after the last session
+        ("2023-09-01", "2023-09-09", "2023-09-01 to 2023-09-09"),
     ],
 )
 def test_an_unset_end_of_the_range_is_the_first_conversion_or_the_last_source_day(
-    small_shop: Shop, arguments: list[str], days: tuple[str, str]
+    small_shop: Shop, start: str | None, end: str | None, days: str
 ) -> None:
+    assert str(plan_run(small_shop.settings(), start, end).conversion_days) == days
+
+
+@pytest.mark.parametrize("arguments", [["--end", "2023-09-01"], ["--start", "2023-09-07"]])
+def test_a_day_before_the_first_conversion_or_after_the_last_session_runs(small_shop: Shop, arguments: list[str]) -> None:
     result = json.loads(run(small_shop, "--json", *arguments).stdout)
 
-    assert (result["start"], result["end"]) == days
+    assert [result["start"], result["end"]] == [arguments[1], arguments[1]]
 
 
 def test_elsewhere_than_on_a_terminal_each_step_is_a_plain_line(small_shop: Shop) -> None:
