@@ -30,7 +30,7 @@ from attribution_assets.analysis.crediting import model_rows, with_ihc
 from attribution_assets.analysis.learning import channel_values
 from attribution_assets.catalog.attribution import ATTRIBUTION_CUSTOMER_JOURNEY, CUSTOMER_JOURNEYS
 from attribution_assets.catalog.models import MODEL_REPORTING
-from attribution_assets.catalog.reporting import CHANNEL_COSTS, CHANNEL_REPORTING
+from attribution_assets.catalog.reporting import CHANNEL_COSTS, CHANNEL_REPORT, CHANNEL_REPORTING
 from attribution_assets.catalog.table import Check
 from attribution_assets.catalog.tables import CHECKS, query_of, table_named
 from attribution_assets.ihc import IHCParameters
@@ -71,6 +71,7 @@ def compute_all(database: Path, days: Days, engine: compute.Compute, **settings:
     )
     warehouse.replace_days(tables["channel_costs"], "date", days, query_of(chosen, CHANNEL_COSTS, days))
     warehouse.replace_days(tables["channel_reporting"], "date", days, query_of(chosen, CHANNEL_REPORTING, days))
+    warehouse.replace_days(tables["channel_report"], "date", days, query_of(chosen, CHANNEL_REPORT, days))
     values = channel_values(chosen, days)
     warehouse.replace_days(tables["channel_values"], "date", days, values)
     journeys = warehouse.stream(tables["customer_journeys"], "conv_date", days)
