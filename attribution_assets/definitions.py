@@ -27,7 +27,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]
     Raises AttributionError where the file of channel groups cannot be read.
     """
     _ = settings.model_rules  # read here, so that a bad file stops the definitions and not a run
-    return [*source_assets(), *daily_assets(settings), *comparison_assets(settings), *result_checks(settings)]
+    return [*source_assets(settings), *daily_assets(settings), *comparison_assets(settings), *result_checks(settings)]
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:

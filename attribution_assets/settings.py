@@ -8,7 +8,7 @@ import logging
 import re
 from datetime import date
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -276,6 +276,12 @@ class Settings(BaseSettings):
     def warehouse(self) -> SQLiteWarehouse:
         """The database."""
         return SQLiteWarehouse(self.database, compute=self.compute)
+
+    @cached_property
+    def present(self) -> frozenset[str]:
+        """The source tables in the database and their columns, `table` and `table.column`, as they are when first asked for."""
+        sources = self.warehouse.sources()
+        return frozenset(sources).union(f"{table}.{column}" for table, columns in sources.items() for column in columns)
 
     @property
     def uses_api(self) -> bool:

@@ -6,8 +6,9 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self, TypeVar
 
 import dagster as dg
@@ -17,14 +18,15 @@ from attribution_assets.catalog.tables import TABLES as CATALOG
 from attribution_assets.catalog.tables import names
 from attribution_assets.definitions import build_defs
 from attribution_assets.settings import Settings
+from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
-from attribution_assets.warehouse.schema import META
+from attribution_assets.warehouse.schema import ALL_SOURCES, META
 
 PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
 OWN_VARIABLES = ("ATTRIBUTION_", "IHC_", "DAGSTER_")
-TABLES = names(table for table in CATALOG if not table.of_models)
-"""The assets that there are without models, in their order."""
+TABLES = names(table for table in CATALOG if not (table.of_models or table.needs))
+"""The assets that there are without models and optional sources, in their order."""
 
 OF_MODELS = ("channel_values", "model_attribution", "model_reporting", "model_comparison", "path_report")
 """The tables that are filled where models are chosen."""
@@ -53,6 +55,17 @@ def definitions(settings: Settings) -> dg.Definitions:
 _from_start_date = lru_cache(maxsize=4)(build_defs)
 
 
+@cache
+def database_with_every_source() -> Path:
+    """A database with every source and no row: with it, all tables of the catalog can be in the graph."""
+    shop = Shop(Path(_OF_THIS_PROCESS.name) / "every-source.db", Path(_OF_THIS_PROCESS.name) / "exports")
+    shop.add_optional_sources()
+    return shop.database
+
+
+_OF_THIS_PROCESS = TemporaryDirectory()
+
+
 class Shop:
     """A database with the three source tables; rows are given as a person would say them."""
 
@@ -79,15 +92,21 @@ class Shop:
     ) -> None:
         """A session `at` a time "2023-09-01 10:00:00"; a cost of "missing" leaves no row in session_costs."""
         date, time = at.split(" ")
-        self.execute(
-            "INSERT INTO session_sources VALUES (?, ?, ?, ?, ?, ?, ?, 0)", session_id, user, date, time, channel, holder, closer
-        )
+        columns = ", ".join(schema()["session_sources"].column_names)
+        values = (session_id, user, date, time, channel, holder, closer)
+        self.execute(f"INSERT INTO session_sources ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, 0)", *values)
         if cost != "missing":
             self.execute("INSERT INTO session_costs VALUES (?, ?)", session_id, cost)
 
     def conversion(self, conv_id: str, user: str, at: str, revenue: Any = 100.0) -> None:
         date, time = at.split(" ")
-        self.execute("INSERT INTO conversions VALUES (?, ?, ?, ?, ?)", conv_id, user, date, time, revenue)
+        columns = ", ".join(schema()["conversions"].column_names)
+        self.execute(f"INSERT INTO conversions ({columns}) VALUES (?, ?, ?, ?, ?)", conv_id, user, date, time, revenue)
+
+    def add_optional_sources(self) -> None:
+        """Adds every column and table that a database may have besides."""
+        with self._transaction() as connection:
+            connection.executescript(read_sql("optional_sources"))
 
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Runs and commits one statement and returns its rows."""
@@ -121,9 +140,9 @@ class Shop:
         return shop
 
     def results(self) -> dict[str, list[tuple[Any, ...]]]:
-        """All rows of the five tables that the pipeline fills, and of those of models that it has filled."""
-        tables = {name: self.table(name) for name in schema() if name not in (*SOURCES, META)}
-        return {name: rows for name, rows in tables.items() if rows or name not in OF_MODELS}
+        """All rows of the tables that the pipeline fills; of those that need a setting or a source, if there are any."""
+        tables = {name: self.table(name) for name in schema() if name not in (*ALL_SOURCES, META)}
+        return {name: rows for name, rows in tables.items() if rows or name in TABLES}
 
     def csv_bytes(self) -> dict[str, bytes]:
         """The content of all CSV files, by their path in the exports folder."""

@@ -12,12 +12,11 @@ import pytest
 
 from attribution_assets.analysis import late_data
 from attribution_assets.analysis.late_data import compared_tables, search
-from attribution_assets.catalog.sources import SOURCES
 from attribution_assets.models import MODELS
 from attribution_assets.orchestration import automation
 from attribution_assets.orchestration.automation import automation_sensor, command_lock, is_command_at_work
 from attribution_assets.orchestration.history import COMMAND_TAG, range_tags, tagged_days
-from attribution_assets.warehouse import Days
+from attribution_assets.warehouse import SOURCES, Days
 from attribution_assets.warehouse.days import unbroken_ranges
 from attribution_assets_tests.automated import Automated, september
 from attribution_assets_tests.history import History
@@ -559,7 +558,7 @@ def test_a_new_history_looks_at_a_database_of_an_earlier_version(automated: Auto
     )
 
     assert "every result" in automated.late_data_skips()
-    assert {part for _, part, _ in automated.shop.table("seen_days")} == {source.name for source in SOURCES} | {
+    assert {part for _, part, _ in automated.shop.table("seen_days")} == {*SOURCES} | {
         table.name for table in compared_tables(automated.settings)
     }
 

@@ -21,9 +21,8 @@ from attribution_assets.models import MODELS
 from attribution_assets.orchestration.automation import InputIsNewer
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Query, schema
-from attribution_assets.warehouse.schema import META
-from attribution_assets.warehouse.schema import SOURCES as SOURCES_OF_SCHEMA
-from attribution_assets_tests.support import PROJECT, Shop
+from attribution_assets.warehouse.schema import ALL_SOURCES, META, OPTIONAL_SOURCES
+from attribution_assets_tests.support import PROJECT, Shop, database_with_every_source
 
 PACKAGE = PROJECT / "attribution_assets"
 
@@ -113,7 +112,7 @@ def test_every_module_says_first_what_belongs_in_it() -> None:
 
 def every() -> Settings:
     """Settings with which every table is in the graph."""
-    return Settings(models=MODELS)
+    return Settings(models=MODELS, database=database_with_every_source())
 
 
 EVERY_TABLE = pytest.mark.parametrize("table", TABLES, ids=names(TABLES))
@@ -143,7 +142,8 @@ def test_what_is_stored_is_a_source_or_has_an_entry() -> None:
     without_days = {"model_comparison", "path_report", META}
 
     assert set(schema()) - without_days == {*names(t for t in TABLES if not t.csv_of), *(source.name for source in SOURCES)}
-    assert tuple(source.name for source in SOURCES) == SOURCES_OF_SCHEMA
+    assert tuple(source.name for source in SOURCES) == ALL_SOURCES
+    assert tuple(source.name for source in SOURCES if source.optional) == OPTIONAL_SOURCES
 
 
 @EVERY_TABLE
@@ -193,17 +193,25 @@ def test_what_a_table_also_reads_is_restated_with_what_it_follows(table: DailyTa
     assert {*table.also_reads} <= followed
 
 
+def one_day(shop: Shop) -> None:
+    """A row of every source on 2023-09-01."""
+    shop.add_optional_sources()
+    shop.session("s1", "anna", "2023-09-01 10:00:00", cost=1)
+    shop.conversion("c1", "anna", "2023-09-01 12:00:00")
+    shop.execute("INSERT INTO conversions_backend VALUES ('c1', 'anna', '2023-09-01', 'DE', 100)")
+    shop.execute("INSERT INTO ad_costs (date, campaign_id, cost) VALUES ('2023-09-01', 'brand', 1)")
+
+
 SOURCE_COLUMNS = [(source, column.name) for source in SOURCES for column in schema()[source.name].columns]
 
 
 @pytest.mark.parametrize(("source", "column"), SOURCE_COLUMNS, ids=[f"{source.name}.{name}" for source, name in SOURCE_COLUMNS])
 def test_a_digest_of_a_day_tells_a_change_of_any_column(shop: Shop, source: Source, column: str) -> None:
-    shop.session("s1", "anna", "2023-09-01 10:00:00", cost=1)
-    shop.conversion("c1", "anna", "2023-09-01 12:00:00")
+    one_day(shop)
     days = {"first_day": "2023-08-31", "last_day": "2023-09-02"}
 
     before = shop.warehouse.fetch(Query(f"digest_{source.name}", days))[1]
-    shop.execute(f"UPDATE {source.name} SET {column} = ?", "2023-09-02" if column.endswith("_date") else "7")
+    shop.execute(f"UPDATE {source.name} SET {column} = ?", "2023-09-02" if column.endswith("date") else "7")
     after = shop.warehouse.fetch(Query(f"digest_{source.name}", days))[1]
 
     assert [day for day, _ in before] == ["2023-09-01"]
@@ -219,8 +227,7 @@ def test_every_table_is_made_by_one_job(graph: dg.AssetGraph) -> None:
 
 
 def test_status_and_check_know_every_table(shop: Shop) -> None:
-    shop.session("s1", "anna", "2023-09-01 10:00:00", cost=1)
-    shop.conversion("c1", "anna", "2023-09-01 12:00:00")
+    one_day(shop)
     environment = {
         "ATTRIBUTION_DATABASE": str(shop.database),
         "ATTRIBUTION_MODELS": "all",
@@ -253,4 +260,6 @@ def test_the_documentation_says_of_every_check_what_to_do() -> None:
 
 
 def test_without_models_their_tables_are_nowhere() -> None:
-    assert names(tables(Settings())) == names(table for table in TABLES if not table.of_models)
+    without_models = Settings(database=database_with_every_source())
+
+    assert names(tables(without_models)) == names(table for table in TABLES if not table.of_models)

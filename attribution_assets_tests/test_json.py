@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from attribution_assets.warehouse import schema
 from attribution_assets_tests.support import PROJECT, Shop
 from attribution_assets_tests.templates import Templates
 from attribution_assets_tests.test_comparison import attribution, report_sample
@@ -36,9 +37,15 @@ def keys(told: Any) -> Iterator[str]:
             yield from () if key in ("rows", "not_yet") else keys(list(item.values()) if key == "assets" else item)
 
 
-@pytest.mark.usefixtures("history")
 def test_every_key_of_every_command_is_documented_and_in_snake_case(sample: Shop) -> None:
-    commands = [["run"], ["status"], ["check"], ["compare"], ["paths"], ["ihc", "estimate"]]
+    sample.execute(schema()["conversions_backend"].create)
+    sample.execute(schema()["ad_costs"].create)
+    sample.execute("ALTER TABLE session_sources ADD COLUMN campaign_id text")
+    sample.execute("INSERT INTO ad_costs (date, campaign_id, cost) VALUES ('2023-09-01', 'brand', 1)")
+    for number in range(200):  # a day as no other
+        sample.conversion(f"c{number}", "u", "2023-09-02 10:00:00")
+    sample.execute("INSERT INTO conversions_backend VALUES ('c', 'u', '2023-09-02', 'DE', 1)")
+    commands = [["run"], ["status"], ["check"], ["compare"], ["paths"], ["reconcile"], ["ihc", "estimate"]]
     explained = [["explain", *sample.execute(query)[0]] for query in (CELL, CONVERSION)]
     told = {key for command in [*commands, *explained] for key in keys(printed(sample, *command))}
     _, _, table = (PROJECT / "docs" / "commands.md").read_text().partition("| key | meaning |\n")

@@ -25,11 +25,18 @@ from attribution_assets.orchestration.shown import row_of_day
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
 from attribution_assets_tests.history import History
-from attribution_assets_tests.support import EVEN, PROJECT, Shop
+from attribution_assets_tests.support import EVEN, PROJECT, Shop, database_with_every_source
 
 DATES = {"start_date": "2023-09-01", "end_date": "2023-09-09"}
 
 DAILY = names(TABLES)
+
+
+def whole_graph() -> dg.AssetGraph:
+    """The graph with every table of the catalog."""
+    return build_defs(Settings(models=MODELS, database=database_with_every_source())).resolve_asset_graph()
+
+
 NOT_OF_INPUTS = {"backend", "parameters", "model", "currency", "date_basis", "rules", "settings"}
 """The columns that say by what a row was computed, and not from which rows."""
 
@@ -447,7 +454,7 @@ def test_a_word_of_a_name_that_is_too_wide_beside_its_numbers_can_break_and_lose
 
 @pytest.mark.parametrize("asset", DAILY)
 def test_every_column_says_of_which_columns_of_its_upstream_assets_it_is_made(asset: str) -> None:
-    graph = build_defs(Settings(models=MODELS)).resolve_asset_graph()
+    graph = whole_graph()
     node = graph.get(dg.AssetKey(asset))
 
     lineage = node.metadata["dagster/column_lineage"].deps_by_column
@@ -463,7 +470,7 @@ def test_every_column_says_of_which_columns_of_its_upstream_assets_it_is_made(as
 
 @pytest.mark.parametrize("asset", DAILY)
 def test_every_asset_links_to_its_function_and_its_sql(asset: str) -> None:
-    node = build_defs(Settings(models=MODELS)).resolve_asset_graph().get(dg.AssetKey(asset))
+    node = whole_graph().get(dg.AssetKey(asset))
 
     links = node.metadata["dagster/code_references"].code_references
 
@@ -477,7 +484,7 @@ def test_every_asset_links_to_its_function_and_its_sql(asset: str) -> None:
 
 @pytest.mark.parametrize("asset", DAILY + [source.name for source in SOURCES])
 def test_every_description_names_the_days_or_who_fills_the_table(asset: str) -> None:
-    description = build_defs(Settings(models=MODELS)).resolve_asset_graph().get(dg.AssetKey(asset)).description
+    description = whole_graph().get(dg.AssetKey(asset)).description
 
     assert description is not None
     assert ("A day is " in description) == (asset in DAILY)

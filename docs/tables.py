@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import inspect
 import re
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import dagster as dg
 
+from attribution_assets.catalog.tables import TABLES
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs
 from attribution_assets.models import MODELS
 from attribution_assets.settings import Settings, variables
+from attribution_assets.warehouse.schema import empty_database
 
 SOURCES_GROUP = "sources"
 """The group of the tables that the user fills."""
@@ -59,7 +64,7 @@ def sources() -> str:
 
 
 def assets() -> str:
-    """Every asset of the graph: what a row is, what its days are, and which setting brings it into the graph."""
+    """Every asset of the graph: what a row is, what its days are, and which setting or source brings it into the graph."""
     return _table(
         ("asset", "group", "what it holds", "its days", "only with"),
         (
@@ -68,12 +73,18 @@ def assets() -> str:
                 spec.group_name or "",
                 _first_sentence(spec.description),
                 " ".join(_paragraphs(spec)[1:]),
-                "" if spec.key in _always_there() else _code("ATTRIBUTION_MODELS"),
+                "" if spec.key in _always_there() else _brought_by(_name(spec)),
             )
             for spec in _specs()
             if spec.group_name != SOURCES_GROUP
         ),
     )
+
+
+def _brought_by(asset: str) -> str:
+    """What the asset needs to be in the graph."""
+    needed = [_code(source) for table in TABLES if table.name == asset for source in sorted(table.needs)]
+    return ", ".join(needed) or _code("ATTRIBUTION_MODELS")
 
 
 def columns() -> str:
@@ -116,7 +127,11 @@ def checks() -> str:
 @cache
 def _definitions() -> dg.Definitions:
     """The whole graph by the defaults, whatever the environment, an .env file or a database of the developer says."""
-    return build_defs(Settings.model_construct(models=MODELS, database=Path("no-such.db")))
+    with TemporaryDirectory() as folder:
+        database = Path(folder) / "with-every-source.db"
+        with closing(empty_database()) as with_every_source, closing(sqlite3.connect(database)) as file:
+            with_every_source.backup(file)
+        return build_defs(Settings.model_construct(models=MODELS, database=database))
 
 
 @cache

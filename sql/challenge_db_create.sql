@@ -94,6 +94,33 @@ CREATE TABLE IF NOT EXISTS channel_report (
     PRIMARY KEY (date, channel)
 );
 
+CREATE TABLE IF NOT EXISTS conversion_reconciliation (
+    date text NOT NULL,                      -- date of the conversions: the partition
+    market text NOT NULL,                    -- market of the conversions; (none) where neither side says it
+    tracked integer NOT NULL,                -- rows of the tracking
+    backend integer NOT NULL,                -- conversions of the backend
+    missing integer NOT NULL,                -- conversions of the backend that were not tracked
+    only_tracked integer NOT NULL,           -- tracked conversions that the backend does not have
+    tracked_twice integer NOT NULL,          -- conversions with more than one row in the tracking
+    other_revenue integer NOT NULL,          -- conversions with another revenue in the tracking
+    other_user integer NOT NULL,             -- conversions of which no tracked row has the backend's user
+    other_date integer NOT NULL,             -- conversions with another date in the tracking
+    tracked_revenue real NOT NULL,           -- revenue of the tracked conversions, each once
+    backend_revenue real NOT NULL,           -- revenue of the backend's conversions
+    match_rate real,                         -- share of the backend's conversions that were tracked; empty if there are none
+    PRIMARY KEY (date, market)
+);
+
+CREATE TABLE IF NOT EXISTS spend_reconciliation (
+    date text NOT NULL,                      -- day of the spend and of the sessions: the partition
+    campaign_id text NOT NULL,               -- id of the campaign on the ad platform
+    cost real NOT NULL,                      -- what the platform charged
+    clicks integer,                          -- clicks that the platform counted; empty where it does not say
+    sessions integer NOT NULL,               -- sessions of the campaign
+    session_cost real NOT NULL,              -- what these sessions cost
+    PRIMARY KEY (date, campaign_id)
+);
+
 CREATE TABLE IF NOT EXISTS channel_values (
     date text NOT NULL,                      -- UTC date of the value, the last day of its training window: the partition
     model text NOT NULL,                     -- markov or shapley

@@ -7,6 +7,7 @@ SELECT
             group_concat(
                 quote(session_id) || quote(user_id) || quote(event_time) || quote(channel_name)
                 || quote(holder_engagement) || quote(closer_engagement) || quote(impression_interaction)
+                || quote(campaign_id) || quote(market) || quote(cpc)
             ) AS blob
         )
     ) AS digest

@@ -31,4 +31,24 @@ SOURCES = (
             "Filled by you; the pipeline only reads it."
         ),
     ),
+    Source(
+        "conversions_backend",
+        day_of="conversion",
+        day_column="conv_date",
+        description=(
+            "One row per conversion that the shop's backend knows: what is true, with who bought, when, and for how much. "
+            "Filled by you, if you have it; the pipeline only reads it."
+        ),
+        optional=True,
+    ),
+    Source(
+        "ad_costs",
+        day_of="session",
+        day_column="date",
+        description=(
+            "One row per day and campaign: what the ad platform charged. Filled by you, if you have it; the pipeline only "
+            "reads it. A table api_adwords_costs with an event_date is read in its place."
+        ),
+        optional=True,
+    ),
 )

@@ -28,6 +28,8 @@ class Source:
     description: str
     day_column: str = ""
     """The column that holds the day; none, where another table's row gives it."""
+    optional: bool = False
+    """Without it, the tables that need it are not in the graph."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class Job:
 ATTRIBUTE = Job("attribute_conversions", "Attributes the conversions of the days: journeys, IHC results, shares.")
 SUM = Job("sum_costs", "Sums the costs of the days' sessions by channel.")
 REPORT = Job("report_channels", "Rebuilds the channel report of the days, as a table and as CSV files.")
-JOBS = (ATTRIBUTE, SUM, REPORT)
+RECONCILE = Job("reconcile_sources", "Holds the tracking against the shop's backend, and ad spend against the sessions.")
+JOBS = (ATTRIBUTE, SUM, REPORT, RECONCILE)
 """In the order in which `attribution run` runs them."""
 
 
@@ -103,6 +106,8 @@ class DailyTable:
     is_python: bool = False
     of_models: bool = False
     """It is in the graph only if ATTRIBUTION_MODELS is set."""
+    needs: frozenset[str] = frozenset()
+    """The optional sources, `table` or `table.column`, without which it is not in the graph."""
     is_kept: bool = False
     """A day stays as it was computed, even if its inputs change."""
     missing_days: str = ""
@@ -115,6 +120,8 @@ class DailyTable:
     guards: tuple[str, ...] = ()
     driven_by: str = ""
     lookups_per_row: float = 1
+    is_lenient: bool = False
+    """As in a Query."""
     parameters: Callable[[Settings], Parameters] = _no_parameters
     """The parameters of its query, guards and checks, besides its days, the lookback and the converting session."""
     settings_hash: Callable[[Settings], str] = Settings.fingerprint

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from attribution_assets.catalog.attribution import ATTRIBUTION
 from attribution_assets.catalog.models import OF_MODELS
+from attribution_assets.catalog.reconciliation import RECONCILIATION
 from attribution_assets.catalog.reporting import REPORTING
 from attribution_assets.catalog.sources import SOURCES
 from attribution_assets.catalog.table import Check, DailyTable, Job, Kind, Parameters, Source
@@ -14,7 +15,7 @@ from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
 from attribution_assets.warehouse.days import shift
 
-TABLES = (*ATTRIBUTION, *REPORTING, *OF_MODELS)
+TABLES = (*ATTRIBUTION, *REPORTING, *OF_MODELS, *RECONCILIATION)
 """Every daily table, each after those that it follows."""
 
 CHECKS: tuple[tuple[DailyTable, Check], ...] = tuple((table, check) for table in TABLES for check in table.checks)
@@ -26,7 +27,22 @@ _SOURCES = {source.name: source for source in SOURCES}
 
 def tables(settings: Settings) -> tuple[DailyTable, ...]:
     """The daily tables that are in the graph under these settings."""
-    return tuple(table for table in TABLES if settings.models or not table.of_models)
+    return tuple(
+        table
+        for table in TABLES
+        if (settings.models or not table.of_models) and (not table.needs or table.needs <= settings.present)
+    )
+
+
+def sources(settings: Settings) -> tuple[Source, ...]:
+    """The sources that are in the graph: those that are required, and the optional ones that the database has."""
+    return tuple(source for source in SOURCES if not source.optional or source.name in settings.present)
+
+
+def tables_without_sources(settings: Settings) -> dict[str, list[str]]:
+    """The daily tables that are not in the graph for lack of optional sources: by name, `table` or `table.column` to add."""
+    lacking = {table.name: sorted(table.needs - settings.present) for table in TABLES if table.needs}
+    return {name: missing for name, missing in lacking.items() if missing}
 
 
 def tables_of(settings: Settings, job: Job) -> tuple[DailyTable, ...]:
@@ -115,7 +131,8 @@ def nobody_of(settings: Settings) -> str:
 
 def query_of(settings: Settings, table: DailyTable, days: Days) -> Query:
     """The query that gives the table's rows for these days."""
-    return Query(table.name, parameters(settings, table, days), table.guards, table.driven_by, table.lookups_per_row)
+    asked = parameters(settings, table, days)
+    return Query(table.name, asked, table.guards, table.driven_by, table.lookups_per_row, table.is_lenient)
 
 
 def names(entries: Iterable[DailyTable]) -> list[str]:

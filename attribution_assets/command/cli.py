@@ -18,6 +18,7 @@ from attribution_assets.command.printed import (
     print_findings,
     print_journey,
     print_paths,
+    print_reconciliation,
     print_states,
     print_summary,
 )
@@ -95,12 +96,13 @@ def status(database: Path | None, start: str | None, end: str | None, strict: bo
     """Show for each day whether its results exist and are up to date, when they are final, and the last run."""
     with plain_errors():
         settings = settings_with(database=database)
+        from attribution_assets.catalog.tables import tables_without_sources
         from attribution_assets.orchestration.home import history
         from attribution_assets.orchestration.status import day_states
 
         with history(settings) as instance:
             states = day_states(settings, instance, start, end)
-    print_json(states) if as_json else print_states(states)
+    print_json(states) if as_json else print_states(states, tables_without_sources(settings))
     is_stale = any(asset["state"] == "stale" for state in states for asset in state["assets"].values())
     sys.exit(1 if strict and is_stale else 0)
 
@@ -181,6 +183,24 @@ def paths(
         print_json(json.loads(report.to_json(orient="records")))
     else:
         print_paths(report, f"conversions of {days}", None if show_all else PATHS_SHOWN)
+
+
+@main.command("reconcile")
+@DATABASE
+@click.option("--start", type=DAY, help="First day. [default: the first in the sources]")
+@click.option("--end", type=DAY, help="Last day, included. [default: the last in the sources]")
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write every day's figures to this CSV file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def reconcile_(database: Path | None, start: str | None, end: str | None, csv_file: Path | None, as_json: bool) -> None:
+    """Hold the tracking against the shop's backend, and ad spend against sessions. Needs no run; writes only the --csv file."""
+    with plain_errors():
+        settings = settings_with(database=database)
+        from attribution_assets.analysis.reconciliation import as_frame, reconcile
+
+        found = reconcile(settings, start, end)
+        if csv_file:
+            write_csv(as_frame(found), csv_file, settings)
+    print_json(found) if as_json else print_reconciliation(found)
 
 
 @main.command("explain")

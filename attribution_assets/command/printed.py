@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -67,8 +68,11 @@ def _print_basis(basis: dict[str, Any]) -> None:
     )
 
 
-def print_states(states: list[dict[str, Any]]) -> None:
-    """A line for each range of days in the same state, and why days are stale; of `orchestration.status.day_states`."""
+def print_states(states: list[dict[str, Any]], without_sources: Mapping[str, Sequence[str]]) -> None:
+    """A line for each range of days in the same state, and why days are stale; of `orchestration.status.day_states`.
+
+    `without_sources`: what is missing for which assets.
+    """
     from attribution_assets.catalog.tables import table_named
     from attribution_assets.orchestration.status import grouped, has_results, reasons
 
@@ -89,6 +93,8 @@ def print_states(states: list[dict[str, Any]]) -> None:
     print_table("", [Column(heading, cells, is_text=True) for heading, cells in columns.items()])
     for reason in reasons(states):
         click.echo(reason)
+    for asset, missing in without_sources.items():
+        click.echo(f"{asset} is not in the graph: the database has no {' and no '.join(missing)}.")
     if not any(map(has_results, states)):
         click.echo("None of these days has results. `attribution run` computes them.")
     _print_told(states[0]["checks"])
@@ -187,6 +193,60 @@ def print_paths(report: pd.DataFrame, title: str, most: int | None) -> None:
             click.echo(f"{len(rows)} of {len(of_section):,} rows. --all shows every one.")
         if section == "path" and len(of_section) == TOP_PATHS:
             click.echo(f"Only the {TOP_PATHS} paths with the most conversions are reported.")
+
+
+def print_reconciliation(found: dict[str, Any]) -> None:
+    """A table of the markets, one of the campaigns, and the days with unusually many or few conversions; of `reconcile`."""
+    if conversions := found["conversions"]:
+        print_table(f"Conversions of {_span(conversions)}, tracked and in the backend", _by(conversions, "market", COUNTS))
+        print_table("Their revenue", _by(conversions, "market", REVENUE))
+    if spend := found["spend"]:
+        print_table(f"Spend of {_span(spend)}, charged and in the sessions", _by(spend, "campaign_id", SPEND))
+    for day in found["outliers"]:
+        click.echo(
+            f"{day['date']} has {day['conversions']:,} tracked conversions. Usual are {day['least']:,.0f} to "
+            f"{day['most']:,.0f}."
+        )
+    for note in found["notes"]:
+        click.echo(note)
+
+
+COUNTS = (
+    *("tracked", "backend", "missing", "only_tracked", "tracked_twice", "other_revenue", "other_user", "other_date"),
+    "match_rate",
+)
+REVENUE = ("tracked_revenue", "backend_revenue")
+SPEND = ("cost", "clicks", "sessions", "session_cost")
+
+
+def _span(rows: Sequence[dict[str, Any]]) -> str:
+    first, last = rows[0]["date"], rows[-1]["date"]
+    return first if first == last else f"{first} to {last}"
+
+
+def _by(rows: Sequence[dict[str, Any]], name: str, figures: Sequence[str]) -> list[Column]:
+    """The columns of a table with the sums of each market or campaign, and those of all."""
+    groups = sorted({row[name] for row in rows})
+
+    def cell(figure: str, of_group: Sequence[dict[str, Any]]) -> str:
+        if figure == "match_rate":
+            backend, missing = (sum(row[count] for row in of_group) for count in ("backend", "missing"))
+            return f"{(backend - missing) / backend:.1%}" if backend else ""
+        values = [row[figure] for row in of_group if row[figure] is not None]
+        is_amount = any(isinstance(value, float) for value in values)
+        return "" if not values else f"{math.fsum(values):,.2f}" if is_amount else f"{sum(values):,}"
+
+    return [
+        Column(name, groups, is_text=True, total="total"),
+        *(
+            Column(
+                figure.replace("_", " "),
+                [cell(figure, [row for row in rows if row[name] == group]) for group in groups],
+                total=cell(figure, rows),
+            )
+            for figure in figures
+        ),
+    ]
 
 
 def print_cell(cell: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from filelock import Timeout
 
 from attribution_assets.analysis.plan import Plan
 from attribution_assets.catalog.table import JOBS
+from attribution_assets.catalog.tables import tables_of
 from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.automation import command_lock
@@ -31,6 +32,8 @@ OnEvent = Callable[[dg.DagsterEvent], None]
 def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> list[dict[str, Any]]:
     """Attributes the plan's conversions, sums its costs and rebuilds its reports: three runs for each of its unbroken ranges.
 
+    Where there is something to reconcile, a fourth does so.
+
     `on_event` sees every Dagster event as it happens. Returns what the checks found that does not hold, or not yet, as of
     `orchestration.checks.told_by`. Raises AttributionError if a run fails for a reason that the user can fix. A run starts only
     after the one before it has succeeded.
@@ -39,8 +42,9 @@ def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> list[dict
     CSVFiles(settings.exports, "channel_reporting").prepare()
     defs = build_defs(settings, loggers={"progress": _event_logger(on_event)})
     with dagster_instance(make_home(settings)) as instance, _alone(instance):
-        days_of_jobs = zip(JOBS, (plan.conversion_days, plan.cost_days, plan.report_days), strict=True)
-        for job, days in ((job, days) for job, of_job in days_of_jobs for days in plan.ranges(of_job)):
+        days_of_jobs = zip(JOBS, (plan.conversion_days, plan.cost_days, plan.report_days, plan.report_days), strict=True)
+        jobs = [(job, of_job) for job, of_job in days_of_jobs if tables_of(settings, job)]
+        for job, days in ((job, days) for job, of_job in jobs for days in plan.ranges(of_job)):
             _wait_for_other_runs(instance)
             try:
                 told = {"days": str(days), "database": settings.database.name}

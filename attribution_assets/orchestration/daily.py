@@ -9,9 +9,8 @@ from typing import Any
 import dagster as dg
 
 from attribution_assets.analysis.checking import run_check, stop_if_failed
-from attribution_assets.catalog.sources import SOURCES
 from attribution_assets.catalog.table import DailyTable
-from attribution_assets.catalog.tables import parameters, query_of, table_named
+from attribution_assets.catalog.tables import parameters, query_of, sources, table_named
 from attribution_assets.orchestration.automation import automation_condition
 from attribution_assets.orchestration.checks import source_check_specs, source_checks
 from attribution_assets.orchestration.history import POOL
@@ -33,7 +32,7 @@ Body = Callable[..., Any]
 """A function that gives the rows of the run's days: a Query, a pandas frame or Frames."""
 
 
-def source_assets() -> list[dg.AssetSpec]:
+def source_assets(settings: Settings) -> list[dg.AssetSpec]:
     """The tables that the user fills, as external assets: the pipeline reads them and never writes them."""
     return [
         dg.AssetSpec(
@@ -44,7 +43,7 @@ def source_assets() -> list[dg.AssetSpec]:
             kinds={"sqlite", "table"},
             metadata={"dagster/column_schema": column_schema(schema()[source.name].columns)},
         )
-        for source in SOURCES
+        for source in sources(settings)
     ]
 
 
@@ -190,7 +189,7 @@ def column_schema(columns: Iterable[Column]) -> dg.TableSchema:
             dg.TableColumn(
                 column.name,
                 column.type,
-                column.description,
+                f"{column.description}; may be missing" if column.optional else column.description,
                 constraints=dg.TableColumnConstraints(nullable=not column.required),
             )
             for column in columns

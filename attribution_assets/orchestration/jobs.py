@@ -27,6 +27,7 @@ def asset_jobs(settings: Settings) -> AssetJobs:
             job.name, dg.AssetSelection.assets(*names(tables_of(settings, job))), description=job.description
         )
         for job in JOBS
+        if tables_of(settings, job)
     }
 
 

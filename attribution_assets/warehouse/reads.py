@@ -9,8 +9,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 
+from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse.schema import empty_database, schema
-from attribution_assets.warehouse.sqlite.views import add_views_of_broken_rows
+from attribution_assets.warehouse.sqlite.views import create_views, views_of_broken_rows
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,14 @@ def reads(text: str) -> Reads:
         return sqlite3.SQLITE_OK
 
     with closing(empty_database()) as connection:
-        add_views_of_broken_rows(connection)
+        connection.executescript(
+            create_views({**views_of_broken_rows(), "reconciled_conversion": read_sql("reconciled_conversion")})
+        )
         pages = dict(connection.execute("SELECT rootpage, tbl_name FROM sqlite_master"))
         connection.set_authorizer(note)
         program = connection.execute(f"EXPLAIN {text}", parameters).fetchall()
     for _, operation, _, page, database, *_ in program:  # a table may be read without a column: count(*), JOIN ... USING
         if operation == "OpenRead" and database == 0 and page in pages:
             _ = columns[pages[page]]
-    declared = {name: frozenset(table.column_names) for name, table in schema().items()}
+    declared = {name: frozenset(column.name for column in table.columns) for name, table in schema().items()}
     return Reads({name: declared[name] & found for name, found in columns.items() if name in declared}, frozenset(parameters))

@@ -1,4 +1,4 @@
-"""The schema as data: the tables, columns, keys and indexes in sql/challenge_db_create.sql."""
+"""The schema as data: the tables, columns, keys and indexes in sql/challenge_db_create.sql and sql/optional_sources.sql."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ from attribution_assets.warehouse import functions
 SOURCES = ("session_sources", "session_costs", "conversions")
 """The tables (or views) that the user fills; the pipeline reads them and never creates them."""
 
+OPTIONAL_SOURCES = ("conversions_backend", "ad_costs")
+"""Those that the user may have besides."""
+
+ALL_SOURCES = (*SOURCES, *OPTIONAL_SOURCES)
+
 META = "attribution_meta"
 """The table with the file's schema version and the database's id. It holds no results."""
 
@@ -31,11 +36,16 @@ class Column:
     type: str
     required: bool
     description: str
+    optional: bool = False
+    """A source may lack it, and then it is NULL in every row."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as declared: columns in order, primary key, the statement that creates it and those for its indexes."""
+    """A table as declared: columns in order, primary key, the statement that creates it and those for its indexes.
+
+    The statement does not create columns that a required source may lack.
+    """
 
     name: str
     columns: tuple[Column, ...]
@@ -45,8 +55,8 @@ class Table:
 
     @property
     def column_names(self) -> tuple[str, ...]:
-        """The columns' names, in order."""
-        return tuple(column.name for column in self.columns)
+        """The names of the columns that the table always has, in order."""
+        return tuple(column.name for column in self.columns if not column.optional)
 
     def check(self, columns: Sequence[str]) -> None:
         """Raises AttributionError if a column of the table is missing from these, or if one is unknown or listed twice."""
@@ -67,29 +77,43 @@ class Table:
 
 @cache
 def schema() -> Mapping[str, Table]:
-    """Every table of sql/challenge_db_create.sql by name, as SQLite itself reads it."""
-    with closing(empty_database()) as connection:
-        tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
-        return {name: _table(connection, name, create) for name, create in tables}
+    """Every declared table by name, as SQLite itself reads it."""
+    with closing(empty_database()) as connection, closing(_empty_database("challenge_db_create")) as without_optional:
+        statements = {**_statements(connection), **_statements(without_optional)}
+        return {name: _table(connection, without_optional, name, create) for name, create in statements.items()}
 
 
 def empty_database() -> sqlite3.Connection:
-    """A database in memory with every declared table and index and our functions. The caller closes it."""
+    """A database in memory with every declared table, column and index and our functions. The caller closes it."""
+    return _empty_database("challenge_db_create", "optional_sources")
+
+
+def _empty_database(*scripts: str) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:")
     functions.add_to(connection)
-    connection.executescript(read_sql("challenge_db_create"))
+    for script in scripts:
+        connection.executescript(read_sql(script))
     return connection
 
 
-def _table(connection: sqlite3.Connection, name: str, create: str) -> Table:
-    described = dict(re.findall(r"^\s*(\w+) .*-- (.+)$", create, re.MULTILINE))
+def _statements(connection: sqlite3.Connection) -> dict[str, str]:
+    return dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall())
+
+
+def _table(connection: sqlite3.Connection, without_optional: sqlite3.Connection, name: str, create: str) -> Table:
+    added = re.findall(rf"^ALTER TABLE {name} ADD COLUMN (\w+) .*-- (.+)$", read_sql("optional_sources"), re.MULTILINE)
+    described = dict([*re.findall(r"^\s*(\w+) .*-- (.+)$", create, re.MULTILINE), *added])
+    always = {column for (column,) in without_optional.execute("SELECT name FROM pragma_table_info(?)", (name,))}
     info = connection.execute('SELECT name, type, "notnull", pk FROM pragma_table_info(?)', (name,)).fetchall()
     indexes = connection.execute(
         "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL", (name,)
     ).fetchall()
     return Table(
         name=name,
-        columns=tuple(Column(column, type_.lower(), bool(required), described[column]) for column, type_, required, _ in info),
+        columns=tuple(
+            Column(column, type_.lower(), bool(required), described[column], not required and column not in always)
+            for column, type_, required, _ in info
+        ),
         key=tuple(column for _, column in sorted((pk, column) for column, _, _, pk in info if pk)),
         create=create,
         indexes=dict(indexes),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from attribution_assets.catalog.attribution import MOST_WITHOUT_SESSION
+from attribution_assets.warehouse import schema
 from attribution_assets_tests.support import Shop
 
 COSTS, REPORT = "channel_costs", "channel_reporting"
@@ -27,10 +28,13 @@ CONVERSION_DAYS: dict[str, str | int | float] = {
     "direct_channels": '["Ads"]',
     "channel_groups": "{}",
     "most_without_session": MOST_WITHOUT_SESSION,
+    "most_untracked": 0.4,
+    "most_spend_apart": 0.05,
 }
 COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01", "first_session_day": "2023-08-31"}
 REPORT_DAYS = {**COST_DAYS, "last_conversion_day": "2023-09-04"}
 DAYS_OF = {COSTS: COST_DAYS, **dict.fromkeys((REPORT, "channel_report", "model_reporting"), REPORT_DAYS)}
+DAYS_OF["spend_reconciliation"] = COST_DAYS
 BEFORE_THE_FIRST_REPORT: dict[str, str | int] = {"first_partition": "2023-09-01", "lookback_days": 2}
 """The credit of 2023-09-02 can reach back to the day before this first partition."""
 
@@ -43,6 +47,12 @@ def sound_shop(folder: Path) -> Shop:
     shop.session("s3", "ben", "2023-09-03 10:00:00", "Email", cost="missing")
     shop.conversion("c1", "anna", "2023-09-02 12:00:00", 100)
     shop.conversion("c2", "ben", "2023-09-03 12:00:00", 50)
+    for source in ("conversions_backend", "ad_costs"):
+        shop.execute(schema()[source].create)
+    shop.execute("INSERT INTO conversions_backend SELECT conv_id, user_id, conv_date, NULL, revenue FROM conversions")
+    shop.execute("ALTER TABLE session_sources ADD COLUMN campaign_id text")
+    shop.execute("UPDATE session_sources SET campaign_id = 'brand' WHERE session_id = 's2'")
+    shop.execute("INSERT INTO ad_costs (date, campaign_id, cost, clicks) VALUES ('2023-09-02', 'brand', 3, 1)")
     shop.warehouse.prepare()
     for row in (
         ("c1", "s1", "2023-09-02", "2023-09-01 10:00:00", "Email"),
@@ -258,6 +268,31 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             )
         ],
         "4 figures of {} differed from those in channel_reporting.",
+    ),
+    ("conversion_reconciliation", "tracking_matches_the_backend"): (
+        ["UPDATE conversions_backend SET revenue = 51 WHERE conv_id = 'c2'"],
+        [
+            {"date": "2023-09-03", "market": "(none)", "conv_id": "c2", "problem": "has another revenue"}
+            | {"tracked_user": "ben", "backend_user": "ben", "tracked_date": "2023-09-03"}
+            | {"tracked_revenue": 50.0, "backend_revenue": 51.0, "backend_conversions": 2}
+        ],
+        ("1 conversion of {} did not agree, more than 2% of the 2 in the backend, such as c2, which has another revenue."),
+    ),
+    ("spend_reconciliation", "campaigns_with_spend_have_sessions"): (
+        [
+            "UPDATE ad_costs SET cost = 4",
+            "INSERT INTO ad_costs (date, campaign_id, cost, clicks) VALUES ('2023-09-02', 'video', 5, 7)",
+        ],
+        [
+            {"campaign_id": "video", "problem": "it has no session", "cost": 5.0, "clicks": 7}
+            | {"sessions": 0, "session_cost": 0.0},
+            {"campaign_id": "brand", "problem": "its sessions cost 3.00", "cost": 4.0, "clicks": 1}
+            | {"sessions": 1, "session_cost": 3.0},
+        ],
+        (
+            "2 campaigns of {} did not agree with the ad platform, such as video: it has no session, and the platform charged "
+            "5.00."
+        ),
     ),
     ("model_attribution", "model_credit_adds_up"): (
         [

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from attribution_assets.catalog.reconciliation import RECONCILIATION
+from attribution_assets.catalog.tables import names
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
 from attribution_assets.warehouse.schema import META
@@ -45,6 +47,7 @@ def test_prepare_creates_our_tables_and_all_indexes(shop: Shop) -> None:
         "channel_reporting",
         "channel_reporting_by_date",
         "channel_values",
+        "conversion_reconciliation",
         "conversions",
         "conversions_broken",
         "conversions_by_date",
@@ -65,6 +68,7 @@ def test_prepare_creates_our_tables_and_all_indexes(shop: Shop) -> None:
         "session_sources_by_date",
         "session_sources_by_user",
         "session_sources_not_ascii",
+        "spend_reconciliation",
     ]
 
 
@@ -99,7 +103,7 @@ def test_prepare_never_creates_a_source_table(tmp_path: Path) -> None:
     warehouse.prepare()
 
     tables = [name for type_, name, _ in everything(warehouse.path) if type_ == "table"]
-    assert tables == sorted((*OURS, *OF_MODELS, META))
+    assert tables == sorted((*OURS, *OF_MODELS, *names(RECONCILIATION), META))
 
 
 def test_prepare_never_changes_a_source_table(tmp_path: Path) -> None:
@@ -327,4 +331,4 @@ def test_two_processes_prepare_the_same_fresh_file_at_once(tmp_path: Path, long:
 
     assert codes == [0, 0]
     assert len({SQLiteWarehouse(database).meta()["database_id"] for database in databases}) == len(databases)
-    assert {len(everything(database)) for database in databases} == {43}  # 15 tables, 15 keys, 13 indexes
+    assert {len(everything(database)) for database in databases} == {47}  # 17 tables, 17 keys, 13 indexes

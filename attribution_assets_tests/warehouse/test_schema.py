@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import pytest
 
+from attribution_assets.catalog.reconciliation import RECONCILIATION
+from attribution_assets.catalog.tables import names
 from attribution_assets.shipped import sql_folder
-from attribution_assets.warehouse import SOURCES, schema
-from attribution_assets.warehouse.schema import BROKEN_ROWS, META
+from attribution_assets.warehouse import schema
+from attribution_assets.warehouse.schema import ALL_SOURCES, BROKEN_ROWS, META
 from attribution_assets.warehouse.sqlite.frames import DTYPES
 from attribution_assets.warehouse.sqlite.replacement import STORED_AS
 from attribution_assets_tests.support import OF_MODELS
 from attribution_assets_tests.warehouse.rows import DAY_COLUMNS
 
-OURS = (*DAY_COLUMNS, *OF_MODELS)
+OURS = (*DAY_COLUMNS, *OF_MODELS, *names(RECONCILIATION))
 
 
-def test_there_are_three_source_tables_six_of_ours_five_of_models_and_what_the_file_says_of_itself() -> None:
-    assert sorted(schema()) == sorted((*SOURCES, *OURS, META))
+def test_there_are_the_sources_our_tables_those_of_models_and_what_the_file_says_of_itself() -> None:
+    assert sorted(schema()) == sorted((*ALL_SOURCES, *OURS, META))
+
+
+def test_a_required_source_is_created_without_the_columns_that_it_may_lack() -> None:
+    optional = {column.name for column in schema()["session_sources"].columns if column.optional}
+
+    assert optional == {"campaign_id", "market", "cpc"}
+    assert not [name for name in optional if name in schema()["session_sources"].create]
+    assert not optional & {*schema()["session_sources"].column_names}
 
 
 @pytest.mark.parametrize(
@@ -69,15 +79,21 @@ def test_a_column_knows_its_type() -> None:
 
 
 def test_only_the_cost_of_a_session_and_what_can_be_undefined_may_be_null() -> None:
-    optional = [(table.name, column.name) for table in schema().values() for column in table.columns if not column.required]
+    optional = [
+        (table.name, column.name)
+        for table in schema().values()
+        for column in table.columns
+        if not (column.required or column.optional)
+    ]
 
     of_report = [("channel_report", column) for column in ("CPO", "ROAS", "parameters")]
     of_models = [(name, ratio) for name in ("model_reporting", "model_comparison") for ratio in ("CPO", "ROAS")]
     of_paths = [("path_report", "rate"), ("path_report", "assisted")]
-    assert optional == [("session_costs", "cost"), *of_report, *of_models, *of_paths]
+    reconciled = [("conversion_reconciliation", "match_rate"), ("spend_reconciliation", "clicks")]
+    assert optional == [("session_costs", "cost"), *of_report, *reconciled, *of_models, *of_paths]
 
 
-@pytest.mark.parametrize("table", [*SOURCES, *OURS, META])
+@pytest.mark.parametrize("table", [*ALL_SOURCES, *OURS, META])
 def test_every_column_has_a_description_and_a_type_that_can_be_read_and_checked(table: str) -> None:
     for column in schema()[table].columns:
         assert column.description

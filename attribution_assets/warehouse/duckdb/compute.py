@@ -23,7 +23,7 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.query import Query
 from attribution_assets.warehouse.reads import reads
-from attribution_assets.warehouse.schema import SOURCES, schema
+from attribution_assets.warehouse.schema import ALL_SOURCES, Column, Table, schema
 from attribution_assets.warehouse.sqlite.views import select_as_read
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def _obstacle(connection: sqlite3.Connection, path: Path, query: Query) -> str |
         if found and re.search(r"\bcollate\b|\bwithout\s+rowid\b", found[1], re.IGNORECASE):
             return f"{name} is declared with COLLATE or WITHOUT ROWID"
         declared = dict(connection.execute("SELECT lower(name), lower(type) FROM pragma_table_info(?, 'main')", (name,)))
-        for column in schema()[name].columns:
+        for column in _columns_read(schema()[name], query):
             type_ = declared.get(column.name.lower(), "")
             if not re.search(READS_AS[column.type], type_):
                 return f"{name}.{column.name} is declared {type_ or 'without a type'}, not {column.type}"
@@ -165,9 +165,16 @@ class QueryAnswer:
 
 def _views(query: Query) -> Iterator[str]:
     """The statements that put a view before each source that the query reads, as for SQLite."""
-    for source in (schema()[name] for name in SOURCES if name in reads(query.text).tables):
-        select = select_as_read(f"source.main.{source.name}", {name: name for name in source.column_names})
+    for source in (schema()[name] for name in ALL_SOURCES if name in reads(query.text).tables):
+        select = select_as_read(
+            f"source.main.{source.name}", {column.name: column.name for column in _columns_read(source, query)}
+        )
         yield f"CREATE VIEW memory.main.{source.name} AS {select}"
+
+
+def _columns_read(table: Table, query: Query) -> list[Column]:
+    """The columns of the table that DuckDB needs: those that it always has, and the optional ones that the query reads."""
+    return [column for column in table.columns if not column.optional or column.name in reads(query.text).tables[table.name]]
 
 
 def _megabytes(source: Path) -> int:

@@ -18,11 +18,11 @@ from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.duckdb.compute import READS_AS, Compute, DuckDBError, QueryAnswer, new_answer, takes_duckdb
 from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
-from attribution_assets.warehouse.schema import SOURCES, Table, schema
+from attribution_assets.warehouse.schema import ALL_SOURCES, Table, schema
 from attribution_assets.warehouse.sqlite.replacement import NewRows, Parameters, Replacement, has_rows_beside
 from attribution_assets.warehouse.sqlite.sources import broken_sources, check_ids, check_sources, columns_of
 from attribution_assets.warehouse.sqlite.upgrades import bring_up_to_date, is_up_to_date, meta_of, objects_of, version_of
-from attribution_assets.warehouse.sqlite.views import add_views, collations
+from attribution_assets.warehouse.sqlite.views import add_views, collations, columns_as_read
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +131,7 @@ class SQLiteWarehouse:
                 *(
                     f"{name} is declared with COLLATE {collation}. Ids and channels are compared byte for byte all the same: "
                     "values that this collation holds to be equal stay apart."
-                    for name in SOURCES
+                    for name in ALL_SOURCES
                     for collation in collations(connection, name)
                 ),
             ]
@@ -159,6 +159,14 @@ class SQLiteWarehouse:
         columns, rows = self.fetch(query)
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
+    def sources(self) -> dict[str, frozenset[str]]:
+        """The source tables that there are, each with the declared columns that it has; none without a database."""
+        try:
+            with self.connect() as connection:
+                return {name: frozenset(read) for name in ALL_SOURCES if (read := columns_as_read(connection, schema()[name]))}
+        except AttributionError:
+            return {}
+
     def has(self, table: str) -> bool:
         """Whether the table exists."""
         with self.connect() as connection:
@@ -167,7 +175,7 @@ class SQLiteWarehouse:
     def span(self, table: str, day_column: str) -> Days | None:
         """From the first to the last day of the table's rows; None where it has none, or does not exist."""
         with self.connect() as connection:
-            if day_column not in columns_of(connection, table):
+            if not _has_column(connection, table, day_column):
                 return None
             [(first, last)] = connection.execute(
                 f"SELECT (SELECT min({day_column}) FROM {table}), (SELECT max({day_column}) FROM {table})"
@@ -177,7 +185,7 @@ class SQLiteWarehouse:
     def rows_by_day(self, table: str, day_column: str, days: Days) -> dict[str, int]:
         """How many rows the table has of each of the days that has some; none where it does not exist."""
         with self.connect() as connection:
-            if day_column not in columns_of(connection, table):
+            if not _has_column(connection, table, day_column):
                 return {}
             connection.text_factory = readable
             counted = f"SELECT {day_column}, count(*) FROM {table} WHERE {day_column} BETWEEN ? AND ? GROUP BY {day_column}"
@@ -189,7 +197,7 @@ class SQLiteWarehouse:
         Walks the index of the column from its start.
         """
         with self.connect() as connection:
-            if day_column not in columns_of(connection, table):
+            if not _has_column(connection, table, day_column):
                 return None
             found = connection.execute(
                 f"SELECT {day_column} FROM {table} "
@@ -367,8 +375,14 @@ class SQLiteWarehouse:
                 return Replacement(connection, table, day_column, days).make(rows)
 
 
+def _has_column(connection: sqlite3.Connection, table: str, column: str) -> bool:
+    """Whether the table, or the view before a source, has the column."""
+    asked = "SELECT 1 FROM pragma_table_xinfo(?) WHERE lower(name) = lower(?) AND hidden <> 1"
+    return connection.execute(asked, (table, column)).fetchone() is not None
+
+
 def _views(connection: sqlite3.Connection) -> list[str]:
-    return sorted(name for name, is_a in objects_of(connection).items() if is_a == "view" and name in SOURCES)
+    return sorted(name for name, is_a in objects_of(connection).items() if is_a == "view" and name in ALL_SOURCES)
 
 
 @contextmanager

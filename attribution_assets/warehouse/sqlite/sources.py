@@ -10,35 +10,41 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse.query import Query
 from attribution_assets.warehouse.reads import reads
-from attribution_assets.warehouse.schema import SOURCES, Table, schema
+from attribution_assets.warehouse.schema import ALL_SOURCES, SOURCES, Table, schema
+from attribution_assets.warehouse.sqlite.views import TIMES, columns_as_read
 
 
 def check_sources(connection: sqlite3.Connection, path: Path, query: Query) -> None:
-    """Raises AttributionError where a source table that the query reads is missing or lacks a column."""
-    for name in _read_by(query):
-        columns = columns_of(connection, name)
-        if not columns:
+    """Raises AttributionError where a source table that the query reads is missing or lacks a column that it needs."""
+    for name, needed in _read_by(query).items():
+        file = "sql/challenge_db_create.sql" if name in SOURCES else "sql/optional_sources.sql"
+        columns = columns_as_read(connection, schema()[name])
+        if not columns or (name in SOURCES and not query.is_lenient and not columns_of(connection, name)):
             raise AttributionError(
-                f"{path} has no table {name}, which {query.name} reads. Add it as sql/challenge_db_create.sql "
+                f"{path} has no table {name}, which {query.name} reads. Add it as {file} "
                 "declares it, or point --database or ATTRIBUTION_DATABASE to the right file."
             )
         for column in schema()[name].column_names:
-            if column not in columns:
+            if column in needed and column not in columns and not (query.is_lenient and column in TIMES):
                 raise AttributionError(
                     f"{name} in {path} has no column {column}. Add it, or make {name} a view with the columns "
-                    "that sql/challenge_db_create.sql declares."
+                    f"that {file} declares."
                 )
 
 
-def _read_by(query: Query) -> list[str]:
-    """The source tables that the query or one of its guards reads."""
-    tables = {table for name in (query.name, *query.guards) for table in reads(read_sql(name)).tables}
-    return [name for name in SOURCES if name in tables]
+def _read_by(query: Query) -> dict[str, set[str]]:
+    """The source tables that the query or one of its guards reads, each with the columns that they need of it."""
+    read = [reads(read_sql(name)).tables for name in (query.name, *query.guards)]
+    return {
+        source: {column for tables in read for column in tables.get(source, ())}
+        for source in ALL_SOURCES
+        if any(source in tables for tables in read)
+    }
 
 
 def check_ids(connection: sqlite3.Connection, path: Path, query: Query) -> None:
     """Raises AttributionError where a row of a source table that the query reads would count more than once."""
-    for name in _read_by(query):
+    for name in () if query.is_lenient else _read_by(query):
         _check_ids(connection, path, schema()[name])
 
 

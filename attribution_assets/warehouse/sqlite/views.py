@@ -6,7 +6,17 @@ import re
 import sqlite3
 from collections.abc import Mapping
 
-from attribution_assets.warehouse.schema import BROKEN_ROWS, SOURCES, Column, Table, schema
+from attribution_assets.shipped import read_sql
+from attribution_assets.warehouse.schema import ALL_SOURCES, BROKEN_ROWS, Table, schema
+
+STAND_INS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "ad_costs": ("api_adwords_costs", {"date": "event_date"}),
+    "session_costs": ("session_sources", {"cost": "cpc"}),
+}
+"""A table that is read as a source where that is missing, with the columns that have another name there.
+
+For a source that is required, only lenient queries read it.
+"""
 
 TIMES = ("event_time", "conv_time")
 """The columns in which one instant has several spellings: 10:00:00.5 and 10:00:00.500."""
@@ -21,24 +31,47 @@ def add_views(connection: sqlite3.Connection) -> None:
     What the view has is what counts. It has no column that the schema does not declare, so that a further one of the user's can
     stand for no other. Ids, channels, dates and times are text and are compared byte for byte, whatever type or collation is
     declared: 7 is '7', and 'Email' is not 'email'. Times have one spelling for one instant. A source that is missing has no
-    view. The connection also gets the views of BROKEN_ROWS.
+    view. A column that is missing is NULL, for queries that can do without it. The connection also gets the views of
+    BROKEN_ROWS.
     """
-    for source in (schema()[name] for name in SOURCES):
+    [(declared,)] = connection.execute("SELECT group_concat(type || ' ' || name || ' ' || sql, ';') FROM main.sqlite_master")
+    if declared not in _VIEWS:
+        _VIEWS[declared] = _views(connection)
+    connection.executescript(_VIEWS[declared])
+
+
+_VIEWS: dict[str | None, str] = {}
+"""By what a file declares, the statements that make the views: every command opens many connections to one file."""
+
+
+def _views(connection: sqlite3.Connection) -> str:
+    views = {}
+    for source in (schema()[name] for name in ALL_SOURCES):
         if read := columns_as_read(connection, source):
-            select = select_as_read(f"main.{source.name}", read)
+            missing = {column.name: f"CAST(NULL AS {column.type})" for column in source.columns}
+            select = select_as_read(f"main.{stored_as(connection, source)[0]}", missing | read)
             if _is_read_whole(connection, source, read):
                 select = f"WITH kept AS MATERIALIZED ({select}) SELECT * FROM kept"
-            connection.execute(f"CREATE TEMP VIEW {source.name} AS {select}")
-    add_views_of_broken_rows(connection)
+            views[source.name] = select
+    views |= views_of_broken_rows()
+    if views.keys() >= {"conversions", "conversions_backend"}:
+        views["reconciled_conversion"] = read_sql("reconciled_conversion")
+    return create_views(views)
 
 
-def add_views_of_broken_rows(connection: sqlite3.Connection) -> None:
-    """Adds the views of BROKEN_ROWS, with the declared columns of their source as they are stored.
+def create_views(views: Mapping[str, str]) -> str:
+    """The script that creates each view for this connection alone."""
+    return "".join(f"CREATE TEMP VIEW {name} AS {select}\n;\n" for name, select in views.items())
+
+
+def views_of_broken_rows() -> dict[str, str]:
+    """By name, the SELECT of each of the views of BROKEN_ROWS, with the declared columns of their source as they are stored.
 
     They have the rows that meet the condition of the index `<source>_broken` as it is declared, and those of
     `<source>_not_ascii` whose text cannot be decoded: these indexes find them. The source may be a view, or missing: only who
     reads the view needs it.
     """
+    views = {}
     for view, name in BROKEN_ROWS.items():
         source = schema()[name]
         broken, not_ascii = (
@@ -46,10 +79,8 @@ def add_views_of_broken_rows(connection: sqlite3.Connection) -> None:
         )
         decodes = " AND ".join(f"decodes(CAST({column} AS blob))" for column in re.findall(r"(\w+) GLOB", not_ascii))
         rows = f"SELECT {', '.join(source.column_names)} FROM main.{name} WHERE"
-        connection.execute(
-            f"CREATE TEMP VIEW {view} AS {rows} ({broken}) "
-            f"UNION ALL {rows} ({not_ascii}) AND ({broken}) IS NOT TRUE AND NOT ({decodes})"
-        )
+        views[view] = f"{rows} ({broken}) UNION ALL {rows} ({not_ascii}) AND ({broken}) IS NOT TRUE AND NOT ({decodes})"
+    return views
 
 
 def columns_as_read(connection: sqlite3.Connection, source: Table) -> dict[str, str]:
@@ -57,14 +88,29 @@ def columns_as_read(connection: sqlite3.Connection, source: Table) -> dict[str, 
 
     A text column of a table without a collation is read as it is.
     """
-    asked = "SELECT lower(name), upper(type) FROM pragma_table_xinfo(?, 'main') WHERE hidden <> 1"
-    declared = dict(connection.execute(asked, (source.name,)))
-    plain = is_table(connection, source.name) and not collations(connection, source.name)
+    name, renamed = stored_as(connection, source)
+    declared = _declared(connection, name)
+    plain = is_table(connection, name) and not collations(connection, name)
+    stored = {column: renamed.get(column.name, column.name) for column in source.columns}
     return {
-        column.name: _as_read(column, declared[column.name.lower()], plain)
-        for column in source.columns
-        if column.name.lower() in declared
+        column.name: _as_read(column.type, name, declared[name.lower()], plain)
+        for column, name in stored.items()
+        if name.lower() in declared
     }
+
+
+def stored_as(connection: sqlite3.Connection, source: Table) -> tuple[str, Mapping[str, str]]:
+    """The table or view of the file that is read as the source, and the columns that have another name there."""
+    stand_in = STAND_INS.get(source.name)
+    if not stand_in or _declared(connection, source.name):
+        return source.name, {}
+    return stand_in
+
+
+def _declared(connection: sqlite3.Connection, table: str) -> dict[str, str]:
+    """The declared type of each column, by its name in lower case; none where the table does not exist."""
+    asked = "SELECT lower(name), upper(type) FROM pragma_table_xinfo(?, 'main') WHERE hidden <> 1"
+    return dict(connection.execute(asked, (table,)))
 
 
 def indexes_of(connection: sqlite3.Connection, source: Table) -> dict[str, str]:
@@ -113,23 +159,24 @@ def is_table(connection: sqlite3.Connection, name: str) -> bool:
     return connection.execute(asked, (name,)).fetchone() is not None
 
 
-def _as_read(column: Column, declared: str, plain: bool) -> str:
+def _as_read(type_: str, name: str, declared: str, plain: bool) -> str:
     """By SQLite's rule, text is what a column keeps as text whose type contains one of three words, and not INT."""
-    if column.type != "text":
-        return column.name
+    if type_ != "text":
+        return name
     if "INT" not in declared and re.search("CHAR|CLOB|TEXT", declared):
-        return column.name if plain else f"{column.name} COLLATE BINARY"
-    return f"CAST({column.name} AS text) COLLATE BINARY"
+        return name if plain else f"{name} COLLATE BINARY"
+    return f"CAST({name} AS text) COLLATE BINARY"
 
 
 def _is_read_whole(connection: sqlite3.Connection, source: Table, read: Mapping[str, str]) -> bool:
     """Whether the source is a view that finds rows only by reading all of them. Then SQLite reads them once for a query."""
-    if is_table(connection, source.name):
+    stored, _ = stored_as(connection, source)
+    if is_table(connection, stored):
         return False
     leading = (column for create in source.indexes.values() for column in INDEXED.findall(create)[0].split(", ")[:1])
     lookups = {source.key[0], *leading} & {*read}
     plans = (
-        connection.execute(f"EXPLAIN QUERY PLAN SELECT 1 FROM main.{source.name} WHERE {read[column]} = ''").fetchall()
+        connection.execute(f"EXPLAIN QUERY PLAN SELECT 1 FROM main.{stored} WHERE {read[column]} = ''").fetchall()
         for column in sorted(lookups)
     )
     return any(step.startswith("SCAN") for plan in plans for *_, step in plan)

@@ -1,0 +1,24 @@
+-- One row per conversion of the tracking or the shop's backend that cannot be told apart or valued, from $first_day to $last_day or
+-- without a day: which one, and why.
+WITH conversion AS (
+    SELECT 'conversions' AS source, conv_id, user_id, conv_date, revenue FROM conversions
+    UNION ALL
+    SELECT 'conversions_backend', conv_id, user_id, conv_date, revenue FROM conversions_backend
+)
+
+SELECT
+    source || ': ' || quote(conv_id) || ' ' || CASE
+        WHEN conv_id IS NULL OR conv_id = '' THEN 'has no conv_id'
+        WHEN user_id IS NULL OR user_id = '' THEN 'has no user_id'
+        WHEN date(conv_date, '+0 days') IS NOT conv_date
+            THEN 'has conv_date ' || quote(conv_date) || ', which is not a date written YYYY-MM-DD'
+        ELSE 'has revenue ' || quote(revenue) || ', which is not a number'
+    END AS problem
+FROM conversion
+WHERE (conv_date BETWEEN $first_day AND $last_day OR date(conv_date, '+0 days') IS NOT conv_date)
+  AND (
+      conv_id IS NULL OR conv_id = '' OR user_id IS NULL OR user_id = ''
+      OR date(conv_date, '+0 days') IS NOT conv_date
+      OR typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15
+  )
+ORDER BY problem

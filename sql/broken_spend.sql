@@ -1,0 +1,18 @@
+-- One row per row of ad_costs from $first_day to $last_day, or without a day, that cannot be placed or summed: which one, and why.
+SELECT
+    'ad_costs: campaign ' || quote(campaign_id) || ' of ' || quote(date) || ' ' || CASE
+        WHEN campaign_id IS NULL OR campaign_id = '' THEN 'has no campaign_id'
+        WHEN date(date, '+0 days') IS NOT date THEN 'has no date written YYYY-MM-DD'
+        WHEN typeof(cost) NOT IN ('integer', 'real') OR abs(cost) > 1e15
+            THEN 'has cost ' || quote(cost) || ', which is not a number'
+        ELSE 'has clicks ' || quote(clicks) || ', which is not a whole number'
+    END AS problem
+FROM ad_costs
+WHERE (date BETWEEN $first_day AND $last_day OR date(date, '+0 days') IS NOT date)
+  AND (
+      campaign_id IS NULL OR campaign_id = ''
+      OR date(date, '+0 days') IS NOT date
+      OR typeof(cost) NOT IN ('integer', 'real') OR abs(cost) > 1e15
+      OR typeof(clicks) NOT IN ('integer', 'null')
+  )
+ORDER BY problem

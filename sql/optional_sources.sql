@@ -1,0 +1,31 @@
+-- What you may have beside the three source tables: more of their columns, and more tables. What is there switches on what it is
+-- needed for; nothing of it is required, created or changed. In these tables, a column that may be NULL may be missing too.
+
+ALTER TABLE session_sources ADD COLUMN campaign_id text; -- id of the campaign on the ad platform that led to the session
+ALTER TABLE session_sources ADD COLUMN market text; -- market of the session, such as a country
+ALTER TABLE session_sources ADD COLUMN cpc real; -- what the tracking says that the session's click cost
+
+ALTER TABLE conversions ADD COLUMN market text; -- market of the conversion, such as a country
+
+CREATE TABLE conversions_backend (
+    conv_id text NOT NULL,                   -- unique identifier of the conversion, as in conversions
+    user_id text NOT NULL,                   -- who bought, as the shop knows it
+    conv_date text NOT NULL,                 -- date of the conversion, YYYY-MM-DD
+    market text,                             -- market of the conversion, such as a country
+    revenue real NOT NULL,                   -- revenue of the conversion
+    PRIMARY KEY (conv_id, user_id, conv_date)
+);
+
+CREATE TABLE ad_costs (
+    date text NOT NULL,                      -- day of the spend, YYYY-MM-DD
+    campaign_id text NOT NULL,               -- id of the campaign on the ad platform
+    platform text,                           -- ad platform
+    market text,                             -- market of the campaign, such as a country
+    channel_name text,                       -- traffic channel that the campaign is part of
+    cost real NOT NULL,                      -- what the platform charged on the day
+    clicks integer,                          -- clicks on the day
+    impressions integer,                     -- impressions on the day
+    PRIMARY KEY (date, campaign_id, platform, market)
+);
+
+CREATE INDEX conversions_backend_by_date ON conversions_backend (conv_date);
