@@ -43,3 +43,31 @@ MONEY_IS_NOT_NEGATIVE = Check(
     noun="negative amount",
     broken="found in the sources of {conversion_days}: refunds, or mistakes.",
 )
+
+
+def _of_foreign_credit(name: str, demand: str, noun: str, broken: str) -> Check:
+    return Check(name, "check_foreign_credit", before=False, blocking=True, demand=demand, noun=noun, broken=broken)
+
+
+OF_FOREIGN_CREDIT = (
+    _of_foreign_credit("credit_is_a_share", "Every credit is a number from 0 to 1.", "credit", "is no number from 0 to 1."),
+    _of_foreign_credit(
+        "credit_sums_to_one", "The credit of every conversion sums to 1.", "conversion", "got credit that does not sum to 1."
+    ),
+    _of_foreign_credit(
+        "touchpoints_stand_once", "A session is credited once for a conversion.", "touchpoint", "stands there more than once."
+    ),
+    _of_foreign_credit(
+        "conversions_are_known", "Every conversion is in conversions.", "conversion", "is not in the table conversions."
+    ),
+    _of_foreign_credit(
+        "sessions_are_known", "Every session is in session_sources.", "touchpoint", "is no session in session_sources."
+    ),
+    _of_foreign_credit(
+        "sessions_are_the_buyers", "Every session is one of the buyer.", "touchpoint", "is a session of another user."
+    ),
+    _of_foreign_credit(
+        "sessions_are_not_after_the_conversion", "No session is after its conversion.", "touchpoint", "is after its conversion."
+    ),
+)
+"""The demands on credit that others have computed, each named as in sql/check_foreign_credit.sql."""

@@ -111,14 +111,22 @@ def status(database: Path | None, start: str | None, end: str | None, strict: bo
 @DATABASE
 @click.option("--start", type=DAY, help="First day. [default: the first with results]")
 @click.option("--end", type=DAY, help="Last day, included. [default: the last with results]")
+@click.option(
+    "--credit",
+    metavar="TABLE",
+    help="Check the credit that others have computed, instead: a table or CSV file with conv_id, session_id and ihc.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as a JSON array.")
-def check(database: Path | None, start: str | None, end: str | None, as_json: bool) -> None:
+def check(database: Path | None, start: str | None, end: str | None, credit: str | None, as_json: bool) -> None:
     """Check the sources and results of a range of days. Writes nothing; the exit code is 1 if a blocking check fails."""
     with plain_errors():
         settings = settings_with(database=database)
         from attribution_assets.analysis.checking import check_days
+        from attribution_assets.analysis.foreign_credit import check_foreign_credit
 
-        findings = check_days(settings, start, end)
+        if credit and (start or end):
+            raise click.UsageError("Give either --credit, or --start and --end.")
+        findings = check_foreign_credit(settings, credit) if credit else check_days(settings, start, end)
     print_json([finding.summary() for finding in findings]) if as_json else print_findings(findings)
     sys.exit(1 if any(finding.state == "failed" for finding in findings) else 0)
 

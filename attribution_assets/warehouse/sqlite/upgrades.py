@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.warehouse.schema import META, SOURCES, Table, schema
+from attribution_assets.warehouse.schema import ALL_SOURCES, META, Table, schema
 from attribution_assets.warehouse.sqlite.sources import columns_of
 from attribution_assets.warehouse.sqlite.views import indexes_of
 
@@ -95,7 +95,7 @@ def _missing(connection: sqlite3.Connection, path: Path) -> list[str]:
     statements = []
     for table in schema().values():
         lacking = [column for column in table.column_names if column.lower() not in columns_of(connection, table.name)]
-        if table.name in SOURCES:
+        if table.name in ALL_SOURCES:
             if objects.get(table.name) == "table" and not lacking:
                 statements += _of_indexes(connection, table)
             continue
@@ -118,7 +118,10 @@ def _of_indexes(connection: sqlite3.Connection, source: Table) -> list[str]:
 
 
 def _check_ours(connection: sqlite3.Connection, path: Path, table: Table, is_a: str, lacking: list[str]) -> None:
-    """Raises AttributionError if an object with the name of one of our tables cannot be that table."""
+    """Raises AttributionError if an object with the name of one of our tables cannot be that table, or was made by others.
+
+    The latter is asked of a file in which no run has noted itself: a run would replace the rows of others.
+    """
     keys = connection.execute("SELECT lower(name) FROM pragma_table_info(?, 'main') WHERE pk ORDER BY pk", (table.name,))
     problem = ""
     if is_a != "table":
@@ -127,13 +130,30 @@ def _check_ours(connection: sqlite3.Connection, path: Path, table: Table, is_a: 
         problem = f"lacks {', '.join(lacking)}"
     elif tuple(key for (key,) in keys) != table.key:
         problem = f"lacks the primary key ({', '.join(table.key)})"
+    elif not meta_of(connection) and _form_of(connection, table.name) != _form_as_made(table):
+        problem = "is none that the pipeline has made"
     if problem:
+        other = f"{table.name}_of_others"
+        is_credit = {"conv_id", "session_id", "ihc"} <= {*columns_of(connection, table.name)}
         raise AttributionError(
             f"{table.name} in {path} {problem}, so the pipeline cannot keep its results there. "
-            "Rename or drop it; the next run creates it."
+            f"Rename or drop it; the next run creates it. ALTER TABLE {table.name} RENAME TO {other} keeps its rows"
+            + (f", and `attribution check --credit {other}` checks them." if is_credit else ".")
         )
 
 
 def objects_of(connection: sqlite3.Connection) -> dict[str, str]:
     """Every table, view and index of the file by its name in lower case, with which of these it is."""
     return dict(connection.execute("SELECT lower(name), type FROM sqlite_master").fetchall())
+
+
+def _form_of(connection: sqlite3.Connection, table: str) -> list[tuple[str, str, bool]]:
+    """The name, type and NOT NULL of each column of a table of the file but conv_date, which is younger than the others."""
+    asked = "SELECT lower(name), lower(type), \"notnull\" FROM pragma_table_info(?, 'main')"
+    columns = connection.execute(asked, (table,)).fetchall()
+    return [(name, type_, bool(required)) for name, type_, required in columns if name != "conv_date"]
+
+
+def _form_as_made(table: Table) -> list[tuple[str, str, bool]]:
+    columns = [(column.name.lower(), column.type, column.required) for column in table.columns]
+    return [column for column in columns if column[0] != "conv_date"]
