@@ -87,7 +87,7 @@ def build_defs(
     return dg.Definitions(
         assets=[*dg.with_source_code_references([asset for asset in assets if asset not in checks]), *checks],
         jobs=[*jobs.values()],
-        schedules=[daily_schedule(jobs)],
+        schedules=[daily_schedule(jobs, settings)],
         sensors=[automation_sensor(), late_data_sensor(settings, jobs)],
         resources={**build_resources(settings), **(resources or {})},
         executor=dg.in_process_executor,

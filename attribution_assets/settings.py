@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -78,6 +79,15 @@ def _sendable(key: SecretStr) -> SecretStr:
     if not (text.isascii() and text.isprintable()) or " " in text:
         raise ValueError("the key contains a space, a line break or a character that is not ASCII; copy it again")
     return key
+
+
+def _known_time_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name!r} is not a time zone. Give a name such as Europe/Berlin or UTC")
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
 
 
 class Settings(BaseSettings):
@@ -239,6 +249,11 @@ class Settings(BaseSettings):
         None, ge=1, description="How many of a journey's latest sessions the models use. If unset, all."
     )
     seed: int = Field(0, ge=0, description="Random seed; change it to get different samples.")
+    currency: str = Field(
+        "EUR", pattern="^[A-Z]{3}$", description="Currency of every cost and revenue in your tables, by its ISO 4217 code."
+    )
+    schedule_hour: int = Field(1, ge=0, le=23, description="Hour at which the schedule `yesterday` runs.")
+    schedule_time_zone: TimeZone = Field("UTC", description="Time zone of that hour, such as `Europe/Berlin`.")
     csv_escape: bool = Field(
         True,
         description=(

@@ -96,7 +96,7 @@ class Shop:
         values = (session_id, user, date, time, channel, holder, closer)
         self.execute(f"INSERT INTO session_sources ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, 0)", *values)
         if cost != "missing":
-            self.execute("INSERT INTO session_costs VALUES (?, ?)", session_id, cost)
+            self.execute("INSERT INTO session_costs (session_id, cost) VALUES (?, ?)", session_id, cost)
 
     def conversion(self, conv_id: str, user: str, at: str, revenue: Any = 100.0) -> None:
         date, time = at.split(" ")

@@ -112,3 +112,36 @@ def test_a_database_from_before_there_was_this_report_breaks_nothing(
 
     run(reported, instance, "2023-09-01", "2023-09-02")
     assert reported.table("channel_report") == rows
+
+
+# -- currency -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_currency_is_a_setting(reported: Shop, instance: dg.DagsterInstance) -> None:
+    run(reported, instance, "2023-09-01", "2023-09-02", currency="SEK")
+
+    assert {row[-2] for row in reported.table("channel_report")} == {"SEK"}
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "problem"),
+    [
+        ("conversions", "conv_id = 'c1'", "conversions: 1 of the days are in USD, and ATTRIBUTION_CURRENCY is EUR"),
+        ("session_costs", "session_id = 's1'", "session_costs: 1 of the days are in USD, and ATTRIBUTION_CURRENCY is EUR"),
+    ],
+)
+def test_an_amount_in_another_currency_stops_the_report_and_leaves_it_as_it_was(
+    reported: Shop, instance: dg.DagsterInstance, column: str, row: str, problem: str
+) -> None:
+    before = reported.results()
+    reported.execute(f"ALTER TABLE {column} ADD COLUMN currency text")
+    reported.execute(f"UPDATE {column} SET currency = 'EUR'")
+    run(reported, instance, "2023-09-01", "2023-09-02")
+    assert reported.results() == before
+
+    reported.execute(f"UPDATE {column} SET currency = 'USD' WHERE {row}")
+
+    result = CliRunner().invoke(main, ["run", "--database", str(reported.database)], env=ENVIRONMENT)
+    assert result.exit_code == 1
+    assert problem in result.stderr
+    assert reported.table("channel_report") == before["channel_report"]

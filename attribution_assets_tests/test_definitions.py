@@ -8,6 +8,7 @@ import sys
 import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -160,3 +161,35 @@ def partitions(settings: Settings) -> list[str]:
 
 def first_partition(settings: Settings) -> str:
     return partitions(settings)[0]
+
+
+@pytest.mark.parametrize(
+    ("choices", "at", "day"),
+    [
+        ({}, "2023-09-02T01:00:00+00:00", "2023-09-01"),
+        ({"schedule_hour": 6, "schedule_time_zone": "Asia/Tokyo"}, "2023-09-02T06:00:00+09:00", "2023-08-31"),  # 21:00 UTC
+        ({"schedule_hour": 6, "schedule_time_zone": "Europe/Berlin"}, "2023-09-02T06:00:00+02:00", "2023-09-01"),
+    ],
+)
+def test_the_schedule_attributes_the_last_day_that_has_ended_in_utc(choices: dict[str, Any], at: str, day: str) -> None:
+    defs = build_defs(Settings(start_date="2023-08-01", end_date="2023-09-30", **choices))
+    schedule, repository = defs.resolve_schedule_def("yesterday"), defs.get_repository_def()
+
+    asked = schedule.evaluate_tick(
+        dg.build_schedule_context(scheduled_execution_time=datetime.fromisoformat(at), repository_def=repository)
+    )
+
+    assert schedule.cron_schedule == f"0 {choices.get('schedule_hour', 1)} * * *"
+    assert schedule.execution_timezone == choices.get("schedule_time_zone", "UTC")
+    assert [request.partition_key for request in asked.run_requests or []] == [day]
+
+
+def test_the_schedule_leaves_out_days_that_cannot_run() -> None:
+    schedule = build_defs(Settings(start_date="2023-08-01", end_date="2023-08-30")).resolve_schedule_def("yesterday")
+
+    asked = schedule.evaluate_tick(
+        dg.build_schedule_context(scheduled_execution_time=datetime.fromisoformat("2023-09-02T01:00:00+00:00"))
+    )
+
+    assert (asked.run_requests or []) == []
+    assert "2023-09-01 is not within" in str(asked.skip_message)

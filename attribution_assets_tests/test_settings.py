@@ -54,6 +54,9 @@ CHOICES: list[tuple[str, str, str, Any]] = [  # variable, text, field, value
     ("ATTRIBUTION_COLLAPSE_MINUTES", "30", "collapse_minutes", 30),
     ("ATTRIBUTION_LAST_SESSIONS", "5", "last_sessions", 5),
     ("ATTRIBUTION_SEED", "1", "seed", 1),
+    ("ATTRIBUTION_CURRENCY", "SEK", "currency", "SEK"),
+    ("ATTRIBUTION_SCHEDULE_HOUR", "6", "schedule_hour", 6),
+    ("ATTRIBUTION_SCHEDULE_TIME_ZONE", "Europe/Berlin", "schedule_time_zone", "Europe/Berlin"),
     ("ATTRIBUTION_CSV_ESCAPE", "false", "csv_escape", False),
     ("DAGSTER_HOME", "/some/home", "dagster_home", Path("/some/home")),
 ]
@@ -92,6 +95,9 @@ OTHER: dict[str, Any] = {  # of each field: neither the default nor the value ab
     "collapse_minutes": 10,
     "last_sessions": 3,
     "seed": 2,
+    "currency": "EUR",
+    "schedule_hour": 1,
+    "schedule_time_zone": "UTC",
     "csv_escape": True,
     "dagster_home": Path("/other/home"),
 }
@@ -137,6 +143,9 @@ def test_the_defaults(tmp_path: Path) -> None:
         "collapse_minutes": None,
         "last_sessions": None,
         "seed": 0,
+        "currency": "EUR",
+        "schedule_hour": 1,
+        "schedule_time_zone": "UTC",
         "csv_escape": True,
         "dagster_home": None,
     }

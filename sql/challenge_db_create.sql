@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS session_sources (
 
 CREATE TABLE IF NOT EXISTS session_costs (
     session_id text NOT NULL,                -- the session that was paid for
-    cost real,                               -- marketing cost of the session in Euro; missing or NULL counts as 0
+    cost real,                               -- marketing cost of the session; missing or NULL counts as 0
     PRIMARY KEY (session_id)
 );
 
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS conversions (
     user_id text NOT NULL,                   -- who bought
     conv_date text NOT NULL,                 -- UTC date of the conversion, YYYY-MM-DD
     conv_time text NOT NULL,                 -- UTC time of the conversion, HH:MM:SS
-    revenue real NOT NULL,                   -- revenue of the conversion in Euro
+    revenue real NOT NULL,                   -- revenue of the conversion
     PRIMARY KEY (conv_id)
 );
 
@@ -66,16 +66,16 @@ CREATE TABLE IF NOT EXISTS channel_costs (
     date text NOT NULL,                      -- UTC date of the sessions: the partition
     channel_name text NOT NULL,              -- traffic channel
     sessions integer NOT NULL,               -- how many sessions the channel had on that day
-    cost real NOT NULL,                      -- marketing cost of these sessions in Euro
+    cost real NOT NULL,                      -- marketing cost of these sessions
     PRIMARY KEY (date, channel_name)
 );
 
 CREATE TABLE IF NOT EXISTS channel_reporting (
     channel_name text NOT NULL,              -- traffic channel
     date text NOT NULL,                      -- UTC date of the sessions: the partition
-    cost real NOT NULL,                      -- marketing cost of the day's sessions in Euro
+    cost real NOT NULL,                      -- marketing cost of the day's sessions
     ihc real NOT NULL,                       -- orders credited to the day's sessions
-    ihc_revenue real NOT NULL,               -- revenue credited to the day's sessions in Euro
+    ihc_revenue real NOT NULL,               -- revenue credited to the day's sessions
     PRIMARY KEY (channel_name, date)
 );
 
@@ -149,9 +149,9 @@ CREATE TABLE IF NOT EXISTS model_reporting (
     model text NOT NULL,                     -- the model that gave the credit
     date_basis text NOT NULL,                -- session or conversion: the date on which orders and revenue count
     channel_name text NOT NULL,              -- traffic channel, after grouping
-    cost real NOT NULL,                      -- marketing cost of the day's sessions in Euro, on either basis
+    cost real NOT NULL,                      -- marketing cost of the day's sessions, on either basis
     orders real NOT NULL,                    -- orders credited to the channel
-    revenue real NOT NULL,                   -- revenue credited to the channel in Euro
+    revenue real NOT NULL,                   -- revenue credited to the channel
     CPO real,                                -- cost / orders; empty if there is no order
     ROAS real,                               -- revenue / cost; empty if there is no cost
     rules text NOT NULL,                     -- the path rules that simplified the journeys first
@@ -162,9 +162,9 @@ CREATE TABLE IF NOT EXISTS model_reporting (
 CREATE TABLE IF NOT EXISTS model_comparison (
     model text NOT NULL,                     -- the model that gave the credit
     channel_name text NOT NULL,              -- traffic channel, after grouping
-    cost real NOT NULL,                      -- marketing cost of the channel's sessions on the days in Euro
+    cost real NOT NULL,                      -- marketing cost of the channel's sessions on the days
     orders real NOT NULL,                    -- orders on the days credited to the channel
-    revenue real NOT NULL,                   -- revenue on the days credited to the channel in Euro
+    revenue real NOT NULL,                   -- revenue on the days credited to the channel
     CPO real,                                -- cost / orders; empty if there is no order
     ROAS real,                               -- revenue / cost; empty if there is no cost
     rank integer NOT NULL,                   -- rank by revenue under the model; 1 is the highest
@@ -172,7 +172,7 @@ CREATE TABLE IF NOT EXISTS model_comparison (
     orders_shift real NOT NULL,              -- how many more orders than under the base model
     orders_shift_low real NOT NULL,          -- lower end of its 90 % interval
     orders_shift_high real NOT NULL,         -- upper end of its 90 % interval
-    revenue_shift real NOT NULL,             -- how much more revenue than under the base model in Euro
+    revenue_shift real NOT NULL,             -- how much more revenue than under the base model
     revenue_shift_low real NOT NULL,         -- lower end of its 90 % interval
     revenue_shift_high real NOT NULL,        -- upper end of its 90 % interval
     is_noise integer NOT NULL,               -- 1 if the interval of the orders (not the revenue) includes 0, else 0
@@ -190,7 +190,7 @@ CREATE TABLE IF NOT EXISTS path_report (
     place integer NOT NULL,                  -- 1, 2, ... within the section
     journeys integer NOT NULL,               -- journeys with the item, converting or not; for lag, only converting ones
     conversions integer NOT NULL,            -- how many of these convert; for a channel, how many end with it
-    revenue real NOT NULL,                   -- revenue of these conversions in Euro
+    revenue real NOT NULL,                   -- revenue of these conversions
     rate real,                               -- share of these journeys that convert; empty for lag
     assisted integer,                        -- conversions whose journey has the channel but ends with another; channels only
     first_day text NOT NULL,                 -- UTC date of the first conversions and sessions reported

@@ -5,7 +5,10 @@ ALTER TABLE session_sources ADD COLUMN campaign_id text; -- id of the campaign o
 ALTER TABLE session_sources ADD COLUMN market text; -- market of the session, such as a country
 ALTER TABLE session_sources ADD COLUMN cpc real; -- what the tracking says that the session's click cost
 
+ALTER TABLE session_costs ADD COLUMN currency text; -- currency of the cost, by its ISO 4217 code
+
 ALTER TABLE conversions ADD COLUMN market text; -- market of the conversion, such as a country
+ALTER TABLE conversions ADD COLUMN currency text; -- currency of the revenue, by its ISO 4217 code
 
 CREATE TABLE conversions_backend (
     conv_id text NOT NULL,                   -- unique identifier of the conversion, as in conversions

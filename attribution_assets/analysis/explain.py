@@ -34,7 +34,7 @@ def explain_cell(settings: Settings, day: str, channel: str) -> Explanation:
     """One cell of channel_reporting, with the conversions credited to it: those that bring most revenue first.
 
     `{"day", "channel", "cost", "orders", "revenue", "conversions": [{"conv_id", "session_id", "orders", "conversion_revenue",
-    "revenue"}, ...]}`, money in Euro; a conversion is listed once per session. The conversions' `orders` and `revenue` sum to
+    "revenue"}, ...]}`; a conversion is listed once per session. The conversions' `orders` and `revenue` sum to
     the cell's, or there is a doubt.
 
     Raises NotFoundError for a day outside the partitions or without a session, and for a channel that the day's report does not
@@ -81,7 +81,7 @@ def explain_conversion(settings: Settings, conv_id: str) -> Explanation:
     """One conversion with the sessions of its journey, in order of time, and what each of them is credited with.
 
     `{"conv_id", "conv_date", "conv_time", "revenue", "is_nobody", "sessions": [{"session_id", "timestamp", "channel",
-    "initializer", "holder", "closer", "orders", "revenue"}, ...]}`, money in Euro. `orders` sums to 1 and `revenue` to that of
+    "initializer", "holder", "closer", "orders", "revenue"}, ...]}`. `orders` sums to 1 and `revenue` to that of
     the conversion, or there is a doubt, or no session. `is_nobody`: whether its user is in ATTRIBUTION_NOBODY.
 
     Raises NotFoundError where there is no such conversion, and NotReadyError where it is not attributed yet.

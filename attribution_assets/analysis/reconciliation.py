@@ -8,7 +8,6 @@ from statistics import quantiles
 from typing import TYPE_CHECKING, Any
 
 from attribution_assets.catalog.reconciliation import CONVERSION_RECONCILIATION, RECONCILIATION, SPEND_RECONCILIATION
-from attribution_assets.catalog.reporting import CURRENCY
 from attribution_assets.catalog.table import DailyTable
 from attribution_assets.catalog.tables import tables_without_sources
 from attribution_assets.errors import NotReadyError
@@ -48,7 +47,7 @@ def reconcile(settings: Settings, start: str | None, end: str | None) -> dict[st
             "Add what sql/optional_sources.sql declares."
         )
     return {
-        "currency": CURRENCY,
+        "currency": settings.currency,
         "conversions": conversions,
         "spend": spend,
         "outliers": outliers(_per_day(settings, days)),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from attribution_assets.catalog.reporting import CURRENCY
 from attribution_assets.catalog.span import final_on, first_day, is_final
 from attribution_assets.ihc.parameters import PRESETS
 from attribution_assets.settings import Settings
@@ -34,7 +33,7 @@ def basis(settings: Settings, conversion_days: Days) -> dict[str, str | None]:
         "parameters": ", ".join(row["parameters"] for row in computed) or None,
         "computed_by": ", ".join(dict.fromkeys(row["computed_by"] for row in computed)) or None,
         "learned_from": ", ".join(sorted(learned_from)) or None,
-        "currency": CURRENCY,
+        "currency": settings.currency,
     }
 
 

@@ -146,7 +146,7 @@ MODEL_REPORTING = DailyTable(
     },
     follows=("model_attribution", "channel_costs"),
     reads={"conversions": "revenue"},
-    guards=("broken_conversions",),
+    guards=("broken_conversions", "other_currencies"),
     driven_by=CREDITS,
     parameters=_model_parameters,
     settings_hash=Settings.models_fingerprint,

@@ -11,9 +11,6 @@ from attribution_assets.catalog.checks import (
 from attribution_assets.catalog.table import REPORT, SUM, Check, DailyTable
 from attribution_assets.warehouse.schema import Column, schema
 
-CURRENCY = "EUR"
-"""The currency of all amounts, as sql/challenge_db_create.sql has it."""
-
 SESSIONS = "session_sources WHERE event_date BETWEEN $first_day AND $last_day"
 """The rows for which costs look up other rows."""
 
@@ -37,7 +34,7 @@ CHANNEL_COSTS = DailyTable(
     },
     reads={"session_sources": "sessions", "session_costs": "costs"},
     missing_days="days_without_costs",
-    guards=("broken_sessions",),
+    guards=("broken_sessions", "other_currencies"),
     driven_by=SESSIONS,
     lookups_per_row=0.5,
     checks=(
@@ -82,7 +79,7 @@ CHANNEL_REPORTING = DailyTable(
     follows=("attribution_customer_journey", "channel_costs"),
     also_reads=("customer_journeys",),
     reads={"conversions": "revenue"},
-    guards=("broken_conversions",),
+    guards=("broken_conversions", "other_currencies"),
     driven_by="attribution_customer_journey WHERE conv_date BETWEEN $first_day AND $last_conversion_day",
     checks=(
         CONVERSIONS_ARE_SOUND,
@@ -155,7 +152,6 @@ CHANNEL_REPORT = DailyTable(
     },
     follows=("channel_reporting",),
     also_reads=("ihc_results",),
-    parameters=lambda _: {"currency": CURRENCY},
     checks=(
         Check(
             "channel_report_is_channel_reporting",

@@ -18,7 +18,7 @@ SOURCES = (
         "session_costs",
         day_of="session",
         description=(
-            "One row per session that was paid for: what it cost, in Euro. A session without a row cost nothing. "
+            "One row per session that was paid for: what it cost. A session without a row cost nothing. "
             "Filled by you; the pipeline only reads it."
         ),
     ),
@@ -27,7 +27,7 @@ SOURCES = (
         day_of="conversion",
         day_column="conv_date",
         description=(
-            "One row per conversion: an order, with who bought, when, and for how much, in Euro. "
+            "One row per conversion: an order, with who bought, when, and for how much. "
             "Filled by you; the pipeline only reads it."
         ),
     ),

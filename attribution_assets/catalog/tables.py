@@ -117,6 +117,7 @@ def parameters(settings: Settings, table: DailyTable, days: Days) -> Parameters:
         "lookback_days": lookback,
         "include_converting_session": int(settings.include_converting_session),
         "nobody": nobody_of(settings),
+        "currency": settings.currency,
         **table.parameters(settings),
     }
 

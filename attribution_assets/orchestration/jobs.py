@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from attribution_assets.catalog.span import first_day, last_day
 from attribution_assets.catalog.table import ATTRIBUTE, JOBS, Job
 from attribution_assets.catalog.tables import names, tables_of
 from attribution_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from dagster._core.definitions.partitions.partitioned_schedule import UnresolvedPartitionedAssetScheduleDefinition
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 
@@ -31,14 +32,24 @@ def asset_jobs(settings: Settings) -> AssetJobs:
     }
 
 
-def daily_schedule(jobs: AssetJobs) -> dg.ScheduleDefinition | UnresolvedPartitionedAssetScheduleDefinition:
+def daily_schedule(jobs: AssetJobs, settings: Settings) -> dg.ScheduleDefinition:
     """Attributes each day when it has ended; off until switched on."""
-    return dg.build_schedule_from_partitioned_job(
-        jobs[ATTRIBUTE],
+    hour, zone = settings.schedule_hour, settings.schedule_time_zone
+
+    @dg.schedule(
         name="yesterday",
-        hour_of_day=1,
+        job=jobs[ATTRIBUTE],
+        cron_schedule=f"0 {hour} * * *",
+        execution_timezone=zone,
         description=(
-            "Every day at 01:00 UTC, attributes the conversions of yesterday. The reports that they affect follow "
-            "automatically."
+            f"Every day at {hour:02}:00 {zone}, attributes the conversions of yesterday, the last day that has ended in UTC. "
+            "The reports that they affect follow automatically."
         ),
     )
+    def yesterday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        day = (context.scheduled_execution_time.astimezone(UTC) - timedelta(days=1)).date().isoformat()
+        if not first_day(settings) <= day <= last_day(settings):
+            return dg.SkipReason(f"{day} is not within ATTRIBUTION_START_DATE and ATTRIBUTION_END_DATE.")
+        return dg.RunRequest(run_key=day, partition_key=day)
+
+    return yesterday
