@@ -40,3 +40,19 @@ def is_direct(channel: str, direct_channels: Collection[str]) -> bool:
         return True
     words = re.findall(r"[^\W_]+", channel.casefold())
     return {*direct_channels} == {*DIRECT_CHANNELS} and (words in DIRECT_WORDS or channel.strip().casefold() == "(none)")
+
+
+def spelling(channel: str) -> str:
+    """What the names of one channel have in common that differ in case, spaces, dashes, plural, brand or branded, or traffic.
+
+    "Social - Paid" and "social paid", "Direct" and "Direct Traffic", "SEA - Brand" and "SEA - Branded" have the same.
+    """
+    words = re.findall(r"[^\W_]+", channel.casefold())
+    if len(words) > 1 and words[-1] == "traffic":
+        words = words[:-1]
+    return "".join("brand" if word == "branded" else _singular(word) for word in words) or channel
+
+
+def _singular(word: str) -> str:
+    is_plural = word.endswith("s") and not word.endswith("ss") and (len(word) > 3 or word == "ads")
+    return word.removesuffix("s") if is_plural else word

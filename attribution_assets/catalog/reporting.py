@@ -52,6 +52,18 @@ CHANNEL_COSTS = DailyTable(
             wrong_day_columns=("date",),
             driven_by=SESSIONS,
         ),
+        Check(
+            "channels_have_one_name",
+            "check_channels_have_one_name",
+            before=False,
+            blocking=False,
+            demand="No two channels differ only in how their names are written.",
+            noun="channel",
+            broken=(
+                "of {days} stood under several names, such as {names}. Give each one name where the names come from; for the "
+                "models, ATTRIBUTION_CHANNEL_GROUPS merges them."
+            ),
+        ),
     ),
 )
 

@@ -9,7 +9,7 @@ import sqlite3
 from datetime import date, timedelta
 from functools import cache, partial
 
-from attribution_assets.formats import is_direct
+from attribution_assets.formats import is_direct, spelling
 
 UNITS = 2**60
 """The parts of 1 that `exact_total` counts: of a double of 0.01 or more it loses nothing, of a smaller one 1e-18 at most."""
@@ -80,6 +80,11 @@ def _is_direct(channel: str | None, direct_channels: str) -> bool:
     return channel is not None and is_direct(channel, json.loads(direct_channels))
 
 
+def _spelling(channel: str | None) -> str | None:
+    """`spelling(channel)`: what two names of one channel have in common. SQLite only."""
+    return None if channel is None else spelling(channel)
+
+
 def add_to(connection: sqlite3.Connection) -> None:
     """Registers the functions with an SQLite connection."""
     connection.create_aggregate("exact_total", 1, ExactTotal)  # type: ignore[arg-type]  # typeshed wants step(*args)
@@ -89,6 +94,7 @@ def add_to(connection: sqlite3.Connection) -> None:
     [(encoding,)] = connection.execute("PRAGMA encoding")
     connection.create_function("decodes", 1, partial(decodes, encoding), deterministic=True)
     connection.create_function("is_direct", 2, _is_direct, deterministic=True)
+    connection.create_function("spelling", 1, _spelling, deterministic=True)
 
 
 _UNITS_OF_SUM = f"sum(CAST(floor(CAST(x AS double) * {float(UNITS)!r}::double) AS hugeint))"

@@ -244,6 +244,14 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
         ],
         "2 channels on a day of {} had sessions or costs that differ from those in the sources.",
     ),
+    ("channel_costs", "channels_have_one_name"): (
+        ["UPDATE channel_costs SET channel_name = 'e-mails traffic' WHERE date = '2023-09-01'"],
+        [{"names": "'Email', 'e-mails traffic'", "sessions": 2, "cost": 2.0}],
+        (
+            "1 channel of {} stood under several names, such as 'Email', 'e-mails traffic'. Give each one "
+            "name where the names come from; for the models, ATTRIBUTION_CHANNEL_GROUPS merges them."
+        ),
+    ),
     ("channel_reporting", "report_adds_up"): (
         ["UPDATE channel_reporting SET cost = 1.99, ihc = 0.5, ihc_revenue = 26 WHERE date = '2023-09-01'"],
         [

@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from attribution_assets.formats import spelling
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.days import shift
 
@@ -138,3 +139,37 @@ def test_the_group_of_a_channel_is_what_stands_for_it_or_itself(
 
     assert connection.execute("SELECT group_of(?, ?)", (channel, groups)).fetchall() == [(group,)]
     assert connection.execute("SELECT group_of(?, '{}')", (channel,)).fetchall() == [(channel,)]
+
+
+# -- spelling -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("SEA - Brand", "SEA - Branded"),
+        ("Affiliate", "Affiliates"),
+        ("Direct", "Direct Traffic"),
+        ("Shopping - Non Brand", "Shopping - Non-branded"),
+        ("Social - Paid", "Social Paid"),
+        ("FB & IG Ads", "fb & ig ad"),
+        ("E-Mail", "Email"),
+    ],
+)
+def test_two_names_of_one_channel_have_one_spelling(one: str, other: str) -> None:
+    assert spelling(one) == spelling(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("SEA - Brand", "SEA - Non Brand"),
+        ("Social - Paid", "Social - Organic"),
+        ("Traffic", ""),
+        ("Press", "Pres"),
+        ("(none)", "(not set)"),
+        ("—", "-"),
+    ],
+)
+def test_the_names_of_two_channels_have_two(one: str, other: str) -> None:
+    assert spelling(one) != spelling(other)
