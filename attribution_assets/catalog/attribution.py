@@ -12,6 +12,9 @@ from attribution_assets.catalog.table import ATTRIBUTE, Check, DailyTable, Param
 from attribution_assets.ihc.parameters import OUTPUTS
 from attribution_assets.settings import Settings
 
+FEWEST_TOUCHPOINTS = 30
+"""Of fewer touchpoints, flags that are all 0 say nothing."""
+
 MOST_WITHOUT_SESSION = 0.1
 """The share of conversions without a session that is still normal.
 
@@ -32,6 +35,7 @@ IHC_READS = ("timestamp", "channel_label", "holder_engagement", "closer_engageme
 def _journey_parameters(_: Settings) -> Parameters:
     return {
         "most_without_session": MOST_WITHOUT_SESSION,
+        "fewest_touchpoints": FEWEST_TOUCHPOINTS,
         "most_touchpoints": MOST_TOUCHPOINTS,
         "most_of_all": MOST_OF_ALL,
     }
@@ -143,6 +147,18 @@ CUSTOMER_JOURNEYS = DailyTable(
             broken=(
                 f"of {{days}} had no session, more than {MOST_WITHOUT_SESSION:.0%} of all. "
                 "No channel gets their revenue of {revenue_of_all:,.2f}."
+            ),
+        ),
+        Check(
+            "engagement_is_known",
+            "check_engagement_is_known",
+            before=False,
+            blocking=False,
+            demand="Some sessions of the journeys are engaged, by both flags.",
+            noun="engagement flag",
+            broken=(
+                "found to be 0 in all {touchpoints:,} touchpoints of {days}, such as {flag}. So sessions in the middle of a "
+                "journey get little credit. If you cannot tell which sessions are engaged, store 1."
             ),
         ),
     ),

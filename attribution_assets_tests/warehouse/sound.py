@@ -29,6 +29,7 @@ CONVERSION_DAYS: dict[str, str | int | float] = {
     "channel_groups": "{}",
     "most_without_session": MOST_WITHOUT_SESSION,
     "most_untracked": 0.4,
+    "fewest_touchpoints": 3,
     "most_spend_apart": 0.05,
 }
 COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01", "first_session_day": "2023-08-31"}
@@ -209,6 +210,14 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             {"conv_id": "c2", "user_id": "ben", "conv_date": "2023-09-03", "revenue": 50.0, "revenue_of_all": 150.0},
         ],
         "2 conversions of {} had no session, more than 10% of all. No channel gets their revenue of 150.00.",
+    ),
+    ("customer_journeys", "engagement_is_known"): (
+        ["UPDATE customer_journeys SET closer_engagement = 0"],
+        [{"flag": "closer_engagement", "touchpoints": 3}],
+        (
+            "1 engagement flag found to be 0 in all 3 touchpoints of {}, such as closer_engagement. So sessions in the middle "
+            "of a journey get little credit. If you cannot tell which sessions are engaged, store 1."
+        ),
     ),
     ("attribution_customer_journey", "credit_adds_up"): (
         ["UPDATE attribution_customer_journey SET ihc = 0.5 WHERE session_id = 's1'"],

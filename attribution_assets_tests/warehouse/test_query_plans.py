@@ -114,6 +114,7 @@ CHECKED: dict[str, str | int | float] = {
     "direct_channels": "[]",
     "channel_groups": "{}",
     "most_untracked": 0.02,
+    "fewest_touchpoints": 30,
     "most_spend_apart": 0.05,
 }
 WHOLE = {"check_tracking_matches_the_backend"}
