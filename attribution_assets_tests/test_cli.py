@@ -438,7 +438,7 @@ def test_the_rows_of_a_report_are_counted_without_those_of_costs_that_it_had_to_
 
 
 def test_checks_of_a_step_of_their_own_are_counted(small_shop: Shop) -> None:
-    assert "customer_journeys_checks: 3 checks in " in run(small_shop).stderr
+    assert "customer_journeys_checks: 4 checks in " in run(small_shop).stderr
 
 
 @pytest.mark.dagster_home

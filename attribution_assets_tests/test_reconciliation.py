@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from attribution_assets.analysis.reconciliation import outliers, reconcile
+from attribution_assets.analysis.reconciliation import reconcile
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError, NotReadyError
@@ -229,18 +230,45 @@ def test_what_clicks_cost_by_the_tracking_stands_for_session_costs_that_are_miss
 # -- outliers -----------------------------------------------------------------------------------------------------------
 
 
-def per_day(*conversions: int) -> list[dict[str, Any]]:
-    return [{"date": f"2023-09-{day:02}", "conversions": count} for day, count in enumerate(conversions, start=1)]
+def per_day(shop: Shop, *conversions: int) -> None:
+    """So many tracked conversions on each of the first days of September."""
+    for day, count in enumerate(conversions, start=1):
+        for number in range(count):
+            tracked(shop, f"{day}-{number}", "u", day)
 
 
-def test_a_day_outside_the_quartiles_by_more_than_one_and_a_half_ranges_is_an_outlier() -> None:
-    [found] = outliers(per_day(10, 10, 12, 12, 10, 12, 10, 17))  # quartiles 10 and 12
+def test_a_day_outside_the_quartiles_by_more_than_one_and_a_half_ranges_is_an_outlier(bare: Shop) -> None:
+    per_day(bare, 10, 10, 12, 12, 10, 12, 10, 16)  # quartiles 10 and 12
 
-    assert found == {"date": "2023-09-08", "conversions": 17, "least": 7, "most": 15}
+    assert told(bare)["outliers"] == [{"date": "2023-09-08", "conversions": 16, "least": 7, "most": 15}]
 
 
-def test_of_fewer_than_eight_days_none_is_an_outlier() -> None:
-    assert outliers(per_day(10, 10, 12, 12, 10, 12, 1_000)) == []
+def test_a_day_at_the_bound_is_none(bare: Shop) -> None:
+    per_day(bare, 10, 10, 12, 12, 10, 12, 10, 15)
+
+    assert told(bare)["outliers"] == []
+
+
+def test_quartiles_between_two_days_are_interpolated_as_numpy_does(bare: Shop) -> None:
+    counts = (3, 5, 8, 9, 11, 14, 15, 18, 20, 60)
+    per_day(bare, *counts)
+    lower, upper = np.quantile(counts, [0.25, 0.75])
+
+    [found] = told(bare)["outliers"]
+
+    assert (found["least"], found["most"]) == (lower - 1.5 * (upper - lower), upper + 1.5 * (upper - lower))
+
+
+def test_of_fewer_than_eight_days_none_is_an_outlier(bare: Shop) -> None:
+    per_day(bare, 10, 10, 12, 12, 10, 12, 50)
+
+    assert told(bare)["outliers"] == []
+
+
+def test_a_day_of_a_daily_run_is_held_against_the_four_weeks_before(bare: Shop) -> None:
+    per_day(bare, 10, 10, 12, 12, 10, 12, 10, 16)
+
+    assert [day["date"] for day in told(bare, "--start", "2023-09-08", "--end", "2023-09-08")["outliers"]] == ["2023-09-08"]
 
 
 # -- what is missing ----------------------------------------------------------------------------------------------------

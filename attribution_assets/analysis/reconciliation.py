@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import fsum
-from statistics import quantiles
 from typing import TYPE_CHECKING, Any
 
 from attribution_assets.catalog.reconciliation import CONVERSION_RECONCILIATION, RECONCILIATION, SPEND_RECONCILIATION
@@ -15,12 +14,6 @@ from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
 
 EVER = Days("0001-01-01", "9999-12-31")
-
-FEWEST_DAYS = 8
-"""Of fewer days, none is an outlier."""
-
-WHISKERS = 1.5
-"""How many ranges between the quartiles a usual day is from them, at most."""
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +43,7 @@ def reconcile(settings: Settings, start: str | None, end: str | None) -> dict[st
         "currency": settings.currency,
         "conversions": conversions,
         "spend": spend,
-        "outliers": outliers(_per_day(settings, days)),
+        "outliers": _unusual_days(settings, days),
         "totals": {
             **_totals(CONVERSION_RECONCILIATION, conversions),
             **_totals(SPEND_RECONCILIATION, spend),
@@ -68,19 +61,6 @@ def as_frame(found: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, dtype=object)
 
 
-def outliers(per_day: Sequence[Mapping[str, Any]]) -> Rows:
-    """The days whose `conversions` lie outside the quartiles by more than 1.5 of their ranges, with the bounds of usual days.
-
-    This is Tukey's rule, with quartiles as numpy and pandas interpolate them. Of fewer than eight days, none is one.
-    """
-    if len(per_day) < FEWEST_DAYS:
-        return []
-    lower, _, upper = quantiles((day["conversions"] for day in per_day), n=4, method="inclusive")
-    reach = WHISKERS * (upper - lower)
-    least, most = lower - reach, upper + reach
-    return [{**day, "least": least, "most": most} for day in per_day if not least <= day["conversions"] <= most]
-
-
 def _rows(settings: Settings, table: DailyTable, days: Days) -> Rows:
     bounds = {"first_day": days.first, "last_day": days.last}
     query = Query(table.name, bounds, table.guards, is_lenient=table.is_lenient)
@@ -89,11 +69,11 @@ def _rows(settings: Settings, table: DailyTable, days: Days) -> Rows:
         return [dict(zip(columns, row, strict=True)) for row in cursor]
 
 
-def _per_day(settings: Settings, days: Days) -> Rows:
+def _unusual_days(settings: Settings, days: Days) -> Rows:
     if "conversions" not in settings.present:
         return []
     bounds = {"first_day": days.first, "last_day": days.last}
-    return settings.warehouse.rows(Query("conversions_per_day", bounds, is_lenient=True))
+    return settings.warehouse.rows(Query("check_days_are_usual", bounds, is_lenient=True))
 
 
 def _totals(table: DailyTable, rows: Rows) -> dict[str, Any]:

@@ -113,6 +113,18 @@ CUSTOMER_JOURNEYS = DailyTable(
         ),
         MONEY_IS_NOT_NEGATIVE,
         Check(
+            "days_are_usual",
+            "check_days_are_usual",
+            before=True,
+            blocking=False,
+            demand="No day has unusually many or few conversions, compared with the others and the four weeks before.",
+            noun="day",
+            broken=(
+                "of {days} had unusually many or few conversions, such as {date} with {conversions:,}. Usual were {least:,.0f} "
+                "to {most:,.0f}."
+            ),
+        ),
+        Check(
             "touchpoints_are_in_reach",
             "check_touchpoints_are_in_reach",
             before=False,

@@ -159,6 +159,14 @@ SOURCES_BROKEN: dict[str, tuple[list[str], list[dict[str, Any]], str]] = {
         [{"from_day": "2023-09-02", "to_day": "2023-09-02", "days": 1, "conversions": 2}],
         "1 gap without any session lay in the lookback of conversions of {}: journeys may be cut off.",
     ),
+    "days_are_usual": (
+        [
+            *(f"INSERT INTO conversions VALUES ('of {day}', 'ben', '2023-08-{day}', '12:00:00', 1)" for day in range(20, 29)),
+            "INSERT INTO conversions VALUES ('more', 'ben', '2023-09-03', '12:00:00', 1)",
+        ],
+        [{"date": "2023-09-03", "conversions": 2, "least": 1.0, "most": 1.0}],
+        "1 day of {} had unusually many or few conversions, such as 2023-09-03 with 2. Usual were 1 to 1.",
+    ),
     "money_is_not_negative": (
         [
             "UPDATE conversions SET revenue = -50 WHERE conv_id = 'c2'",
