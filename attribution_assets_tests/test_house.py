@@ -32,7 +32,7 @@ FLOORS = (
     ("ihc",),
     ("settings",),
     ("catalog",),
-    ("analysis",),
+    ("analysis", "importing"),
     ("orchestration",),
     ("assets",),
     ("definitions",),

@@ -16,6 +16,7 @@ from attribution_assets.command.printed import (
     print_cell,
     print_comparison,
     print_findings,
+    print_imported,
     print_journey,
     print_paths,
     print_reconciliation,
@@ -84,6 +85,60 @@ def sample_data(database: Path | None, days: int, end: str | None, sessions: int
         last = date.fromisoformat(end) if end else datetime.now(UTC).date() - timedelta(days=1)
         write_sample(settings.database, days=days, end=last, sessions=sessions, seed=seed)
     click.echo(f"{settings.database}: {sessions:,} sessions over {days} days until {last}.")
+
+
+@main.command("import")
+@click.argument("table")
+@click.argument("source")
+@DATABASE
+@click.option(
+    "--mapping",
+    metavar="FILE|NAME",
+    help="TOML file that says which columns become which, or the name of one that comes along. [default: by their names]",
+)
+@click.option("--replace-days", is_flag=True, help="Delete all other rows of the days that occur in the file.")
+@click.option("--check", is_flag=True, help="Say what would happen, and write nothing.")
+@click.option(
+    "--skip-broken",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Import the other rows, and keep those that cannot be read in this CSV file, with the problem of each.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+def import_(
+    table: str,
+    source: str,
+    database: Path | None,
+    mapping: str | None,
+    replace_days: bool,
+    check: bool,
+    skip_broken: Path | None,
+    as_json: bool,
+) -> None:
+    """Import a CSV, Parquet or JSON lines file, or FILE:TABLE of an SQLite file, into a source table.
+
+    TABLE is session_sources, session_costs, conversions, conversions_backend or ad_costs. The database and the table are made
+    if there are none. Rows with the same key are replaced, so that the same file again changes nothing. If rows cannot be
+    read, nothing is written and the exit code is 1.
+    """
+    with plain_errors():
+        settings = settings_with(database=database)
+        from attribution_assets.importing.loading import import_source
+        from attribution_assets.importing.mapping import Importing, read_mapping
+
+        with telling() as tell:
+            imported = import_source(
+                settings.warehouse,
+                table,
+                source,
+                read_mapping(mapping) if mapping else Importing(),
+                replace_days=replace_days,
+                check=check,
+                skip_broken=skip_broken,
+                tell=tell,
+            )
+    print_json(imported.summary()) if as_json else print_imported(imported, check=check)
+    sys.exit(1 if imported.broken > imported.skipped else 0)
 
 
 @main.command("status")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from attribution_assets.analysis.checking import Finding
     from attribution_assets.analysis.comparison import Comparison
+    from attribution_assets.importing.loading import Imported
 
 PATHS_SHOWN = 20
 """How many rows of each section of the path report are printed, unless all are asked for."""
@@ -193,6 +194,26 @@ def print_paths(report: pd.DataFrame, title: str, most: int | None) -> None:
             click.echo(f"{len(rows)} of {len(of_section):,} rows. --all shows every one.")
         if section == "path" and len(of_section) == TOP_PATHS:
             click.echo(f"Only the {TOP_PATHS} paths with the most conversions are reported.")
+
+
+def print_imported(imported: Imported, *, check: bool) -> None:
+    """What an import did, or would do, in a table of one row, and the rows that could not be read."""
+    fates = ("new", "changed", "equal", "deleted", "broken")
+    columns = [Column(fate, [f"{getattr(imported, fate):,}"]) for fate in fates]
+    from attribution_assets.warehouse import Days
+
+    days = [Column("days", [str(Days(*imported.days))], is_text=True)] if imported.days else []
+    title = f"{imported.source}, checked: nothing was written" if check else f"{imported.source}, imported"
+    print_table(title, [Column("table", [imported.table], is_text=True), *columns, *days])
+    for problem in imported.problems:
+        click.echo(f"{problem[0].upper()}{problem[1:]}.")
+    if imported.broken > len(imported.problems):
+        click.echo(f"{imported.broken - len(imported.problems):,} more rows are broken.")
+    if imported.nonexistent_times or imported.repeated_times:
+        click.echo(
+            f"Local times: {imported.nonexistent_times:,} do not exist, and {imported.repeated_times:,} occur twice and are "
+            "taken for the first."
+        )
 
 
 def print_reconciliation(found: dict[str, Any]) -> None:

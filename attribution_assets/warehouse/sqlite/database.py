@@ -84,7 +84,7 @@ class SQLiteWarehouse:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """A connection in one transaction, which is rolled back on any error."""
-        with self.connect() as connection, _transaction(connection):
+        with self.connect() as connection, transaction(connection):
             yield connection
 
     def _in_words(self, error: sqlite3.Error) -> AttributionError:
@@ -119,7 +119,7 @@ class SQLiteWarehouse:
         with self.connect() as connection:
             _switch_to_wal(connection, self.busy_timeout)
             if not is_up_to_date(connection, self.path):
-                with _transaction(connection):
+                with transaction(connection):
                     bring_up_to_date(connection, self.path)
         return self.notes_on_sources()
 
@@ -297,7 +297,7 @@ class SQLiteWarehouse:
         """Like `_computed`, but does not wait for a writer, because SQLite can read while another process writes."""
         connection.execute("PRAGMA busy_timeout = 0")
         try:
-            with _transaction(connection):
+            with transaction(connection):
                 return self._computed(answer, query)
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
@@ -341,7 +341,7 @@ class SQLiteWarehouse:
                 counts = self._replace_by_query(connection, table, day_column, days, rows)
             else:
                 typed = stage(connection, table, rows)
-                with _transaction(connection):
+                with transaction(connection):
                     counts = Replacement(connection, table, day_column, days).make(NewRows(STAGED, {}, typed))
         return {day: counts.get(day, 0) for day in days}
 
@@ -354,7 +354,7 @@ class SQLiteWarehouse:
 
         with self.connect() as connection:
             stage(connection, table, rows)
-            with _transaction(connection):
+            with transaction(connection):
                 connection.execute(f"DELETE FROM {table.name}")
                 columns = ", ".join(table.column_names)
                 return connection.execute(f"INSERT INTO {table.name} ({columns}) {STAGED}").rowcount
@@ -367,7 +367,7 @@ class SQLiteWarehouse:
             by_duckdb = takes_duckdb(connection, self.path, query, self.compute)
             if by_duckdb:
                 connection.execute("ATTACH ? AS computed", (str(answer.path),))
-            with _transaction(connection, locked_by=f"DELETE FROM {table.name} WHERE 0"):
+            with transaction(connection, locked_by=f"DELETE FROM {table.name} WHERE 0"):
                 _check_guards(connection, query)
                 rows = NewRows(query.text, query.parameters)
                 if by_duckdb and self._computed(answer, query):
@@ -386,7 +386,7 @@ def _views(connection: sqlite3.Connection) -> list[str]:
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection, locked_by: str | None = None) -> Iterator[None]:
+def transaction(connection: sqlite3.Connection, locked_by: str | None = None) -> Iterator[None]:
     """A transaction that holds the write lock from its start.
 
     BEGIN IMMEDIATE takes it for every attached file; a statement that writes nothing takes it for the file of its table alone.

@@ -1,0 +1,186 @@
+"""The mapping from a file's columns to those of a source table: the TOML as data, with its errors in words."""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+import tomllib
+import zoneinfo
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from attribution_assets.errors import AttributionError, NotFoundError
+
+READY = Path(__file__).with_name("mappings")
+"""The folder with the mappings that come with the package."""
+
+Format = Literal["csv", "parquet", "jsonl", "sqlite"]
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+@dataclass(frozen=True)
+class FileColumn:
+    """The value is that of a column of the file."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Expression:
+    """The value is that of an SQL expression of DuckDB over the file's columns."""
+
+    sql: str
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The value is the same in every row."""
+
+    value: str
+
+
+@dataclass(frozen=True)
+class Timestamp:
+    """The value is the UTC date or time of one point in time: ISO, or seconds, milli- or microseconds since 1970."""
+
+    of: FileColumn | Expression
+
+
+Value = FileColumn | Expression | Constant | Timestamp
+
+
+@dataclass(frozen=True)
+class Importing:
+    """How a file is read, and what becomes of its columns.
+
+    `columns` is None where names alone decide. `said_in` is the mapping's file, as errors name it.
+    """
+
+    said_in: str = ""
+    format: Format | None = None
+    delimiter: str | None = None
+    decimal_comma: bool = False
+    encoding: str = "utf-8"
+    time_zone: str = "UTC"
+    columns: Mapping[str, Value] | None = field(default=None)
+
+
+def read_mapping(name_or_file: str) -> Importing:
+    """The mapping in a TOML file, or the one of this name that comes with the package.
+
+    Raises NotFoundError where there is neither, and AttributionError for what the mapping cannot mean.
+    """
+    file = Path(name_or_file)
+    if not file.is_file():
+        ready = {path.stem: path for path in sorted(READY.glob("*.toml"))}
+        if name_or_file not in ready:
+            there_are = f" There are {', '.join(ready)}." if ready else ""
+            raise NotFoundError(f"There is no mapping {name_or_file}: neither a file nor one that comes along.{there_are}")
+        file = ready[name_or_file]
+    try:
+        told = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise AttributionError(f"{file} is no TOML: {error}.") from error
+    except OSError as error:
+        raise AttributionError(f"{file} cannot be read: {error.strerror}.") from error
+    return _mapping(str(file), told)
+
+
+def closest(name: str, among: Collection[str]) -> str:
+    """The sentence that names the one that may have been meant, or all there are."""
+    by_lower = {each.lower(): each for each in among}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return f"Did you mean {by_lower[found[0]]}?" if found else f"There are {', '.join(among)}."
+
+
+def _mapping(said_in: str, told: Mapping[str, Any]) -> Importing:
+    _check_keys(said_in, "", told, ("source", "csv", "columns", "time_zone"))
+    source, of_csv, columns = (_table(said_in, told, name) for name in ("source", "csv", "columns"))
+    _check_keys(said_in, "source.", source, ("format",))
+    _check_keys(said_in, "csv.", of_csv, ("delimiter", "decimal_comma", "encoding"))
+    return Importing(
+        said_in=said_in,
+        format=_format(said_in, source.get("format")),
+        delimiter=_delimiter(said_in, of_csv.get("delimiter")),
+        decimal_comma=_flag(said_in, of_csv.get("decimal_comma", False)),
+        encoding=_encoding(said_in, of_csv.get("encoding", "utf-8")),
+        time_zone=_time_zone(said_in, told.get("time_zone", "UTC")),
+        columns={name: _value(said_in, name, value) for name, value in columns.items()} if "columns" in told else None,
+    )
+
+
+def _table(said_in: str, told: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = told.get(name, {})
+    if not isinstance(table, dict):
+        raise AttributionError(f"{said_in}: {name} is {table!r}, but it is a table. Write [{name}] and its keys below.")
+    return table
+
+
+def _check_keys(said_in: str, where: str, told: Mapping[str, Any], known: Collection[str]) -> None:
+    for key in told:
+        if key not in known:
+            raise AttributionError(f"{said_in}: there is no {where}{key} in a mapping. {closest(key, known)}")
+
+
+def _format(said_in: str, told: Any) -> Format | None:
+    for known in FORMATS:
+        if told == known:
+            return known
+    if told is not None:
+        raise AttributionError(f"{said_in}: source.format is {told!r}. It is one of {', '.join(FORMATS)}.")
+    return None
+
+
+def _delimiter(said_in: str, told: Any) -> str | None:
+    if told is None:
+        return None
+    if not isinstance(told, str) or len(told) != 1 or told in '"\r\n' or not told.isascii():
+        raise AttributionError(f'{said_in}: csv.delimiter is {told!r}. It is one character, such as ";" or "\\t".')
+    return told
+
+
+def _flag(said_in: str, told: Any) -> bool:
+    if not isinstance(told, bool):
+        raise AttributionError(f"{said_in}: csv.decimal_comma is {told!r}. It is true or false.")
+    return told
+
+
+def _encoding(said_in: str, told: Any) -> str:
+    try:
+        return codecs.lookup(told).name
+    except (LookupError, TypeError) as error:
+        raise AttributionError(
+            f'{said_in}: csv.encoding is {told!r}, which is no encoding. Write one such as "windows-1252" or "utf-16".'
+        ) from error
+
+
+def _time_zone(said_in: str, told: Any) -> str:
+    try:
+        return zoneinfo.ZoneInfo(told).key
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:
+        raise AttributionError(
+            f'{said_in}: time_zone is {told!r}, which is no time zone. Write one such as "Europe/Berlin".'
+        ) from error
+
+
+def _value(said_in: str, column: str, told: Any) -> Value:
+    match told:
+        case str():
+            return FileColumn(told)
+        case {"expr": str(sql)} if len(told) == 1:
+            return Expression(sql)
+        case {"value": bool(value)} if len(told) == 1:
+            return Constant(str(int(value)))
+        case {"value": str() | int() | float() as value} if len(told) == 1:
+            return Constant(str(value))
+        case {"timestamp": str(name)} if len(told) == 1:
+            return Timestamp(FileColumn(name))
+        case {"timestamp": {"expr": str(sql)}} if len(told) == 1:
+            return Timestamp(Expression(sql))
+    raise AttributionError(
+        f'{said_in}: columns.{column} is {told!r}. Write "column", {{ expr = "SQL" }}, {{ value = "constant" }} '
+        'or { timestamp = "column" }.'
+    )
