@@ -206,9 +206,9 @@ def print_imported(imported: Imported, *, check: bool) -> None:
     title = f"{imported.source}, checked: nothing was written" if check else f"{imported.source}, imported"
     print_table(title, [Column("table", [imported.table], is_text=True), *columns, *days])
     for problem in imported.problems:
-        click.echo(f"{problem[0].upper()}{problem[1:]}.")
+        click.echo(f"R{problem[1:]}.")
     if imported.broken > len(imported.problems):
-        click.echo(f"{imported.broken - len(imported.problems):,} more rows are broken.")
+        click.echo(f"These are the first of {imported.broken:,}.")
     if imported.nonexistent_times or imported.repeated_times:
         click.echo(
             f"Local times: {imported.nonexistent_times:,} do not exist, and {imported.repeated_times:,} occur twice and are "

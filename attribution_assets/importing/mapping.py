@@ -92,7 +92,7 @@ def read_mapping(name_or_file: str) -> Importing:
 def closest(name: str, among: Collection[str]) -> str:
     """The sentence that names the one that may have been meant, or all there are."""
     by_lower = {each.lower(): each for each in among}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
     return f"Did you mean {by_lower[found[0]]}?" if found else f"There are {', '.join(among)}."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -38,6 +39,9 @@ ROW, PROBLEM = "_row", "_problem"
 
 MEMORY = "1GB"
 """How much memory DuckDB may use before it uses temporary files."""
+
+LINK = "linked"
+"""The name under which DuckDB opens a file."""
 
 NEVER_IN_JSON = "\x1f"
 """A character that no line of JSON has, so that a line is one cell."""
@@ -89,7 +93,8 @@ def opened(source: str, mapping: Importing) -> Iterator[Source]:
             try:
                 columns, twice = work.read(connection, format_, table)
             except duckdb.Error as error:
-                raise AttributionError(f"{source} cannot be read as {format_}: {first_line(error)}") from error
+                reason = first_line(error).replace(str(Path(folder) / LINK), source)
+                raise AttributionError(f"{source} cannot be read as {format_}: {reason}") from error
             staged = Path(folder) / "staged.db"
             connection.execute(f"ATTACH {literal(str(staged))} AS staging (TYPE sqlite)")
             connection.execute("SET enable_external_access = false")
@@ -108,8 +113,9 @@ def literal(text: str) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What DuckDB says, in one line."""
-    return str(error).strip().splitlines()[0].rstrip(".") + "."
+    """What DuckDB says, in one line, without its word for the kind of error."""
+    line = str(error).strip().splitlines()[0].rstrip(".")
+    return re.sub(r"^[A-Z][\w ]* Error: ", "", line) + "."
 
 
 def _place(source: str) -> tuple[Path, str]:
@@ -145,7 +151,7 @@ class _Work:
 
     def _linked(self, file: Path) -> Path:
         """The file under a name without characters that DuckDB takes for a pattern."""
-        link = self.folder / "linked"
+        link = self.folder / LINK
         link.unlink(missing_ok=True)
         link.symlink_to(file.absolute())
         return link
@@ -229,7 +235,8 @@ class _Work:
                 else:
                     if not cells:
                         continue
-                    problem = "" if len(cells) == width else f"has {len(cells)} cells, the header {width}"
+                    beyond = f": {', '.join(cells[width:])}" if len(cells) > width else ""
+                    problem = "" if len(cells) == width else f"has {len(cells)} cells, the header {width}{beyond}"
                 if has_header:
                     number += 1
                     writer.writerow([number, problem, *cells[:width], *[""] * (width - len(cells))])
@@ -256,7 +263,7 @@ class _Work:
         )
         connection.execute(
             f"CREATE VIEW raw AS SELECT number + 1 AS {ROW}, "
-            f"CASE WHEN NOT is_object THEN 'is no JSON object' END AS {PROBLEM}{values} FROM lines"
+            f"CASE WHEN NOT is_object THEN 'is no JSON object: ' || line END AS {PROBLEM}{values} FROM lines"
         )
         return columns
 

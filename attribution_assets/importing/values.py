@@ -351,10 +351,10 @@ def _settle_twice(source: Source, table: Table, columns: Sequence[str]) -> None:
         "GROUP BY ALL HAVING count(*) > 1"
     )
     same_key = " AND ".join(f"typed.{name} IS NOT DISTINCT FROM twice.{name}" for name in KEYS[table.name])
-    values = ", ".join(f"typed.{name}" for name in columns)
+    values = ", ".join(f"{name} := typed.{name}" for name in columns)
     connection.execute(
-        f"CREATE TABLE again AS SELECT typed.{ROW}, _first, row({values}) AS _values FROM typed JOIN twice ON {same_key} "
-        f"WHERE {PROBLEM} = ''"
+        f"CREATE TABLE again AS SELECT typed.{ROW}, _first, struct_pack({values}) AS _values "
+        f"FROM typed JOIN twice ON {same_key} WHERE {PROBLEM} = ''"
     )
     connection.execute(
         "CREATE TABLE differing AS SELECT _first, min(_row) FILTER (_row <> _first) AS _second FROM again "

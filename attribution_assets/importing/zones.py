@@ -57,8 +57,8 @@ def _rules(connection: duckdb.DuckDBPyConnection, zone: ZoneInfo) -> Iterator[tu
 
 def _occurring(connection: duckdb.DuckDBPyConnection, unit: str, hour: datetime | None = None) -> list[datetime]:
     within = "_local IS NOT NULL" if hour is None else f"date_trunc('hour', _local) = TIMESTAMP '{hour}'"
-    rows = connection.execute(f"SELECT DISTINCT date_trunc('{unit}', _local) AS at FROM timed WHERE {within} ORDER BY at")
-    return [at for (at,) in rows.fetchall()]
+    rows = connection.execute(f"SELECT DISTINCT date_trunc('{unit}', _local) AS time FROM timed WHERE {within} ORDER BY 1")
+    return [time for (time,) in rows.fetchall()]
 
 
 def rule_at(zone: ZoneInfo, local: datetime) -> Rule:
