@@ -130,8 +130,8 @@ class Settings(BaseSettings):
     compute: Compute = Field(
         "auto",
         description=(
-            "Which engine runs the large queries: `sqlite`, `duckdb`, or `auto`, which uses DuckDB where it is installed and "
-            "faster. Both give the same results."
+            "Which engine runs the large queries: `sqlite`, `duckdb`, or `auto`, which uses DuckDB where it is faster. "
+            "Both give the same results."
         ),
     )
     ihc_parameters: str = Field(

@@ -26,7 +26,7 @@ NAMES = {
     "attribution_assets.event_log": ("KeptOpenEventLogStorage",),
 }
 COMMANDS = {
-    *("run", "sample-data", "status", "check", "compare", "paths", "explain", "home"),
+    *("run", "sample-data", "status", "check", "compare", "paths", "explain", "home", "import"),
     *("ihc estimate", "ihc compare", "ihc calibrate"),
 }
 JOBS = {"attribute_conversions", "sum_costs", "report_channels"}

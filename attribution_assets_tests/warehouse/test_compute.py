@@ -334,7 +334,7 @@ def test_where_duckdb_is_not_installed_sqlite_computes_and_says_how_to_be_faster
     assert caplog.messages == [f"SQLite runs the large queries instead of DuckDB, which would be faster: {NOT_INSTALLED}."]
 
 
-NOT_INSTALLED = "DuckDB is not installed (pip install 'attribution_assets[duckdb]')"
+NOT_INSTALLED = "DuckDB is not installed (pip install duckdb-extension-sqlite-scanner)"
 
 OBSTACLES = {
     "a view": (

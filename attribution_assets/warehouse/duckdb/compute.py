@@ -90,7 +90,7 @@ def _say_once(message: str) -> None:
 def _obstacle(connection: sqlite3.Connection, path: Path, query: Query) -> str | None:
     """Why DuckDB is not available, or might read the query's tables differently from SQLite."""
     if not is_installed():
-        return "DuckDB is not installed (pip install 'attribution_assets[duckdb]')"
+        return "DuckDB is not installed (pip install duckdb-extension-sqlite-scanner)"
     if not os.access(path, os.W_OK):
         return f"{path} is not writable, so it cannot be locked against changes"
     [(encoding,)] = connection.execute("PRAGMA encoding")
