@@ -56,11 +56,13 @@ Value = FileColumn | Expression | Constant | Timestamp
 class Importing:
     """How a file is read, and what becomes of its columns.
 
-    `columns` is None where names alone decide. `said_in` is the mapping's file, as errors name it.
+    `where` is a condition on the file's columns in DuckDB's SQL; rows that do not meet it are left out. `columns` is None where
+    names alone decide. `said_in` is the mapping's file, as errors name it.
     """
 
     said_in: str = ""
     format: Format | None = None
+    where: str | None = None
     delimiter: str | None = None
     decimal_comma: bool = False
     encoding: str = "utf-8"
@@ -99,11 +101,12 @@ def closest(name: str, among: Collection[str]) -> str:
 def _mapping(said_in: str, told: Mapping[str, Any]) -> Importing:
     _check_keys(said_in, "", told, ("source", "csv", "columns", "time_zone"))
     source, of_csv, columns = (_table(said_in, told, name) for name in ("source", "csv", "columns"))
-    _check_keys(said_in, "source.", source, ("format",))
+    _check_keys(said_in, "source.", source, ("format", "where"))
     _check_keys(said_in, "csv.", of_csv, ("delimiter", "decimal_comma", "encoding"))
     return Importing(
         said_in=said_in,
         format=_format(said_in, source.get("format")),
+        where=_where(said_in, source.get("where")),
         delimiter=_delimiter(said_in, of_csv.get("delimiter")),
         decimal_comma=_flag(said_in, of_csv.get("decimal_comma", False)),
         encoding=_encoding(said_in, of_csv.get("encoding", "utf-8")),
@@ -132,6 +135,12 @@ def _format(said_in: str, told: Any) -> Format | None:
     if told is not None:
         raise AttributionError(f"{said_in}: source.format is {told!r}. It is one of {', '.join(FORMATS)}.")
     return None
+
+
+def _where(said_in: str, told: Any) -> str | None:
+    if told is not None and not isinstance(told, str):
+        raise AttributionError(f"{said_in}: source.where is {told!r}. It is a condition in SQL, such as \"Status <> 'test'\".")
+    return told
 
 
 def _delimiter(said_in: str, told: Any) -> str | None:

@@ -99,9 +99,12 @@ def typed_rows(source: Source, table: Table, mapping: Importing) -> TypedRows:
     """The source's rows for the table. Raises AttributionError for columns that are missing, unknown or cannot be computed."""
     values = _values_of(source, table, mapping)
     connection = source.connection
+    where = (
+        f"WHERE {PROBLEM} IS NOT NULL OR ({_checked(source, mapping, 'source.where', mapping.where)})" if mapping.where else ""
+    )
     given = ", ".join(f"({_sql(source, mapping, name, value)})::VARCHAR AS {name}" for name, value in values.items())
     try:
-        connection.execute(f"CREATE TABLE given AS SELECT {ROW}, {PROBLEM}, {given} FROM raw")
+        connection.execute(f"CREATE TABLE given AS SELECT {ROW}, {PROBLEM}, {given} FROM raw {where}")
     except source.error as error:
         raise AttributionError(
             f"{mapping.said_in}: an expression cannot be computed for a row: {first_line(error)} "
@@ -180,13 +183,18 @@ def _sql(source: Source, mapping: Importing, name: str, value: Value) -> str:
                 raise AttributionError(f"{source.name} has the column {column} twice. Rename one of them in the file.")
             return quoted(found[0])
         case Expression(sql):
-            try:
-                source.connection.execute(f"SELECT ({sql}\n)::VARCHAR FROM raw LIMIT 0")
-            except source.error as error:
-                raise AttributionError(
-                    f"{mapping.said_in}: the expression of {name} cannot be computed: {first_line(error)}"
-                ) from error
-            return f"{sql}\n"
+            return _checked(source, mapping, name, sql)
+
+
+def _checked(source: Source, mapping: Importing, name: str, sql: str) -> str:
+    """An expression of the mapping, on lines of its own. Raises AttributionError where it is none over the file's columns."""
+    try:
+        source.connection.execute(f"SELECT ({sql}\n)::VARCHAR FROM raw LIMIT 0")
+    except source.error as error:
+        raise AttributionError(
+            f"{mapping.said_in}: the expression of {name} cannot be computed: {first_line(error)}"
+        ) from error
+    return f"{sql}\n"
 
 
 # -- values and problems ----------------------------------------------------------------------------------------------

@@ -1,0 +1,97 @@
+"""The mappings that come along, each on a small made-up file of the form that its comment exports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from attribution_assets.importing.mapping import READY
+from attribution_assets_tests.importing.importing import Imports
+from attribution_assets_tests.support import PROJECT
+
+SHOPIFY = """Name,Email,Financial Status,Total,Created at,Lineitem name,Shipping Country,Cancelled at,Refunded Amount,Id
+#1001,Anna@example.org,paid,74.91,2023-09-01 00:30:00 +0200,Shirt,DE,,10.00,5001
+#1001,Anna@example.org,,,2023-09-01 00:30:00 +0200,Socks,,,,
+#1002,ben@example.org,voided,22.91,2023-09-01 12:00:00 +0200,Shirt,AT,2023-09-01 13:00:00 +0200,0.00,5002
+#1003,,paid,5.00,2023-09-01 12:00:00 +0200,Socks,AT,,0.00,5003
+"""
+
+VISITS = """idvisit\tvisitor\tvisit_first_action_time\treferer_type\tvisit_total_actions\tvisit_total_time\tvisit_goal_buyer
+7\tA1B2C3D4E5F60708\t2023-09-01 10:00:00\t2\t1\t4\t0
+8\t1e10000000000000\t2023-09-01 11:00:00\t6\t5\t300\t1
+"""
+
+SESSIONS = """user_pseudo_id,ga_session_id,started,source,medium,campaign_id,country,engaged,cart
+111.222,1693562400,1693562400123456,google,cpc,42,Germany,1,1
+111.222,1693648800,1693648800000000,,,,Germany,,0
+"""
+
+CASES: dict[str, tuple[str, str, str, list[tuple[Any, ...]]]] = {
+    "google_ads": (
+        "ad_costs",
+        "costs.csv",
+        "segments.date,campaign.id,metrics.cost_micros,metrics.clicks,metrics.impressions\n2023-09-01,42,1234567,3,90\n",
+        [("2023-09-01", "42", "Google Ads", None, 1.234567, 3, 90)],
+    ),
+    "meta_ads": (
+        "ad_costs",
+        "meta.jsonl",
+        (
+            '{"campaign_id":"120","spend":"12.30","inline_link_clicks":"4","impressions":"99","date_start":"2023-09-01"}\n'
+            '{"campaign_id":"121","spend":"0.50","impressions":"7","date_start":"2023-09-01"}\n'
+        ),
+        [
+            ("2023-09-01", "120", "Meta Ads", None, 12.3, 4, 99),
+            ("2023-09-01", "121", "Meta Ads", None, 0.5, None, 7),
+        ],
+    ),
+    "shopify_orders": (
+        "conversions_backend",
+        "orders_export.csv",
+        SHOPIFY,
+        [("5001", "anna@example.org", "2023-08-31", "DE", 64.91), ("5003", "unknown", "2023-09-01", "AT", 5.0)],
+    ),
+    "matomo_visits": (
+        "session_sources",
+        "visits.tsv",
+        VISITS,
+        [
+            ("7", "A1B2C3D4E5F60708", "2023-09-01", "10:00:00", "Organic Search", 0, 0, 0),
+            ("8", "1e10000000000000", "2023-09-01", "11:00:00", "Campaigns", 1, 1, 0),
+        ],
+    ),
+    "matomo_conversions": (
+        "conversions",
+        "conversions.tsv",
+        "idorder\tvisitor\tserver_time\trevenue\n1001\tA1B2C3D4E5F60708\t2023-09-01 10:30:00\t74.91\n",
+        [("1001", "A1B2C3D4E5F60708", "2023-09-01", "10:30:00", 74.91)],
+    ),
+    "ga4_sessions": (
+        "session_sources",
+        "sessions.csv",
+        SESSIONS,
+        [
+            ("111.222.1693562400", "111.222", "2023-09-01", "10:00:00.123456", "Paid Search", 1, 1, 0, "42", "Germany"),
+            ("111.222.1693648800", "111.222", "2023-09-02", "10:00:00", "Direct", 0, 0, 0, None, "Germany"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_ready_mapping_reads_what_it_exports(imports: Imports, name: str) -> None:
+    table, file, content, rows = CASES[name]
+
+    imports.done(table, imports.file(file, content), "--mapping", name)
+
+    assert imports.shop.execute(f"SELECT * FROM {table} ORDER BY rowid") == rows
+
+
+def test_every_ready_mapping_is_tested_documented_and_says_first_how_to_export() -> None:
+    names = {path.stem for path in READY.glob("*.toml")}
+    documented = (PROJECT / "docs" / "your-data.md").read_text()
+
+    assert names == set(CASES)
+    assert all(f"| [{name}](" in documented for name in names)
+    assert all(path.read_text().startswith("# ") for path in READY.glob("*.toml"))
