@@ -114,6 +114,8 @@ def _stopped(source: str, broken: int, problems: tuple[str, ...]) -> str:
 
 
 def _set_aside(rows: TypedRows, file: Path) -> None:
+    if file.exists() and file.samefile(rows.source.file):
+        raise AttributionError(f"{file} is the file that is imported. Choose another file with --skip-broken.")
     try:
         with file.open("w", encoding="utf-8", newline="") as written:
             writer = csv.writer(written)

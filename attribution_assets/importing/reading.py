@@ -55,6 +55,7 @@ class Source:
     """
 
     name: str
+    file: Path
     connection: duckdb.DuckDBPyConnection
     columns: tuple[str, ...]
     staged: Path
@@ -99,7 +100,10 @@ def opened(source: str, mapping: Importing) -> Iterator[Source]:
             connection.execute(f"ATTACH {literal(str(staged))} AS staging (TYPE sqlite)")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
-            yield Source(source, connection, columns, staged, twice, duckdb.Error)
+            try:
+                yield Source(source, file, connection, columns, staged, twice, duckdb.Error)
+            except duckdb.Error as error:
+                raise AttributionError(f"{source} could not be imported: {first_line(error)}") from error
 
 
 def quoted(name: str) -> str:

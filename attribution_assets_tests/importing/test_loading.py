@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -232,7 +233,7 @@ ROW = st.tuples(
 @hypothesis.settings(max_examples=10)
 @hypothesis.given(st.lists(ROW, max_size=20, unique_by=lambda row: row[:3]))
 def test_what_is_written_comes_back_and_twice_is_the_same(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, ...]]
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[Any, ...]]
 ) -> None:
     imports = Imports(tmp_path_factory.mktemp("import"))
     written = io.StringIO(newline="")
@@ -248,6 +249,14 @@ def test_what_is_written_comes_back_and_twice_is_the_same(
     assert all(math.copysign(1, row[4]) == math.copysign(1, each[4]) for row, each in zip(stored, expected, strict=True))
     assert (first, again) == ({"new": len(rows)}, {"equal": len(rows)}) if rows else ({}, {})
     assert imports.shop.execute("SELECT * FROM conversions ORDER BY rowid") == stored
+
+
+def test_the_file_itself_is_no_place_for_its_broken_rows(imports: Imports) -> None:
+    file = imports.file("orders.csv", f"{CONVERSIONS}c4,u,soon,10:00,1\n")
+
+    assert imports.refused("conversions", file, "--skip-broken", file) == (
+        "orders.csv is the file that is imported. Choose another file with --skip-broken."
+    )
 
 
 def test_a_cell_of_the_skipped_can_be_imported_after_repair(imports: Imports) -> None:
