@@ -101,3 +101,16 @@ def test_names_with_quotes_are_names(imports: Imports) -> None:
     imports.done("conversions", imports.file("orders.csv", f"{header}c1,anna,2023-09-01,10:00:00,1\n"), mapping=mapping)
 
     assert imports.shop.table("conversions", "user_id") == [("anna",)]
+
+
+def test_rows_that_do_not_meet_the_condition_are_left_out(imports: Imports) -> None:
+    rows = "c1,anna,2023-09-01,10:00:00,1\ntest,anna,soon,10:00:00,1\n"
+    mapping = "\ufeff[source]\nwhere = \"conv_id <> 'test' -- nor others\""
+
+    assert imports.conversions(rows, mapping=mapping) == {"new": 1}
+    assert imports.refused("conversions", imports.file("orders.csv", CONVERSIONS + rows), mapping="source.where = 1") == (
+        "mapping.toml: source.where is 1. It is a condition in SQL, such as \"Status <> 'test'\"."
+    )
+    assert "the expression of source.where cannot be computed" in imports.refused(
+        "conversions", imports.file("orders.csv", CONVERSIONS + rows), mapping="source.where = 'nothing = 1'"
+    )

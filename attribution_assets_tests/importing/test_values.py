@@ -242,3 +242,10 @@ def test_paths_of_home_are_not_read_by_an_expression(imports: Imports, tmp_path:
 
     assert "the expression of user_id cannot be computed" in refused
     assert "disabled" in refused
+
+
+@pytest.mark.parametrize("day", ["2023-9-1", "2023-09-01 10:00:00", "20230901", "2023-09-31"])
+def test_a_day_without_a_time_has_one_form(imports: Imports, day: str) -> None:
+    file = imports.file("orders.csv", f"conv_id,user_id,conv_date,revenue\nc1,anna,{day},1\n")
+
+    assert f"row 2 conv_date '{day}' is no day: YYYY-MM-DD" in imports.refused("conversions_backend", file)
