@@ -132,13 +132,13 @@ def automation_condition(settings: Settings, table: DailyTable) -> dg.Automation
         return None
     in_progress = dg.AutomationCondition.in_progress() | dg.AutomationCondition.any_deps_in_progress()
     restated = (
-        (
+        ~HistoryOfAnother(settings.database)
+        & ~CommandAtWork()
+        & ~in_progress  # before the events are read: those of a run that has ended by now are all there
+        & (
             InputIsNewer(inputs(settings)[table.name])
             | dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested())
         )
-        & ~in_progress
-        & ~CommandAtWork()
-        & ~HistoryOfAnother(settings.database)
     )
     if table.is_kept:
         return (restated & dg.AutomationCondition.missing()).with_label("computed once")
