@@ -305,8 +305,11 @@ def home(database: Path | None) -> None:
     with plain_errors():
         settings = settings_with(database=database)
         from attribution_assets.orchestration.home import make_home
+        from attribution_assets.orchestration.instance import consume_from_now_on, dagster_instance
 
         folder = make_home(settings)
+        with dagster_instance(folder) as instance:
+            consume_from_now_on(instance)
     click.echo(str(folder))
 
 

@@ -32,6 +32,20 @@ def add_config(home: Path) -> None:
         config.write_text(shipped("dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
 
 
+def consume_from_now_on(instance: dg.DagsterInstance) -> None:
+    """Has the daemon look at the runs that end from now on, to start killed ones again, if it was never started.
+
+    By itself it does the same at its first start, with two warnings.
+    """
+    from dagster._daemon.auto_run_reexecution.event_log_consumer import DAGSTER_EVENT_TYPES, _create_cursor_key
+
+    keys = [_create_cursor_key(event_type) for event_type in DAGSTER_EVENT_TYPES]
+    storage = instance.daemon_cursor_storage
+    known, newest = storage.get_cursor_values({*keys}), instance.event_log_storage.get_maximum_record_id() or 0
+    if new := {key: str(newest) for key in keys if key not in known}:
+        storage.set_cursor_values(new)
+
+
 def _open(home: Path) -> dg.DagsterInstance:
     try:
         home.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -14,6 +15,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
+from dagster._daemon.auto_run_reexecution.event_log_consumer import (
+    DAGSTER_EVENT_TYPES,
+    _create_cursor_key,
+    _fetch_persisted_cursors,
+)
 
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_assets, build_resources, defs
@@ -385,3 +391,24 @@ def test_make_dev_starts_dagster_in_the_home_of_the_database(first: Shop, tmp_pa
     assert said.stdout == f"dg dev in {tmp_path / '.dagster_home' / 'first'}\n"
     assert (tmp_path / ".dagster_home" / "first" / "dagster.yaml").exists()
     assert first.warehouse.meta() == {}
+
+
+def test_at_its_first_start_the_daemon_warns_of_nothing_and_starts_no_earlier_run_again(
+    first: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(first)
+    home = made_home_of(first)
+
+    assert attribution("home", first).exit_code == 0
+
+    with dagster_instance(home) as instance:
+        newest = instance.event_log_storage.get_maximum_record_id()
+        cursors = _fetch_persisted_cursors(instance, DAGSTER_EVENT_TYPES, logging.getLogger())
+        assert newest
+        assert {*cursors.values()} == {newest}
+        assert caplog.records == []
+        instance.daemon_cursor_storage.set_cursor_values({_create_cursor_key(DAGSTER_EVENT_TYPES[0]): "1"})
+
+    attribution("home", first)  # where the daemon has been, it goes on
+    with dagster_instance(home) as instance:
+        assert [*_fetch_persisted_cursors(instance, DAGSTER_EVENT_TYPES, logging.getLogger()).values()] == [1, newest]
