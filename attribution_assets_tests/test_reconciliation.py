@@ -425,6 +425,7 @@ def test_a_tracked_row_that_changes_on_another_date_restates_the_day_of_the_back
 def test_checks_warn_and_name_an_example(reconciled: Automated) -> None:
     reconciled.shop.execute("DELETE FROM conversions WHERE conv_id = 'buys5'")
     reconciled.shop.execute("INSERT INTO ad_costs VALUES ('2023-09-05', 'video', 3, NULL)")
+    reconciled.rerun("spend_reconciliation", "2023-09-05")
 
     result = attribution(reconciled.shop, "check", "--start", "2023-09-01", "--end", "2023-09-10")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import fsum
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ def reconcile(settings: Settings, start: str | None, end: str | None) -> dict[st
         "totals": {
             **_totals(CONVERSION_RECONCILIATION, conversions),
             **_totals(SPEND_RECONCILIATION, spend),
-            "match_rate": _match_rate(conversions),
+            "match_rate": match_rate(conversions),
         },
         "notes": notes,
     }
@@ -86,6 +86,7 @@ def _totals(table: DailyTable, rows: Rows) -> dict[str, Any]:
     }
 
 
-def _match_rate(conversions: Rows) -> float | None:
+def match_rate(conversions: Sequence[Mapping[str, Any]]) -> float | None:
+    """The share of the backend's conversions in these rows that were tracked, as in conversion_reconciliation."""
     backend, missing = (sum(row[name] for row in conversions) for name in ("backend", "missing"))
     return (backend - missing) / backend if backend else None

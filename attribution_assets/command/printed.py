@@ -247,12 +247,14 @@ def _span(rows: Sequence[dict[str, Any]]) -> str:
 
 def _by(rows: Sequence[dict[str, Any]], name: str, figures: Sequence[str]) -> list[Column]:
     """The columns of a table with the sums of each market or campaign, and those of all."""
+    from attribution_assets.analysis.reconciliation import match_rate
+
     groups = sorted({row[name] for row in rows})
 
     def cell(figure: str, of_group: Sequence[dict[str, Any]]) -> str:
         if figure == "match_rate":
-            backend, missing = (sum(row[count] for row in of_group) for count in ("backend", "missing"))
-            return f"{(backend - missing) / backend:.1%}" if backend else ""
+            rate = match_rate(of_group)
+            return "" if rate is None else f"{rate:.1%}"
         values = [row[figure] for row in of_group if row[figure] is not None]
         is_amount = any(isinstance(value, float) for value in values)
         return "" if not values else f"{math.fsum(values):,.2f}" if is_amount else f"{sum(values):,}"

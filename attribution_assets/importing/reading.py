@@ -82,12 +82,12 @@ def opened(source: str, mapping: Importing) -> Iterator[Source]:
         raise AttributionError(f"{file} is an SQLite file. Name its table too: {file}:TABLE.")
     with TemporaryDirectory(prefix="attribution-", ignore_cleanup_errors=True) as folder:
         work = _Work(Path(folder), file, mapping)
-        config = {
+        config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": MEMORY,
             "temp_directory": str(Path(folder) / "tmp"),
             "python_enable_replacements": "false",
         }
-        with duckdb.connect(config=config) as connection:  # type: ignore[arg-type]
+        with duckdb.connect(config=config) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             extension = files("duckdb_extension_sqlite_scanner").joinpath("extensions", f"v{duckdb.__version__}")
             connection.execute(f"LOAD {literal(str(extension / 'sqlite_scanner.duckdb_extension'))}")

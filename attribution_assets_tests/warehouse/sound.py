@@ -48,13 +48,10 @@ def sound_shop(folder: Path) -> Shop:
     shop.session("s3", "ben", "2023-09-03 10:00:00", "Email", cost="missing")
     shop.conversion("c1", "anna", "2023-09-02 12:00:00", 100)
     shop.conversion("c2", "ben", "2023-09-03 12:00:00", 50)
-    for source in ("conversions_backend", "ad_costs"):
-        shop.execute(schema()[source].create)
+    shop.execute(schema()["conversions_backend"].create)
     shop.execute("INSERT INTO conversions_backend SELECT conv_id, user_id, conv_date, NULL, revenue FROM conversions")
-    shop.execute("ALTER TABLE session_sources ADD COLUMN campaign_id text")
-    shop.execute("UPDATE session_sources SET campaign_id = 'brand' WHERE session_id = 's2'")
-    shop.execute("INSERT INTO ad_costs (date, campaign_id, cost, clicks) VALUES ('2023-09-02', 'brand', 3, 1)")
     shop.warehouse.prepare()
+    shop.execute("INSERT INTO spend_reconciliation VALUES ('2023-09-02', 'brand', 3, 1, 1, 3)")
     for row in (
         ("c1", "s1", "2023-09-02", "2023-09-01 10:00:00", "Email"),
         ("c1", "s2", "2023-09-02", "2023-09-02 10:00:00", "Ads"),
@@ -305,8 +302,8 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
     ),
     ("spend_reconciliation", "campaigns_with_spend_have_sessions"): (
         [
-            "UPDATE ad_costs SET cost = 4",
-            "INSERT INTO ad_costs (date, campaign_id, cost, clicks) VALUES ('2023-09-02', 'video', 5, 7)",
+            "UPDATE spend_reconciliation SET cost = 4",
+            "INSERT INTO spend_reconciliation VALUES ('2023-09-02', 'video', 5, 7, 0, 0)",
         ],
         [
             {"campaign_id": "video", "problem": "it has no session", "cost": 5.0, "clicks": 7}
