@@ -248,6 +248,13 @@ class Settings(BaseSettings):
     last_sessions: int | None = Field(
         None, ge=1, description="How many of a journey's latest sessions the models use. If unset, all."
     )
+    spend_wins: Literal["platform", "session"] = Field(
+        "platform",
+        description=(
+            "Which cost counts where a campaign has ad spend on a day and its sessions have costs of their own: `platform` "
+            "reports the spend and leaves these out; `session` keeps them and adds only what the spend is more."
+        ),
+    )
     seed: int = Field(0, ge=0, description="Random seed; change it to get different samples.")
     currency: str = Field(
         "EUR", pattern="^[A-Z]{3}$", description="Currency of every cost and revenue in your tables, by its ISO 4217 code."
@@ -315,6 +322,7 @@ class Settings(BaseSettings):
             "include_converting_session": self.include_converting_session,
             "redistribution": redistribution,
             **self._nobody,
+            **({"spend_wins": self.spend_wins} if self.spend_wins != "platform" else {}),
         }
         if self.uses_api:
             rules |= {

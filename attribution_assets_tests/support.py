@@ -28,6 +28,9 @@ OWN_VARIABLES = ("ATTRIBUTION_", "IHC_", "DAGSTER_")
 TABLES = names(table for table in CATALOG if not (table.of_models or table.needs))
 """The assets that there are without models and optional sources, in their order."""
 
+WITH_SOURCES = names(table for table in CATALOG if table.needs)
+"""The assets that there are with optional sources alone."""
+
 OF_MODELS = ("channel_values", "model_attribution", "model_reporting", "model_comparison", "path_report")
 """The tables that are filled where models are chosen."""
 

@@ -407,7 +407,7 @@ def test_the_assets_have_what_the_command_says(reconciled: Automated) -> None:
 def test_late_rows_restate_exactly_the_days_that_they_touch(reconciled: Automated, change: str, days: list[int]) -> None:
     reconciled.shop.execute(change)
 
-    assert reconciled.late_data_requests() == {"reconcile_sources": september(*days)}
+    assert reconciled.late_data_requests()["reconcile_sources"] == september(*days)
 
 
 def test_a_tracked_row_that_changes_on_another_date_restates_the_day_of_the_backend(reconciled: Automated) -> None:

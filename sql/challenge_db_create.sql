@@ -62,11 +62,21 @@ CREATE TABLE IF NOT EXISTS attribution_customer_journey (
     PRIMARY KEY (conv_id, session_id)
 );
 
+CREATE TABLE IF NOT EXISTS session_spend (
+    date text NOT NULL,                      -- day of the spend and of the session: the partition
+    session_id text NOT NULL,                -- session that carries a part of the spend; empty if the campaign has none on the day
+    campaign_id text NOT NULL,               -- id of the campaign on the ad platform
+    channel_name text NOT NULL,              -- traffic channel that the part costs
+    cost real NOT NULL,                      -- part of the campaign's spend
+    displaced real NOT NULL,                 -- cost of the session's own that the spend takes the place of
+    PRIMARY KEY (date, session_id, campaign_id, channel_name)
+);
+
 CREATE TABLE IF NOT EXISTS channel_costs (
     date text NOT NULL,                      -- UTC date of the sessions: the partition
     channel_name text NOT NULL,              -- traffic channel
     sessions integer NOT NULL,               -- how many sessions the channel had on that day
-    cost real NOT NULL,                      -- marketing cost of these sessions
+    cost real NOT NULL,                      -- marketing cost of these sessions, and ad spend
     PRIMARY KEY (date, channel_name)
 );
 

@@ -1,5 +1,6 @@
--- One row per session date of the days and channel: how many sessions it had, and what they cost.
--- Every session counts once, credited or not; a session has one cost, several, or none.
+-- One row per session date of the days and channel: how many sessions it had, and what it cost: the sessions, and ad spend.
+-- Every session counts once, credited or not; a session has one cost, several, or none. $spend_wins = 'platform' leaves out the own
+-- costs of sessions that session_spend has; where it is empty, there is no ad spend.
 WITH traffic AS (
     SELECT event_date AS date, channel_name, count(*) AS sessions
     FROM session_sources
@@ -7,16 +8,34 @@ WITH traffic AS (
     GROUP BY event_date, channel_name
 ),
 
-spend AS (
-    SELECT session.event_date AS date, session.channel_name, exact_total(session_costs.cost) AS cost
+amount AS (
+    SELECT session.event_date AS date, session.channel_name, session_costs.cost
     FROM session_sources AS session
     JOIN session_costs ON session_costs.session_id = session.session_id
     WHERE session.event_date BETWEEN $first_day AND $last_day
       AND session_costs.cost IS NOT NULL -- so DuckDB expects few costs: it holds them in memory, and not the sessions
-    GROUP BY session.event_date, session.channel_name
+      AND NOT EXISTS (
+          SELECT 1 FROM session_spend
+          WHERE session_spend.date = session.event_date AND session_spend.session_id = session.session_id AND $spend_wins = 'platform'
+      )
+    UNION ALL
+    SELECT date, channel_name, cost
+    FROM session_spend
+    WHERE date BETWEEN $first_day AND $last_day AND $spend_wins <> ''
+),
+
+spend AS (
+    SELECT date, channel_name, exact_total(cost) AS cost FROM amount GROUP BY date, channel_name
+),
+
+channel AS (
+    SELECT date, channel_name FROM traffic
+    UNION
+    SELECT date, channel_name FROM spend
 )
 
-SELECT traffic.date, traffic.channel_name, traffic.sessions, coalesce(spend.cost, 0.0) AS cost
-FROM traffic
-LEFT JOIN spend ON spend.date = traffic.date AND spend.channel_name = traffic.channel_name
-ORDER BY traffic.date, traffic.channel_name
+SELECT channel.date, channel.channel_name, coalesce(traffic.sessions, 0) AS sessions, coalesce(spend.cost, 0.0) AS cost
+FROM channel
+LEFT JOIN traffic ON traffic.date = channel.date AND traffic.channel_name = channel.channel_name
+LEFT JOIN spend ON spend.date = channel.date AND spend.channel_name = channel.channel_name
+ORDER BY channel.date, channel.channel_name

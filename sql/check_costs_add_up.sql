@@ -1,6 +1,7 @@
--- One row per session date of the days and channel whose sessions or cost in channel_costs differ from what the sources add up to,
--- in cost by half a cent or more. channel_costs reads each session's costs by a join; here sessions and costs are added up apart,
--- and both by channel, so that what stands under another channel shows.
+-- One row per session date of the days and channel whose sessions or cost in channel_costs differ from what the sources and
+-- session_spend add up to, in cost by half a cent or more. channel_costs reads each session's costs by a join and leaves out those
+-- that spend displaces; here sessions, costs, spend and what it displaces are added up apart, and by channel, so that what stands
+-- under another channel shows.
 WITH figure AS (
     SELECT date, channel_name, sessions, cost, 0 AS sessions_of_sources, 0.0 AS cost_of_sources
     FROM channel_costs
@@ -16,6 +17,11 @@ WITH figure AS (
     JOIN session_costs ON session_costs.session_id = session.session_id
     WHERE session.event_date BETWEEN $first_day AND $last_day
     GROUP BY session.event_date, session.channel_name
+    UNION ALL
+    SELECT date, channel_name, 0, 0.0, 0, sum(cost - displaced)
+    FROM session_spend
+    WHERE date BETWEEN $first_day AND $last_day AND $spend_wins <> ''
+    GROUP BY date, channel_name
 ),
 
 compared AS (

@@ -1,4 +1,4 @@
--- One row per day from $first_day to $last_day that has sessions, and none of their costs in channel_costs yet.
+-- One row per day from $first_day to $last_day that has sessions or placed ad spend, and no costs in channel_costs yet.
 WITH RECURSIVE calendar (day) AS (
     SELECT $first_day
     UNION ALL
@@ -7,6 +7,6 @@ WITH RECURSIVE calendar (day) AS (
 
 SELECT day
 FROM calendar
-WHERE EXISTS (SELECT 1 FROM session_sources WHERE event_date = day)
+WHERE (EXISTS (SELECT 1 FROM session_sources WHERE event_date = day) OR EXISTS (SELECT 1 FROM session_spend WHERE date = day))
   AND NOT EXISTS (SELECT 1 FROM channel_costs WHERE date = day)
 ORDER BY day

@@ -1,15 +1,48 @@
--- One row per day from $first_day to $last_day with ad spend: a digest of the day's spend.
+-- One row per day from $first_day to $last_day with ad spend: a digest of the day's spend. With spend of a campaign goes where its
+-- sessions of the 90 days before came from: without sessions on the day, the spend is divided like them.
 -- digest(data) is a hash that the connection brings. Rows in another order may give another digest: look whether it matters.
-SELECT
-    date,
-    digest(
-        CAST(
-            group_concat(
-                quote(campaign_id) || quote(platform) || quote(market) || quote(channel_name) || quote(cost) || quote(clicks)
-                || quote(impressions)
-            ) AS blob
-        )
-    ) AS digest
-FROM ad_costs
-WHERE date BETWEEN $first_day AND $last_day
+WITH spend AS (
+    SELECT
+        date,
+        campaign_id,
+        group_concat(
+            quote(campaign_id) || quote(platform) || quote(market) || quote(channel_name) || quote(cost) || quote(clicks)
+            || quote(impressions)
+        ) AS rows
+    FROM ad_costs
+    WHERE date BETWEEN $first_day AND $last_day
+    GROUP BY date, campaign_id
+),
+
+without_session AS (
+    SELECT date, campaign_id FROM spend
+    EXCEPT
+    SELECT event_date, campaign_id FROM session_sources WHERE event_date BETWEEN $first_day AND $last_day
+),
+
+sessions_of_day AS MATERIALIZED (
+    SELECT event_date, campaign_id, channel_name, count(*) AS sessions
+    FROM session_sources
+    WHERE event_date BETWEEN days_before((SELECT min(date) FROM without_session), 90) AND $last_day
+      AND campaign_id IN (SELECT campaign_id FROM without_session)
+    GROUP BY event_date, campaign_id, channel_name
+),
+
+earlier AS (
+    SELECT lost.date, lost.campaign_id, day.channel_name, sum(day.sessions) AS sessions
+    FROM without_session AS lost
+    JOIN sessions_of_day AS day ON day.campaign_id = lost.campaign_id
+        AND day.event_date >= days_before(lost.date, 90)
+        AND day.event_date < lost.date
+    GROUP BY lost.date, lost.campaign_id, day.channel_name
+),
+
+part AS (
+    SELECT date, rows FROM spend
+    UNION ALL
+    SELECT date, quote(campaign_id) || quote(channel_name) || sessions FROM earlier
+)
+
+SELECT date, digest(CAST(group_concat(rows) AS blob)) AS digest
+FROM part
 GROUP BY date

@@ -17,7 +17,7 @@ from attribution_assets.catalog.span import (
     last_day,
     stretches_without_data,
 )
-from attribution_assets.catalog.tables import query_of, tables
+from attribution_assets.catalog.tables import query_of, sources_read, tables
 from attribution_assets.errors import AttributionError, NotFoundError
 from attribution_assets.ihc import Redistribution
 from attribution_assets.ihc.ledger import Account, Ledger
@@ -54,7 +54,7 @@ class Plan:
 def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
     """The days of a run from `start` to `end`, both included. Writes nothing.
 
-    If unset, they are the first conversion and the last day with a session or conversion, extended to all days with results:
+    If unset, they are the first conversion and the last day with a row of a source, extended to all days with results:
     if a source row was deleted or moved, its results are removed too. Without `start`, long stretches without data are left
     out.
 
@@ -79,6 +79,10 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
     everything = start is None
     if end is None:
         ends = [start or first, sources["last_day"] or first, *(span.last for span in (attributed, reported) if span)]
+        ends += filter(
+            None,
+            [warehouse.last_date(source.name, source.day_column, last) for source in sources_read(settings) if source.optional],
+        )
         end = max(day for day in ends if day <= last or day == start)
     if start is None:
         start = max(first, min(filter(None, [sources["first_conversion_day"], attributed and attributed.first, end])))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attribution_assets.catalog.reconciliation import CONVERSION_RECONCILIATION, RECONCILIATION, SPEND_RECONCILIATION
 from attribution_assets.catalog.table import DailyTable
-from attribution_assets.catalog.tables import tables_without_sources
+from attribution_assets.catalog.tables import names, tables_without_sources
 from attribution_assets.errors import NotReadyError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
@@ -31,7 +31,7 @@ def reconcile(settings: Settings, start: str | None, end: str | None) -> dict[st
     Raises NotReadyError if neither part can be had, and AttributionError for rows that cannot be read.
     """
     days = Days(start or EVER.first, end or EVER.last)
-    lacking = tables_without_sources(settings)
+    lacking = {name: of for name, of in tables_without_sources(settings).items() if name in names(RECONCILIATION)}
     notes = [f"There is no {' and no '.join(missing)} for {name}." for name, missing in lacking.items()]
     conversions, spend = ([] if table.name in lacking else _rows(settings, table, days) for table in RECONCILIATION)
     if len(notes) == len(RECONCILIATION):

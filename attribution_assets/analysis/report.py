@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attribution_assets.catalog.span import final_on, first_day, is_final
+from attribution_assets.catalog.tables import has_spend
 from attribution_assets.ihc.parameters import PRESETS
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
@@ -66,7 +67,8 @@ def provisional_days(settings: Settings, days: Days) -> Days | None:
 def summary(settings: Settings, plan: Plan) -> dict[str, Any]:
     """The report days by channel and in total, ready for JSON.
 
-    With them: by what credit is computed, the provisional days, the conversions credited to no channel, the CSV file's path.
+    With them: by what credit is computed, the ad spend in the costs (None without a source of it), the provisional days, the
+    conversions credited to no channel, the CSV file's path.
     """
     warehouse = settings.warehouse
     conversion_days = {"first_day": plan.conversion_days.first, "last_day": plan.conversion_days.last}
@@ -86,6 +88,7 @@ def summary(settings: Settings, plan: Plan) -> dict[str, Any]:
         "final_on": final_on(settings, plan.report_days.last),
         "channels": channels,
         "totals": totals(channels),
+        "ad_spend": warehouse.rows(Query("spend_totals", report_days))[0] if has_spend(settings) else None,
         "conversions_without_session": without_session,
         "credit_before_first_day": before_first_day,
         "csv": str(CSVFiles(settings.exports, "channel_reporting").whole),

@@ -14,6 +14,49 @@ from attribution_assets.warehouse.schema import Column, schema
 SESSIONS = "session_sources WHERE event_date BETWEEN $first_day AND $last_day"
 """The rows for which costs look up other rows."""
 
+SESSION_SPEND = DailyTable(
+    "session_spend",
+    job=SUM,
+    group="reporting",
+    heading="ad spend",
+    day_of="session",
+    day_column="date",
+    description=(
+        "One row per session of a campaign that has ad spend on the day: the session's part of the spend, and its own cost, "
+        "which the spend displaces. The parts are equal, or follow what the clicks cost by the tracking (cpc). They add up to "
+        "the spend exactly. Spend of a campaign without sessions on the day stands under the channel that the source names; "
+        "else under the channels of the campaign's sessions of the 90 days before; else under `Unassigned "
+        "spend`.\n\n"
+        "A day is the day of the spend and of the sessions. Restated when the day's spend, sessions or costs change."
+    ),
+    lineage={
+        "date": "ad_costs.date",
+        "session_id": "session_sources.session_id",
+        "campaign_id": "ad_costs.campaign_id session_sources.campaign_id",
+        "channel_name": "session_sources.channel_name ad_costs.channel_name",
+        "cost": "ad_costs.cost session_sources.cpc",
+        "displaced": "session_costs.cost",
+    },
+    needs=frozenset({"ad_costs", "session_sources.campaign_id"}),
+    reads={"ad_costs": "spend", "session_costs": "costs", "session_sources": "sessions"},
+    missing_days="days_without_spend",
+    guards=("broken_spend", "broken_sessions", "other_currencies"),
+    driven_by=SESSIONS,
+    checks=(
+        SESSIONS_ARE_SOUND,
+        Check(
+            "spend_is_placed",
+            "check_spend_is_placed",
+            before=False,
+            blocking=True,
+            demand="All spend of every campaign and day is placed once, and displaces what the campaign's sessions cost.",
+            noun="campaign",
+            broken="on a day of {days} had spend that is not placed once, or displaces other costs than its sessions'.",
+            wrong_day_columns=("date",),
+        ),
+    ),
+)
+
 CHANNEL_COSTS = DailyTable(
     "channel_costs",
     job=SUM,
@@ -22,17 +65,18 @@ CHANNEL_COSTS = DailyTable(
     day_of="session",
     day_column="date",
     description=(
-        "One row per channel and day: how many sessions the channel had on that day, and what they cost. Every session "
-        "counts once, whether or not it is credited.\n\n"
-        "A day is the date of the sessions. Restated when the day's sessions or costs change."
+        "One row per channel and day: how many sessions the channel had on that day, and what they cost, with ad spend where "
+        "you have it. Every session counts once, whether or not it is credited.\n\n"
+        "A day is the date of the sessions. Restated when the day's sessions, costs or ad spend change."
     ),
     lineage={
         "date": "session_sources.event_date",
         "channel_name": "session_sources.channel_name",
         "sessions": "session_sources.session_id",
-        "cost": "session_costs.cost",
+        "cost": "session_costs.cost session_spend.cost",
     },
     reads={"session_sources": "sessions", "session_costs": "costs"},
+    follows=("session_spend",),
     missing_days="days_without_costs",
     guards=("broken_sessions", "other_currencies"),
     driven_by=SESSIONS,
@@ -46,7 +90,7 @@ CHANNEL_COSTS = DailyTable(
             "check_costs_add_up",
             before=False,
             blocking=True,
-            demand="The sessions and costs of every day and channel equal those in the sources.",
+            demand="The sessions and costs of every day and channel equal those in the sources and in session_spend.",
             noun="channel",
             broken="on a day of {days} had sessions or costs that differ from those in the sources.",
             wrong_day_columns=("date",),
@@ -197,4 +241,4 @@ CHANNEL_REPORT_CSV = DailyTable(
     is_for_spreadsheets=True,
 )
 
-REPORTING = (CHANNEL_COSTS, CHANNEL_REPORTING, CHANNEL_REPORTING_CSV, CHANNEL_REPORT, CHANNEL_REPORT_CSV)
+REPORTING = (SESSION_SPEND, CHANNEL_COSTS, CHANNEL_REPORTING, CHANNEL_REPORTING_CSV, CHANNEL_REPORT, CHANNEL_REPORT_CSV)

@@ -99,7 +99,7 @@ class DailyTable:
     reads: Mapping[str, str] = field(default_factory=dict)
     """By source, what it takes from it, as in "revenue of 2023-09-01 changed"; what matters most comes first."""
     follows: tuple[str, ...] = ()
-    """The daily tables after which it is restated."""
+    """The daily tables after which it is restated, where they are in the graph."""
     also_reads: tuple[str, ...] = ()
     """Daily tables that are restated together with one that it follows."""
     checks: tuple[Check, ...] = ()

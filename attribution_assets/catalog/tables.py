@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 from attribution_assets.catalog.attribution import ATTRIBUTION
 from attribution_assets.catalog.models import OF_MODELS
 from attribution_assets.catalog.reconciliation import RECONCILIATION
-from attribution_assets.catalog.reporting import REPORTING
+from attribution_assets.catalog.reporting import REPORTING, SESSION_SPEND
 from attribution_assets.catalog.sources import SOURCES
 from attribution_assets.catalog.table import Check, DailyTable, Job, Kind, Parameters, Source
 from attribution_assets.settings import Settings
@@ -26,12 +27,18 @@ _SOURCES = {source.name: source for source in SOURCES}
 
 
 def tables(settings: Settings) -> tuple[DailyTable, ...]:
-    """The daily tables that are in the graph under these settings."""
-    return tuple(
-        table
-        for table in TABLES
-        if (settings.models or not table.of_models) and (not table.needs or table.needs <= settings.present)
-    )
+    """The daily tables that are in the graph under these settings, which follow others in the graph alone."""
+    present = {table.name: table for table in TABLES if _is_in_graph(settings, table)}
+    return tuple(replace(table, follows=tuple(name for name in table.follows if name in present)) for table in present.values())
+
+
+def _is_in_graph(settings: Settings, table: DailyTable) -> bool:
+    return bool(settings.models or not table.of_models) and (not table.needs or table.needs <= settings.present)
+
+
+def has_spend(settings: Settings) -> bool:
+    """Whether costs have ad spend: the database has a source of it, and says which campaign a session came from."""
+    return _is_in_graph(settings, SESSION_SPEND)
 
 
 def sources(settings: Settings) -> tuple[Source, ...]:
@@ -106,7 +113,7 @@ def parameters(settings: Settings, table: DailyTable, days: Days) -> Parameters:
     """The parameters of the table's query, its guards and its checks for these days of it.
 
     `last_conversion_day`: the last day of the conversions that the days read. `first_session_day`: the first day of the
-    sessions that they read.
+    sessions that they read. `spend_wins`: empty, where there is no ad spend.
     """
     lookback, read = settings.lookback_days, (*table.follows, *table.also_reads, *table.reads)
     return {
@@ -118,6 +125,7 @@ def parameters(settings: Settings, table: DailyTable, days: Days) -> Parameters:
         "include_converting_session": int(settings.include_converting_session),
         "nobody": nobody_of(settings),
         "currency": settings.currency,
+        "spend_wins": settings.spend_wins if has_spend(settings) else "",
         **table.parameters(settings),
     }
 

@@ -43,6 +43,12 @@ def print_summary(result: dict[str, Any]) -> None:
             f"Days from {result['provisional_from']} on are provisional: orders up to {result['final_on']} can still be "
             "credited to them."
         )
+    if spend := result["ad_spend"]:
+        unassigned = f"; {spend['unassigned']:,.2f} of it belongs to no channel" if spend["unassigned"] else ""
+        click.echo(
+            f"The cost has {spend['cost']:,.2f} of ad spend, in place of {spend['displaced']:,.2f} that the sessions cost by "
+            f"themselves{unassigned}."
+        )
     missed, before = result["conversions_without_session"], result["credit_before_first_day"]
     click.echo(
         f"{missed['conversions']:,} conversions of {result['start']} to {result['end']} have no session "

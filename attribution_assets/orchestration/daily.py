@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ import dagster as dg
 
 from attribution_assets.analysis.checking import run_check, stop_if_failed
 from attribution_assets.catalog.table import DailyTable
-from attribution_assets.catalog.tables import parameters, query_of, sources, table_named
+from attribution_assets.catalog.tables import names, parameters, query_of, sources, tables
 from attribution_assets.orchestration.automation import automation_condition
 from attribution_assets.orchestration.checks import source_check_specs, source_checks
 from attribution_assets.orchestration.history import POOL
@@ -85,7 +85,7 @@ def daily_asset(
             training_days=settings.training_days,
             models=", ".join(settings.models),
         ),
-        metadata=_metadata(table, body),
+        metadata=_metadata(table, settings, body),
     )
     asset: dg.AssetsDefinition = decorate(rows)
     return asset
@@ -100,8 +100,7 @@ def _sql_rows(table: DailyTable, settings: Settings, show: Shown) -> Body:
         days = days_of_run(context)
         query = query_of(settings, table, days)
         yield from source_checks(table, query, io_manager.warehouse)
-        for name in table.follows:
-            make_missing_days(context, settings, io_manager.warehouse, table_named(name), days)
+        make_missing_days(context, settings, io_manager.warehouse, table.follows, days)
         yield dg.Output(RowsWithMetadata(query, show))
 
     return rows
@@ -129,30 +128,37 @@ def with_settings(body: Body, settings: Settings, wrap: Callable[[Any], Any] = l
 
 
 def make_missing_days(
-    context: dg.AssetExecutionContext, settings: Settings, warehouse: SQLiteWarehouse, table: DailyTable, days: Days
+    context: dg.AssetExecutionContext, settings: Settings, warehouse: SQLiteWarehouse, of: Container[str], days: Days
 ) -> None:
-    """Materializes the days that the table should have but lacks, with checks and metadata as in a run.
+    """Materializes the days that these tables should have but lack, with checks and metadata as in a run.
 
     A backfill of conversion days reaches back to reports whose costs were never summed. Without these costs, spend would be
     lost. Rows that fail a check are recorded too, so that the search for late data finds them.
     Raises AttributionError if a check fails.
     """
-    if not table.missing_days:
-        return
-    _, found = warehouse.fetch(Query(table.missing_days, {"first_day": days.first, "last_day": days.last}))
-    for missing in unbroken_ranges(day for (day,) in found):
-        context.log.info(f"{table.name} for {missing} is missing, so it is materialized first.")
-        query = query_of(settings, table, missing)
-        counts = warehouse.replace_days(schema()[table.name], table.day_column, missing, query)
-        shown = shown_if_known(partial(row_of_day, table, settings), warehouse, table.name, missing, context.log)
-        for day, count in counts.items():
-            metadata = {"dagster/partition_row_count": count, **shown.get(day, {})}
-            context.log_event(dg.AssetMaterialization(table.name, partition=day, metadata=metadata))
-        asked = parameters(settings, table, missing)
-        stop_if_failed(run_check(warehouse, table.name, check, asked) for check in table.checks if not check.before)
+    for table in tables(settings):
+        if table.name in of and table.missing_days:
+            make_missing_days(context, settings, warehouse, table.follows, days)
+            _, found = warehouse.fetch(Query(table.missing_days, {"first_day": days.first, "last_day": days.last}))
+            for missing in unbroken_ranges(day for (day,) in found):
+                context.log.info(f"{table.name} for {missing} is missing, so it is materialized first.")
+                _materialize(context, settings, warehouse, table, missing)
 
 
-def _metadata(table: DailyTable, body: Body | None) -> dict[str, Any]:
+def _materialize(
+    context: dg.AssetExecutionContext, settings: Settings, warehouse: SQLiteWarehouse, table: DailyTable, days: Days
+) -> None:
+    counts = warehouse.replace_days(schema()[table.name], table.day_column, days, query_of(settings, table, days))
+    shown = shown_if_known(partial(row_of_day, table, settings), warehouse, table.name, days, context.log)
+    for day, count in counts.items():
+        metadata = {"dagster/partition_row_count": count, **shown.get(day, {})}
+        context.log_event(dg.AssetMaterialization(table.name, partition=day, metadata=metadata))
+    asked = parameters(settings, table, days)
+    stop_if_failed(run_check(warehouse, table.name, check, asked) for check in table.checks if not check.before)
+
+
+def _metadata(table: DailyTable, settings: Settings, body: Body | None) -> dict[str, Any]:
+    in_graph = {*names(tables(settings)), *(source.name for source in sources(settings))}
     links = []
     if (file := sql_folder() / f"{table.name}.sql").exists():
         links.append(dg.LocalFileCodeReference(file_path=str(file), label=f"sql/{file.name}"))
@@ -161,7 +167,7 @@ def _metadata(table: DailyTable, body: Body | None) -> dict[str, Any]:
     return {
         DAY_COLUMN: table.day_column,
         "dagster/column_schema": column_schema(table.columns),
-        "dagster/column_lineage": _column_lineage(table.lineage),
+        "dagster/column_lineage": _column_lineage(table.lineage, in_graph),
         "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[*links]),
     }
 
@@ -172,12 +178,12 @@ def link_to(body: Body) -> dg.LocalFileCodeReference:
     return dg.LocalFileCodeReference(file_path=inspect.getfile(body), line_number=line, label=f"{body.__name__}()")
 
 
-def _column_lineage(lineage: Mapping[str, str]) -> dg.TableColumnLineage:
-    sources = {column: [source.split(".") for source in text.split()] for column, text in lineage.items()}
+def _column_lineage(lineage: Mapping[str, str], in_graph: Container[str]) -> dg.TableColumnLineage:
+    made_of = {column: [part.split(".") for part in text.split()] for column, text in lineage.items()}
     return dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(dg.AssetKey(asset), source_column) for asset, source_column in of_column]
-            for column, of_column in sources.items()
+            column: [dg.TableColumnDep(dg.AssetKey(asset), of) for asset, of in parts if asset in in_graph]
+            for column, parts in made_of.items()
         }
     )
 

@@ -31,11 +31,12 @@ CONVERSION_DAYS: dict[str, str | int | float] = {
     "most_untracked": 0.4,
     "fewest_touchpoints": 3,
     "most_spend_apart": 0.05,
+    "spend_wins": "platform",
 }
 COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01", "first_session_day": "2023-08-31"}
 REPORT_DAYS = {**COST_DAYS, "last_conversion_day": "2023-09-04"}
 DAYS_OF = {COSTS: COST_DAYS, **dict.fromkeys((REPORT, "channel_report", "model_reporting"), REPORT_DAYS)}
-DAYS_OF["spend_reconciliation"] = COST_DAYS
+DAYS_OF |= {"spend_reconciliation": COST_DAYS, "session_spend": COST_DAYS}
 BEFORE_THE_FIRST_REPORT: dict[str, str | int] = {"first_partition": "2023-09-01", "lookback_days": 2}
 """The credit of 2023-09-02 can reach back to the day before this first partition."""
 
@@ -48,7 +49,8 @@ def sound_shop(folder: Path) -> Shop:
     shop.session("s3", "ben", "2023-09-03 10:00:00", "Email", cost="missing")
     shop.conversion("c1", "anna", "2023-09-02 12:00:00", 100)
     shop.conversion("c2", "ben", "2023-09-03 12:00:00", 50)
-    shop.execute(schema()["conversions_backend"].create)
+    for source in ("conversions_backend", "ad_costs"):
+        shop.execute(schema()[source].create)
     shop.execute("INSERT INTO conversions_backend SELECT conv_id, user_id, conv_date, NULL, revenue FROM conversions")
     shop.warehouse.prepare()
     shop.execute("INSERT INTO spend_reconciliation VALUES ('2023-09-02', 'brand', 3, 1, 1, 3)")
@@ -245,6 +247,14 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
         [{"conv_id": "c1", "session_id": "s1", "timestamp": "2023-08-31 23:59:59", "ihc": 0.25, "ihc_revenue": 25.0}],
         "1 touchpoint of {} got credit on a day before 2023-09-01, the first day of the report. No channel shows it.",
     ),
+    ("session_spend", "spend_is_placed"): (
+        [
+            "INSERT INTO ad_costs (date, campaign_id, cost) VALUES ('2023-09-02', 'brand', 4)",
+            "INSERT INTO session_spend VALUES ('2023-09-02', 's2', 'brand', 'Ads', 3, 2)",
+        ],
+        [{"date": "2023-09-02", "campaign_id": "brand", "spend": 4.0, "own_cost": 0.0, "placed": 3.0, "displaced": 2.0}],
+        "1 campaign on a day of {} had spend that is not placed once, or displaces other costs than its sessions'.",
+    ),
     ("channel_costs", "costs_add_up"): (
         [
             "UPDATE channel_costs SET cost = 1.99 WHERE date = '2023-09-01'",
@@ -362,6 +372,7 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
 }
 READ_BY = {
     "customer_journeys": list(SOURCES_BROKEN),
+    "session_spend": ["sessions_are_sound"],
     COSTS: ["sessions_are_sound", "rows_have_a_day", "money_is_not_negative"],
     REPORT: ["conversions_are_sound"],
     "model_reporting": ["conversions_are_sound"],

@@ -479,7 +479,9 @@ def test_nothing_is_left_of_an_answer(paid: Shop, tmp_path: Path, monkeypatch: p
 def test_the_costs_are_held_in_memory_and_the_sessions_of_however_many_days_stream_past(tmp_path: Path) -> None:
     database = tmp_path / "shop.db"
     write_sample(database, days=30, end=date(2023, 9, 30), sessions=5_000, seed=3)
-    query = query_of(Settings(database=database), CHANNEL_COSTS, SEPTEMBER)
+    settings = Settings(database=database)
+    settings.warehouse.prepare()
+    query = query_of(settings, CHANNEL_COSTS, SEPTEMBER)
     extension = files("duckdb_extension_sqlite_scanner") / f"extensions/v{duckdb.__version__}/sqlite_scanner.duckdb_extension"
     with duckdb.connect() as connection:
         for statement in (
@@ -489,7 +491,7 @@ def test_the_costs_are_held_in_memory_and_the_sessions_of_however_many_days_stre
         ):
             connection.execute(statement)
         connection.execute("SET search_path = 'memory.main,source.main'")
-        bounds = {name: query.parameters[name] for name in ("first_day", "last_day")}
+        bounds = {name: query.parameters[name] for name in ("first_day", "last_day", "spend_wins")}
         [(_, plan)] = connection.execute(f"EXPLAIN (FORMAT json) {query.text}", bounds).fetchall()
 
     [join] = [step for step in steps(json.loads(plan)[0]) if step["extra_info"].get("Conditions") == "session_id = session_id"]

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from attribution_assets.catalog.reconciliation import RECONCILIATION
-from attribution_assets.catalog.tables import names
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
 from attribution_assets.warehouse.schema import META
@@ -24,7 +22,7 @@ from attribution_assets.warehouse.sqlite import upgrades
 if TYPE_CHECKING:
     from attribution_assets_tests.support import Shop
 
-from attribution_assets_tests.support import OF_MODELS
+from attribution_assets_tests.support import OF_MODELS, WITH_SOURCES
 from attribution_assets_tests.warehouse.rows import OLD, OURS, everything, in_processes, made, refused
 
 
@@ -68,6 +66,7 @@ def test_prepare_creates_our_tables_and_all_indexes(shop: Shop) -> None:
         "session_sources_by_date",
         "session_sources_by_user",
         "session_sources_not_ascii",
+        "session_spend",
         "spend_reconciliation",
     ]
 
@@ -103,7 +102,7 @@ def test_prepare_never_creates_a_source_table(tmp_path: Path) -> None:
     warehouse.prepare()
 
     tables = [name for type_, name, _ in everything(warehouse.path) if type_ == "table"]
-    assert tables == sorted((*OURS, *OF_MODELS, *names(RECONCILIATION), META))
+    assert tables == sorted((*OURS, *OF_MODELS, *WITH_SOURCES, META))
 
 
 def test_prepare_never_changes_a_source_table(tmp_path: Path) -> None:
@@ -331,4 +330,4 @@ def test_two_processes_prepare_the_same_fresh_file_at_once(tmp_path: Path, long:
 
     assert codes == [0, 0]
     assert len({SQLiteWarehouse(database).meta()["database_id"] for database in databases}) == len(databases)
-    assert {len(everything(database)) for database in databases} == {47}  # 17 tables, 17 keys, 13 indexes
+    assert {len(everything(database)) for database in databases} == {49}  # 18 tables, 18 keys, 13 indexes

@@ -40,10 +40,10 @@ DAYS = {"first_day": "2023-09-01", "last_day": "2023-09-01", "last_conversion_da
 def test_costs_find_the_days_sessions_and_what_each_cost_by_index(shop: Shop) -> None:
     shop.warehouse.prepare()
 
-    steps = plan(shop, Query("channel_costs", DAYS))
+    steps = plan(shop, Query("channel_costs", {**DAYS, "spend_wins": "platform"}))
 
     searched = [step for step in steps if step.startswith("SEARCH")]
-    assert [step for step in steps if step.startswith("SCAN")] == ["SCAN traffic"]
+    assert [step for step in steps if step.startswith("SCAN")] == ["SCAN traffic", "SCAN amount", "SCAN spend", "SCAN channel"]
     assert sum("USING INDEX session_sources_by_date (event_date>? AND event_date<?)" in step for step in searched) == 2
     assert any("session_costs USING" in step and "(session_id=?)" in step for step in searched)
 
@@ -116,6 +116,7 @@ CHECKED: dict[str, str | int | float] = {
     "most_untracked": 0.02,
     "fewest_touchpoints": 30,
     "most_spend_apart": 0.05,
+    "spend_wins": "platform",
 }
 WHOLE = {"check_tracking_matches_the_backend"}
 """It compares ids, whatever their dates."""

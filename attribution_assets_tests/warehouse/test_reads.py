@@ -88,7 +88,7 @@ def test_our_functions_and_their_parameters_are_known() -> None:
         ("broken_sessions", {"session_sources", "session_costs", "conversions"}),
         ("broken_conversions", {"conversions"}),
         ("customer_journeys", {"session_sources", "conversions"}),
-        ("channel_costs", {"session_sources", "session_costs"}),
+        ("channel_costs", {"session_sources", "session_costs", "session_spend"}),
         ("channel_reporting", {"channel_costs", "attribution_customer_journey", "customer_journeys", "conversions"}),
     ],
 )

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from attribution_assets.catalog.reconciliation import RECONCILIATION
-from attribution_assets.catalog.tables import names
 from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import schema
 from attribution_assets.warehouse.schema import ALL_SOURCES, BROKEN_ROWS, META
 from attribution_assets.warehouse.sqlite.frames import DTYPES
 from attribution_assets.warehouse.sqlite.replacement import STORED_AS
-from attribution_assets_tests.support import OF_MODELS
+from attribution_assets_tests.support import OF_MODELS, WITH_SOURCES
 from attribution_assets_tests.warehouse.rows import DAY_COLUMNS
 
-OURS = (*DAY_COLUMNS, *OF_MODELS, *names(RECONCILIATION))
+OURS = (*DAY_COLUMNS, *OF_MODELS, *WITH_SOURCES)
 
 
 def test_there_are_the_sources_our_tables_those_of_models_and_what_the_file_says_of_itself() -> None:

@@ -24,7 +24,7 @@ from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.query import Query
 from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import ALL_SOURCES, Column, Table, schema
-from attribution_assets.warehouse.sqlite.views import select_as_read
+from attribution_assets.warehouse.sqlite.views import columns_as_read, select_as_read, stored_as
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,10 @@ ROWS_PER_LOOKUP = 20
 
 READS_AS = {"text": r"char|clob|text", "integer": r"int", "real": r"real|floa|doub"}
 """Declared type in our schema -> the types, as a user declares them, that DuckDB reads as the same."""
+
+
+NULLS = {"text": "varchar", "integer": "bigint", "real": "double"}
+"""Declared type in our schema -> DuckDB's, for a column that is missing."""
 
 
 class DuckDBError(Exception):
@@ -96,16 +100,18 @@ def _obstacle(connection: sqlite3.Connection, path: Path, query: Query) -> str |
     [(encoding,)] = connection.execute("PRAGMA encoding")
     if encoding != "UTF-8":
         return f"{path} stores text as {encoding}, and DuckDB's file, which is UTF-8, cannot be attached to it"
-    for name in reads(query.text).tables:
+    for table in (schema()[name] for name in reads(query.text).tables):
+        name, renamed = stored_as(connection, table)
         found = connection.execute("SELECT type, sql FROM sqlite_master WHERE lower(name) = ?", (name,)).fetchone()
         if found and found[0] != "table":
             return f"{name} is a {found[0]}"
         if found and re.search(r"\bcollate\b|\bwithout\s+rowid\b", found[1], re.IGNORECASE):
             return f"{name} is declared with COLLATE or WITHOUT ROWID"
         declared = dict(connection.execute("SELECT lower(name), lower(type) FROM pragma_table_info(?, 'main')", (name,)))
-        for column in _columns_read(schema()[name], query):
-            type_ = declared.get(column.name.lower(), "")
-            if not re.search(READS_AS[column.type], type_):
+        for column in _columns_read(table, query):
+            stored = renamed.get(column.name, column.name).lower()
+            type_ = declared.get(stored, "")
+            if (column.required or stored in declared) and not re.search(READS_AS[column.type], type_):
                 return f"{name}.{column.name} is declared {type_ or 'without a type'}, not {column.type}"
     return None
 
@@ -133,8 +139,10 @@ class QueryAnswer:
 
     path: Path
 
-    def compute(self, source: Path, query: Query) -> None:
+    def compute(self, connection: sqlite3.Connection, source: Path, query: Query) -> None:
         """Fills the file, in a separate process. The caller holds the source's write lock, so that the source does not change.
+
+        The connection is one to the source.
 
         DuckDB contains its own SQLite. If it ran in this process, closing the file would release our locks on it.
         Raises DuckDBError.
@@ -145,7 +153,7 @@ class QueryAnswer:
             "answer": str(self.path),
             "select": query.text,
             "parameters": {name: value for name, value in query.parameters.items() if name in needed},
-            "functions_and_views": [*functions.IN_DUCKDB, *_views(query)],
+            "functions_and_views": [*functions.IN_DUCKDB, *_views(connection, query)],
             "config": {
                 "threads": THREADS,
                 "memory_limit": f"{_megabytes(source)}MB",
@@ -163,13 +171,14 @@ class QueryAnswer:
             raise DuckDBError(lines[-1 if lines[0].startswith("Traceback") else 0])
 
 
-def _views(query: Query) -> Iterator[str]:
+def _views(connection: sqlite3.Connection, query: Query) -> Iterator[str]:
     """The statements that put a view before each source that the query reads, as for SQLite."""
     for source in (schema()[name] for name in ALL_SOURCES if name in reads(query.text).tables):
-        select = select_as_read(
-            f"source.main.{source.name}", {column.name: column.name for column in _columns_read(source, query)}
-        )
-        yield f"CREATE VIEW memory.main.{source.name} AS {select}"
+        stored, renamed = stored_as(connection, source)
+        needed = {column.name: column for column in _columns_read(source, query)}
+        missing = {name: f"CAST(NULL AS {NULLS[column.type]})" for name, column in needed.items()}
+        there = {name: renamed.get(name, name) for name in columns_as_read(connection, source) if name in needed}
+        yield f"CREATE VIEW memory.main.{source.name} AS {select_as_read(f'source.main.{stored}', missing | there)}"
 
 
 def _columns_read(table: Table, query: Query) -> list[Column]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from attribution_assets.errors import AttributionError, BusyError, NotReadyError
 from attribution_assets.shipped import read_sql
@@ -196,13 +196,21 @@ class SQLiteWarehouse:
 
         Walks the index of the column from its start.
         """
+        return self._date_at_end(table, day_column, "ASC")
+
+    def last_date(self, table: str, day_column: str, until: str) -> str | None:
+        """The latest real date in a source, not after the day `until`; None where there is none, or no table."""
+        return self._date_at_end(table, day_column, "DESC", until)
+
+    def _date_at_end(self, table: str, day_column: str, order: Literal["ASC", "DESC"], until: str = "9999-12-31") -> str | None:
         with self.connect() as connection:
             if not _has_column(connection, table, day_column):
                 return None
             found = connection.execute(
                 f"SELECT {day_column} FROM {table} "
-                f"WHERE {day_column} >= '1970' AND date({day_column}, '+0 days') = {day_column} "
-                f"ORDER BY {day_column} LIMIT 1"
+                f"WHERE {day_column} BETWEEN '1970' AND ? AND date({day_column}, '+0 days') = {day_column} "
+                f"ORDER BY {day_column} {order} LIMIT 1",
+                (until,),
             ).fetchone()
             return str(found[0]) if found else None
 
@@ -298,7 +306,7 @@ class SQLiteWarehouse:
         connection.execute("PRAGMA busy_timeout = 0")
         try:
             with transaction(connection):
-                return self._computed(answer, query)
+                return self._computed(connection, answer, query)
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 return False
@@ -306,10 +314,10 @@ class SQLiteWarehouse:
         finally:
             connection.execute(f"PRAGMA busy_timeout = {int(self.busy_timeout * 1000)}")
 
-    def _computed(self, answer: QueryAnswer, query: Query) -> bool:
+    def _computed(self, connection: sqlite3.Connection, answer: QueryAnswer, query: Query) -> bool:
         """Whether DuckDB has filled the answer. The caller holds the write lock and, if not, lets SQLite compute."""
         try:
-            answer.compute(self.path, query)
+            answer.compute(connection, self.path, query)
         except DuckDBError as error:
             if self.compute == "duckdb":
                 raise AttributionError(
@@ -370,7 +378,7 @@ class SQLiteWarehouse:
             with transaction(connection, locked_by=f"DELETE FROM {table.name} WHERE 0"):
                 _check_guards(connection, query)
                 rows = NewRows(query.text, query.parameters)
-                if by_duckdb and self._computed(answer, query):
+                if by_duckdb and self._computed(connection, answer, query):
                     rows = NewRows(ANSWER, {}, _is_typed(connection, table))
                 return Replacement(connection, table, day_column, days).make(rows)
 

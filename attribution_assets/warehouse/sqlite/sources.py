@@ -44,8 +44,9 @@ def _read_by(query: Query) -> dict[str, set[str]]:
 
 def check_ids(connection: sqlite3.Connection, path: Path, query: Query) -> None:
     """Raises AttributionError where a row of a source table that the query reads would count more than once."""
-    for name in () if query.is_lenient else _read_by(query):
-        _check_ids(connection, path, schema()[name])
+    for source in () if query.is_lenient else (schema()[name] for name in _read_by(query)):
+        if len(source.key) == 1:
+            _check_ids(connection, path, source)
 
 
 def _check_ids(connection: sqlite3.Connection, path: Path, source: Table) -> None:

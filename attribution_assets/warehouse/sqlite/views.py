@@ -18,6 +18,9 @@ STAND_INS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 For a source that is required, only lenient queries read it.
 """
 
+SPEND = "session_spend"
+"""A table of ours that costs read, and that a file from before it lacks: it is read as empty."""
+
 TIMES = ("event_time", "conv_time")
 """The columns in which one instant has several spellings: 10:00:00.5 and 10:00:00.500."""
 
@@ -32,7 +35,7 @@ def add_views(connection: sqlite3.Connection) -> None:
     stand for no other. Ids, channels, dates and times are text and are compared byte for byte, whatever type or collation is
     declared: 7 is '7', and 'Email' is not 'email'. Times have one spelling for one instant. A source that is missing has no
     view. A column that is missing is NULL, for queries that can do without it. The connection also gets the views of
-    BROKEN_ROWS.
+    BROKEN_ROWS, and one of SPEND, if that is missing.
     """
     [(declared,)] = connection.execute("SELECT group_concat(type || ' ' || name || ' ' || sql, ';') FROM main.sqlite_master")
     if declared not in _VIEWS:
@@ -54,6 +57,9 @@ def _views(connection: sqlite3.Connection) -> str:
                 select = f"WITH kept AS MATERIALIZED ({select}) SELECT * FROM kept"
             views[source.name] = select
     views |= views_of_broken_rows()
+    if not is_table(connection, SPEND):
+        columns = ", ".join(f"CAST(NULL AS {column.type}) AS {column.name}" for column in schema()[SPEND].columns)
+        views[SPEND] = f"SELECT {columns} WHERE 0"
     if views.keys() >= {"conversions", "conversions_backend"}:
         views["reconciled_conversion"] = read_sql("reconciled_conversion")
     return create_views(views)
