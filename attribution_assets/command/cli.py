@@ -115,7 +115,10 @@ def import_(
     skip_broken: Path | None,
     as_json: bool,
 ) -> None:
-    """Import a CSV, Parquet or JSON lines file, or FILE:TABLE of an SQLite file, into a source table.
+    """Import a CSV, Parquet or JSON lines file, FILE:TABLE of an SQLite file, or what a server has, into a source table.
+
+    SOURCE of a server is its URL: postgresql://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE. The mapping names the table or
+    the query.
 
     TABLE is session_sources, session_costs, conversions, conversions_backend or ad_costs. The database and the table are made
     if there are none. Rows with the same key are replaced, so that the same file again changes nothing. If rows cannot be

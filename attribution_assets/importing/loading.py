@@ -14,6 +14,7 @@ from typing import Any
 from attribution_assets.errors import AttributionError, NotFoundError
 from attribution_assets.importing.mapping import Importing, closest
 from attribution_assets.importing.reading import opened
+from attribution_assets.importing.servers import shown
 from attribution_assets.importing.values import DAY_AND_TIME, KEYS, TypedRows, typed_rows
 from attribution_assets.warehouse.duckdb.compute import READS_AS
 from attribution_assets.warehouse.schema import ALL_SOURCES, Table, schema
@@ -68,7 +69,7 @@ def import_source(
     skip_broken: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Imported:
-    """Imports a file, or the table of an SQLite file as `file:table`, into a source table of the database.
+    """Imports a file, the table of an SQLite file as `file:table`, or what a server has, into a source table of the database.
 
     The database and the table are made where there are none. Rows are replaced by their key; with `replace_days`, the other
     rows of the days that occur are deleted. With `check`, nothing is written. Broken rows go into the CSV file `skip_broken`.
@@ -80,13 +81,14 @@ def import_source(
     declared = schema()[table]
     if replace_days and table not in DAY_AND_TIME:
         raise AttributionError(f"{table} has no days to replace: the day of a cost is that of its session.")
-    tell(f"Reading {source}")
+    name = shown(source)
+    tell(f"Reading {name}")
     with opened(source, mapping) as read:
-        tell(f"Casting the rows of {source}")
+        tell(f"Casting the rows of {name}")
         rows = typed_rows(read, declared, mapping)
         problems = tuple(rows.problems(SHOWN))
         if rows.broken and not check and skip_broken is None:
-            raise AttributionError(_stopped(source, rows.broken, problems))
+            raise AttributionError(_stopped(name, rows.broken, problems))
         if skip_broken and not check:
             _set_aside(rows, skip_broken)
         tell(f"Writing {table}")
@@ -95,7 +97,7 @@ def import_source(
     skipped = rows.broken if skip_broken else 0
     return Imported(
         table=table,
-        source=source,
+        source=name,
         **counted,
         broken=rows.broken,
         skipped=skipped,
@@ -114,7 +116,7 @@ def _stopped(source: str, broken: int, problems: tuple[str, ...]) -> str:
 
 
 def _set_aside(rows: TypedRows, file: Path) -> None:
-    if file.exists() and file.samefile(rows.source.file):
+    if rows.source.file and file.exists() and file.samefile(rows.source.file):
         raise AttributionError(f"{file} is the file that is imported. Choose another file with --skip-broken.")
     try:
         with file.open("w", encoding="utf-8", newline="") as written:

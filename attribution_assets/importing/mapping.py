@@ -56,12 +56,14 @@ Value = FileColumn | Expression | Constant | Timestamp
 class Importing:
     """How a file is read, and what becomes of its columns.
 
-    `where` is a condition on the file's columns in DuckDB's SQL; rows that do not meet it are left out. `columns` is None where
-    names alone decide. `said_in` is the mapping's file, as errors name it.
+    `table` or `query` is what a server is asked for. `where` is a condition on the columns in DuckDB's SQL; rows that do not
+    meet it are left out. `columns` is None where names alone decide. `said_in` is the mapping's file, as errors name it.
     """
 
     said_in: str = ""
     format: Format | None = None
+    table: str | None = None
+    query: str | None = None
     where: str | None = None
     delimiter: str | None = None
     decimal_comma: bool = False
@@ -101,12 +103,16 @@ def closest(name: str, among: Collection[str]) -> str:
 def _mapping(said_in: str, told: Mapping[str, Any]) -> Importing:
     _check_keys(said_in, "", told, ("source", "csv", "columns", "time_zone"))
     source, of_csv, columns = (_table(said_in, told, name) for name in ("source", "csv", "columns"))
-    _check_keys(said_in, "source.", source, ("format", "where"))
+    _check_keys(said_in, "source.", source, ("format", "table", "query", "where"))
+    if "table" in source and "query" in source:
+        raise AttributionError(f"{said_in}: source.table and source.query exclude each other. Leave one of them out.")
     _check_keys(said_in, "csv.", of_csv, ("delimiter", "decimal_comma", "encoding"))
     return Importing(
         said_in=said_in,
         format=_format(said_in, source.get("format")),
-        where=_where(said_in, source.get("where")),
+        table=_text(said_in, "table", source.get("table"), 'It is a table of a server, such as "orders" or "shop.orders".'),
+        query=_text(said_in, "query", source.get("query"), 'It is a query for a server, such as "SELECT * FROM orders".'),
+        where=_text(said_in, "where", source.get("where"), "It is a condition in SQL, such as \"Status <> 'test'\"."),
         delimiter=_delimiter(said_in, of_csv.get("delimiter")),
         decimal_comma=_flag(said_in, of_csv.get("decimal_comma", False)),
         encoding=_encoding(said_in, of_csv.get("encoding", "utf-8")),
@@ -137,9 +143,9 @@ def _format(said_in: str, told: Any) -> Format | None:
     return None
 
 
-def _where(said_in: str, told: Any) -> str | None:
-    if told is not None and not isinstance(told, str):
-        raise AttributionError(f"{said_in}: source.where is {told!r}. It is a condition in SQL, such as \"Status <> 'test'\".")
+def _text(said_in: str, name: str, told: Any, hint: str) -> str | None:
+    if told is not None and (not isinstance(told, str) or not told.strip()):
+        raise AttributionError(f"{said_in}: source.{name} is {told!r}. {hint}")
     return told
 
 

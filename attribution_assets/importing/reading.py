@@ -1,20 +1,20 @@
-"""A file as the view `raw` of an in-memory DuckDB: its columns as they are, beside the number of each row."""
+"""A file, or what a server answers, as the view `raw` of an in-memory DuckDB: its columns, beside the number of each row."""
 
 from __future__ import annotations
 
 import csv
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TextIO
 
 from attribution_assets.errors import AttributionError, NotFoundError
+from attribution_assets.importing.duck import first_line, literal, load, quoted
 from attribution_assets.importing.mapping import Format, Importing
+from attribution_assets.importing.servers import Server, is_server
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,13 +49,13 @@ NEVER_IN_JSON = "\x1f"
 
 @dataclass(frozen=True)
 class Source:
-    """A file that DuckDB has read as the view `raw`, with its columns as the file names them.
+    """A file, or the answer of a server, that DuckDB has read as the view `raw`, with its columns as they are named there.
 
     What stands in `twice`, in lower case, names several columns. `staged` is an empty SQLite file, attached as `staging`.
     """
 
     name: str
-    file: Path
+    file: Path | None
     connection: duckdb.DuckDBPyConnection
     columns: tuple[str, ...]
     staged: Path
@@ -66,22 +66,14 @@ class Source:
 
 @contextmanager
 def opened(source: str, mapping: Importing) -> Iterator[Source]:
-    """The file, read. From then on, DuckDB can open no other file.
+    """The file or server, read. From then on, DuckDB can open no other file.
 
     Raises NotFoundError where there is no file, and AttributionError where it is not what its name or the mapping says.
     """
     import duckdb
 
-    file, table = _place(source)
-    format_ = mapping.format or ("sqlite" if table else ENDINGS.get(file.suffix.lower()))
-    if not file.is_file():
-        raise NotFoundError(f"There is no file {file}.")
-    if format_ is None:
-        raise AttributionError(f"{file} ends with none of {', '.join(ENDINGS)}. Say source.format in a mapping.")
-    if format_ == "sqlite" and not table:
-        raise AttributionError(f"{file} is an SQLite file. Name its table too: {file}:TABLE.")
     with TemporaryDirectory(prefix="attribution-", ignore_cleanup_errors=True) as folder:
-        work = _Work(Path(folder), file, mapping)
+        found = Server(source, mapping) if is_server(source) else _file(Path(folder), source, mapping)
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": MEMORY,
             "temp_directory": str(Path(folder) / "tmp"),
@@ -89,58 +81,69 @@ def opened(source: str, mapping: Importing) -> Iterator[Source]:
         }
         with duckdb.connect(config=config) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            extension = files("duckdb_extension_sqlite_scanner").joinpath("extensions", f"v{duckdb.__version__}")
-            connection.execute(f"LOAD {literal(str(extension / 'sqlite_scanner.duckdb_extension'))}")
-            try:
-                columns, twice = work.read(connection, format_, table)
-            except duckdb.Error as error:
-                reason = first_line(error).replace(str(Path(folder) / LINK), source)
-                raise AttributionError(f"{source} cannot be read as {format_}: {reason}") from error
+            load(connection, "sqlite")
+            if isinstance(found, Server):
+                found.fetch(connection)
+                file, columns, twice = None, _numbered(connection, first=1), frozenset[str]()
+            else:
+                file, (columns, twice) = found.file, found.read(connection)
             staged = Path(folder) / "staged.db"
             connection.execute(f"ATTACH {literal(str(staged))} AS staging (TYPE sqlite)")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             try:
-                yield Source(source, file, connection, columns, staged, twice, duckdb.Error)
+                yield Source(found.name, file, connection, columns, staged, twice, duckdb.Error)
             except duckdb.Error as error:
-                raise AttributionError(f"{source} could not be imported: {first_line(error)}") from error
+                raise AttributionError(f"{found.name} could not be imported: {first_line(error)}") from error
 
 
-def quoted(name: str) -> str:
-    """The name as an identifier of SQL."""
-    return '"' + name.replace('"', '""') + '"'
+def _numbered(connection: duckdb.DuckDBPyConnection, first: int) -> tuple[str, ...]:
+    """Makes the view `raw` over the table `file`, whose first row has this number, and returns the names of its columns."""
+    connection.execute(f"CREATE VIEW raw AS SELECT rowid + {first} AS {ROW}, NULL::VARCHAR AS {PROBLEM}, * FROM file")
+    return tuple(name for name, *_ in connection.execute("SELECT * FROM file LIMIT 0").description)
 
 
-def literal(text: str) -> str:
-    """The text as a literal of SQL."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def first_line(error: Exception) -> str:
-    """What DuckDB says, in one line, without its word for the kind of error."""
-    line = str(error).strip().splitlines()[0].rstrip(".")
-    return re.sub(r"^[A-Z][\w ]* Error: ", "", line) + "."
-
-
-def _place(source: str) -> tuple[Path, str]:
-    """The file, and the table in it where one is named."""
+def _file(folder: Path, source: str, mapping: Importing) -> _File:
     path, _, table = source.rpartition(":")
-    return (Path(path), table) if path and not Path(source).exists() else (Path(source), "")
+    file, table = (Path(path), table) if path and not Path(source).exists() else (Path(source), "")
+    format_ = mapping.format or ("sqlite" if table else ENDINGS.get(file.suffix.lower()))
+    if not file.is_file():
+        raise NotFoundError(f"There is no file {file}.")
+    if format_ is None:
+        raise AttributionError(f"{file} ends with none of {', '.join(ENDINGS)}. Say source.format in a mapping.")
+    if format_ == "sqlite" and not table:
+        raise AttributionError(f"{file} is an SQLite file. Name its table too: {file}:TABLE.")
+    if mapping.table or mapping.query:
+        raise AttributionError(
+            f"{mapping.said_in}: source.{'table' if mapping.table else 'query'} is for a server, and {file} is a file. "
+            "Leave it out."
+        )
+    return _File(source, folder, file, format_, table, mapping)
 
 
 @dataclass(frozen=True)
-class _Work:
+class _File:
     """The reading of one file, with a folder for what it needs beside it."""
 
+    name: str
     folder: Path
     file: Path
+    format: Format
+    table: str
     mapping: Importing
 
-    def read(
-        self, connection: duckdb.DuckDBPyConnection, format_: Format, table: str
-    ) -> tuple[tuple[str, ...], frozenset[str]]:
+    def read(self, connection: duckdb.DuckDBPyConnection) -> tuple[tuple[str, ...], frozenset[str]]:
         """Makes the view `raw`, and returns the names of its columns and those that the file has twice."""
-        match format_:
+        import duckdb
+
+        try:
+            return self._read(connection)
+        except duckdb.Error as error:
+            reason = first_line(error).replace(str(self.folder / LINK), self.name)
+            raise AttributionError(f"{self.name} cannot be read as {self.format}: {reason}") from error
+
+    def _read(self, connection: duckdb.DuckDBPyConnection) -> tuple[tuple[str, ...], frozenset[str]]:
+        match self.format:
             case "csv":
                 return self._read_csv(connection)
             case "jsonl":
@@ -148,10 +151,10 @@ class _Work:
             case "parquet":
                 connection.execute(f"CREATE TABLE file AS SELECT * FROM read_parquet({literal(str(self._linked(self.file)))})")
             case "sqlite":
-                connection.execute(f"ATTACH {literal(str(self._copied(table)))} AS other (TYPE sqlite, READ_ONLY)")
+                connection.execute(f"ATTACH {literal(str(self._copied()))} AS other (TYPE sqlite, READ_ONLY)")
                 connection.execute("CREATE TABLE file AS SELECT * FROM other.main.copied")
                 connection.execute("DETACH other")
-        return self._numbered(connection, first=1), frozenset()
+        return _numbered(connection, first=1), frozenset()
 
     def _linked(self, file: Path) -> Path:
         """The file under a name without characters that DuckDB takes for a pattern."""
@@ -159,12 +162,6 @@ class _Work:
         link.unlink(missing_ok=True)
         link.symlink_to(file.absolute())
         return link
-
-    @staticmethod
-    def _numbered(connection: duckdb.DuckDBPyConnection, first: int) -> tuple[str, ...]:
-        """The view `raw` over the table `file`, whose first row has this number."""
-        connection.execute(f"CREATE VIEW raw AS SELECT rowid + {first} AS {ROW}, NULL::VARCHAR AS {PROBLEM}, * FROM file")
-        return tuple(name for name, *_ in connection.execute("SELECT * FROM file LIMIT 0").description)
 
     # -- CSV ----------------------------------------------------------------------------------------------------------
 
@@ -181,7 +178,7 @@ class _Work:
             _read_cells(connection, even, ",", (ROW, PROBLEM, *columns))
             connection.execute(f"CREATE VIEW raw AS SELECT * REPLACE ({ROW}::BIGINT AS {ROW}) FROM file")
             return columns, twice
-        return self._numbered(connection, first=2), twice
+        return _numbered(connection, first=2), twice
 
     def _transcoded(self) -> Path:
         """The file in UTF-8."""
@@ -273,7 +270,7 @@ class _Work:
 
     # -- SQLite -------------------------------------------------------------------------------------------------------
 
-    def _copied(self, table: str) -> Path:
+    def _copied(self) -> Path:
         """The table in a file of its own, every value as text, from which the same number is read again.
 
         SQLite copies it: where the file is the one that is imported into, DuckDB must not open it.
@@ -281,13 +278,13 @@ class _Work:
         copy = self.folder / "copied.db"
         try:
             with closing(sqlite3.connect(f"{self.file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-                columns = [name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+                columns = [name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (self.table,))]
                 if not columns:
-                    raise NotFoundError(f"{self.file} has no table {table}.")
+                    raise NotFoundError(f"{self.file} has no table {self.table}.")
                 connection.execute("ATTACH ? AS copy", (str(copy),))
                 connection.execute(f"CREATE TABLE copy.copied ({', '.join(f'{quoted(name)} text' for name in columns)})")
                 as_text = (_as_text(quoted(name)) for name in columns)
-                connection.execute(f"INSERT INTO copy.copied SELECT {', '.join(as_text)} FROM main.{quoted(table)}")
+                connection.execute(f"INSERT INTO copy.copied SELECT {', '.join(as_text)} FROM main.{quoted(self.table)}")
                 connection.commit()
         except sqlite3.Error as error:
             raise AttributionError(f"{self.file} cannot be read as sqlite: {error}.") from error

@@ -9,8 +9,9 @@ from typing import Any
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.importing import zones
+from attribution_assets.importing.duck import first_line, literal, quoted
 from attribution_assets.importing.mapping import Constant, Expression, FileColumn, Importing, Timestamp, Value, closest
-from attribution_assets.importing.reading import PROBLEM, ROW, Source, first_line, literal, quoted
+from attribution_assets.importing.reading import PROBLEM, ROW, Source
 from attribution_assets.warehouse.schema import Column, Table
 
 KEYS = {

@@ -1,0 +1,34 @@
+"""DuckDB as imports use it: its scanners, which come as packages, names and text in its SQL, and its errors in one line."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def load(connection: duckdb.DuckDBPyConnection, scanner: str) -> None:
+    """Loads the scanner of another database: sqlite, postgres or mysql. Raises ModuleNotFoundError without its package."""
+    import duckdb
+
+    folder = files(f"duckdb_extension_{scanner}_scanner").joinpath("extensions", f"v{duckdb.__version__}")
+    connection.execute(f"LOAD {literal(str(folder / f'{scanner}_scanner.duckdb_extension'))}")
+
+
+def quoted(name: str, quote: str = '"') -> str:
+    """The name as an identifier of SQL."""
+    return quote + name.replace(quote, quote * 2) + quote
+
+
+def literal(text: str) -> str:
+    """The text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def first_line(error: object) -> str:
+    """What DuckDB says, in one line, without its word for the kind of error."""
+    line = str(error).strip().splitlines()[0].rstrip(".")
+    return re.sub(r"^[A-Z][\w ]* Error: ", "", line) + "."
