@@ -21,7 +21,7 @@ from attribution_assets.models import MODELS
 from attribution_assets.orchestration.automation import InputIsNewer
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Query, schema
-from attribution_assets.warehouse.schema import ALL_SOURCES, META, OPTIONAL_SOURCES
+from attribution_assets.warehouse.schema import ALL_SOURCES, META, OPTIONAL_SOURCES, UNREAD
 from attribution_assets_tests.support import PROJECT, Shop, database_with_every_source
 
 PACKAGE = PROJECT / "attribution_assets"
@@ -139,7 +139,7 @@ def test_an_entry_is_stored_under_its_day(table: DailyTable) -> None:
 
 
 def test_what_is_stored_is_a_source_or_has_an_entry() -> None:
-    without_days = {"model_comparison", "path_report", META}
+    without_days = {"model_comparison", "path_report", META, *UNREAD}
 
     assert set(schema()) - without_days == {*names(t for t in TABLES if not t.csv_of), *(source.name for source in SOURCES)}
     assert tuple(source.name for source in SOURCES) == ALL_SOURCES

@@ -1,4 +1,4 @@
-"""The parts of the documentation that follow from the code, as Markdown: settings, assets, checks and commands.
+"""The parts of the documentation that follow from the code, as Markdown: settings, assets, sources, checks and commands.
 
 `make docs` has cog write what these functions return between the markers in README.md and docs/*.md. `make docs-check` fails
 if a document no longer says what the code does. Prose does not belong here: write it in the documents, around the markers.
@@ -18,12 +18,14 @@ from tempfile import TemporaryDirectory
 import click
 import dagster as dg
 
+from attribution_assets.catalog.sources import SOURCES
 from attribution_assets.catalog.tables import TABLES
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs
+from attribution_assets.importing.values import key_of
 from attribution_assets.models import MODELS
 from attribution_assets.settings import Settings, variables
-from attribution_assets.warehouse.schema import empty_database
+from attribution_assets.warehouse.schema import UNREAD, Column, Table, empty_database, schema
 
 SOURCES_GROUP = "sources"
 """The group of the tables that the user fills."""
@@ -168,6 +170,39 @@ def _paragraphs(spec: dg.AssetSpec) -> list[str]:
 
 def _first_sentence(text: str | None) -> str:
     return re.split(r"(?<=\.)\s", inspect.cleandoc(text or ""), maxsplit=1)[0]
+
+
+# Data dictionary ------------------------------------------------------------------------------------------------------
+
+
+def dictionary() -> str:
+    """A section for every table that can be imported: what a row is, and each column with what it demands."""
+    described = {source.name: source.description for source in SOURCES} | UNREAD
+    return "\n\n".join(part for name, text in described.items() for part in _dictionary_section(schema()[name], text))
+
+
+def _dictionary_section(table: Table, description: str) -> Iterator[str]:
+    yield f"### {table.name}"
+    yield _first_sentence(description)
+    yield _table(
+        ("column", "type", "demand", "key", "what it is"),
+        (
+            (
+                _code(column.name),
+                column.type,
+                _demand(column),
+                "key" if column.name in key_of(table) else "",
+                column.description,
+            )
+            for column in table.columns
+        ),
+    )
+
+
+def _demand(column: Column) -> str:
+    if column.required:
+        return "required"
+    return "optional" if column.optional else "may be empty"
 
 
 # Commands -------------------------------------------------------------------------------------------------------------

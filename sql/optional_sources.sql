@@ -31,4 +31,48 @@ CREATE TABLE ad_costs (
     PRIMARY KEY (date, campaign_id, platform, market)
 );
 
+CREATE TABLE exchange_rates (
+    date text NOT NULL,                      -- day on which the rate holds, YYYY-MM-DD
+    currency text NOT NULL,                  -- the currency, by its ISO 4217 code
+    rate real NOT NULL,                      -- what one unit of it is worth in the currency of the report
+    PRIMARY KEY (date, currency)
+);
+
+CREATE TABLE campaign_results (
+    customer_id text NOT NULL,               -- whose campaigns these are
+    date text NOT NULL,                      -- day of the results, YYYY-MM-DD
+    status text,                             -- status of the campaigns, such as ENABLED
+    type text,                               -- type of the campaigns, such as CONVERSION
+    category text,                           -- category of what is advertised
+    revenue real NOT NULL,                   -- revenue that the campaigns brought
+    conversions integer NOT NULL,            -- conversions that they brought
+    impressions integer,                     -- how often they were shown
+    clicks integer                           -- how often they were clicked
+);
+
+CREATE TABLE events (
+    event_id text NOT NULL,                  -- unique identifier of the event
+    session_id text NOT NULL,                -- the session that it happened in
+    user_id text NOT NULL,                   -- who did it
+    event_type text NOT NULL,                -- what happened, such as page_view, add_to_cart or checkout
+    created_at text NOT NULL,                -- UTC date and time of the event, YYYY-MM-DD HH:MM:SS
+    page_url text,                           -- the page on which it happened
+    product_id text,                         -- the product that it is about
+    order_id text,                           -- the order that it is about
+    PRIMARY KEY (event_id)
+);
+
+CREATE TABLE order_items (
+    order_id text NOT NULL,                  -- the order, as conv_id of conversions
+    product_id text NOT NULL,                -- the product that was bought
+    quantity integer NOT NULL,               -- how many of it
+    PRIMARY KEY (order_id, product_id)
+);
+
+CREATE TABLE products (
+    product_id text NOT NULL,                -- unique identifier of the product
+    name text NOT NULL,                      -- what it is called
+    PRIMARY KEY (product_id)
+);
+
 CREATE INDEX conversions_backend_by_date ON conversions_backend (conv_date);

@@ -120,9 +120,9 @@ def import_(
     SOURCE of a server is its URL: postgresql://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE. The mapping names the table or
     the query.
 
-    TABLE is session_sources, session_costs, conversions, conversions_backend or ad_costs. The database and the table are made
-    if there are none. Rows with the same key are replaced, so that the same file again changes nothing. If rows cannot be
-    read, nothing is written and the exit code is 1.
+    TABLE is session_sources, session_costs, conversions, conversions_backend, ad_costs, exchange_rates, campaign_results,
+    events, order_items or products. The database and the table are made if there are none. Rows with the same key are replaced,
+    so that the same file again changes nothing. If rows cannot be read, nothing is written and the exit code is 1.
     """
     with plain_errors():
         settings = settings_with(database=database)

@@ -15,9 +15,9 @@ from attribution_assets.errors import AttributionError, NotFoundError
 from attribution_assets.importing.mapping import Importing, closest
 from attribution_assets.importing.reading import opened
 from attribution_assets.importing.servers import shown
-from attribution_assets.importing.values import DAY_AND_TIME, KEYS, TypedRows, typed_rows
+from attribution_assets.importing.values import DAY_AND_TIME, REPLACED_TOGETHER, TypedRows, key_of, typed_rows
 from attribution_assets.warehouse.duckdb.compute import READS_AS
-from attribution_assets.warehouse.schema import ALL_SOURCES, Table, schema
+from attribution_assets.warehouse.schema import ALL_SOURCES, UNREAD, Table, schema
 from attribution_assets.warehouse.sqlite.database import SQLiteWarehouse, transaction
 from attribution_assets.warehouse.sqlite.sources import columns_of
 from attribution_assets.warehouse.sqlite.views import is_table
@@ -76,11 +76,11 @@ def import_source(
     Raises AttributionError, with everything as it was, where the file or the mapping is wrong, and for broken rows without
     `skip_broken`.
     """
-    if table not in ALL_SOURCES:
-        raise NotFoundError(f"There is no source table {table}. {closest(table, ALL_SOURCES)}")
+    if table not in (importable := (*ALL_SOURCES, *UNREAD)):
+        raise NotFoundError(f"There is no source table {table}. {closest(table, importable)}")
     declared = schema()[table]
     if replace_days and table not in DAY_AND_TIME:
-        raise AttributionError(f"{table} has no days to replace: the day of a cost is that of its session.")
+        raise AttributionError(f"{table} has no days to replace: its rows have none. Leave out --replace-days.")
     name = shown(source)
     tell(f"Reading {name}")
     with opened(source, mapping) as read:
@@ -142,6 +142,12 @@ class _Load:
     def _name(self) -> str:
         return self.table.name
 
+    @property
+    def _day(self) -> str:
+        """The day of a row, as an expression."""
+        day, time = DAY_AND_TIME[self._name]
+        return f"substr({day}, 1, 10)" if day == time else day
+
     def run(self, *, check: bool) -> dict[str, Any]:
         """Counts what is new, changed, equal and deleted, and writes it unless it is only to be checked."""
         path = self.warehouse.path
@@ -164,7 +170,9 @@ class _Load:
     def _attach(self, connection: sqlite3.Connection) -> None:
         connection.execute("ATTACH ? AS staging", (str(self.rows.source.staged),))
         if self.replace_days:
-            connection.execute(f"CREATE INDEX staging.rows_by_key ON rows ({', '.join(KEYS[self._name])})")
+            connection.execute(
+                f"CREATE INDEX staging.rows_by_key ON rows ({', '.join(key_of(self.table) or REPLACED_TOGETHER[self._name])})"
+            )
 
     def _load(self, connection: sqlite3.Connection, *, check: bool) -> dict[str, Any]:
         there = self._columns_there(connection)
@@ -179,7 +187,7 @@ class _Load:
         else:
             stored = _Stored(self._name, frozenset(there if check else {*there, *(column.name for column in missing)}))
             fates = self._classify(connection, stored)
-            deleted = self._delete_others(connection, stored, check=check) if self.replace_days else 0
+            deleted = self._delete_others(connection, stored, check=check)
         if not check:
             self._write(connection, fates)
         return self._told(connection, fates, deleted)
@@ -202,42 +210,72 @@ class _Load:
 
     def _statement(self) -> str:
         """The statement that creates the table, with the columns of the rows and the key by which they are told apart."""
-        columns = [
-            f"    {column.name} {column.type}{' NOT NULL' if column.required else ''},\n"
+        lines = [
+            f"{column.name} {column.type}{' NOT NULL' if column.required else ''}"
             for column in self.table.columns
             if column.name in self.rows.columns
         ]
-        return f"CREATE TABLE main.{self._name} (\n{''.join(columns)}    PRIMARY KEY ({', '.join(KEYS[self._name])})\n)"
+        if key := key_of(self.table):
+            lines.append(f"PRIMARY KEY ({', '.join(key)})")
+        return f"CREATE TABLE main.{self._name} (\n    " + ",\n    ".join(lines) + "\n)"
 
     def _classify(self, connection: sqlite3.Connection, stored: _Stored) -> dict[int, int]:
         """Whether each staged row is new, changed or equal, in the table `fates`, and how many of each there are."""
-        equal = " AND ".join(f"{stored.column(name)} IS staged.{name}" for name in self.rows.given)
         connection.execute("CREATE TEMP TABLE fates (number integer PRIMARY KEY, fate integer)")
-        connection.execute(
-            f"INSERT INTO temp.fates SELECT staged.rowid, CASE WHEN stored.{KEYS[self._name][0]} IS NULL THEN {NEW} "
-            f"WHEN {equal} THEN {EQUAL} ELSE {CHANGED} END "
-            f"FROM staging.rows AS staged LEFT JOIN main.{self._name} AS stored ON {stored.same_key} "
-            "WHERE true ON CONFLICT DO UPDATE SET fate = min(fate, excluded.fate)"
-        )
+        if key_of(self.table):
+            equal = " AND ".join(f"{stored.column(name)} IS staged.{name}" for name in self.rows.given)
+            connection.execute(
+                f"INSERT INTO temp.fates SELECT staged.rowid, CASE WHEN stored.{self.table.key[0]} IS NULL THEN {NEW} "
+                f"WHEN {equal} THEN {EQUAL} ELSE {CHANGED} END "
+                f"FROM staging.rows AS staged LEFT JOIN main.{self._name} AS stored ON {stored.same_key} "
+                "WHERE true ON CONFLICT DO UPDATE SET fate = min(fate, excluded.fate)"
+            )
+        else:
+            self._match_copies(connection, stored)
+            connection.execute(
+                f"INSERT INTO temp.fates SELECT rowid, CASE WHEN rowid IN (SELECT staged FROM temp.copies) THEN {EQUAL} "
+                f"ELSE {NEW} END FROM staging.rows"
+            )
         return dict(connection.execute("SELECT fate, count(*) FROM temp.fates GROUP BY fate").fetchall())
 
-    def _delete_others(self, connection: sqlite3.Connection, stored: _Stored, *, check: bool) -> int:
-        """Deletes the rows of the days that occur among the staged rows, but for those that are staged; their number."""
-        day, _ = DAY_AND_TIME[self._name]
-        others = (
-            f"FROM main.{self._name} AS stored WHERE {day} IN (SELECT DISTINCT {day} FROM staging.rows) "
-            f"AND NOT EXISTS (SELECT 1 FROM staging.rows AS staged WHERE {stored.same_key})"
+    def _match_copies(self, connection: sqlite3.Connection, stored: _Stored) -> None:
+        """The table `copies` of pairs of a staged and a stored row that are equal: the first with the first, and so on."""
+        given = ", ".join(self.rows.given)
+        there = ", ".join(f"{stored.column(name)} AS {name}" for name in self.rows.given)
+        equal = " AND ".join(f"staged.{name} IS stored.{name}" for name in (*self.rows.given, "copy"))
+        numbered = f"SELECT *, row_number() OVER (PARTITION BY {given} ORDER BY number) AS copy FROM"
+        connection.execute(
+            "CREATE TEMP TABLE copies AS SELECT staged.number AS staged, stored.number AS stored "
+            f"FROM ({numbered} (SELECT rowid AS number, {given} FROM staging.rows)) AS staged "
+            f"JOIN ({numbered} (SELECT rowid AS number, {there} FROM main.{self._name} AS stored)) AS stored ON {equal}"
         )
+
+    def _delete_others(self, connection: sqlite3.Connection, stored: _Stored, *, check: bool) -> int:
+        """Deletes the stored rows that the staged ones replace together, but for those that are staged; their number."""
+        together = REPLACED_TOGETHER.get(self._name)
+        others = []
+        if self.replace_days:
+            others.append(f"{self._day} IN (SELECT DISTINCT {self._day} FROM staging.rows)")
+        if together:
+            others.append(f"({', '.join(together)}) IN (SELECT {', '.join(together)} FROM staging.rows)")
+        if not others:
+            return 0
+        replaced = (
+            "stored.rowid IN (SELECT copies.stored FROM temp.copies)"
+            if together
+            else f"EXISTS (SELECT 1 FROM staging.rows AS staged WHERE {stored.same_key})"
+        )
+        rows = f"FROM main.{self._name} AS stored WHERE ({' OR '.join(others)}) AND NOT {replaced}"
         if check:
-            return int(connection.execute(f"SELECT count(*) {others}").fetchone()[0])
-        return connection.execute(f"DELETE {others}").rowcount
+            return int(connection.execute(f"SELECT count(*) {rows}").fetchone()[0])
+        return connection.execute(f"DELETE {rows}").rowcount
 
     def _write(self, connection: sqlite3.Connection, fates: dict[int, int]) -> None:
         there = frozenset(columns_of(connection, self._name))
         columns = [name for name in self.rows.columns if name in there]
         try:
             if fates.get(CHANGED):
-                values = ", ".join(f"{name} = staged.{name}" for name in self.rows.given if name not in KEYS[self._name])
+                values = ", ".join(f"{name} = staged.{name}" for name in self.rows.given if name not in key_of(self.table))
                 connection.execute(
                     f"UPDATE main.{self._name} AS stored SET {values} FROM temp.fates JOIN staging.rows AS staged "
                     f"ON staged.rowid = fates.number WHERE fate = {CHANGED} AND {_Stored(self._name, there).same_key}"
@@ -253,7 +291,7 @@ class _Load:
         except sqlite3.IntegrityError as error:
             raise AttributionError(
                 f"{self._name} in {self.warehouse.path} refuses a row of {self.rows.source.name}: {error}. "
-                f"Its rows are told apart by {', '.join(KEYS[self._name])} in an import; declare it so."
+                f"Its rows are told apart by {', '.join(key_of(self.table)) or 'nothing'} in an import; declare it so."
             ) from error
         self._check_declared(connection, _Stored(self._name, there))
 
@@ -262,6 +300,8 @@ class _Load:
         declared = dict(connection.execute("SELECT lower(name), type FROM pragma_table_xinfo(?, 'main')", (self._name,)))
         for column in self.table.columns:
             type_ = declared.get(column.name, "")
+            if column.name not in REPLACED_TOGETHER.get(self._name, self.rows.given):
+                continue
             if column.type != "text" or column.name not in self.rows.given or re.search(READS_AS["text"], type_, re.IGNORECASE):
                 continue
             other = connection.execute(
@@ -283,8 +323,7 @@ class _Load:
     def _told(self, connection: sqlite3.Connection, fates: dict[int, int], deleted: int) -> dict[str, Any]:
         days = None
         if self._name in DAY_AND_TIME:
-            day, _ = DAY_AND_TIME[self._name]
-            [(first, last)] = connection.execute(f"SELECT min({day}), max({day}) FROM staging.rows")
+            [(first, last)] = connection.execute(f"SELECT min({self._day}), max({self._day}) FROM staging.rows")
             days = (first, last) if first else None
         counts = {name: fates.get(fate, 0) for fate, name in enumerate(("new", "changed", "equal"))}
         return {**counts, "deleted": deleted, "days": days}
@@ -303,8 +342,7 @@ class _Stored:
 
     @property
     def same_key(self) -> str:
-        """Whether a stored and a staged row are the same by the key of an import."""
+        """Whether a stored and a staged row are the same by the key of an import, or are replaced together."""
         required = {column.name for column in schema()[self.name].columns if column.required}
-        return " AND ".join(
-            f"{self.column(name)} {'=' if name in required else 'IS'} staged.{name}" for name in KEYS[self.name]
-        )
+        columns = REPLACED_TOGETHER.get(self.name) or key_of(schema()[self.name])
+        return " AND ".join(f"{self.column(name)} {'=' if name in required else 'IS'} staged.{name}" for name in columns)

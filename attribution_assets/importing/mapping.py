@@ -46,7 +46,7 @@ class Constant:
 class Timestamp:
     """The value is the UTC date or time of one point in time: ISO, or seconds, milli- or microseconds since 1970."""
 
-    of: FileColumn | Expression
+    of: FileColumn | Expression | Constant
 
 
 Value = FileColumn | Expression | Constant | Timestamp

@@ -14,22 +14,19 @@ from attribution_assets.importing.mapping import Constant, Expression, FileColum
 from attribution_assets.importing.reading import PROBLEM, ROW, Source
 from attribution_assets.warehouse.schema import Column, Table
 
-KEYS = {
-    "session_sources": ("session_id",),
-    "session_costs": ("session_id",),
-    "conversions": ("conv_id", "user_id", "conv_date"),
-    "conversions_backend": ("conv_id", "user_id", "conv_date"),
-    "ad_costs": ("date", "campaign_id", "platform", "market"),
-}
-"""By source, the columns that tell its rows apart in an import."""
-
 DAY_AND_TIME: dict[str, tuple[str, str | None]] = {
     "session_sources": ("event_date", "event_time"),
     "conversions": ("conv_date", "conv_time"),
     "conversions_backend": ("conv_date", None),
     "ad_costs": ("date", None),
+    "exchange_rates": ("date", None),
+    "campaign_results": ("date", None),
+    "events": ("created_at", "created_at"),
 }
-"""By source, the columns with the day of a row and, where it has one, its time."""
+"""By table, the columns with the day of a row and, where it has one, its time. One column may have both."""
+
+REPLACED_TOGETHER = {"campaign_results": ("customer_id", "date")}
+"""By table without a key, the columns by which its rows are replaced: all at once."""
 
 FLAGS = ("holder_engagement", "closer_engagement", "impression_interaction")
 """Integers that are 0 or 1."""
@@ -50,12 +47,20 @@ SECONDS_BELOW, MILLISECONDS_BELOW = "1e11", "1e14"
 """Numbers since 1970 below these are seconds, until the year 5138, and milliseconds, from 1973 on."""
 
 
+def key_of(table: Table) -> tuple[str, ...]:
+    """The columns that tell the table's rows apart in an import; none where equal rows all count.
+
+    Of conversions these are more than its key, so that an id that was tracked twice can be seen.
+    """
+    return (*table.key, "user_id", "conv_date") if table.name == "conversions" else table.key
+
+
 @dataclass(frozen=True)
 class TypedRows:
     """The table `typed` of DuckDB: the number of each row, its values as the source table has them, and its problem.
 
-    `_problem` is empty in sound rows, which have each key once. `columns` are those that the mapping gives, and those of the
-    key.
+    `_problem` is empty in sound rows, which have each key once, if there is one. `columns` are those that the mapping gives,
+    and those of the key.
     """
 
     source: Source
@@ -115,7 +120,7 @@ def typed_rows(source: Source, table: Table, mapping: Importing) -> TypedRows:
     connection.execute(f"CREATE TABLE timed AS SELECT *, {rules.local} AS _local, {rules.utc} AS _utc FROM given")
     connection.execute("DROP TABLE given")
     nonexistent, repeated = zones.add(connection, mapping.time_zone)
-    columns = [column for column in table.columns if column.name in values or column.name in KEYS[table.name]]
+    columns = [column for column in table.columns if column.name in values or column.name in key_of(table)]
     typed = ", ".join(f"{rules.value(column)} AS {column.name}" for column in columns)
     problems = ", ".join(f"CASE {rules.problem(column)} END" for column in columns if column.name in values)
     connection.execute(
@@ -123,7 +128,8 @@ def typed_rows(source: Source, table: Table, mapping: Importing) -> TypedRows:
         f"FROM {zones.WITH_OFFSETS}"
     )
     connection.execute("DROP TABLE timed")
-    _settle_twice(source, table, [column.name for column in columns])
+    if key_of(table):
+        _settle_twice(source, table, [column.name for column in columns])
     names = tuple(column.name for column in columns)
     return TypedRows(source, table, names, tuple(name for name in names if name in values), nonexistent, repeated)
 
@@ -147,6 +153,9 @@ def _values_of(source: Source, table: Table, mapping: Importing) -> dict[str, Va
                 raise AttributionError(f"{mapping.said_in}: {table.name} has no column {name}. {closest(name, names)}")
         if time and isinstance(values.get(day), Timestamp):
             values.setdefault(time, values[day])
+    told = values.get(day)
+    if day == time and told is not None and not isinstance(told, Timestamp):
+        values[day] = Timestamp(told)
     for name, value in values.items():
         if isinstance(value, Timestamp) and not day:
             raise AttributionError(f"{mapping.said_in}: columns.{name} is a timestamp, but {table.name} has no dates.")
@@ -269,11 +278,12 @@ class _Rules:
         name = column.name
         if name not in self.values:
             return f"NULL::{'VARCHAR' if column.type == 'text' else 'DOUBLE'}"
+        if name == self._time:
+            form = "%Y-%m-%d %H:%M:%S" if name == self._day else "%H:%M:%S"
+            fraction = "CASE WHEN microsecond(_utc) % 1000000 = 0 THEN '' ELSE rtrim(strftime(_utc, '.%f'), '0') END"
+            return f"strftime(_utc, '{form}') || {fraction}"
         if name == self._day:
             return "strftime(_utc, '%Y-%m-%d')" if self._is_instant else f"CASE WHEN {_is_day(name)} THEN trim({name}) END"
-        if name == self._time:
-            fraction = "CASE WHEN microsecond(_utc) % 1000000 = 0 THEN '' ELSE rtrim(strftime(_utc, '.%f'), '0') END"
-            return f"strftime(_utc, '%H:%M:%S') || {fraction}"
         if column.type == "real":
             return f"CASE WHEN {self._is_number(name)} THEN TRY_CAST({self._plain_number(name)} AS DOUBLE) END"
         if column.type == "integer":
@@ -354,12 +364,12 @@ def _within_years(timestamp: str) -> str:
 def _settle_twice(source: Source, table: Table, columns: Sequence[str]) -> None:
     """Keeps the first of rows that are equal; rows of one key with other values are broken, all of them."""
     connection = source.connection
-    key = ", ".join(KEYS[table.name])
+    key = ", ".join(key_of(table))
     connection.execute(
         f"CREATE TABLE twice AS SELECT {key}, min({ROW}) AS _first FROM typed WHERE {PROBLEM} = '' "
         "GROUP BY ALL HAVING count(*) > 1"
     )
-    same_key = " AND ".join(f"typed.{name} IS NOT DISTINCT FROM twice.{name}" for name in KEYS[table.name])
+    same_key = " AND ".join(f"typed.{name} IS NOT DISTINCT FROM twice.{name}" for name in key_of(table))
     values = ", ".join(f"{name} := typed.{name}" for name in columns)
     connection.execute(
         f"CREATE TABLE again AS SELECT typed.{ROW}, _first, struct_pack({values}) AS _values "
@@ -369,7 +379,7 @@ def _settle_twice(source: Source, table: Table, columns: Sequence[str]) -> None:
         "CREATE TABLE differing AS SELECT _first, min(_row) FILTER (_row <> _first) AS _second FROM again "
         "GROUP BY _first HAVING count(DISTINCT _values) > 1"
     )
-    words = literal(f"has the {', '.join(KEYS[table.name])} of row ")
+    words = literal(f"has the {', '.join(key_of(table))} of row ")
     connection.execute(
         f"UPDATE typed SET {PROBLEM} = {words} || CASE WHEN typed.{ROW} = _first THEN _second ELSE _first END "
         "|| ' and other values' FROM again JOIN differing USING (_first) WHERE typed._row = again._row"

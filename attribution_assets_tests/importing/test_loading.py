@@ -13,9 +13,10 @@ import pytest
 from hypothesis import strategies as st
 
 from attribution_assets.warehouse import SQLiteWarehouse
+from attribution_assets.warehouse.schema import UNREAD
 from attribution_assets_tests.command import Command
 from attribution_assets_tests.importing.importing import CONVERSIONS, Imports
-from attribution_assets_tests.support import Shop, wait_for
+from attribution_assets_tests.support import SHARED, Shop, wait_for
 from attribution_assets_tests.test_interruptions import is_locked
 
 ROWS = "c1,anna,2023-09-01,10:00:00,1\nc2,ben,2023-09-01,11:00:00,2\nc3,ben,2023-09-02,10:00:00,3\n"
@@ -78,8 +79,63 @@ def test_costs_of_sessions_have_no_days_to_replace(imports: Imports) -> None:
     assert imports.fates("session_costs", file) == {"new": 2}
     assert imports.shop.table("session_costs") == [("s1", 0.5), ("s2", None)]
     assert imports.refused("session_costs", file, "--replace-days") == (
-        "session_costs has no days to replace: the day of a cost is that of its session."
+        "session_costs has no days to replace: its rows have none. Leave out --replace-days."
     )
+
+
+# -- without a key ------------------------------------------------------------------------------------------------------
+
+RESULTS = "customer_id,date,status,type,category,revenue,conversions,impressions,clicks\n"
+
+
+def results(imports: Imports, rows: str, *options: str) -> dict[str, int]:
+    """The fates of campaign results, given as the lines of a CSV file."""
+    return imports.fates("campaign_results", imports.file("results.csv", RESULTS + rows), *options)
+
+
+TWICE_AND_ONCE = "A,2023-09-01,ON,X,,1.5,2,10,1\n" * 2 + "A,2023-09-01,ON,X,,2.5,2,10,1\n" + "B,2023-09-01,ON,X,,9,1,5,0\n"
+
+
+def test_equal_rows_without_a_key_stay_as_often_as_they_stand_in_the_file(imports: Imports) -> None:
+    assert results(imports, TWICE_AND_ONCE) == {"new": 4}
+    before = imports.shop.database.read_bytes()
+
+    assert results(imports, TWICE_AND_ONCE) == {"equal": 4}
+    assert imports.shop.database.read_bytes() == before
+    assert imports.shop.table("campaign_results", "revenue") == [(1.5,), (1.5,), (2.5,), (9.0,)]
+
+
+def test_rows_without_a_key_replace_those_of_their_customer_and_day_alone(imports: Imports) -> None:
+    results(imports, f"{TWICE_AND_ONCE}A,2023-09-02,ON,X,,7,1,5,0\n")
+    file = "A,2023-09-01,ON,X,,1.5,2,10,1\nA,2023-09-01,OFF,X,,3,2,10,1\n"
+
+    checked = results(imports, file, "--check")
+    told = results(imports, file)
+
+    assert checked == told == {"new": 1, "equal": 1, "deleted": 2}
+    assert imports.shop.table("campaign_results", "customer_id, date, revenue") == [
+        ("A", "2023-09-01", 1.5),
+        ("A", "2023-09-01", 3.0),
+        ("A", "2023-09-02", 7.0),
+        ("B", "2023-09-01", 9.0),
+    ]
+
+
+def test_days_without_a_key_are_replaced_whole_too(imports: Imports) -> None:
+    results(imports, f"{TWICE_AND_ONCE}B,2023-09-02,ON,X,,7,1,5,0\n")
+
+    told = results(imports, "A,2023-09-01,ON,X,,1.5,2,10,1\n", "--replace-days")
+
+    assert told == {"equal": 1, "deleted": 3}
+    assert imports.shop.table("campaign_results", "customer_id, revenue") == [("A", 1.5), ("B", 7.0)]
+
+
+def test_rows_without_a_key_keep_what_the_file_does_not_have_where_they_are_equal(imports: Imports) -> None:
+    results(imports, "A,2023-09-01,ON,X,,1.5,2,10,1\n")
+    narrow = imports.file("narrow.csv", "customer_id,date,revenue,conversions\nA,2023-09-01,1.5,2\nA,2023-09-01,1.5,2\n")
+
+    assert imports.fates("campaign_results", narrow) == {"new": 1, "equal": 1}
+    assert imports.shop.execute("SELECT revenue, clicks FROM campaign_results ORDER BY rowid") == [(1.5, 1), (1.5, None)]
 
 
 # -- check --------------------------------------------------------------------------------------------------------------
@@ -217,6 +273,84 @@ def test_an_import_that_is_killed_leaves_the_old_rows_and_can_be_repeated(import
     assert imports.fates("conversions", file, "--replace-days") == {"new": 100_000, "changed": 1, "deleted": 1}
 
 
+# -- tables that nothing reads yet --------------------------------------------------------------------------------------
+
+STORE = SHARED / "real" / "store"
+CAMPAIGNS = SHARED / "real" / "campaigns"
+
+UNREAD_FILES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
+    "exchange_rates": ("date,currency,rate\n2023-09-01,USD,0.92\n", [("2023-09-01", "USD", 0.92)]),
+    "campaign_results": (f"{RESULTS}A,2023-09-01,ON,X,,1.5,2,10,\n", [("A", "2023-09-01", "ON", "X", None, 1.5, 2, 10, None)]),
+    "events": (
+        (
+            "event_id,session_id,user_id,page_url,created_at,event_type,order_id,product_id\n"
+            "e1,s1,anna,https://shop/x,2023-09-01T23:30:33Z,page_view,,p1\ne2,s1,anna,,1693612800.25,checkout,c1,\n"
+        ),
+        [
+            ("e1", "s1", "anna", "page_view", "2023-09-01 23:30:33", "https://shop/x", "p1", None),
+            ("e2", "s1", "anna", "checkout", "2023-09-02 00:00:00.25", None, None, "c1"),
+        ],
+    ),
+    "order_items": ("order_id,product_id,quantity\nc1,p1,3\nc1,p2,1\n", [("c1", "p1", 3), ("c1", "p2", 1)]),
+    "products": ("product_id,name,price\np1,Pothos,30.5\n", [("p1", "Pothos")]),
+}
+
+
+@pytest.mark.parametrize("table", UNREAD)
+def test_a_table_that_nothing_reads_yet_comes_in_by_its_names(imports: Imports, table: str) -> None:
+    content, rows = UNREAD_FILES[table]
+    file = imports.file("file.csv", content)
+
+    assert imports.fates(table, file) == {"new": len(rows)}
+    assert imports.fates(table, file) == {"equal": len(rows)}
+    assert imports.shop.table(table) == rows
+
+
+def test_a_run_leaves_alone_what_nothing_reads_yet(imports: Imports) -> None:
+    shop = Shop(imports.shop.database, imports.shop.exports)
+    shop.execute("CREATE TABLE events (mine text)")
+
+    shop.warehouse.prepare()
+
+    assert shop.execute("SELECT name FROM pragma_table_info('events')") == [("mine",)]
+    assert not shop.execute(f"SELECT name FROM sqlite_master WHERE name IN {(*UNREAD,)} AND name <> 'events'")
+
+
+def test_the_days_of_events_are_those_of_their_times(imports: Imports) -> None:
+    header = "event_id,session_id,user_id,event_type,created_at\n"
+    rows = ("e1,s1,u,view,2023-09-01 10:00:00\n", "e2,s1,u,view,2023-09-01 11:00:00\n", "e3,s1,u,view,2023-09-02 10:00:00\n")
+    imports.done("events", imports.file("events.csv", header + "".join(rows)))
+
+    told = imports.done("events", imports.file("events.csv", header + rows[0]), "--replace-days")
+
+    assert (told["equal"], told["deleted"], told["days"]) == (1, 1, {"start": "2023-09-01", "end": "2023-09-01"})
+    assert "row 2 created_at 'soon' is no point in time" in imports.refused(
+        "events", imports.file("events.csv", f"{header}e1,s1,u,view,soon\n")
+    )
+
+
+@pytest.mark.skipif(not STORE.exists(), reason="the real files are not there")
+def test_the_real_store_comes_in_whole(imports: Imports) -> None:
+    for table, file, rows, mapping in (
+        ("events", "events.csv", 3553, []),
+        ("order_items", "order_items.csv", 862, []),
+        ("products", "products.csv", 30, []),
+        ("conversions", "orders.csv", 361, ["--mapping", "store_orders"]),
+    ):
+        assert imports.fates(table, str(STORE / file), *mapping) == {"new": rows}
+        assert imports.fates(table, str(STORE / file), *mapping) == {"equal": rows}
+    assert imports.shop.execute("SELECT count(DISTINCT session_id) FROM events") == [(578,)]
+
+
+@pytest.mark.skipif(not CAMPAIGNS.exists(), reason="the real files are not there")
+def test_the_real_campaign_results_twice_are_500_rows(imports: Imports) -> None:
+    file = str(CAMPAIGNS / "campaign_results.csv")
+
+    assert imports.fates("campaign_results", file) == {"new": 500}
+    assert imports.fates("campaign_results", file) == {"equal": 500}
+    assert imports.shop.execute("SELECT count(*), round(sum(revenue), 2) FROM campaign_results") == [(500, 12680630.11)]
+
+
 # -- properties ---------------------------------------------------------------------------------------------------------
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8).filter(str.strip)
@@ -249,6 +383,26 @@ def test_what_is_written_comes_back_and_twice_is_the_same(
     assert all(math.copysign(1, row[4]) == math.copysign(1, each[4]) for row, each in zip(stored, expected, strict=True))
     assert (first, again) == ({"new": len(rows)}, {"equal": len(rows)}) if rows else ({}, {})
     assert imports.shop.execute("SELECT * FROM conversions ORDER BY rowid") == stored
+
+
+RESULT = st.tuples(st.sampled_from("AB"), st.sampled_from(["2023-09-01", "2023-09-02"]), st.sampled_from(["", "ON"]))
+
+
+@hypothesis.settings(max_examples=20)
+@hypothesis.given(st.lists(RESULT, max_size=12), st.lists(RESULT, max_size=12))
+def test_rows_without_a_key_are_afterwards_those_of_the_file_and_of_other_customers_and_days(
+    tmp_path_factory: pytest.TempPathFactory, first: list[tuple[str, str, str]], second: list[tuple[str, str, str]]
+) -> None:
+    imports = Imports(tmp_path_factory.mktemp("results"))
+    for rows in (first, second):
+        lines = "".join(f"{customer},{date},{status},,,1,1,,\n" for customer, date, status in rows)
+        told = results(imports, lines)
+
+    replaced = {row[:2] for row in second}
+    expected = [*second, *(row for row in first if row[:2] not in replaced)]
+    stored = imports.shop.execute("SELECT customer_id, date, coalesce(status, '') FROM campaign_results")
+    assert sorted(stored) == sorted(expected)
+    assert told.get("new", 0) + told.get("equal", 0) == len(second)
 
 
 def test_the_file_itself_is_no_place_for_its_broken_rows(imports: Imports) -> None:

@@ -27,6 +27,12 @@ SESSIONS = """user_pseudo_id,ga_session_id,started,source,medium,campaign_id,cou
 111.222,1693648800,1693648800000000,,,,Germany,,0
 """
 
+SNOWPLOW = """session_identifier,user_identifier,start_tstamp,channel,mkt_campaign,geo_country,views,engaged_time_in_s,intents
+s1,anna,2023-09-01 10:00:00.5,Paid Search,brand,DE,1,20,1
+s2,anna,2023-09-02 10:00:00,direct,,DE,1,5,0
+s3,ben,2023-09-02 11:00:00,,,AT,2,,0
+""".replace("channel", "default_channel_group")
+
 CASES: dict[str, tuple[str, str, str, list[tuple[Any, ...]]]] = {
     "google_ads": (
         "ad_costs",
@@ -75,6 +81,28 @@ CASES: dict[str, tuple[str, str, str, list[tuple[Any, ...]]]] = {
             ("111.222.1693562400", "111.222", "2023-09-01", "10:00:00.123456", "Paid Search", 1, 1, 0, "42", "Germany"),
             ("111.222.1693648800", "111.222", "2023-09-02", "10:00:00", "Direct", 0, 0, 0, None, "Germany"),
         ],
+    ),
+    "snowplow_sessions": (
+        "session_sources",
+        "sessions.csv",
+        SNOWPLOW,
+        [
+            ("s1", "anna", "2023-09-01", "10:00:00.5", "Paid Search", 1, 1, 0, "brand", "DE"),
+            ("s2", "anna", "2023-09-02", "10:00:00", "Direct", 0, 0, 0, None, "DE"),
+            ("s3", "ben", "2023-09-02", "11:00:00", "Unassigned", 1, 0, 0, None, "AT"),
+        ],
+    ),
+    "snowplow_conversions": (
+        "conversions",
+        "conversions.csv",
+        "cv_id,user_identifier,cv_tstamp,cv_value\ne1transaction,anna,2023-09-02 10:05:00,74.91\n",
+        [("e1transaction", "anna", "2023-09-02", "10:05:00", 74.91)],
+    ),
+    "store_orders": (
+        "conversions",
+        "orders.csv",
+        "order_id,user_id,promo_id,created_at,order_cost,order_total\no1,anna,,2021-02-11T23:30:34Z,551.9,557.06\n",
+        [("o1", "anna", "2021-02-11", "23:30:34", 557.06)],
     ),
 }
 
