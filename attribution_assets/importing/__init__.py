@@ -1,1 +1,1 @@
-"""Files of others into the source tables: what a mapping says, how a file is read, and how its rows come into the table."""
+"""Files and servers of others into the source tables: what a mapping says, how they are read, how the rows come in."""

@@ -70,7 +70,6 @@ MYSQL = Dialect(
 DIALECTS = {"postgresql": POSTGRES, "postgres": POSTGRES, "mysql": MYSQL}
 """By the scheme of a URL."""
 
-
 URL = re.compile(
     rf"(?P<scheme>{'|'.join(DIALECTS)})://"
     r"((?P<user>[^:@/?#]*)(:(?P<password>[^:@/?#]*))?@)?(?P<host>[^@/?#]*)(?P<path>/[^@?#]*)?(\?(?P<more>[^#]*))?"
@@ -120,32 +119,33 @@ class Server:
 
     def fetch(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Makes the table `file` of the rows, in an order of their own, every value as text. They are of one moment."""
-        import duckdb
-
-        query = self._query()
+        query, scanner = self._query(), self.dialect.scanner
         try:
-            load(connection, self.dialect.scanner)
+            load(connection, scanner)
         except ModuleNotFoundError as error:
-            extra = self.dialect.scanner
             raise AttributionError(
-                f"{self.name} is read with the extra {extra}. Install it: pip install 'attribution_assets[{extra}]'."
+                f"{self.name} is read with the extra {scanner}. Install it: pip install 'attribution_assets[{scanner}]'."
             ) from error
         for setting in self.dialect.settings:
             connection.execute(f"SET {setting}")
-        sent = self.url
+        self._send(connection, f"ATTACH {{}} AS other (TYPE {scanner}, READ_ONLY)", self.url)
+        answer = f"FROM {scanner}_query('other', {{}})"
+        described = self._send(connection, answer, f"SELECT * FROM (\n{query}\n) AS asked LIMIT 0").description
+        types = {name: str(type_) for name, type_, *_ in described}
+        if self.dialect is MYSQL and self.mapping.table:
+            timestamps = TIMESTAMPS_OF_MYSQL.format(**_in_mysql(self.mapping.table))
+            types |= {name: INSTANT for (name,) in self._send(connection, answer, timestamps).fetchall()}
+        texts = ", ".join(self._text(name, type_) for name, type_ in types.items())
+        made = f"CREATE TABLE file AS SELECT COLUMNS(*)::VARCHAR {answer} ORDER BY ALL"
+        self._send(connection, made, f"SELECT {texts} FROM (\n{query}\n) AS asked")
+        connection.execute("DETACH other")
+
+    def _send(self, connection: duckdb.DuckDBPyConnection, statement: str, sent: str) -> duckdb.DuckDBPyConnection:
+        """Executes the statement with what is sent to the server in its place. Errors do not repeat it."""
+        import duckdb
+
         try:
-            connection.execute(f"ATTACH {literal(sent)} AS other (TYPE {self.dialect.scanner}, READ_ONLY)")
-            sent = f"SELECT * FROM (\n{query}\n) AS asked LIMIT 0"
-            columns = {name: str(type_) for name, type_, *_ in connection.execute(f"FROM {self._answer(sent)}").description}
-            if self.dialect is MYSQL and self.mapping.table:
-                sent = TIMESTAMPS_OF_MYSQL.format(**_in_mysql(self.mapping.table))
-                columns |= dict.fromkeys(
-                    (name for (name,) in connection.execute(f"FROM {self._answer(sent)}").fetchall()), INSTANT
-                )
-            texts = (self._text(name, type_) for name, type_ in columns.items())
-            sent = f"SELECT {', '.join(texts)} FROM (\n{query}\n) AS asked"
-            connection.execute(f"CREATE TABLE file AS SELECT COLUMNS(*)::VARCHAR FROM {self._answer(sent)} ORDER BY ALL")
-            connection.execute("DETACH other")
+            return connection.execute(statement.format(literal(sent)))
         except duckdb.Error as error:
             _, _, reason = str(error).partition(f'"{sent}": ')
             raise AttributionError(f"{self.name} cannot be read: {self._without_passwords(reason or str(error))}") from error
@@ -159,9 +159,6 @@ class Server:
             f'{self.name} is a server. Say source.table = "TABLE" or source.query = "SELECT …" in a mapping: --mapping FILE.'
         )
 
-    def _answer(self, query: str) -> str:
-        return f"{self.dialect.scanner}_query('other', {literal(query)})"
-
     def _text(self, column: str, type_: str) -> str:
         name = quoted(column, self.dialect.quote)
         return f"{self.dialect.texts.get(type_, self.dialect.text).format(name)} AS {name}"
@@ -174,7 +171,7 @@ class Server:
         return first_line(reason)
 
 
-def _quoted(table: str, quote: str = '"') -> str:
+def _quoted(table: str, quote: str) -> str:
     """A table, or `schema.table`."""
     return ".".join(quoted(part, quote) for part in table.split("."))
 
