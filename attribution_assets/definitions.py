@@ -33,7 +33,12 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]
 def build_resources(settings: Settings) -> dict[str, Any]:
     """What the assets run with, by name: `io_manager`, `csv_io_manager`, `ihc`."""
     return {
-        "io_manager": SQLiteIOManager(database=str(settings.database), compute=settings.compute),
+        "io_manager": SQLiteIOManager(
+            database=str(settings.database),
+            compute=settings.compute,
+            conversions=settings.conversions,
+            currency=settings.currency,
+        ),
         "csv_io_manager": CSVFilesIOManager(
             database=str(settings.database), exports=str(settings.exports), escape=settings.csv_escape
         ),

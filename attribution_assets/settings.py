@@ -23,6 +23,7 @@ from attribution_assets.ihc.endpoint import ENDPOINT, endpoint
 from attribution_assets.models import MODELS, ModelRules, PathRules, PositionShares, read_channel_groups
 from attribution_assets.warehouse import SQLiteWarehouse
 from attribution_assets.warehouse.duckdb.compute import Compute
+from attribution_assets.warehouse.sqlite.views import Reading
 
 ENV_FILE = ".env"
 """Where settings are read from that the environment does not have, in the current folder."""
@@ -248,6 +249,13 @@ class Settings(BaseSettings):
     last_sessions: int | None = Field(
         None, ge=1, description="How many of a journey's latest sessions the models use. If unset, all."
     )
+    conversions: Literal["tracked", "backend"] = Field(
+        "tracked",
+        description=(
+            "Whose conversions count: `tracked`, those of the tracking, or `backend`, those of the shop's backend "
+            "(conversions_backend), with the user and the time of the tracking."
+        ),
+    )
     spend_wins: Literal["platform", "session"] = Field(
         "platform",
         description=(
@@ -297,7 +305,12 @@ class Settings(BaseSettings):
     @property
     def warehouse(self) -> SQLiteWarehouse:
         """The database."""
-        return SQLiteWarehouse(self.database, compute=self.compute)
+        return SQLiteWarehouse(self.database, compute=self.compute, reading=self.reading)
+
+    @property
+    def reading(self) -> Reading:
+        """How the sources are read."""
+        return Reading(self.conversions, self.currency)
 
     @cached_property
     def present(self) -> frozenset[str]:
@@ -322,6 +335,7 @@ class Settings(BaseSettings):
             "include_converting_session": self.include_converting_session,
             "redistribution": redistribution,
             **self._nobody,
+            **self._of_backend,
             **({"spend_wins": self.spend_wins} if self.spend_wins != "platform" else {}),
         }
         if self.uses_api:
@@ -378,7 +392,12 @@ class Settings(BaseSettings):
         `rules`: the `model_rules` of these settings, where they were read already.
         """
         journeys = {"lookback_days": self.lookback_days, "include_converting_session": self.include_converting_session}
-        return _hash({**journeys, **self._nobody, **(rules or self.model_rules).learning_identity()})
+        return _hash({**journeys, **self._nobody, **self._of_backend, **(rules or self.model_rules).learning_identity()})
+
+    @property
+    def _of_backend(self) -> dict[str, str]:
+        """Whose conversions count, for a hash; nothing for those of the tracking."""
+        return {"conversions": self.conversions} if self.conversions != "tracked" else {}
 
     @property
     def _nobody(self) -> dict[str, list[str]]:

@@ -69,6 +69,11 @@ def database_with_every_source() -> Path:
 _OF_THIS_PROCESS = TemporaryDirectory()
 
 
+def every_table(**choices: Any) -> Settings:
+    """Settings with which every table of the catalog is in the graph, but for those of models."""
+    return Settings(database=database_with_every_source(), conversions="backend", **choices)
+
+
 class Shop:
     """A database with the three source tables; rows are given as a person would say them."""
 

@@ -137,6 +137,7 @@ def test_json_is_the_only_thing_on_standard_output(small_shop: Shop) -> None:
             {"channel": "Ads", "cost": 1.0, "orders": 0.0, "revenue": 0.0, "cpo": None, "roas": 0.0},
         ],
         "ad_spend": None,
+        "only_tracked": None,
         "conversions_without_session": {"conversions": 1, "revenue": 5.0},
         "credit_before_first_day": {"orders": 0.0, "revenue": 0.0},
         "csv": str(small_shop.exports / "channel_reporting.csv"),

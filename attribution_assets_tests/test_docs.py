@@ -25,7 +25,7 @@ from attribution_assets.models import MODELS
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, schema
 from attribution_assets_tests.ihc.answers import fill_ledger
-from attribution_assets_tests.support import PROJECT, database_with_every_source
+from attribution_assets_tests.support import PROJECT, every_table
 from attribution_assets_tests.templates import Templates
 
 IN_README = [
@@ -65,7 +65,7 @@ def section(document: Path, heading: str) -> str:
 
 def whole_graph() -> dg.Definitions:
     """Everything that can be in the graph."""
-    return build_defs(Settings(models=MODELS, database=database_with_every_source()))
+    return build_defs(every_table(models=MODELS))
 
 
 def automatic() -> dict[str, str]:

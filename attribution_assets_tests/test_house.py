@@ -22,7 +22,7 @@ from attribution_assets.orchestration.automation import InputIsNewer
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Query, schema
 from attribution_assets.warehouse.schema import ALL_SOURCES, META, OPTIONAL_SOURCES, UNREAD
-from attribution_assets_tests.support import PROJECT, Shop, database_with_every_source
+from attribution_assets_tests.support import PROJECT, Shop, every_table
 
 PACKAGE = PROJECT / "attribution_assets"
 
@@ -112,7 +112,7 @@ def test_every_module_says_first_what_belongs_in_it() -> None:
 
 def every() -> Settings:
     """Settings with which every table is in the graph."""
-    return Settings(models=MODELS, database=database_with_every_source())
+    return every_table(models=MODELS)
 
 
 EVERY_TABLE = pytest.mark.parametrize("table", TABLES, ids=names(TABLES))
@@ -231,6 +231,7 @@ def test_status_and_check_know_every_table(shop: Shop) -> None:
     environment = {
         "ATTRIBUTION_DATABASE": str(shop.database),
         "ATTRIBUTION_MODELS": "all",
+        "ATTRIBUTION_CONVERSIONS": "backend",
         "ATTRIBUTION_END_DATE": "2023-09-02",
     }
 
@@ -260,6 +261,6 @@ def test_the_documentation_says_of_every_check_what_to_do() -> None:
 
 
 def test_without_models_their_tables_are_nowhere() -> None:
-    without_models = Settings(database=database_with_every_source())
+    without_models = every_table()
 
     assert names(tables(without_models)) == names(table for table in TABLES if not table.of_models)

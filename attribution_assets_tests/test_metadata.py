@@ -22,10 +22,9 @@ from attribution_assets.orchestration.chart import BARS, LETTERS, channel_chart,
 from attribution_assets.orchestration.history import range_tags, reason_tags
 from attribution_assets.orchestration.markdown import BREAK, SHOWN_AT_ONCE, tables
 from attribution_assets.orchestration.shown import row_of_day
-from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
 from attribution_assets_tests.history import History
-from attribution_assets_tests.support import EVEN, PROJECT, Shop, database_with_every_source
+from attribution_assets_tests.support import EVEN, PROJECT, Shop, every_table
 
 DATES = {"start_date": "2023-09-01", "end_date": "2023-09-09"}
 
@@ -34,7 +33,7 @@ DAILY = names(TABLES)
 
 def whole_graph() -> dg.AssetGraph:
     """The graph with every table of the catalog."""
-    return build_defs(Settings(models=MODELS, database=database_with_every_source())).resolve_asset_graph()
+    return build_defs(every_table(models=MODELS)).resolve_asset_graph()
 
 
 NOT_OF_INPUTS = {"backend", "parameters", "model", "currency", "date_basis", "rules", "settings"}

@@ -85,8 +85,10 @@ def assets() -> str:
 
 def _brought_by(asset: str) -> str:
     """What the asset needs to be in the graph."""
-    needed = [_code(source) for table in TABLES if table.name == asset for source in sorted(table.needs)]
-    return ", ".join(needed) or _code("ATTRIBUTION_MODELS")
+    entries = [table for table in TABLES if table.name == asset]
+    needed = [source for table in entries for source in sorted(table.needs)]
+    chosen = [table.only_with.written for table in entries if table.only_with]
+    return ", ".join(map(_code, (*chosen, *needed))) or _code("ATTRIBUTION_MODELS")
 
 
 def columns() -> str:
@@ -133,7 +135,7 @@ def _definitions() -> dg.Definitions:
         database = Path(folder) / "with-every-source.db"
         with closing(empty_database()) as with_every_source, closing(sqlite3.connect(database)) as file:
             with_every_source.backup(file)
-        return build_defs(Settings.model_construct(models=MODELS, database=database))
+        return build_defs(Settings.model_construct(models=MODELS, database=database, conversions="backend"))
 
 
 @cache

@@ -1,7 +1,7 @@
 -- One row per conversion of the tracking or the shop's backend that cannot be told apart or valued, from $first_day to $last_day or
 -- without a day: which one, and why.
 WITH conversion AS (
-    SELECT 'conversions' AS source, conv_id, user_id, conv_date, revenue FROM conversions
+    SELECT 'conversions' AS source, conv_id, user_id, conv_date, revenue FROM tracked_conversion
     UNION ALL
     SELECT 'conversions_backend', conv_id, user_id, conv_date, revenue FROM conversions_backend
 )

@@ -62,6 +62,14 @@ CREATE TABLE IF NOT EXISTS attribution_customer_journey (
     PRIMARY KEY (conv_id, session_id)
 );
 
+CREATE TABLE IF NOT EXISTS uncredited_conversion (
+    conv_id text NOT NULL,                   -- the conversion
+    conv_date text NOT NULL,                 -- date of the conversion: the partition
+    channel_name text NOT NULL,              -- where the report shows it: Not tracked, or No session
+    revenue real NOT NULL,                   -- revenue of the conversion
+    PRIMARY KEY (conv_id)
+);
+
 CREATE TABLE IF NOT EXISTS session_spend (
     date text NOT NULL,                      -- day of the spend and of the session: the partition
     session_id text NOT NULL,                -- session that carries a part of the spend; empty if the campaign has none on the day
@@ -258,5 +266,6 @@ CREATE INDEX IF NOT EXISTS conversions_not_ascii ON conversions (conv_date) -- t
 CREATE INDEX IF NOT EXISTS customer_journeys_by_date ON customer_journeys (conv_date);
 CREATE INDEX IF NOT EXISTS ihc_results_by_date ON ihc_results (conv_date);
 CREATE INDEX IF NOT EXISTS attribution_customer_journey_by_date ON attribution_customer_journey (conv_date);
+CREATE INDEX IF NOT EXISTS uncredited_conversion_by_date ON uncredited_conversion (conv_date);
 CREATE INDEX IF NOT EXISTS channel_reporting_by_date ON channel_reporting (date);
 CREATE INDEX IF NOT EXISTS model_attribution_by_date ON model_attribution (conv_date);

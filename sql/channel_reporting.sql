@@ -1,6 +1,8 @@
 -- One row per channel and session date of the days: what its sessions cost, and the orders and revenue credited to them.
 -- The costs are those of channel_costs; every credit of conversions up to $last_conversion_day brings its share, to the channel
 -- and the date that the session has in its journey. No session is read.
+-- $conversions = 'backend' adds the conversions that no session can be credited with, on their own date: so the report has the revenue
+-- of the shop.
 WITH session_credit AS (
     SELECT
         substr(journey.timestamp, 1, 10) AS date,
@@ -21,6 +23,10 @@ ledger AS (
     SELECT date, channel_name, 0.0, ihc, ihc_revenue
     FROM session_credit
     WHERE date BETWEEN $first_day AND $last_day
+    UNION ALL
+    SELECT conv_date, channel_name, 0.0, 1.0, revenue
+    FROM uncredited_conversion
+    WHERE conv_date BETWEEN $first_day AND $last_day AND $conversions = 'backend'
 )
 
 SELECT

@@ -13,6 +13,7 @@ WITH conversion AS MATERIALIZED (
         ) AS has_none
     FROM conversions
     WHERE conv_date BETWEEN $first_day AND $last_day
+      AND user_id IS NOT NULL -- a conversion of the backend that was not tracked has none
       AND user_id NOT IN (SELECT $nobody ->> ('$[' || key || ']') FROM json_each($nobody))
 )
 

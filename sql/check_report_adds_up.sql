@@ -1,6 +1,7 @@
 -- One row per channel, day and figure (cost, orders, revenue) in which the report differs from what it is made of, by half a
 -- cent or more. The report joins credit to journeys; here no credit is left out: without a journey, it stands under the day and
 -- channel of its session. Credit before the first day of the report, and after the days, is not the report's.
+-- With $conversions = 'backend', conversions without credit are the report's too.
 WITH dated_credit AS (
     SELECT
         coalesce(
@@ -19,9 +20,17 @@ WITH dated_credit AS (
     WHERE credit.conv_date BETWEEN $first_day AND $last_conversion_day
 ),
 
+all_credit AS (
+    SELECT channel_name, date, ihc, revenue FROM dated_credit
+    UNION ALL
+    SELECT channel_name, conv_date, 1.0, revenue
+    FROM uncredited_conversion
+    WHERE conv_date BETWEEN $first_day AND $last_day AND $conversions = 'backend'
+),
+
 credit_of_channel AS (
     SELECT channel_name, date, sum(ihc) AS orders, sum(revenue) AS revenue
-    FROM dated_credit
+    FROM all_credit
     WHERE date BETWEEN $first_day AND $last_day
     GROUP BY channel_name, date
 ),

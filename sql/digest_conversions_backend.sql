@@ -5,7 +5,7 @@ WITH id_of_day AS (
     SELECT conv_date AS date, conv_id FROM conversions_backend WHERE conv_date BETWEEN $first_day AND $last_day
     UNION
     SELECT conv_date, conv_id
-    FROM conversions
+    FROM tracked_conversion AS conversions
     WHERE conv_date BETWEEN $first_day AND $last_day
       AND NOT EXISTS (SELECT 1 FROM conversions_backend WHERE conversions_backend.conv_id = conversions.conv_id)
 ),
@@ -21,7 +21,7 @@ row_of_day AS (
         id_of_day.date,
         'tracked' || quote(row.conv_id) || quote(row.user_id) || quote(row.conv_date) || quote(row.market) || quote(row.revenue)
     FROM id_of_day
-    JOIN conversions AS row ON row.conv_id = id_of_day.conv_id
+    JOIN tracked_conversion AS row ON row.conv_id = id_of_day.conv_id
 )
 
 SELECT date, digest(CAST(group_concat(row) AS blob)) AS digest

@@ -14,15 +14,17 @@ tracked_row AS (
         conversions.conv_id,
         conversions.user_id,
         conversions.conv_date,
+        conversions.conv_time,
         conversions.market,
         conversions.revenue,
+        conversions.currency,
         truth.conv_id IS NULL AS is_only_tracked,
         count(*) OVER (PARTITION BY conversions.conv_id) AS rows_of_id,
         row_number() OVER (
             PARTITION BY conversions.conv_id
             ORDER BY conversions.user_id IS NOT truth.user_id, conversions.user_id, conversions.conv_date
         ) AS place
-    FROM conversions
+    FROM tracked_conversion AS conversions
     LEFT JOIN truth ON truth.conv_id = conversions.conv_id
 ),
 
@@ -39,11 +41,13 @@ SELECT
     truth.user_id AS backend_user,
     seen.user_id AS tracked_user,
     seen.conv_date AS tracked_date,
+    seen.conv_time AS tracked_time,
+    seen.currency,
     truth.revenue AS backend_revenue,
     seen.revenue AS tracked_revenue
 FROM truth
 LEFT JOIN seen ON seen.conv_id = truth.conv_id
 UNION ALL
-SELECT conv_date, coalesce(market, '(none)'), conv_id, 0, rows_of_id, NULL, user_id, conv_date, NULL, revenue
+SELECT conv_date, coalesce(market, '(none)'), conv_id, 0, rows_of_id, NULL, user_id, conv_date, conv_time, currency, NULL, revenue
 FROM seen
 WHERE is_only_tracked

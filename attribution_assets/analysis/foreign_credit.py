@@ -32,7 +32,7 @@ def check_foreign_credit(settings: Settings, table_or_file: str) -> list[Finding
     """
     file = Path(table_or_file)
     with settings.warehouse.connect() as connection:
-        check_sources(connection, settings.database, QUERY)
+        check_sources(connection, settings.database, settings.reading, QUERY)
         connection.text_factory = readable
         if columns_of(connection, table_or_file):
             _stand_in_table(connection, settings.database, table_or_file)

@@ -75,6 +75,8 @@ def summary(settings: Settings, plan: Plan) -> dict[str, Any]:
     report_days = {"first_day": plan.report_days.first, "last_day": plan.report_days.last}
     [without_session] = warehouse.rows(Query("conversions_without_session", conversion_days))
     reach: dict[str, str | int] = {"first_partition": first_day(settings), "lookback_days": settings.lookback_days}
+    of_backend = settings.conversions == "backend"
+    only_tracked = warehouse.rows(Query("only_tracked", conversion_days))[0] if of_backend else None
     [before_first_day] = warehouse.rows(Query("credit_before_first_day", {**conversion_days, **reach}))
     channels = warehouse.rows(Query("channel_totals", report_days))
     provisional = provisional_days(settings, plan.report_days)
@@ -90,6 +92,7 @@ def summary(settings: Settings, plan: Plan) -> dict[str, Any]:
         "totals": totals(channels),
         "ad_spend": warehouse.rows(Query("spend_totals", report_days))[0] if has_spend(settings) else None,
         "conversions_without_session": without_session,
+        "only_tracked": only_tracked,
         "credit_before_first_day": before_first_day,
         "csv": str(CSVFiles(settings.exports, "channel_reporting").whole),
         "report_csv": str(CSVFiles(settings.exports, "channel_report").whole),

@@ -8,7 +8,7 @@ from attribution_assets.catalog.checks import (
     ROWS_HAVE_A_DAY,
     SESSIONS_ARE_SOUND,
 )
-from attribution_assets.catalog.table import ATTRIBUTE, Check, DailyTable, Parameters
+from attribution_assets.catalog.table import ATTRIBUTE, Check, Choice, DailyTable, Parameters
 from attribution_assets.ihc.parameters import OUTPUTS
 from attribution_assets.settings import Settings
 
@@ -251,4 +251,41 @@ ATTRIBUTION_CUSTOMER_JOURNEY = DailyTable(
     ),
 )
 
-ATTRIBUTION = (CUSTOMER_JOURNEYS, IHC_RESULTS, ATTRIBUTION_CUSTOMER_JOURNEY)
+UNCREDITED_CONVERSION = DailyTable(
+    "uncredited_conversion",
+    job=ATTRIBUTE,
+    group="attribution",
+    heading="uncredited",
+    day_of="conversion",
+    day_column="conv_date",
+    description=(
+        "One row per conversion of the shop's backend that no session can be credited with: `Not tracked`, if the tracking "
+        "never saw it, or `No session`, if it saw no session in reach. The report has both as channels, so that its revenue is "
+        "the shop's. In the graph with ATTRIBUTION_CONVERSIONS=backend.\n\n"
+        "A day is the date of the conversions. Restated when the day's conversions or journeys change."
+    ),
+    lineage={
+        "conv_id": "conversions.conv_id",
+        "conv_date": "conversions.conv_date",
+        "channel_name": "conversions.user_id customer_journeys.conv_id",
+        "revenue": "conversions.revenue",
+    },
+    reads={"conversions": "conversions"},
+    follows=("customer_journeys",),
+    guards=("broken_conversions",),
+    needs=frozenset({"conversions_backend"}),
+    only_with=Choice("ATTRIBUTION_CONVERSIONS=backend", lambda settings: settings.conversions == "backend"),
+    checks=(
+        Check(
+            "conversions_count_once",
+            "check_conversions_count_once",
+            before=False,
+            blocking=True,
+            demand="Every conversion of the backend has a journey or stands here, and not both, with its revenue.",
+            noun="conversion",
+            broken="of {days} did not count exactly once, or counted with another revenue.",
+        ),
+    ),
+)
+
+ATTRIBUTION = (CUSTOMER_JOURNEYS, IHC_RESULTS, ATTRIBUTION_CUSTOMER_JOURNEY, UNCREDITED_CONVERSION)

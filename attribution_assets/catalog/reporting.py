@@ -132,7 +132,7 @@ CHANNEL_REPORTING = DailyTable(
         "ihc": "attribution_customer_journey.ihc",
         "ihc_revenue": "attribution_customer_journey.ihc conversions.revenue",
     },
-    follows=("attribution_customer_journey", "channel_costs"),
+    follows=("attribution_customer_journey", "channel_costs", "uncredited_conversion"),
     also_reads=("customer_journeys",),
     reads={"conversions": "revenue"},
     guards=("broken_conversions", "other_currencies"),

@@ -76,6 +76,14 @@ def _no_parameters(_: Settings) -> Parameters:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A choice of the user's, as it is written into the environment, and whether settings have it."""
+
+    written: str
+    is_made: Callable[[Settings], bool]
+
+
+@dataclass(frozen=True)
 class DailyTable:
     """One entry of the catalog: a table with a partition for each day, as `sql/challenge_db_create.sql` declares its columns.
 
@@ -101,11 +109,13 @@ class DailyTable:
     follows: tuple[str, ...] = ()
     """The daily tables after which it is restated, where they are in the graph."""
     also_reads: tuple[str, ...] = ()
-    """Daily tables that are restated together with one that it follows."""
+    """Daily tables that are restated together with one that it follows, where they are in the graph."""
     checks: tuple[Check, ...] = ()
     is_python: bool = False
     of_models: bool = False
     """It is in the graph only if ATTRIBUTION_MODELS is set."""
+    only_with: Choice | None = None
+    """The choice without which it is not in the graph."""
     needs: frozenset[str] = frozenset()
     """The optional sources, `table` or `table.column`, without which it is not in the graph."""
     is_kept: bool = False

@@ -27,13 +27,24 @@ _SOURCES = {source.name: source for source in SOURCES}
 
 
 def tables(settings: Settings) -> tuple[DailyTable, ...]:
-    """The daily tables that are in the graph under these settings, which follow others in the graph alone."""
-    present = {table.name: table for table in TABLES if _is_in_graph(settings, table)}
-    return tuple(replace(table, follows=tuple(name for name in table.follows if name in present)) for table in present.values())
+    """The daily tables that are in the graph under these settings, as computed from others in the graph alone."""
+    in_graph = {table.name: table for table in TABLES if _is_in_graph(settings, table)}
+
+    def present(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if name in in_graph)
+
+    return tuple(
+        replace(table, follows=present(table.follows), also_reads=present(table.also_reads)) for table in in_graph.values()
+    )
 
 
 def _is_in_graph(settings: Settings, table: DailyTable) -> bool:
-    return bool(settings.models or not table.of_models) and (not table.needs or table.needs <= settings.present)
+    return _is_chosen(settings, table) and (not table.needs or table.needs <= settings.present)
+
+
+def _is_chosen(settings: Settings, table: DailyTable) -> bool:
+    is_made = table.only_with is None or table.only_with.is_made(settings)
+    return is_made and bool(settings.models or not table.of_models)
 
 
 def has_spend(settings: Settings) -> bool:
@@ -48,7 +59,9 @@ def sources(settings: Settings) -> tuple[Source, ...]:
 
 def tables_without_sources(settings: Settings) -> dict[str, list[str]]:
     """The daily tables that are not in the graph for lack of optional sources: by name, `table` or `table.column` to add."""
-    lacking = {table.name: sorted(table.needs - settings.present) for table in TABLES if table.needs}
+    lacking = {
+        table.name: sorted(table.needs - settings.present) for table in TABLES if table.needs and _is_chosen(settings, table)
+    }
     return {name: missing for name, missing in lacking.items() if missing}
 
 
@@ -125,6 +138,7 @@ def parameters(settings: Settings, table: DailyTable, days: Days) -> Parameters:
         "include_converting_session": int(settings.include_converting_session),
         "nobody": nobody_of(settings),
         "currency": settings.currency,
+        "conversions": settings.conversions,
         "spend_wins": settings.spend_wins if has_spend(settings) else "",
         **table.parameters(settings),
     }
@@ -141,7 +155,9 @@ def nobody_of(settings: Settings) -> str:
 def query_of(settings: Settings, table: DailyTable, days: Days) -> Query:
     """The query that gives the table's rows for these days."""
     asked = parameters(settings, table, days)
-    return Query(table.name, asked, table.guards, table.driven_by, table.lookups_per_row, table.is_lenient)
+    of_backend = settings.conversions == "backend" and "conversions" in table.reads
+    guards = (*table.guards, "broken_truth") if of_backend else table.guards
+    return Query(table.name, asked, guards, table.driven_by, table.lookups_per_row, table.is_lenient)
 
 
 def names(entries: Iterable[DailyTable]) -> list[str]:

@@ -49,11 +49,8 @@ def print_summary(result: dict[str, Any]) -> None:
             f"The cost has {spend['cost']:,.2f} of ad spend, in place of {spend['displaced']:,.2f} that the sessions cost by "
             f"themselves{unassigned}."
         )
-    missed, before = result["conversions_without_session"], result["credit_before_first_day"]
-    click.echo(
-        f"{missed['conversions']:,} conversions of {result['start']} to {result['end']} have no session "
-        f"(revenue {number(missed['revenue'])}) and are not credited."
-    )
+    _print_without_session(result)
+    before = result["credit_before_first_day"]
     if before["orders"]:
         click.echo(
             f"{number(before['orders'])} orders (revenue {number(before['revenue'])}) are credited to sessions before "
@@ -62,6 +59,20 @@ def print_summary(result: dict[str, Any]) -> None:
     _print_told(result["checks"])
     click.echo(result["report_csv"])
     click.echo(result["csv"])
+
+
+def _print_without_session(result: dict[str, Any]) -> None:
+    """How many conversions no channel, or no real one, is credited with."""
+    missed, only_tracked = result["conversions_without_session"], result["only_tracked"]
+    of_days = f"{missed['conversions']:,} conversions of {result['start']} to {result['end']}"
+    revenue = f"(revenue {number(missed['revenue'])})"
+    if only_tracked is None:
+        click.echo(f"{of_days} have no session {revenue} and are not credited.")
+        return
+    click.echo(
+        f"{of_days} were not tracked or have no session {revenue}: see `Not tracked` and `No session`. "
+        f"{only_tracked['conversions']:,} that only the tracking has (revenue {number(only_tracked['revenue'])}) are left out."
+    )
 
 
 def _print_basis(basis: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
@@ -18,6 +18,7 @@ from attribution_assets.warehouse import Days, Frames, Query, SQLiteWarehouse, T
 from attribution_assets.warehouse.csv_files import CSVFiles, Rows, for_spreadsheets
 from attribution_assets.warehouse.duckdb.compute import Compute
 from attribution_assets.warehouse.query import RETURN_THIS
+from attribution_assets.warehouse.sqlite.views import Reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,11 +53,13 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
 
     database: str
     compute: Compute = "auto"
+    conversions: Literal["tracked", "backend"] = "tracked"
+    currency: str = "EUR"
 
     @property
     def warehouse(self) -> SQLiteWarehouse:
         """The database."""
-        return SQLiteWarehouse(Path(self.database), compute=self.compute)
+        return SQLiteWarehouse(Path(self.database), compute=self.compute, reading=Reading(self.conversions, self.currency))
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Stops the run at once if its history is that of another database, and otherwise notes that it is this one's."""

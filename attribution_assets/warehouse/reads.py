@@ -42,7 +42,13 @@ def reads(text: str) -> Reads:
 
     with closing(empty_database()) as connection:
         connection.executescript(
-            create_views({**views_of_broken_rows(), "reconciled_conversion": read_sql("reconciled_conversion")})
+            create_views(
+                {
+                    **views_of_broken_rows(),
+                    "tracked_conversion": "SELECT * FROM conversions",
+                    "reconciled_conversion": read_sql("reconciled_conversion"),
+                }
+            )
         )
         pages = dict(connection.execute("SELECT rootpage, tbl_name FROM sqlite_master"))
         connection.set_authorizer(note)

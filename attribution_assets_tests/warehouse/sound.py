@@ -32,6 +32,7 @@ CONVERSION_DAYS: dict[str, str | int | float] = {
     "fewest_touchpoints": 3,
     "most_spend_apart": 0.05,
     "spend_wins": "platform",
+    "conversions": "tracked",
 }
 COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01", "first_session_day": "2023-08-31"}
 REPORT_DAYS = {**COST_DAYS, "last_conversion_day": "2023-09-04"}
@@ -246,6 +247,17 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
         ["UPDATE customer_journeys SET timestamp = '2023-08-31 23:59:59' WHERE session_id = 's1'"],
         [{"conv_id": "c1", "session_id": "s1", "timestamp": "2023-08-31 23:59:59", "ihc": 0.25, "ihc_revenue": 25.0}],
         "1 touchpoint of {} got credit on a day before 2023-09-01, the first day of the report. No channel shows it.",
+    ),
+    ("uncredited_conversion", "conversions_count_once"): (
+        [
+            "INSERT INTO uncredited_conversion VALUES ('c1', '2023-09-02', 'No session', 100)",
+            "DELETE FROM customer_journeys WHERE conv_id = 'c2'",
+        ],
+        [
+            {"conv_id": "c1", "journeys": 1, "uncredited": 1, "stored_revenue": 100.0, "revenue": 100.0},
+            {"conv_id": "c2", "journeys": 0, "uncredited": 0, "stored_revenue": None, "revenue": 50.0},
+        ],
+        "2 conversions of {} did not count exactly once, or counted with another revenue.",
     ),
     ("session_spend", "spend_is_placed"): (
         [

@@ -199,7 +199,7 @@ def test_a_query_over_a_table_that_is_not_made_yet_says_to_make_it(shop: Shop) -
 
 
 def test_a_query_over_a_table_that_is_not_declared_says_to_declare_it(shop: Shop, add_sql: AddSQL) -> None:
-    shop.execute("CREATE TABLE products (name text)")
+    shop.execute("CREATE TABLE suppliers (name text)")
 
-    with refused(f"{shop.database}: a query reads products, which sql/challenge_db_create.sql does not declare"):
-        shop.warehouse.fetch(Query(add_sql("SELECT name FROM products")))
+    with refused(f"{shop.database}: a query reads suppliers, which sql/challenge_db_create.sql does not declare"):
+        shop.warehouse.fetch(Query(add_sql("SELECT name FROM suppliers")))

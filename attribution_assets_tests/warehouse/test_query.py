@@ -13,7 +13,7 @@ from attribution_assets.shipped import read_sql, sql_folder
 from attribution_assets.warehouse import Query
 from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import empty_database
-from attribution_assets.warehouse.sqlite.views import add_views
+from attribution_assets.warehouse.sqlite.views import TRACKED, add_views
 from attribution_assets_tests.support import PROJECT
 
 SCHEMAS = {"challenge_db_create", "optional_sources", "ihc_ledger", "seen_days"}
@@ -25,7 +25,7 @@ def described(name: str) -> list[str]:
     """The columns of a file's statement over the declared, empty tables."""
     text = read_sql(name)
     with closing(empty_database()) as connection:
-        add_views(connection)
+        add_views(connection, TRACKED)
         cursor = connection.execute(text, dict.fromkeys(reads(text).parameters, "2023-09-01"))
         return [column for column, *_ in cursor.description]
 

@@ -34,7 +34,7 @@ def test_sessions_of_a_conversion_are_found_by_user_and_date(shop: Shop) -> None
     assert "SEARCH session_sources USING INDEX session_sources_by_user (user_id=? AND event_date>? AND event_date<?)" in steps
 
 
-DAYS = {"first_day": "2023-09-01", "last_day": "2023-09-01", "last_conversion_day": "2023-11-30"}
+DAYS = {"first_day": "2023-09-01", "last_day": "2023-09-01", "last_conversion_day": "2023-11-30", "conversions": "tracked"}
 
 
 def test_costs_find_the_days_sessions_and_what_each_cost_by_index(shop: Shop) -> None:
@@ -117,6 +117,7 @@ CHECKED: dict[str, str | int | float] = {
     "fewest_touchpoints": 30,
     "most_spend_apart": 0.05,
     "spend_wins": "platform",
+    "conversions": "tracked",
 }
 WHOLE = {"check_tracking_matches_the_backend"}
 """It compares ids, whatever their dates."""

@@ -89,7 +89,10 @@ def test_our_functions_and_their_parameters_are_known() -> None:
         ("broken_conversions", {"conversions"}),
         ("customer_journeys", {"session_sources", "conversions"}),
         ("channel_costs", {"session_sources", "session_costs", "session_spend"}),
-        ("channel_reporting", {"channel_costs", "attribution_customer_journey", "customer_journeys", "conversions"}),
+        (
+            "channel_reporting",
+            {"channel_costs", "attribution_customer_journey", "customer_journeys", "conversions", "uncredited_conversion"},
+        ),
     ],
 )
 def test_the_files_of_sql_read_what_their_statements_read(name: str, tables: set[str]) -> None:

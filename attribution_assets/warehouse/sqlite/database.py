@@ -22,7 +22,7 @@ from attribution_assets.warehouse.schema import ALL_SOURCES, Table, schema
 from attribution_assets.warehouse.sqlite.replacement import NewRows, Parameters, Replacement, has_rows_beside
 from attribution_assets.warehouse.sqlite.sources import broken_sources, check_ids, check_sources, columns_of
 from attribution_assets.warehouse.sqlite.upgrades import bring_up_to_date, is_up_to_date, meta_of, objects_of, version_of
-from attribution_assets.warehouse.sqlite.views import add_views, collations, columns_as_read
+from attribution_assets.warehouse.sqlite.views import MADE_LATER, TRACKED, Reading, add_views, collations, columns_as_read
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +52,8 @@ class SQLiteWarehouse:
     """How many seconds to wait for another writer."""
     compute: Compute = "auto"
     """Which engine runs the large queries: `sqlite`, `duckdb`, or `auto`, which chooses the faster one."""
+    reading: Reading = TRACKED
+    """How the sources are read."""
 
     @contextmanager
     def connect(self) -> Iterator[sqlite3.Connection]:
@@ -75,7 +77,7 @@ class SQLiteWarehouse:
             ) as connection:
                 functions.add_to(connection)
                 connection.execute(f"PRAGMA cache_size = -{CACHE}")
-                add_views(connection)
+                add_views(connection, self.reading)
                 version_of(connection, self.path)
                 yield connection
         except sqlite3.Error as error:
@@ -118,6 +120,8 @@ class SQLiteWarehouse:
         """
         with self.connect() as connection:
             _switch_to_wal(connection, self.busy_timeout)
+            for name in MADE_LATER:
+                connection.execute(f"DROP VIEW IF EXISTS temp.{name}")
             if not is_up_to_date(connection, self.path):
                 with transaction(connection):
                     bring_up_to_date(connection, self.path)
@@ -149,7 +153,7 @@ class SQLiteWarehouse:
     def fetch(self, query: Query) -> tuple[list[str], list[tuple[Any, ...]]]:
         """The query's column names and rows. Text that cannot be decoded has its bytes as in Python: Jos\\xe9."""
         with self.connect() as connection:
-            check_sources(connection, self.path, query)
+            check_sources(connection, self.path, self.reading, query)
             connection.text_factory = readable
             cursor = connection.execute(query.text, query.parameters)
             return [column for column, *_ in cursor.description], cursor.fetchall()
@@ -257,7 +261,7 @@ class SQLiteWarehouse:
         from attribution_assets.warehouse.sqlite.frames import in_frames
 
         with self.connect() as connection:
-            check_sources(connection, self.path, query)
+            check_sources(connection, self.path, self.reading, query)
             check_ids(connection, self.path, query)
             _check_guards(connection, query)
             with self._select(connection, query) as (select, parameters):
@@ -271,7 +275,7 @@ class SQLiteWarehouse:
         as_stored = ", ".join(f"CAST({column.name} AS {column.type}) AS {column.name}" for column in table.columns)
         stored = f"SELECT {columns} FROM {table.name} WHERE {day_column} BETWEEN $first_day AND $last_day"
         with self.connect() as connection:
-            check_sources(connection, self.path, query)
+            check_sources(connection, self.path, self.reading, query)
             with self._select(connection, query) as (select, parameters):
                 rows = connection.execute(
                     f"WITH fresh AS MATERIALIZED (SELECT {as_stored} FROM ({select}\n)), stored AS ({stored}) "
@@ -285,7 +289,7 @@ class SQLiteWarehouse:
     def rows_of(self, query: Query) -> Iterator[sqlite3.Cursor]:
         """The query's rows, computed by the faster engine. Raises AttributionError if a source is missing or broken."""
         with self.connect() as connection:
-            check_sources(connection, self.path, query)
+            check_sources(connection, self.path, self.reading, query)
             _check_guards(connection, query)
             with self._select(connection, query) as (select, parameters):
                 yield connection.execute(select, parameters)
@@ -293,13 +297,17 @@ class SQLiteWarehouse:
     @contextmanager
     def _select(self, connection: sqlite3.Connection, query: Query) -> Iterator[tuple[str, Parameters]]:
         """The SELECT that gives the query's rows: its own text, or that of what DuckDB has computed."""
-        if takes_duckdb(connection, self.path, query, self.compute):
+        if self._takes_duckdb(connection, query):
             with new_answer() as answer:
                 if self._computed_for_a_reader(connection, answer, query):
                     connection.execute("ATTACH ? AS computed", (str(answer.path),))
                     yield ANSWER, {}
                     return
         yield query.text, query.parameters
+
+    def _takes_duckdb(self, connection: sqlite3.Connection, query: Query) -> bool:
+        """Whether DuckDB computes the query. It reads sources as they are stored alone."""
+        return self.reading.is_plain and takes_duckdb(connection, self.path, query, self.compute)
 
     def _computed_for_a_reader(self, connection: sqlite3.Connection, answer: QueryAnswer, query: Query) -> bool:
         """Like `_computed`, but does not wait for a writer, because SQLite can read while another process writes."""
@@ -344,7 +352,7 @@ class SQLiteWarehouse:
 
         with self.connect() as connection:
             if isinstance(rows, Query):
-                check_sources(connection, self.path, rows)
+                check_sources(connection, self.path, self.reading, rows)
                 check_ids(connection, self.path, rows)
                 counts = self._replace_by_query(connection, table, day_column, days, rows)
             else:
@@ -372,7 +380,7 @@ class SQLiteWarehouse:
     ) -> dict[str, int]:
         """Computes and replaces in one transaction; the guards, which find nothing in sound sources, are SQLite's."""
         with new_answer() as answer:
-            by_duckdb = takes_duckdb(connection, self.path, query, self.compute)
+            by_duckdb = self._takes_duckdb(connection, query)
             if by_duckdb:
                 connection.execute("ATTACH ? AS computed", (str(answer.path),))
             with transaction(connection, locked_by=f"DELETE FROM {table.name} WHERE 0"):

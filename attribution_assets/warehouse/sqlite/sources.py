@@ -11,12 +11,18 @@ from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse.query import Query
 from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import ALL_SOURCES, SOURCES, Table, schema
-from attribution_assets.warehouse.sqlite.views import TIMES, columns_as_read
+from attribution_assets.warehouse.sqlite.views import TIMES, Reading, columns_as_read
 
 
-def check_sources(connection: sqlite3.Connection, path: Path, query: Query) -> None:
+def check_sources(connection: sqlite3.Connection, path: Path, reading: Reading, query: Query) -> None:
     """Raises AttributionError where a source table that the query reads is missing or lacks a column that it needs."""
-    for name, needed in _read_by(query).items():
+    needed_of = _read_by(query)
+    if "conversions" in needed_of and reading.conversions == "backend" and not columns_of(connection, "conversions_backend"):
+        raise AttributionError(
+            f"ATTRIBUTION_CONVERSIONS is backend, but {path} has no table conversions_backend. Add it as "
+            "sql/optional_sources.sql declares it, or set ATTRIBUTION_CONVERSIONS=tracked."
+        )
+    for name, needed in needed_of.items():
         file = "sql/challenge_db_create.sql" if name in SOURCES else "sql/optional_sources.sql"
         columns = columns_as_read(connection, schema()[name])
         if not columns or (name in SOURCES and not query.is_lenient and not columns_of(connection, name)):

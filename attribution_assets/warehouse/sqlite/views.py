@@ -5,9 +5,34 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse.schema import ALL_SOURCES, BROKEN_ROWS, Table, schema
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the user has chosen about how sources are read.
+
+    `conversions`: whose conversions count, those that were `tracked`, or those of the shop's `backend`. `currency`: that of the
+    report; amounts in others are converted, if there are exchange_rates. `breakdowns`: columns of session_sources, or
+    `conversions.column`, whose values reports are broken down by.
+    """
+
+    conversions: Literal["tracked", "backend"] = "tracked"
+    currency: str = "EUR"
+    breakdowns: tuple[str, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether sources are read as they are stored."""
+        return self == Reading(currency=self.currency)
+
+
+TRACKED = Reading()
+
 
 STAND_INS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "ad_costs": ("api_adwords_costs", {"date": "event_date"}),
@@ -18,8 +43,8 @@ STAND_INS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 For a source that is required, only lenient queries read it.
 """
 
-SPEND = "session_spend"
-"""A table of ours that costs read, and that a file from before it lacks: it is read as empty."""
+MADE_LATER = ("session_spend", "uncredited_conversion")
+"""Tables of ours that reports may read, and that a file from before lacks: they are read as empty."""
 
 TIMES = ("event_time", "conv_time")
 """The columns in which one instant has several spellings: 10:00:00.5 and 10:00:00.500."""
@@ -28,26 +53,26 @@ INDEXED = re.compile(r"(?<= \()[\w, ]+(?=\))")
 """The columns in the statement of a declared index."""
 
 
-def add_views(connection: sqlite3.Connection) -> None:
+def add_views(connection: sqlite3.Connection, reading: Reading) -> None:
     """Puts a view before each source, under its name and for this connection alone; nothing is written to the file.
 
     What the view has is what counts. It has no column that the schema does not declare, so that a further one of the user's can
     stand for no other. Ids, channels, dates and times are text and are compared byte for byte, whatever type or collation is
     declared: 7 is '7', and 'Email' is not 'email'. Times have one spelling for one instant. A source that is missing has no
     view. A column that is missing is NULL, for queries that can do without it. The connection also gets the views of
-    BROKEN_ROWS, and one of SPEND, if that is missing.
+    BROKEN_ROWS, and those of MADE_LATER that are missing.
     """
     [(declared,)] = connection.execute("SELECT group_concat(type || ' ' || name || ' ' || sql, ';') FROM main.sqlite_master")
-    if declared not in _VIEWS:
-        _VIEWS[declared] = _views(connection)
-    connection.executescript(_VIEWS[declared])
+    if (declared, reading) not in _VIEWS:
+        _VIEWS[declared, reading] = _views(connection, reading)
+    connection.executescript(_VIEWS[declared, reading])
 
 
-_VIEWS: dict[str | None, str] = {}
+_VIEWS: dict[tuple[str | None, Reading], str] = {}
 """By what a file declares, the statements that make the views: every command opens many connections to one file."""
 
 
-def _views(connection: sqlite3.Connection) -> str:
+def _views(connection: sqlite3.Connection, reading: Reading) -> str:
     views = {}
     for source in (schema()[name] for name in ALL_SOURCES):
         if read := columns_as_read(connection, source):
@@ -57,11 +82,15 @@ def _views(connection: sqlite3.Connection) -> str:
                 select = f"WITH kept AS MATERIALIZED ({select}) SELECT * FROM kept"
             views[source.name] = select
     views |= views_of_broken_rows()
-    if not is_table(connection, SPEND):
-        columns = ", ".join(f"CAST(NULL AS {column.type}) AS {column.name}" for column in schema()[SPEND].columns)
-        views[SPEND] = f"SELECT {columns} WHERE 0"
+    for name in (name for name in MADE_LATER if not is_table(connection, name)):
+        columns = ", ".join(f"CAST(NULL AS {column.type}) AS {column.name}" for column in schema()[name].columns)
+        views[name] = f"SELECT {columns} WHERE 0"
+    if "conversions" in views:
+        views["tracked_conversion"] = views["conversions"]
     if views.keys() >= {"conversions", "conversions_backend"}:
         views["reconciled_conversion"] = read_sql("reconciled_conversion")
+        if reading.conversions == "backend":
+            views["conversions"] = read_sql("true_conversion")
     return create_views(views)
 
 

@@ -1,0 +1,23 @@
+-- One row per conversion of the shop's backend from $first_day to $last_conversion_day, or without a day, that cannot be true: which one,
+-- and why. A conversion that stands twice has two truths, or none.
+WITH conversion AS (
+    SELECT *, count(*) OVER (PARTITION BY conv_id) AS times FROM conversions_backend
+)
+
+SELECT DISTINCT
+    'conversions_backend: ' || quote(conv_id) || ' ' || CASE
+        WHEN conv_id IS NULL OR conv_id = '' THEN 'has no conv_id'
+        WHEN date(conv_date, '+0 days') IS NOT conv_date
+            THEN 'has conv_date ' || quote(conv_date) || ', which is not a date written YYYY-MM-DD'
+        WHEN times > 1 THEN 'stands ' || times || ' times: keep one row per conv_id'
+        ELSE 'has revenue ' || quote(revenue) || ', which is not a number'
+    END AS problem
+FROM conversion
+WHERE (conv_date BETWEEN $first_day AND $last_conversion_day OR date(conv_date, '+0 days') IS NOT conv_date)
+  AND (
+      conv_id IS NULL OR conv_id = ''
+      OR date(conv_date, '+0 days') IS NOT conv_date
+      OR times > 1
+      OR typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15
+  )
+ORDER BY problem
