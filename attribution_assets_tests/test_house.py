@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from attribution_assets.catalog.table import JOBS, DailyTable, Source
 from attribution_assets.catalog.tables import CHECKS, TABLES, ancestors, inputs, kind_of, names, table_named, tables
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs
+from attribution_assets.importing.channels import COLUMNS
 from attribution_assets.models import MODELS
 from attribution_assets.orchestration.automation import InputIsNewer
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Query, schema
+from attribution_assets.shipped import sql_folder
+from attribution_assets.warehouse import Query, engagement, schema
 from attribution_assets.warehouse.schema import ALL_SOURCES, META, OPTIONAL_SOURCES, UNREAD
 from attribution_assets_tests.support import PROJECT, Shop, every_table
 
@@ -202,7 +205,18 @@ def one_day(shop: Shop) -> None:
     shop.execute("INSERT INTO ad_costs (date, campaign_id, cost) VALUES ('2023-09-01', 'brand', 1)")
 
 
-SOURCE_COLUMNS = [(source, column.name) for source in SOURCES for column in schema()[source.name].columns]
+KEPT = {*COLUMNS, *engagement.ACTIVITY, engagement.RULE}
+"""Columns of session_sources that its channels and flags were derived from, which no result is computed from."""
+
+SOURCE_COLUMNS = [
+    (source, column.name) for source in SOURCES for column in schema()[source.name].columns if column.name not in KEPT
+]
+
+
+def test_no_result_is_computed_from_what_channels_and_flags_were_derived_from() -> None:
+    words = {path.stem: {*re.findall(r"\w+", path.read_text())} for path in sql_folder().glob("*.sql")}
+
+    assert {name for name in words if words[name] & KEPT} == {"optional_sources", "engagement_rules"}
 
 
 @pytest.mark.parametrize(("source", "column"), SOURCE_COLUMNS, ids=[f"{source.name}.{name}" for source, name in SOURCE_COLUMNS])

@@ -4,6 +4,14 @@
 ALTER TABLE session_sources ADD COLUMN campaign_id text; -- id of the campaign on the ad platform that led to the session
 ALTER TABLE session_sources ADD COLUMN market text; -- market of the session, such as a country
 ALTER TABLE session_sources ADD COLUMN cpc real; -- what the tracking says that the session's click cost
+ALTER TABLE session_sources ADD COLUMN utm_source text; -- source that led to the session, such as google
+ALTER TABLE session_sources ADD COLUMN utm_medium text; -- medium that led to the session, such as cpc
+ALTER TABLE session_sources ADD COLUMN utm_campaign text; -- name of the campaign that led to the session
+ALTER TABLE session_sources ADD COLUMN referrer text; -- address of the page that led to the session
+ALTER TABLE session_sources ADD COLUMN click_id text; -- the ad platform's id of the click, with its kind: gclid=EAIaIQ
+ALTER TABLE session_sources ADD COLUMN page_views integer; -- how many pages were seen in the session
+ALTER TABLE session_sources ADD COLUMN duration real; -- how many seconds the session took
+ALTER TABLE session_sources ADD COLUMN engagement_rule text; -- what an import took the engagement flags from; NULL where it was given them
 
 ALTER TABLE session_costs ADD COLUMN currency text; -- currency of the cost, by its ISO 4217 code
 

@@ -23,7 +23,7 @@ from attribution_assets.ihc import Redistribution
 from attribution_assets.ihc.ledger import Account, Ledger
 from attribution_assets.ihc.service import Limits, estimate
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, Query, schema
+from attribution_assets.warehouse import Days, Query, engagement, schema
 from attribution_assets.warehouse.days import shift, without
 
 MANY_DAYS = 1_000
@@ -72,7 +72,7 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
             f"The first conversion is on {first_conversion}, after the last day that can run, {last}. "
             "A day can run once it has ended, if it is within ATTRIBUTION_START_DATE and ATTRIBUTION_END_DATE."
         )
-    notes = warehouse.notes_on_sources()
+    notes = [*warehouse.notes_on_sources(), *notes_on_engagement(settings)]
     attributed = computed_days(warehouse, settings, CUSTOMER_JOURNEYS)
     reported = days_of(warehouse, [table for table in tables(settings) if table.day_of == "session"])
 
@@ -108,6 +108,12 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
     _stop_if_sparse(settings, report_days, without(report_days, left_out), with_data)
     notes += [f"{gap} ({len(gap):,} days) have no sessions, conversions or results and are left out." for gap in left_out]
     return Plan(days, report_days, report_days, tuple(left_out), tuple(notes))
+
+
+def notes_on_engagement(settings: Settings) -> list[str]:
+    """A line for each rule that gave sessions their engagement flags; none where all came with them."""
+    rules = settings.warehouse.rows(Query("engagement_rules", is_lenient=True))
+    return [engagement.in_words(row["engagement_rule"], row["sessions"]) for row in rules]
 
 
 def prepared_plan(settings: Settings, start: str | None, end: str | None) -> Plan:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from attribution_assets.command.channels import channels
 from attribution_assets.command.ihc import ihc
 from attribution_assets.command.options import DATABASE, DAY, plain_errors, print_json, settings_with, write_csv
 from attribution_assets.command.printed import (
@@ -154,13 +155,15 @@ def status(database: Path | None, start: str | None, end: str | None, strict: bo
     """Show for each day whether its results exist and are up to date, when they are final, and the last run."""
     with plain_errors():
         settings = settings_with(database=database)
+        from attribution_assets.analysis.plan import notes_on_engagement
         from attribution_assets.catalog.tables import tables_without_sources
         from attribution_assets.orchestration.home import history
         from attribution_assets.orchestration.status import day_states
 
         with history(settings) as instance:
             states = day_states(settings, instance, start, end)
-    print_json(states) if as_json else print_states(states, tables_without_sources(settings))
+        notes = notes_on_engagement(settings)
+    print_json(states) if as_json else print_states(states, tables_without_sources(settings), notes)
     is_stale = any(asset["state"] == "stale" for state in states for asset in state["assets"].values())
     sys.exit(1 if strict and is_stale else 0)
 
@@ -316,4 +319,5 @@ def home(database: Path | None) -> None:
     click.echo(str(folder))
 
 
+main.add_command(channels)
 main.add_command(ihc)

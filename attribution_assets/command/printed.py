@@ -86,10 +86,10 @@ def _print_basis(basis: dict[str, Any]) -> None:
     )
 
 
-def print_states(states: list[dict[str, Any]], without_sources: Mapping[str, Sequence[str]]) -> None:
+def print_states(states: list[dict[str, Any]], without_sources: Mapping[str, Sequence[str]], notes: Sequence[str]) -> None:
     """A line for each range of days in the same state, and why days are stale; of `orchestration.status.day_states`.
 
-    `without_sources`: what is missing for which assets.
+    `without_sources`: what is missing for which assets. `notes`: what is to be known about the sources.
     """
     from attribution_assets.catalog.tables import table_named
     from attribution_assets.orchestration.status import grouped, has_results, reasons
@@ -113,6 +113,8 @@ def print_states(states: list[dict[str, Any]], without_sources: Mapping[str, Seq
         click.echo(reason)
     for asset, missing in without_sources.items():
         click.echo(f"{asset} is not in the graph: the database has no {' and no '.join(missing)}.")
+    for note in notes:
+        click.echo(note)
     if not any(map(has_results, states)):
         click.echo("None of these days has results. `attribution run` computes them.")
     _print_told(states[0]["checks"])
@@ -217,7 +219,7 @@ def print_imported(imported: Imported, *, check: bool) -> None:
     """What an import did, or would do, in a table of one row, and the rows that could not be read."""
     fates = ("new", "changed", "equal", "deleted", "broken")
     columns = [Column(fate, [f"{getattr(imported, fate):,}"]) for fate in fates]
-    from attribution_assets.warehouse import Days
+    from attribution_assets.warehouse import Days, engagement
 
     days = [Column("days", [str(Days(*imported.days))], is_text=True)] if imported.days else []
     title = f"{imported.source}, checked: nothing was written" if check else f"{imported.source}, imported"
@@ -226,11 +228,56 @@ def print_imported(imported: Imported, *, check: bool) -> None:
         click.echo(f"R{problem[1:]}.")
     if imported.broken > len(imported.problems):
         click.echo(f"These are the first of {imported.broken:,}.")
+    if imported.channels:
+        click.echo("Sessions by channel, by the rules:")
+        for channel, sessions in imported.channels.items():
+            click.echo(f"{sessions:>12,}  {channel}")
+    for rule, sessions in (imported.engagement_rules or {}).items():
+        click.echo(engagement.in_words(rule, sessions))
     if imported.nonexistent_times or imported.repeated_times:
         click.echo(
             f"Local times: {imported.nonexistent_times:,} do not exist, and {imported.repeated_times:,} occur twice and are "
             "taken for the first."
         )
+
+
+def print_tried_rules(tried: dict[str, Any]) -> None:
+    """What each rule takes, what none does, and what would change; of `importing.channels.try_rules`."""
+    rules = tried["rules"]
+    print_table(
+        "Sessions of each rule, and the source / medium / campaign of most of them",
+        [
+            Column("rule", [str(row["rule"]) for row in rules]),
+            Column("channel", [row["channel"] for row in rules], is_text=True),
+            Column("sessions", [f"{row['sessions']:,}" for row in rules]),
+            Column("example", [row["example"] or "" for row in rules], is_text=True),
+        ],
+    )
+    unassigned = tried["unassigned"]
+    click.echo(f"Unassigned, because no rule holds: {unassigned['sessions']:,} sessions.")
+    for kind in unassigned["most_frequent"]:
+        click.echo(f"{kind['sessions']:>12,}  {kind['example']}")
+    _print_kept(tried)
+    click.echo(f"Another channel than now: {tried['changed']:,} sessions.")
+    _print_changes(tried)
+
+
+def print_applied_rules(applied: dict[str, Any]) -> None:
+    """How many sessions have another channel than before; of `importing.channels.apply_rules`."""
+    click.echo(f"Changed the channel of {applied['changed']:,} sessions.")
+    _print_changes(applied)
+    click.echo(f"Unassigned, because no rule holds: {applied['unassigned']['sessions']:,} sessions.")
+    _print_kept(applied)
+
+
+def _print_kept(tried: dict[str, Any]) -> None:
+    if tried["kept"]:
+        click.echo(f"Nothing is tracked of {tried['kept']:,} sessions, so they keep their channel.")
+
+
+def _print_changes(tried: dict[str, Any]) -> None:
+    for change in tried["changes"]:
+        click.echo(f"{change['sessions']:>12,}  {change['from'] or '(none)'} → {change['to']}")
 
 
 def print_reconciliation(found: dict[str, Any]) -> None:

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from attribution_assets.errors import AttributionError, NotFoundError
+from attribution_assets.importing.channel_rules import UNASSIGNED
 from attribution_assets.importing.mapping import Importing, closest
 from attribution_assets.importing.reading import opened
 from attribution_assets.importing.servers import shown
 from attribution_assets.importing.values import DAY_AND_TIME, REPLACED_TOGETHER, TypedRows, key_of, typed_rows
+from attribution_assets.warehouse import engagement
 from attribution_assets.warehouse.duckdb.compute import READS_AS
 from attribution_assets.warehouse.schema import ALL_SOURCES, UNREAD, Table, schema
 from attribution_assets.warehouse.sqlite.database import SQLiteWarehouse, transaction
@@ -35,7 +37,9 @@ NEW, CHANGED, EQUAL = range(3)
 class Imported:
     """What an import did, or would do: numbers of rows.
 
-    `days` are the first and last of the sound rows, or None. `problems` are the first broken rows in words.
+    `days` are the first and last of the sound rows, or None. `channels`: how many of these got each channel by the rules.
+    `engagement_rules`: how many got engagement flags by each rule. Both are None where the file has them itself. `problems` are
+    the first broken rows in words.
     """
 
     table: str
@@ -49,13 +53,20 @@ class Imported:
     days: tuple[str, str] | None
     nonexistent_times: int
     repeated_times: int
+    channels: dict[str, int] | None = None
+    engagement_rules: dict[str, int] | None = None
     problems: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, Any]:
         """The same for programs."""
-        told = {name: value for name, value in vars(self).items() if name != "problems"}
+        told = {name: value for name, value in vars(self).items() if name != "problems" and value is not None}
         first, last = self.days or (None, None)
-        return told | {"days": {"start": first, "end": last}}
+        counted = {
+            name: [{one: value, "sessions": sessions} for value, sessions in told[name].items()]
+            for name, one in (("channels", "channel"), ("engagement_rules", "engagement_rule"))
+            if name in told
+        }
+        return told | counted | {"days": {"start": first, "end": last}}
 
 
 def import_source(
@@ -167,6 +178,11 @@ class _Load:
             with nullcontext() if check else transaction(connection):
                 return self._load(connection, check=check)
 
+    @property
+    def _added(self) -> set[str]:
+        """The columns that a table gets if it lacks them."""
+        return {*self.rows.given, engagement.RULE} & {*self.rows.columns} - {*self.rows.unneeded, *engagement.FLAGS}
+
     def _attach(self, connection: sqlite3.Connection) -> None:
         connection.execute("ATTACH ? AS staging", (str(self.rows.source.staged),))
         if self.replace_days:
@@ -176,7 +192,7 @@ class _Load:
 
     def _load(self, connection: sqlite3.Connection, *, check: bool) -> dict[str, Any]:
         there = self._columns_there(connection)
-        missing = [column for column in self.table.columns if column.name in self.rows.given and column.name not in there]
+        missing = [column for column in self.table.columns if column.name in self._added and column.name not in there]
         if not there and not check:
             connection.execute(self._statement())
         elif not check:
@@ -201,7 +217,7 @@ class _Load:
                 "Import into another --database."
             )
         for column in self.table.columns if there else ():
-            if column.required and column.name not in there:
+            if column.required and column.name not in {*there, *self.rows.derived.intersection(engagement.FLAGS)}:
                 raise AttributionError(
                     f"{self._name} in {self.warehouse.path} has no column {column.name}. "
                     "Add it, or import into another --database."
@@ -213,7 +229,7 @@ class _Load:
         lines = [
             f"{column.name} {column.type}{' NOT NULL' if column.required else ''}"
             for column in self.table.columns
-            if column.name in self.rows.columns
+            if column.name in self.rows.columns and column.name not in self.rows.unneeded
         ]
         if key := key_of(self.table):
             lines.append(f"PRIMARY KEY ({', '.join(key)})")
@@ -275,7 +291,9 @@ class _Load:
         columns = [name for name in self.rows.columns if name in there]
         try:
             if fates.get(CHANGED):
-                values = ", ".join(f"{name} = staged.{name}" for name in self.rows.given if name not in key_of(self.table))
+                values = ", ".join(
+                    f"{name} = staged.{name}" for name in self.rows.given if name in there - {*key_of(self.table)}
+                )
                 connection.execute(
                     f"UPDATE main.{self._name} AS stored SET {values} FROM temp.fates JOIN staging.rows AS staged "
                     f"ON staged.rowid = fates.number WHERE fate = {CHANGED} AND {_Stored(self._name, there).same_key}"
@@ -299,10 +317,10 @@ class _Load:
         """Raises AttributionError where text is stored as a number that is written otherwise."""
         declared = dict(connection.execute("SELECT lower(name), type FROM pragma_table_xinfo(?, 'main')", (self._name,)))
         for column in self.table.columns:
-            type_ = declared.get(column.name, "")
-            if column.name not in REPLACED_TOGETHER.get(self._name, self.rows.given):
+            if column.name not in declared.keys() & {*self.rows.given} & {*REPLACED_TOGETHER.get(self._name, self.rows.given)}:
                 continue
-            if column.type != "text" or column.name not in self.rows.given or re.search(READS_AS["text"], type_, re.IGNORECASE):
+            type_ = declared[column.name]
+            if column.type != "text" or re.search(READS_AS["text"], type_, re.IGNORECASE):
                 continue
             other = connection.execute(
                 f"SELECT staged.{column.name}, stored.{column.name} "
@@ -326,7 +344,23 @@ class _Load:
             [(first, last)] = connection.execute(f"SELECT min({self._day}), max({self._day}) FROM staging.rows")
             days = (first, last) if first else None
         counts = {name: fates.get(fate, 0) for fate, name in enumerate(("new", "changed", "equal"))}
-        return {**counts, "deleted": deleted, "days": days}
+        return {
+            **counts,
+            "deleted": deleted,
+            "days": days,
+            "channels": {UNASSIGNED: 0} | self._sessions_by(connection, "channel_name")
+            if "channel_name" in self.rows.derived
+            else None,
+            "engagement_rules": self._sessions_by(connection, engagement.RULE)
+            if self.rows.derived.intersection(engagement.FLAGS)
+            else None,
+        }
+
+    @staticmethod
+    def _sessions_by(connection: sqlite3.Connection, column: str) -> dict[str, int]:
+        """How many staged sessions have each value of the column, most first."""
+        asked = f"SELECT {column}, count(*) FROM staging.rows WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+        return dict(connection.execute(asked).fetchall())
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import codecs
 import difflib
 import tomllib
 import zoneinfo
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -57,7 +57,8 @@ class Importing:
     """How a file is read, and what becomes of its columns.
 
     `table` or `query` is what a server is asked for. `where` is a condition on the columns in DuckDB's SQL; rows that do not
-    meet it are left out. `columns` is None where names alone decide. `said_in` is the mapping's file, as errors name it.
+    meet it are left out. `columns` is None where names alone decide. `channels` is the file with the rules for channels, None
+    for those that come along. `said_in` is the mapping's file, as errors name it.
     """
 
     said_in: str = ""
@@ -70,6 +71,7 @@ class Importing:
     encoding: str = "utf-8"
     time_zone: str = "UTC"
     columns: Mapping[str, Value] | None = field(default=None)
+    channels: Path | None = None
 
 
 def read_mapping(name_or_file: str) -> Importing:
@@ -84,13 +86,32 @@ def read_mapping(name_or_file: str) -> Importing:
             there_are = f" There are {', '.join(ready)}." if ready else ""
             raise NotFoundError(f"There is no mapping {name_or_file}: neither a file nor one that comes along.{there_are}")
         file = ready[name_or_file]
+    return _mapping(file, read_toml(file))
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """What a TOML file says. Raises AttributionError where it is none, or cannot be read."""
     try:
-        told = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise AttributionError(f"{file} is no TOML: {error}.") from error
     except OSError as error:
         raise AttributionError(f"{file} cannot be read: {error.strerror}.") from error
-    return _mapping(str(file), told)
+
+
+def table_in(said_in: object, told: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The table of this name, empty where there is none. Raises AttributionError where it is something else."""
+    table = told.get(name, {})
+    if not isinstance(table, dict):
+        raise AttributionError(f"{said_in}: {name} is {table!r}, but it is a table. Write [{name}] and its keys below.")
+    return table
+
+
+def check_keys(said_in: object, where: str, told: Iterable[str], known: Collection[str], of: str = "a mapping") -> None:
+    """Raises AttributionError for a key that means nothing."""
+    for key in told:
+        if key not in known:
+            raise AttributionError(f"{said_in}: there is no {where}{key} in {of}. {closest(key, known)}")
 
 
 def closest(name: str, among: Collection[str]) -> str:
@@ -100,13 +121,14 @@ def closest(name: str, among: Collection[str]) -> str:
     return f"Did you mean {by_lower[found[0]]}?" if found else f"There are {', '.join(among)}."
 
 
-def _mapping(said_in: str, told: Mapping[str, Any]) -> Importing:
-    _check_keys(said_in, "", told, ("source", "csv", "columns", "time_zone"))
-    source, of_csv, columns = (_table(said_in, told, name) for name in ("source", "csv", "columns"))
-    _check_keys(said_in, "source.", source, ("format", "table", "query", "where"))
+def _mapping(file: Path, told: Mapping[str, Any]) -> Importing:
+    said_in = str(file)
+    check_keys(file, "", told, ("source", "csv", "columns", "time_zone", "channels"))
+    source, of_csv, columns = (table_in(file, told, name) for name in ("source", "csv", "columns"))
+    check_keys(file, "source.", source, ("format", "table", "query", "where"))
     if "table" in source and "query" in source:
         raise AttributionError(f"{said_in}: source.table and source.query exclude each other. Leave one of them out.")
-    _check_keys(said_in, "csv.", of_csv, ("delimiter", "decimal_comma", "encoding"))
+    check_keys(file, "csv.", of_csv, ("delimiter", "decimal_comma", "encoding"))
     return Importing(
         said_in=said_in,
         format=_format(said_in, source.get("format")),
@@ -118,20 +140,8 @@ def _mapping(said_in: str, told: Mapping[str, Any]) -> Importing:
         encoding=_encoding(said_in, of_csv.get("encoding", "utf-8")),
         time_zone=_time_zone(said_in, told.get("time_zone", "UTC")),
         columns={name: _value(said_in, name, value) for name, value in columns.items()} if "columns" in told else None,
+        channels=_channels(file, told["channels"]) if "channels" in told else None,
     )
-
-
-def _table(said_in: str, told: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    table = told.get(name, {})
-    if not isinstance(table, dict):
-        raise AttributionError(f"{said_in}: {name} is {table!r}, but it is a table. Write [{name}] and its keys below.")
-    return table
-
-
-def _check_keys(said_in: str, where: str, told: Mapping[str, Any], known: Collection[str]) -> None:
-    for key in told:
-        if key not in known:
-            raise AttributionError(f"{said_in}: there is no {where}{key} in a mapping. {closest(key, known)}")
 
 
 def _format(said_in: str, told: Any) -> Format | None:
@@ -179,6 +189,13 @@ def _time_zone(said_in: str, told: Any) -> str:
         raise AttributionError(
             f'{said_in}: time_zone is {told!r}, which is no time zone. Write one such as "Europe/Berlin".'
         ) from error
+
+
+def _channels(file: Path, told: Any) -> Path:
+    """The file with the rules, which the mapping names as seen from its own folder."""
+    if not isinstance(told, str) or not told:
+        raise AttributionError(f'{file}: channels is {told!r}. It is a file with rules, such as "channels.toml".')
+    return file.parent / told
 
 
 def _value(said_in: str, column: str, told: Any) -> Value:

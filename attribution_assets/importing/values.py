@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.importing import zones
+from attribution_assets.importing.channel_rules import SHIPPED, ChannelRules, read_rules
+from attribution_assets.importing.channels import COLUMNS, channels_of
 from attribution_assets.importing.duck import first_line, literal, quoted
 from attribution_assets.importing.mapping import Constant, Expression, FileColumn, Importing, Timestamp, Value, closest
 from attribution_assets.importing.reading import PROBLEM, ROW, Source
+from attribution_assets.warehouse import engagement
+from attribution_assets.warehouse.engagement import ACTIVITY, FLAGS
 from attribution_assets.warehouse.schema import Column, Table
 
 DAY_AND_TIME: dict[str, tuple[str, str | None]] = {
@@ -27,9 +31,6 @@ DAY_AND_TIME: dict[str, tuple[str, str | None]] = {
 
 REPLACED_TOGETHER = {"campaign_results": ("customer_id", "date")}
 """By table without a key, the columns by which its rows are replaced: all at once."""
-
-FLAGS = ("holder_engagement", "closer_engagement", "impression_interaction")
-"""Integers that are 0 or 1."""
 
 LARGEST = 1e15
 """No number is larger: up to it, a sum of amounts has its cents."""
@@ -60,13 +61,16 @@ class TypedRows:
     """The table `typed` of DuckDB: the number of each row, its values as the source table has them, and its problem.
 
     `_problem` is empty in sound rows, which have each key once, if there is one. `columns` are those that the mapping gives,
-    and those of the key.
+    what follows from them, and those of the key. `given` are those that replace what is stored. `derived` are those that follow
+    from others, and defaults. A table that lacks the `unneeded` does not get them: they are NULL in all rows.
     """
 
     source: Source
     table: Table
     columns: tuple[str, ...]
     given: tuple[str, ...]
+    derived: frozenset[str]
+    unneeded: frozenset[str]
     nonexistent_times: int
     repeated_times: int
 
@@ -103,26 +107,33 @@ class TypedRows:
 
 def typed_rows(source: Source, table: Table, mapping: Importing) -> TypedRows:
     """The source's rows for the table. Raises AttributionError for columns that are missing, unknown or cannot be computed."""
-    values = _values_of(source, table, mapping)
+    rules = read_rules(mapping.channels or SHIPPED) if table.name == "session_sources" else None
+    values = _values_of(source, table, mapping, rules)
     connection = source.connection
     where = (
         f"WHERE {PROBLEM} IS NOT NULL OR ({_checked(source, mapping, 'source.where', mapping.where)})" if mapping.where else ""
     )
-    given = ", ".join(f"({_sql(source, mapping, name, value)})::VARCHAR AS {name}" for name, value in values.items())
+    as_text = ", ".join(f"({_sql(source, mapping, name, value)})::VARCHAR AS {name}" for name, value in values.items())
     try:
-        connection.execute(f"CREATE TABLE given AS SELECT {ROW}, {PROBLEM}, {given} FROM raw {where}")
+        connection.execute(f"CREATE TABLE given AS SELECT {ROW}, {PROBLEM}, {as_text} FROM raw {where}")
     except source.error as error:
         raise AttributionError(
             f"{mapping.said_in}: an expression cannot be computed for a row: {first_line(error)} "
             "TRY_CAST gives NULL where CAST fails."
         ) from error
-    rules = _Rules(table, values, mapping)
-    connection.execute(f"CREATE TABLE timed AS SELECT *, {rules.local} AS _local, {rules.utc} AS _utc FROM given")
+    cast = _Casting(table, values, mapping)
+    by_rules = rules if "channel_name" not in values else None
+    rows = _with_channel(source, values, by_rules) if by_rules else "given"
+    connection.execute(f"CREATE TABLE timed AS SELECT *, {cast.local} AS _local, {cast.utc} AS _utc FROM {rows}")
     connection.execute("DROP TABLE given")
     nonexistent, repeated = zones.add(connection, mapping.time_zone)
-    columns = [column for column in table.columns if column.name in values or column.name in key_of(table)]
-    typed = ", ".join(f"{rules.value(column)} AS {column.name}" for column in columns)
-    problems = ", ".join(f"CASE {rules.problem(column)} END" for column in columns if column.name in values)
+    derived, defaults = _derived(table, cast)
+    if by_rules:
+        derived["channel_name"] = "_channel"
+    made = {*values, *derived}
+    columns = [column for column in table.columns if column.name in made or column.name in key_of(table)]
+    typed = ", ".join(f"{derived.get(column.name) or cast.value(column)} AS {column.name}" for column in columns)
+    problems = ", ".join(f"CASE {cast.problem(column)} END" for column in columns if column.name in values)
     connection.execute(
         f"CREATE TABLE typed AS SELECT {ROW}, coalesce({PROBLEM}, concat_ws(', ', {problems})) AS {PROBLEM}, {typed} "
         f"FROM {zones.WITH_OFFSETS}"
@@ -131,13 +142,45 @@ def typed_rows(source: Source, table: Table, mapping: Importing) -> TypedRows:
     if key_of(table):
         _settle_twice(source, table, [column.name for column in columns])
     names = tuple(column.name for column in columns)
-    return TypedRows(source, table, names, tuple(name for name in names if name in values), nonexistent, repeated)
+    return TypedRows(
+        source,
+        table,
+        names,
+        given=tuple(name for name in names if name in made - defaults),
+        derived=frozenset(derived),
+        unneeded=frozenset(name for name, sql in derived.items() if sql == engagement.NOTHING),
+        nonexistent_times=nonexistent,
+        repeated_times=repeated,
+    )
+
+
+def _derived(table: Table, cast: _Casting) -> tuple[dict[str, str], frozenset[str]]:
+    """By column, the expression of what follows from other columns; and those that are defaults, and replace no value."""
+    if table.name != "session_sources":
+        return {}, frozenset()
+    names = (*FLAGS, *ACTIVITY, engagement.RULE)
+    told = {column.name: cast.value(column) for column in table.columns if column.name in names and column.name in cast.values}
+    derived = engagement.derived(told)
+    is_known = told.keys() & {"holder_engagement", *ACTIVITY}
+    return derived, frozenset({"impression_interaction"} & derived.keys() if is_known else derived)
+
+
+def _with_channel(source: Source, values: Mapping[str, Value], rules: ChannelRules) -> str:
+    """The table `given` with the channel of each row, by the rules, as _channel."""
+    beginnings = {"referrer": "regexp_extract(referrer, '^[^/]*(?:/[^/]*){0,2}')", "click_id": "split_part(click_id, '=', 1)"}
+    cells = [f"coalesce({beginnings.get(name, name)}, '')" if name in values else "''" for name in COLUMNS]
+    traffic = source.connection.execute(f"SELECT DISTINCT {', '.join(cells)} FROM given ORDER BY ALL").fetchall()
+    lists = [*map(list, zip(*traffic, strict=True)), channels_of(traffic, rules)] if traffic else [[]] * (len(COLUMNS) + 1)
+    columns = ", ".join(f"unnest(?::VARCHAR[]) AS _{name}" for name in (*COLUMNS, "channel"))
+    source.connection.execute(f"CREATE TABLE channels AS SELECT {columns}", lists)
+    same = " AND ".join(f"channels._{name} = {cell}" for name, cell in zip(COLUMNS, cells, strict=True))
+    return f"(SELECT given.*, channels._channel FROM given JOIN channels ON {same})"
 
 
 # -- what the mapping means for this file -----------------------------------------------------------------------------
 
 
-def _values_of(source: Source, table: Table, mapping: Importing) -> dict[str, Value]:
+def _values_of(source: Source, table: Table, mapping: Importing, rules: ChannelRules | None) -> dict[str, Value]:
     """By column of the table, where its values come from."""
     day, time = DAY_AND_TIME.get(table.name, ("", None))
     in_file = {name.lower(): name for name in source.columns}
@@ -145,6 +188,8 @@ def _values_of(source: Source, table: Table, mapping: Importing) -> dict[str, Va
         values: dict[str, Value] = {
             column.name: FileColumn(in_file[column.name]) for column in table.columns if column.name in in_file
         }
+        if rules and (kinds := [kind for kind in rules.click_ids if kind in in_file]):
+            values.setdefault("click_id", Expression(_click_id({kind: quoted(in_file[kind]) for kind in kinds})))
     else:
         values = dict(mapping.columns)
         names = [column.name for column in table.columns]
@@ -166,14 +211,26 @@ def _values_of(source: Source, table: Table, mapping: Importing) -> dict[str, Va
                 f"{mapping.said_in}: columns.{name} is a timestamp, which gives {day}{f' and {time} alike' if time else ''} "
                 f"of {table.name}. Say it for {day} alone."
             )
+    if mapping.channels and (not rules or "channel_name" in values):
+        raise AttributionError(
+            f"{mapping.said_in}: channels names rules, but they are for session_sources without a channel_name. "
+            "Leave out one of them."
+        )
+    follows = {*FLAGS, *(["channel_name"] if values.keys() & set(COLUMNS) else [])}
     for column in table.columns:
-        if not column.optional and column.name not in values:
+        if not column.optional and column.name not in values and column.name not in follows:
             likely = closest(column.name, source.columns) if source.columns else "It has no columns."
             raise AttributionError(
                 f"{source.name} has no column for {column.name} of {table.name}. {likely} "
                 f'Say it in a mapping: {column.name} = "COLUMN".'
             )
     return values
+
+
+def _click_id(columns: Mapping[str, str]) -> str:
+    """The first click id of a row, with its kind, by the column of each kind."""
+    each = (f"{literal(kind + '=')} || nullif({column}, '')" for kind, column in columns.items())
+    return f"coalesce({', '.join(each)})"
 
 
 def _sql(source: Source, mapping: Importing, name: str, value: Value) -> str:
@@ -211,7 +268,7 @@ def _checked(source: Source, mapping: Importing, name: str, sql: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Rules:
+class _Casting:
     """The SQL that makes the values of a table from the text in `given`, and that says what is wrong with it."""
 
     table: Table

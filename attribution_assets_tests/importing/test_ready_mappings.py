@@ -17,14 +17,20 @@ SHOPIFY = """Name,Email,Financial Status,Total,Created at,Lineitem name,Shipping
 #1003,,paid,5.00,2023-09-01 12:00:00 +0200,Socks,AT,,0.00,5003
 """
 
-VISITS = """idvisit\tvisitor\tvisit_first_action_time\treferer_type\tvisit_total_actions\tvisit_total_time\tvisit_goal_buyer
-7\tA1B2C3D4E5F60708\t2023-09-01 10:00:00\t2\t1\t4\t0
-8\t1e10000000000000\t2023-09-01 11:00:00\t6\t5\t300\t1
-"""
+ACTIONS = ("visit_total_actions", "visit_total_time", "visit_goal_buyer")
+VISITS = "\n".join(
+    "\t".join(cells.split("|"))
+    for cells in (
+        f"idvisit|visitor|visit_first_action_time|referer_type|referer_name|referer_url|{'|'.join(ACTIONS)}",
+        "7|A1B2C3D4E5F60708|2023-09-01 10:00:00|2|Google|https://www.google.com/|1|4|0",
+        "8|1e10000000000000|2023-09-01 11:00:00|6|spring||5|300|1",
+        "9|A1B2C3D4E5F60708|2023-09-01 12:00:00|1|||1|11|0",
+    )
+)
 
-SESSIONS = """user_pseudo_id,ga_session_id,started,source,medium,campaign_id,country,engaged,cart
-111.222,1693562400,1693562400123456,google,cpc,42,Germany,1,1
-111.222,1693648800,1693648800000000,,,,Germany,,0
+SESSIONS = """user_pseudo_id,ga_session_id,started,source,medium,campaign,campaign_id,gclid,country,engaged,cart
+111.222,1693562400,1693562400123456,google,organic,brand,42,EAIa,Germany,1,1
+111.222,1693648800,1693648800000000,,,,,,Germany,,0
 """
 
 SNOWPLOW = """session_identifier,user_identifier,start_tstamp,channel,mkt_campaign,geo_country,views,engaged_time_in_s,intents
@@ -63,8 +69,18 @@ CASES: dict[str, tuple[str, str, str, list[tuple[Any, ...]]]] = {
         "visits.tsv",
         VISITS,
         [
-            ("7", "A1B2C3D4E5F60708", "2023-09-01", "10:00:00", "Organic Search", 0, 0, 0),
-            ("8", "1e10000000000000", "2023-09-01", "11:00:00", "Campaigns", 1, 1, 0),
+            (
+                *("7", "A1B2C3D4E5F60708", "2023-09-01", "10:00:00", "Organic Search", 0, 0, 0),
+                *("Google", "organic", None, "https://www.google.com/", 1, 4.0, "page_views and duration"),
+            ),
+            (
+                *("8", "1e10000000000000", "2023-09-01", "11:00:00", "Unassigned", 1, 1, 0),
+                *(None, "campaign", "spring", None, 5, 300.0, "page_views and duration"),
+            ),
+            (
+                *("9", "A1B2C3D4E5F60708", "2023-09-01", "12:00:00", "Direct", 1, 0, 0),
+                *(None, None, None, None, 1, 11.0, "page_views and duration"),
+            ),
         ],
     ),
     "matomo_conversions": (
@@ -78,8 +94,14 @@ CASES: dict[str, tuple[str, str, str, list[tuple[Any, ...]]]] = {
         "sessions.csv",
         SESSIONS,
         [
-            ("111.222.1693562400", "111.222", "2023-09-01", "10:00:00.123456", "Paid Search", 1, 1, 0, "42", "Germany"),
-            ("111.222.1693648800", "111.222", "2023-09-02", "10:00:00", "Direct", 0, 0, 0, None, "Germany"),
+            (
+                *("111.222.1693562400", "111.222", "2023-09-01", "10:00:00.123456", "Paid Search", 1, 1, 0, "42", "Germany"),
+                *("google", "organic", "brand", "gclid=EAIa"),
+            ),
+            (
+                *("111.222.1693648800", "111.222", "2023-09-02", "10:00:00", "Direct", 0, 0, 0, None, "Germany"),
+                *(None, None, None, None),
+            ),
         ],
     ),
     "snowplow_sessions": (

@@ -130,7 +130,7 @@ def test_a_missing_source_table_is_named(shop: Shop, source: str) -> None:
 
 @pytest.mark.parametrize(
     ("source", "column"),
-    [("session_sources", "holder_engagement"), ("session_sources", "event_time"), ("conversions", "user_id")],
+    [("session_sources", "channel_name"), ("session_sources", "event_time"), ("conversions", "user_id")],
 )
 def test_a_missing_source_column_is_named(shop: Shop, source: str, column: str) -> None:
     shop.execute(f"ALTER TABLE {source} DROP COLUMN {column}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from attribution_assets.importing.channels import COLUMNS
 from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import schema
+from attribution_assets.warehouse.engagement import ACTIVITY, RULE
 from attribution_assets.warehouse.schema import ALL_SOURCES, BROKEN_ROWS, META, UNREAD
 from attribution_assets.warehouse.sqlite.frames import DTYPES
 from attribution_assets.warehouse.sqlite.replacement import STORED_AS
@@ -22,7 +24,7 @@ def test_there_are_the_sources_our_tables_those_of_models_and_what_the_file_says
 def test_a_required_source_is_created_without_the_columns_that_it_may_lack() -> None:
     optional = {column.name for column in schema()["session_sources"].columns if column.optional}
 
-    assert optional == {"campaign_id", "market", "cpc"}
+    assert optional == {"campaign_id", "market", "cpc", *COLUMNS, *ACTIVITY, RULE}
     assert not [name for name in optional if name in schema()["session_sources"].create]
     assert not optional & {*schema()["session_sources"].column_names}
 

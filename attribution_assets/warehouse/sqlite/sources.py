@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.shipped import read_sql
+from attribution_assets.warehouse.engagement import FLAGS
 from attribution_assets.warehouse.query import Query
 from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import ALL_SOURCES, SOURCES, Table, schema
@@ -31,7 +32,8 @@ def check_sources(connection: sqlite3.Connection, path: Path, reading: Reading, 
                 "declares it, or point --database or ATTRIBUTION_DATABASE to the right file."
             )
         for column in schema()[name].column_names:
-            if column in needed and column not in columns and not (query.is_lenient and column in TIMES):
+            can_do_without = column in FLAGS or (query.is_lenient and column in TIMES)
+            if column in needed and column not in columns and not can_do_without:
                 raise AttributionError(
                     f"{name} in {path} has no column {column}. Add it, or make {name} a view with the columns "
                     f"that {file} declares."

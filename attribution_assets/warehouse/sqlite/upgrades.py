@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse.engagement import FLAGS
 from attribution_assets.warehouse.schema import ALL_SOURCES, META, UNREAD, Table, schema
 from attribution_assets.warehouse.sqlite.sources import columns_of
 from attribution_assets.warehouse.sqlite.views import indexes_of
@@ -96,7 +97,7 @@ def _missing(connection: sqlite3.Connection, path: Path) -> list[str]:
     for table in (table for name, table in schema().items() if name not in UNREAD):
         lacking = [column for column in table.column_names if column.lower() not in columns_of(connection, table.name)]
         if table.name in ALL_SOURCES:
-            if objects.get(table.name) == "table" and not lacking:
+            if objects.get(table.name) == "table" and not {*lacking}.difference(FLAGS):
                 statements += _of_indexes(connection, table)
             continue
         if table.name not in objects:

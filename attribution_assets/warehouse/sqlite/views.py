@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from attribution_assets.shipped import read_sql
+from attribution_assets.warehouse import engagement
+from attribution_assets.warehouse.engagement import FLAGS
 from attribution_assets.warehouse.schema import ALL_SOURCES, BROKEN_ROWS, Table, schema
 
 
@@ -59,8 +61,8 @@ def add_views(connection: sqlite3.Connection, reading: Reading) -> None:
     What the view has is what counts. It has no column that the schema does not declare, so that a further one of the user's can
     stand for no other. Ids, channels, dates and times are text and are compared byte for byte, whatever type or collation is
     declared: 7 is '7', and 'Email' is not 'email'. Times have one spelling for one instant. A source that is missing has no
-    view. A column that is missing is NULL, for queries that can do without it. The connection also gets the views of
-    BROKEN_ROWS, and those of MADE_LATER that are missing.
+    view. A column that is missing is NULL, for queries that can do without it; engagement flags that are missing follow from
+    other columns. The connection also gets the views of BROKEN_ROWS, and those of MADE_LATER that are missing.
     """
     [(declared,)] = connection.execute("SELECT group_concat(type || ' ' || name || ' ' || sql, ';') FROM main.sqlite_master")
     if (declared, reading) not in _VIEWS:
@@ -73,15 +75,18 @@ _VIEWS: dict[tuple[str | None, Reading], str] = {}
 
 
 def _views(connection: sqlite3.Connection, reading: Reading) -> str:
-    views = {}
+    views, lacking = {}, frozenset[str]()
     for source in (schema()[name] for name in ALL_SOURCES):
         if read := columns_as_read(connection, source):
-            missing = {column.name: f"CAST(NULL AS {column.type})" for column in source.columns}
-            select = select_as_read(f"main.{stored_as(connection, source)[0]}", missing | read)
+            expressions = {column.name: f"CAST(NULL AS {column.type})" for column in source.columns} | read
+            if source.name == "session_sources":
+                lacking = lacking_flags(read)
+                expressions |= engagement.derived(read)
+            select = select_as_read(f"main.{stored_as(connection, source)[0]}", expressions)
             if _is_read_whole(connection, source, read):
                 select = f"WITH kept AS MATERIALIZED ({select}) SELECT * FROM kept"
             views[source.name] = select
-    views |= views_of_broken_rows()
+    views |= views_of_broken_rows(lacking)
     for name in (name for name in MADE_LATER if not is_table(connection, name)):
         columns = ", ".join(f"CAST(NULL AS {column.type}) AS {column.name}" for column in schema()[name].columns)
         views[name] = f"SELECT {columns} WHERE 0"
@@ -99,12 +104,22 @@ def create_views(views: Mapping[str, str]) -> str:
     return "".join(f"CREATE TEMP VIEW {name} AS {select}\n;\n" for name, select in views.items())
 
 
-def views_of_broken_rows() -> dict[str, str]:
+def lacking_flags(columns: Collection[str]) -> frozenset[str]:
+    """The engagement flags that are not among the columns of session_sources, and so follow from others."""
+    return frozenset(FLAGS).difference(columns)
+
+
+def without_flags(statement: str, lacking: Collection[str]) -> str:
+    """The statement with 1 in place of these engagement flags."""
+    return re.sub(rf"\b({'|'.join(sorted(lacking))})\b", "1", statement) if lacking else statement
+
+
+def views_of_broken_rows(lacking: Collection[str] = ()) -> dict[str, str]:
     """By name, the SELECT of each of the views of BROKEN_ROWS, with the declared columns of their source as they are stored.
 
     They have the rows that meet the condition of the index `<source>_broken` as it is declared, and those of
     `<source>_not_ascii` whose text cannot be decoded: these indexes find them. The source may be a view, or missing: only who
-    reads the view needs it.
+    reads the view needs it. `lacking` are engagement flags that session_sources does not have.
     """
     views = {}
     for view, name in BROKEN_ROWS.items():
@@ -113,7 +128,9 @@ def views_of_broken_rows() -> dict[str, str]:
             source.indexes[f"{name}_{which}"].partition("WHERE")[2].strip() for which in ("broken", "not_ascii")
         )
         decodes = " AND ".join(f"decodes(CAST({column} AS blob))" for column in re.findall(r"(\w+) GLOB", not_ascii))
-        rows = f"SELECT {', '.join(source.column_names)} FROM main.{name} WHERE"
+        columns = (f"{without_flags(column, lacking)} AS {column}" for column in source.column_names)
+        broken = without_flags(broken, lacking)
+        rows = f"SELECT {', '.join(columns)} FROM main.{name} WHERE"
         views[view] = f"{rows} ({broken}) UNION ALL {rows} ({not_ascii}) AND ({broken}) IS NOT TRUE AND NOT ({decodes})"
     return views
 
@@ -154,8 +171,13 @@ def indexes_of(connection: sqlite3.Connection, source: Table) -> dict[str, str]:
     If nothing of the user's finds a row by the key as it is read, the statement of one that does is among them.
     """
     read = columns_as_read(connection, source)
+    lacking = lacking_flags(read) if source.name == "session_sources" else ()
     statements = {
-        name: INDEXED.sub(lambda columns: ", ".join(read[column] for column in columns[0].split(", ")), create, count=1)
+        name: INDEXED.sub(
+            lambda columns: ", ".join(read[column] for column in columns[0].split(", ")),
+            without_flags(create, lacking),
+            count=1,
+        )
         for name, create in source.indexes.items()
     }
     key = source.key[0]
