@@ -42,13 +42,19 @@ def test_every_key_of_every_command_is_documented_and_in_snake_case(sample: Shop
     sample.execute(schema()["ad_costs"].create)
     sample.execute("ALTER TABLE session_sources ADD COLUMN campaign_id text")
     sample.execute("INSERT INTO ad_costs (date, campaign_id, cost) VALUES ('2023-09-01', 'brand', 1)")
+    sample.execute(
+        "CREATE TABLE visits AS SELECT session_id, user_id, event_date, event_time, 'x' AS utm_source FROM session_sources"
+    )
+    sample.execute("ALTER TABLE session_sources ADD COLUMN utm_source text")
+    sample.execute("UPDATE session_sources SET utm_source = 'flyer' WHERE event_date = '2023-09-01'")
     for number in range(200):  # a day as no other
         sample.conversion(f"c{number}", "u", "2023-09-02 10:00:00")
     sample.execute("INSERT INTO conversions_backend VALUES ('c', 'u', '2023-09-02', 'DE', 1)")
     commands = [["run"], ["status"], ["check"], ["compare"], ["paths"], ["reconcile"], ["ihc", "estimate"]]
     explained = [["explain", *sample.execute(query)[0]] for query in (CELL, CONVERSION)]
-    imported = ["import", "conversions", f"{sample.database}:conversions", "--check"]
-    told = {key for command in [*commands, *explained, imported] for key in keys(printed(sample, *command))}
+    imported = ["import", "session_sources", f"{sample.database}:visits", "--check"]
+    ruled = [["channels", "test"], ["channels", "apply"]]
+    told = {key for command in [*commands, *explained, imported, *ruled] for key in keys(printed(sample, *command))}
     _, _, table = (PROJECT / "docs" / "commands.md").read_text().partition("| key | meaning |\n")
     listed = [line.split("|")[1:3] for line in table.partition("\n\n")[0].splitlines()[1:]]
 

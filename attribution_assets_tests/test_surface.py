@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from attribution_assets.command.channels import channels
 from attribution_assets.command.cli import main
 from attribution_assets.command.ihc import ihc
 from attribution_assets.definitions import build_defs, build_resources
@@ -28,6 +29,7 @@ NAMES = {
 COMMANDS = {
     *("run", "sample-data", "status", "check", "compare", "paths", "explain", "home", "import"),
     *("ihc estimate", "ihc compare", "ihc calibrate"),
+    *("channels rules", "channels test", "channels apply"),
 }
 JOBS = {"attribute_conversions", "sum_costs", "report_channels"}
 SENSORS = {"restate", "late_data"}
@@ -43,7 +45,9 @@ def test_users_import_it_from_here_and_the_readme_says_so(module: str, name: str
 
 
 def test_the_commands_keep_their_names() -> None:
-    assert {f"ihc {name}" for name in ihc.commands} | set(main.commands) >= COMMANDS
+    of_groups = {f"{group.name} {name}" for group in (ihc, channels) for name in group.commands}
+
+    assert of_groups | set(main.commands) >= COMMANDS
 
 
 def test_build_defs_keeps_its_parameters() -> None:

@@ -79,8 +79,9 @@ class ChannelRules:
         """
         source, medium, _, referrer, click_id = tracked
         is_direct = source.lower() in {"", DIRECT[0]} and medium.lower() in {"", DIRECT[1], "(not set)"}
-        if click_id in self.click_ids and (is_direct or medium.lower() == "organic"):
-            source, medium = self.click_ids[click_id]
+        of_click = self.click_ids.get(click_id)
+        if of_click and (is_direct or (source.lower(), medium.lower()) == (of_click[0], "organic")):
+            source, medium = of_click
         elif referrer and not (source or medium):
             source, medium = referrer, "referral"
         elif is_direct and (source or medium or not click_id):
@@ -181,5 +182,5 @@ def _hosts(sites: list[str]) -> Iterator[str]:
 def _source_and_medium(file: Path, kind: str, told: Any) -> tuple[str, str]:
     match told:
         case {"source": str(source), "medium": str(medium)} if len(told) == 2:
-            return source, medium
+            return source.lower(), medium
     raise AttributionError(f'{file}: click_ids.{kind} is {told!r}. Write {{ source = "google", medium = "cpc" }}.')

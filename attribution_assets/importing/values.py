@@ -229,7 +229,7 @@ def _values_of(source: Source, table: Table, mapping: Importing, rules: ChannelR
 
 def _click_id(columns: Mapping[str, str]) -> str:
     """The first click id of a row, with its kind, by the column of each kind."""
-    each = (f"{literal(kind + '=')} || nullif({column}, '')" for kind, column in columns.items())
+    each = (f"{literal(kind + '=')} || nullif({column}::VARCHAR, '')" for kind, column in columns.items())
     return f"coalesce({', '.join(each)})"
 
 

@@ -118,6 +118,7 @@ def test_the_rules_that_come_along_are_those_of_google_analytics_4(tracked: tupl
         (("", "", "", "https://www.google.com/", "gclid=EAIaIQ"), "Paid Search"),
         (("(direct)", "(none)", "", "", "gclid=EAIaIQ"), "Paid Search"),
         (("google", "organic", "", "", "gclid=EAIaIQ"), "Paid Search"),
+        (("google", "organic", "", "", "fbclid=IwAR0"), "Organic Search"),
         (("newsletter", "email", "", "", "gclid=EAIaIQ"), "Email"),
         (("", "", "", "", "fbclid=IwAR0"), "Organic Social"),
         (("", "", "", "", "unheard=of"), "Unassigned"),
