@@ -38,6 +38,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             compute=settings.compute,
             conversions=settings.conversions,
             currency=settings.currency,
+            breakdowns=[*settings.breakdowns],
         ),
         "csv_io_manager": CSVFilesIOManager(
             database=str(settings.database), exports=str(settings.exports), escape=settings.csv_escape

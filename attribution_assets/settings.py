@@ -66,6 +66,13 @@ def _known_models(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(model for model in MODELS if model in names)
 
 
+def _columns(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not re.fullmatch(r"(conversions\.)?[A-Za-z_]\w*", name, re.ASCII):
+            raise ValueError(f"{name!r} is not the name of a column. Write market, or conversions.market")
+    return tuple(dict.fromkeys(names))
+
+
 def _summing_to_one(shares: tuple[float, ...]) -> tuple[float, ...]:
     if len(shares) not in (3, 4) or min(shares) < 0 or not abs(sum(shares) - 1) <= 1e-9:  # not `>`: of NaN too
         raise ValueError(
@@ -256,6 +263,13 @@ class Settings(BaseSettings):
             "(conversions_backend), with the user and the time of the tracking."
         ),
     )
+    breakdowns: Annotated[Names, AfterValidator(_columns)] = Field(
+        (),
+        description=(
+            "Columns by which breakdown_reporting breaks every channel down: comma-separated columns of session_sources, such "
+            "as `campaign_id,market`, or of conversions, such as `conversions.market`. If unset, there is no such table."
+        ),
+    )
     spend_wins: Literal["platform", "session"] = Field(
         "platform",
         description=(
@@ -310,7 +324,7 @@ class Settings(BaseSettings):
     @property
     def reading(self) -> Reading:
         """How the sources are read."""
-        return Reading(self.conversions, self.currency)
+        return Reading(self.conversions, self.currency, self.breakdowns)
 
     @cached_property
     def present(self) -> frozenset[str]:

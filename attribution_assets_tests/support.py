@@ -25,11 +25,11 @@ from attribution_assets.warehouse.schema import ALL_SOURCES, META, UNREAD
 PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
 OWN_VARIABLES = ("ATTRIBUTION_", "IHC_", "DAGSTER_")
-TABLES = names(table for table in CATALOG if not (table.of_models or table.needs))
+TABLES = names(table for table in CATALOG if not (table.of_models or table.needs or table.only_with))
 """The assets that there are without models and optional sources, in their order."""
 
-WITH_SOURCES = names(table for table in CATALOG if table.needs)
-"""The assets that there are with optional sources alone."""
+WITH_SOURCES = names(table for table in CATALOG if table.needs or table.only_with)
+"""The assets that there are with optional sources or choices alone."""
 
 OF_MODELS = ("channel_values", "model_attribution", "model_reporting", "model_comparison", "path_report")
 """The tables that are filled where models are chosen."""
@@ -71,7 +71,7 @@ _OF_THIS_PROCESS = TemporaryDirectory()
 
 def every_table(**choices: Any) -> Settings:
     """Settings with which every table of the catalog is in the graph, but for those of models."""
-    return Settings(database=database_with_every_source(), conversions="backend", **choices)
+    return Settings(database=database_with_every_source(), conversions="backend", breakdowns=["market"], **choices)
 
 
 class Shop:

@@ -246,6 +246,7 @@ def test_status_and_check_know_every_table(shop: Shop) -> None:
         "ATTRIBUTION_DATABASE": str(shop.database),
         "ATTRIBUTION_MODELS": "all",
         "ATTRIBUTION_CONVERSIONS": "backend",
+        "ATTRIBUTION_BREAKDOWNS": "market",
         "ATTRIBUTION_END_DATE": "2023-09-02",
     }
 

@@ -36,7 +36,7 @@ def whole_graph() -> dg.AssetGraph:
     return build_defs(every_table(models=MODELS)).resolve_asset_graph()
 
 
-NOT_OF_INPUTS = {"backend", "parameters", "model", "currency", "date_basis", "rules", "settings"}
+NOT_OF_INPUTS = {"backend", "parameters", "model", "currency", "date_basis", "dimension", "rules", "settings"}
 """The columns that say by what a row was computed, and not from which rows."""
 
 

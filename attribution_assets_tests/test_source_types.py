@@ -9,6 +9,7 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from attribution_assets.shipped import read_sql, sql_folder
 from attribution_assets.warehouse import Days, schema
 from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import OPTIONAL_SOURCES
+from attribution_assets.warehouse.sqlite.views import Reading
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.templates import Templates
 
@@ -100,7 +102,8 @@ def fill(shop: Shop, declared: dict[str, str], further: Iterable[str] = ()) -> S
             column.name: declared.get(f"{name}.{column.name}", declared.get(column.name, column.type))
             for column in schema()[name].columns
         }
-        columns |= {column: "text DEFAULT 'another'" for column in further if column not in columns}
+        taken = {column.lower() for column in columns}
+        columns |= {column: "text DEFAULT 'another'" for column in further if column.lower() not in taken}
         shop.execute(f"DROP TABLE {name}")
         shop.execute(f"CREATE TABLE {name} ({', '.join(f'{column} {type_}' for column, type_ in columns.items())})")
         given = ", ".join(schema()[name].column_names)
@@ -276,9 +279,12 @@ QUERIES = sorted(
 def read_whole(shop: Shop) -> set[tuple[str, str]]:
     """Each query that reads all rows of a source, with the source; of the sources that are required."""
     found = set()
-    with shop.warehouse.connect() as connection:
+    broken_down = replace(shop.warehouse, reading=Reading(breakdowns=("market",)))
+    with broken_down.connect() as connection:
         for query in (query for query in QUERIES if not reads(read_sql(query)).tables.keys() & {*OPTIONAL_SOURCES}):
-            values = {name: 1 if name.endswith(("days", "count")) else DAYS[0] for name in reads(read_sql(query)).parameters}
+            values = {
+                name: 1 if name.endswith(("days", "count")) else f'"{DAYS[0]}"' for name in reads(read_sql(query)).parameters
+            }
             for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {read_sql(query)}", values):
                 if scan := re.match(r"SCAN (?:main\.)?(session_sources|session_costs|conversions)\b(?! USING INDEX)", step):
                     found.add((query, scan[1]))

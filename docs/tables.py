@@ -135,7 +135,9 @@ def _definitions() -> dg.Definitions:
         database = Path(folder) / "with-every-source.db"
         with closing(empty_database()) as with_every_source, closing(sqlite3.connect(database)) as file:
             with_every_source.backup(file)
-        return build_defs(Settings.model_construct(models=MODELS, database=database, conversions="backend"))
+        return build_defs(
+            Settings.model_construct(models=MODELS, database=database, conversions="backend", breakdowns=("market",))
+        )
 
 
 @cache

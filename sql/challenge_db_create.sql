@@ -217,6 +217,25 @@ CREATE TABLE IF NOT EXISTS path_report (
     PRIMARY KEY (section, item)
 );
 
+CREATE TABLE IF NOT EXISTS breakdown_reporting (
+    date text NOT NULL,                      -- UTC date of the sessions or the conversions, as date_basis says: the partition
+    model text NOT NULL,                     -- the model that gave the credit
+    date_basis text NOT NULL,                -- session or conversion: the date on which orders and revenue count
+    channel text NOT NULL,                   -- traffic channel; under other models than ihc, after grouping
+    dimension text NOT NULL,                 -- column of session_sources, or conversions.column
+    value text NOT NULL,                     -- value of the column; (none) if it is empty
+    sessions integer NOT NULL,               -- how many sessions of the day have the value
+    users integer NOT NULL,                  -- how many users these sessions are of
+    cost real NOT NULL,                      -- marketing cost of the day's sessions, on either basis
+    CPC real,                                -- cost per click: cost / sessions; empty if there is no session
+    orders real NOT NULL,                    -- orders credited
+    revenue real NOT NULL,                   -- revenue credited
+    CPO real,                                -- cost / orders; empty if there is no order, and for columns of conversions
+    ROAS real,                               -- revenue / cost; empty if there is no cost, and for columns of conversions
+    conversion_rate real,                    -- orders / sessions; empty if there is no session, and for columns of conversions
+    PRIMARY KEY (date, model, date_basis, channel, dimension, value)
+);
+
 CREATE TABLE IF NOT EXISTS attribution_meta (
     key text NOT NULL,                       -- schema_version or database_id
     value text NOT NULL,                     -- number of the last upgrade of these tables, or a random UUID, written once

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from attribution_assets.catalog.table import DailyTable
+from attribution_assets.catalog.table import DailyTable, Source
 from attribution_assets.catalog.tables import ancestors, kind_of, query_of, sources_read, tables, touched_days
 from attribution_assets.settings import Settings
 from attribution_assets.shipped import read_sql
@@ -21,6 +21,9 @@ WAIT_SECONDS = 5.0
 
 FEWEST_DAYS = 30
 """A search looks at no fewer days at a time, so that a short lookback does not make many queries."""
+
+DIMENSIONS = {"session_sources": "session_dimension", "conversions": "conversion_dimension"}
+"""By source, the view of the values by which reports are broken down."""
 
 DIFFERS = "its rows no longer match the sources"
 """Why a day is late if it is not known what changed."""
@@ -67,12 +70,21 @@ def compared_tables(settings: Settings) -> tuple[DailyTable, ...]:
 def states(settings: Settings, days: Days, events: Events) -> States:
     """The days as they are now."""
     bounds = {"first_day": days.first, "last_day": days.last}
-    digests = {
-        source.name: dict(settings.warehouse.fetch(Query(f"digest_{source.name}", bounds))[1])
-        for source in sources_read(settings)
-    }
+    digests = {source.name: _digests(settings, source, bounds) for source in sources_read(settings)}
     results = {table: {day: str(event) for day, event in of_table.items()} for table, of_table in events.items()}
     return {day: {part: of_part.get(day, "") for part, of_part in (digests | results).items()} for day in days}
+
+
+def _digests(settings: Settings, source: Source, bounds: Mapping[str, str]) -> dict[str, str]:
+    """By day, the digest of a source's rows, and of the values by which they are broken down."""
+    names = [f"digest_{source.name}"]
+    if settings.breakdowns and source.name in DIMENSIONS:
+        names.append(f"digest_{DIMENSIONS[source.name]}")
+    found: dict[str, str] = {}
+    for name in names:
+        for day, digest in settings.warehouse.fetch(Query(name, bounds))[1]:
+            found[day] = found.get(day, "") + digest
+    return found
 
 
 def seen(warehouse: SQLiteWarehouse, days: Days) -> States:

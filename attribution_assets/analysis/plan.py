@@ -17,7 +17,7 @@ from attribution_assets.catalog.span import (
     last_day,
     stretches_without_data,
 )
-from attribution_assets.catalog.tables import query_of, sources_read, tables
+from attribution_assets.catalog.tables import TABLES, query_of, sources_read, tables, tables_without_sources
 from attribution_assets.errors import AttributionError, NotFoundError
 from attribution_assets.ihc import Redistribution
 from attribution_assets.ihc.ledger import Account, Ledger
@@ -97,6 +97,7 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
     placeholder = run_check(warehouse, CUSTOMER_JOURNEYS.name, NO_USER_IS_A_PLACEHOLDER, parameters)
     if placeholder.offending:
         notes.append(placeholder.sentence)
+    notes += _left_out(settings)
     reach = shift(start, -settings.lookback_days)
     first_report = min(reach, reported.first) if everything and reported else reach
     report_days = Days(max(first, first_report), end)
@@ -149,6 +150,16 @@ def _nothing_to_attribute(settings: Settings) -> str:
         for row in of_conversions
     )
     return f"No row of conversions in {settings.database} has a date that is a day, written YYYY-MM-DD: {forms}."
+
+
+def _left_out(settings: Settings) -> list[str]:
+    """A line for each table that the settings ask for and the sources do not allow."""
+    lacking = tables_without_sources(settings)
+    return [
+        f"{table.name} is left out: the database has no {' and no '.join(lacking[table.name])}."
+        for table in TABLES
+        if table.only_with and table.name in lacking
+    ]
 
 
 def _notes(sources: Mapping[str, Any], first: str, last: str) -> list[str]:

@@ -81,6 +81,8 @@ class Choice:
 
     written: str
     is_made: Callable[[Settings], bool]
+    needs: Callable[[Settings], frozenset[str]] = lambda _: frozenset()
+    """What it needs of the sources, as `DailyTable.needs`."""
 
 
 @dataclass(frozen=True)

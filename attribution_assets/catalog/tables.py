@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from attribution_assets.catalog.attribution import ATTRIBUTION
+from attribution_assets.catalog.breakdowns import BREAKDOWNS
 from attribution_assets.catalog.models import OF_MODELS
 from attribution_assets.catalog.reconciliation import RECONCILIATION
 from attribution_assets.catalog.reporting import REPORTING, SESSION_SPEND
@@ -16,7 +17,7 @@ from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
 from attribution_assets.warehouse.days import shift
 
-TABLES = (*ATTRIBUTION, *REPORTING, *OF_MODELS, *RECONCILIATION)
+TABLES = (*ATTRIBUTION, *REPORTING, *OF_MODELS, *BREAKDOWNS, *RECONCILIATION)
 """Every daily table, each after those that it follows."""
 
 CHECKS: tuple[tuple[DailyTable, Check], ...] = tuple((table, check) for table in TABLES for check in table.checks)
@@ -39,7 +40,12 @@ def tables(settings: Settings) -> tuple[DailyTable, ...]:
 
 
 def _is_in_graph(settings: Settings, table: DailyTable) -> bool:
-    return _is_chosen(settings, table) and (not table.needs or table.needs <= settings.present)
+    return _is_chosen(settings, table) and not _lacking(settings, table)
+
+
+def _lacking(settings: Settings, table: DailyTable) -> frozenset[str]:
+    needs = table.needs | (table.only_with.needs(settings) if table.only_with else frozenset())
+    return needs - settings.present if needs else needs
 
 
 def _is_chosen(settings: Settings, table: DailyTable) -> bool:
@@ -59,9 +65,7 @@ def sources(settings: Settings) -> tuple[Source, ...]:
 
 def tables_without_sources(settings: Settings) -> dict[str, list[str]]:
     """The daily tables that are not in the graph for lack of optional sources: by name, `table` or `table.column` to add."""
-    lacking = {
-        table.name: sorted(table.needs - settings.present) for table in TABLES if table.needs and _is_chosen(settings, table)
-    }
+    lacking = {table.name: sorted(_lacking(settings, table)) for table in TABLES if _is_chosen(settings, table)}
     return {name: missing for name, missing in lacking.items() if missing}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
+from pydantic import Field
 
 from attribution_assets.catalog.tables import TABLES
 from attribution_assets.errors import AttributionError
@@ -55,11 +56,13 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
     compute: Compute = "auto"
     conversions: Literal["tracked", "backend"] = "tracked"
     currency: str = "EUR"
+    breakdowns: list[str] = Field(default_factory=list)
 
     @property
     def warehouse(self) -> SQLiteWarehouse:
         """The database."""
-        return SQLiteWarehouse(Path(self.database), compute=self.compute, reading=Reading(self.conversions, self.currency))
+        reading = Reading(self.conversions, self.currency, tuple(self.breakdowns))
+        return SQLiteWarehouse(Path(self.database), compute=self.compute, reading=reading)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Stops the run at once if its history is that of another database, and otherwise notes that it is this one's."""

@@ -47,6 +47,9 @@ def reads(text: str) -> Reads:
                     **views_of_broken_rows(),
                     "tracked_conversion": "SELECT * FROM conversions",
                     "reconciled_conversion": read_sql("reconciled_conversion"),
+                    "session_dimension": "SELECT session_id, event_date, user_id, channel_name, '' AS dimension, '' AS value "
+                    "FROM session_sources",
+                    "conversion_dimension": "SELECT conv_id, conv_date, '' AS dimension, '' AS value FROM conversions",
                 }
             )
         )

@@ -33,11 +33,12 @@ CONVERSION_DAYS: dict[str, str | int | float] = {
     "most_spend_apart": 0.05,
     "spend_wins": "platform",
     "conversions": "tracked",
+    "breakdowns": '["campaign_id"]',
 }
 COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01", "first_session_day": "2023-08-31"}
 REPORT_DAYS = {**COST_DAYS, "last_conversion_day": "2023-09-04"}
 DAYS_OF = {COSTS: COST_DAYS, **dict.fromkeys((REPORT, "channel_report", "model_reporting"), REPORT_DAYS)}
-DAYS_OF |= {"spend_reconciliation": COST_DAYS, "session_spend": COST_DAYS}
+DAYS_OF |= {"breakdown_reporting": REPORT_DAYS, "spend_reconciliation": COST_DAYS, "session_spend": COST_DAYS}
 BEFORE_THE_FIRST_REPORT: dict[str, str | int] = {"first_partition": "2023-09-01", "lookback_days": 2}
 """The credit of 2023-09-02 can reach back to the day before this first partition."""
 
@@ -72,6 +73,18 @@ def sound_shop(folder: Path) -> Shop:
     ):
         shop.execute("INSERT INTO channel_reporting VALUES (?, ?, ?, ?, ?)", *report)
         shop.execute("INSERT INTO channel_report SELECT ?2, ?1, ?3, ?4, ?5, NULL, NULL, 'ihc', 'challenge', 'EUR', ?2", *report)
+    broken_down = "(date, model, date_basis, channel, dimension, value, sessions, users, cost, orders, revenue)"
+    add_breakdown = f"INSERT INTO breakdown_reporting {broken_down} VALUES (?, ?, ?, ?, 'campaign_id', '(none)', 1, 1, ?, ?, ?)"
+    for of_day in (
+        ("2023-09-01", "ihc", "session", "Email", 2.0, 0.25, 25.0),
+        ("2023-09-02", "ihc", "session", "Ads", 3.0, 0.75, 75.0),
+        ("2023-09-03", "ihc", "session", "Email", 0.0, 1.0, 50.0),
+        ("2023-09-01", "ihc", "conversion", "Email", 2.0, 0.0, 0.0),
+        ("2023-09-02", "ihc", "conversion", "Ads", 3.0, 0.75, 75.0),
+        ("2023-09-02", "ihc", "conversion", "Email", 0.0, 0.25, 25.0),
+        ("2023-09-03", "ihc", "conversion", "Email", 0.0, 1.0, 50.0),
+    ):
+        shop.execute(add_breakdown, *of_day)
     for linear in (
         ("c1", "s1", 0.5, "2023-09-02", "2023-09-01", "Email"),
         ("c1", "s2", 0.5, "2023-09-02", "2023-09-02", "Ads"),
@@ -88,6 +101,7 @@ def sound_shop(folder: Path) -> Shop:
         ("2023-09-03", "conversion", "Email", 0.0, 1.0, 50.0),
     ):
         shop.execute("INSERT INTO model_reporting VALUES (?, 'linear', ?, ?, ?, ?, ?, NULL, NULL, '', '')", *by_model)
+        shop.execute(add_breakdown, by_model[0], "linear", *by_model[1:])
     return shop
 
 
@@ -337,6 +351,15 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             "2 campaigns of {} did not agree with the ad platform, such as video: it has no session, and the platform charged "
             "5.00."
         ),
+    ),
+    ("breakdown_reporting", "breakdowns_add_up"): (
+        ["UPDATE breakdown_reporting SET cost = 1, orders = 0.5 WHERE date || date_basis || model = '2023-09-01sessionihc'"],
+        [
+            {"date": "2023-09-01", "model": "ihc", "date_basis": "session", "channel": "Email", "dimension": "campaign_id"}
+            | {"figure": figure, "of_values": of_values, "of_channel": of_channel}
+            for figure, of_values, of_channel in (("cost", 1.0, 2.0), ("orders", 0.5, 0.25))
+        ],
+        "2 figures of {} differed between the values of a dimension, all together, and their channel.",
     ),
     ("model_attribution", "model_credit_adds_up"): (
         [

@@ -40,6 +40,7 @@ def test_prepare_creates_our_tables_and_all_indexes(shop: Shop) -> None:
         "attribution_customer_journey",
         "attribution_customer_journey_by_date",
         "attribution_meta",
+        "breakdown_reporting",
         "channel_costs",
         "channel_report",
         "channel_reporting",
@@ -332,4 +333,4 @@ def test_two_processes_prepare_the_same_fresh_file_at_once(tmp_path: Path, long:
 
     assert codes == [0, 0]
     assert len({SQLiteWarehouse(database).meta()["database_id"] for database in databases}) == len(databases)
-    assert {len(everything(database)) for database in databases} == {52}  # 19 tables, 19 keys, 14 indexes
+    assert {len(everything(database)) for database in databases} == {54}  # 20 tables, 20 keys, 14 indexes

@@ -13,9 +13,10 @@ from attribution_assets.shipped import read_sql, sql_folder
 from attribution_assets.warehouse import Query
 from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import empty_database
-from attribution_assets.warehouse.sqlite.views import TRACKED, add_views
+from attribution_assets.warehouse.sqlite.views import Reading, add_views
 from attribution_assets_tests.support import PROJECT
 
+BROKEN_DOWN = Reading(breakdowns=("market", "conversions.market"))
 SCHEMAS = {"challenge_db_create", "optional_sources", "ihc_ledger", "seen_days"}
 QUERIES = sorted({path.stem for path in (PROJECT / "sql").glob("*.sql")} - SCHEMAS)
 GUARDS = [name for name in QUERIES if name.startswith("broken_")]
@@ -25,8 +26,8 @@ def described(name: str) -> list[str]:
     """The columns of a file's statement over the declared, empty tables."""
     text = read_sql(name)
     with closing(empty_database()) as connection:
-        add_views(connection, TRACKED)
-        cursor = connection.execute(text, dict.fromkeys(reads(text).parameters, "2023-09-01"))
+        add_views(connection, BROKEN_DOWN)
+        cursor = connection.execute(text, dict.fromkeys(reads(text).parameters, '"2023-09-01"'))
         return [column for column, *_ in cursor.description]
 
 

@@ -118,6 +118,7 @@ CHECKED: dict[str, str | int | float] = {
     "most_spend_apart": 0.05,
     "spend_wins": "platform",
     "conversions": "tracked",
+    "breakdowns": '["campaign_id"]',
 }
 WHOLE = {"check_tracking_matches_the_backend"}
 """It compares ids, whatever their dates."""

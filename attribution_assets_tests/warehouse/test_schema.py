@@ -87,10 +87,11 @@ def test_only_the_cost_of_a_session_and_what_can_be_undefined_may_be_null() -> N
     ]
 
     of_report = [("channel_report", column) for column in ("CPO", "ROAS", "parameters")]
+    ratios = [("breakdown_reporting", ratio) for ratio in ("CPC", "CPO", "ROAS", "conversion_rate")]
     of_models = [(name, ratio) for name in ("model_reporting", "model_comparison") for ratio in ("CPO", "ROAS")]
     of_paths = [("path_report", "rate"), ("path_report", "assisted")]
     reconciled = [("conversion_reconciliation", "match_rate"), ("spend_reconciliation", "clicks")]
-    assert optional == [("session_costs", "cost"), *of_report, *reconciled, *of_models, *of_paths]
+    assert optional == [("session_costs", "cost"), *of_report, *reconciled, *of_models, *of_paths, *ratios]
 
 
 @pytest.mark.parametrize("table", [*ALL_SOURCES, *UNREAD, *OURS, META])

@@ -164,10 +164,11 @@ class SQLiteWarehouse:
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def sources(self) -> dict[str, frozenset[str]]:
-        """The source tables that there are, each with the declared columns that it has; none without a database."""
+        """The source tables that there are, each with the columns that it has, declared or not; none without a database."""
         try:
             with self.connect() as connection:
-                return {name: frozenset(read) for name in ALL_SOURCES if (read := columns_as_read(connection, schema()[name]))}
+                read = {name: columns_as_read(connection, schema()[name]) for name in ALL_SOURCES}
+                return {name: frozenset((*of, *columns_of(connection, name))) for name, of in read.items() if of}
         except AttributionError:
             return {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,10 +30,16 @@ class Reading:
     @property
     def is_plain(self) -> bool:
         """Whether sources are read as they are stored."""
-        return self == Reading(currency=self.currency)
+        return self.conversions == "tracked"
 
 
 TRACKED = Reading()
+
+OF_CONVERSIONS = "conversions."
+"""How the name of a dimension begins that is a column of conversions."""
+
+BACKEND_COLUMNS = frozenset({"market", "currency"})
+"""The columns by which conversions of the shop's backend can be broken down."""
 
 
 STAND_INS: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -96,7 +102,57 @@ def _views(connection: sqlite3.Connection, reading: Reading) -> str:
         views["reconciled_conversion"] = read_sql("reconciled_conversion")
         if reading.conversions == "backend":
             views["conversions"] = read_sql("true_conversion")
+    if reading.breakdowns:
+        views |= _views_of_dimensions(connection, reading)
     return create_views(views)
+
+
+def _views_of_dimensions(connection: sqlite3.Connection, reading: Reading) -> dict[str, str]:
+    """The views `session_dimension` and `conversion_dimension`: a row per session or conversion and dimension, with its value.
+
+    Of a session, a dimension of conversions has the value ''. What is NULL, empty or missing is `(none)`.
+    """
+    of_backend = reading.conversions == "backend"
+    of_sessions = {
+        name: "''" if name.startswith(OF_CONVERSIONS) else _value(_declared(connection, "session_sources"), name)
+        for name in reading.breakdowns
+    }
+    columns = BACKEND_COLUMNS if of_backend else _declared(connection, "conversions")
+    of_conversions = {
+        name: _value(columns, name.removeprefix(OF_CONVERSIONS))
+        for name in reading.breakdowns
+        if name.startswith(OF_CONVERSIONS)
+    }
+    sessions = columns_as_read(connection, schema()["session_sources"])
+    conversions = {} if of_backend else columns_as_read(connection, schema()["conversions"])
+    return {
+        "session_dimension": _dimensions(
+            "main.session_sources",
+            {name: sessions.get(name, "NULL") for name in ("session_id", "event_date", "user_id", "channel_name")},
+            of_sessions,
+        ),
+        "conversion_dimension": _dimensions(
+            "temp.conversions" if of_backend else "main.conversions",
+            {name: conversions.get(name, name) for name in ("conv_id", "conv_date")},
+            of_conversions,
+        ),
+    }
+
+
+def _dimensions(table: str, columns: Mapping[str, str], values: Mapping[str, str]) -> str:
+    """The SELECT of these columns, by name their expressions, and a dimension with its value, by name its expression."""
+    read = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
+    if not values:
+        return f"SELECT {read}, NULL AS dimension, NULL AS value FROM {table} WHERE 0"
+    names = " UNION ALL ".join(f"SELECT '{name}' AS name" for name in values)
+    cases = " ".join(f"WHEN '{name}' THEN {expression}" for name, expression in values.items())
+    value = f"CASE dimension.name {cases} END"
+    return f"SELECT {read}, dimension.name AS dimension, {value} AS value FROM {table} CROSS JOIN ({names}) AS dimension"
+
+
+def _value(declared: Container[str], column: str) -> str:
+    """The expression of a column's value as text."""
+    return f"""coalesce(nullif(CAST("{column}" AS text), ''), '(none)')""" if column.lower() in declared else "'(none)'"
 
 
 def create_views(views: Mapping[str, str]) -> str:
