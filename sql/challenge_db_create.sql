@@ -236,6 +236,20 @@ CREATE TABLE IF NOT EXISTS breakdown_reporting (
     PRIMARY KEY (date, model, date_basis, channel, dimension, value)
 );
 
+CREATE TABLE IF NOT EXISTS session_report (
+    date text NOT NULL,                      -- UTC date of the sessions: the partition
+    channel text NOT NULL,                   -- traffic channel
+    campaign_id text NOT NULL,               -- id of the campaign on the ad platform; (none) if there is none
+    market text NOT NULL,                    -- market of the sessions; (none) if there is none
+    sessions integer NOT NULL,               -- how many sessions there were
+    users integer NOT NULL,                  -- how many users these sessions are of
+    conversions integer NOT NULL,            -- conversions of which one of them was the last session
+    revenue real NOT NULL,                   -- revenue of these conversions
+    cost real NOT NULL,                      -- marketing cost of the sessions
+    CPC real,                                -- cost per click: cost / sessions; empty if there is no session
+    PRIMARY KEY (date, channel, campaign_id, market)
+);
+
 CREATE TABLE IF NOT EXISTS attribution_meta (
     key text NOT NULL,                       -- schema_version or database_id
     value text NOT NULL,                     -- number of the last upgrade of these tables, or a random UUID, written once

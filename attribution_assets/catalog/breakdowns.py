@@ -1,4 +1,4 @@
-"""The tables that break the report down: by the columns that the user chose."""
+"""The tables that show more than channels: by the columns that the user chose, and by campaign and market."""
 
 from __future__ import annotations
 
@@ -82,4 +82,60 @@ BREAKDOWN_REPORTING = DailyTable(
     ),
 )
 
-BREAKDOWNS = (BREAKDOWN_REPORTING,)
+SESSION_REPORT = DailyTable(
+    "session_report",
+    job=REPORT,
+    group="reporting",
+    heading="sessions",
+    day_of="session",
+    day_column="date",
+    description=(
+        "One row per day, channel, campaign and market: sessions, users, what they cost, and the conversions, with their "
+        "revenue, of which one of them was the last session before. No model is behind it.\n\n"
+        "A day is the date of the sessions. Restated when a journey of the next {lookback_days} days, or the day's sessions or "
+        "costs change."
+    ),
+    lineage={
+        "date": "session_sources.event_date",
+        "channel": "session_sources.channel_name customer_journeys.channel_label",
+        "campaign_id": "session_sources.campaign_id session_spend.campaign_id",
+        "market": "session_sources.market",
+        "sessions": "session_sources.session_id",
+        "users": "session_sources.user_id",
+        "conversions": "customer_journeys.conversion",
+        "revenue": "conversions.revenue",
+        "cost": "session_costs.cost session_spend.cost",
+        "CPC": "session_costs.cost session_spend.cost session_sources.session_id",
+    },
+    needs=frozenset({"session_sources.campaign_id", "session_sources.market"}),
+    follows=("customer_journeys", "channel_costs"),
+    also_reads=("session_spend",),
+    reads={"session_sources": "sessions", "session_costs": "costs", "conversions": "revenue"},
+    guards=("broken_conversions", "broken_sessions", "other_currencies"),
+    checks=(
+        Check(
+            "sessions_count_once",
+            "check_sessions_count_once",
+            before=False,
+            blocking=True,
+            demand="Sessions and costs of every day and channel are those of channel_costs, and every journey counts once.",
+            noun="figure",
+            broken="of {days} differed from channel_costs or from the journeys.",
+            wrong_day_columns=("date",),
+        ),
+        Check(
+            "channels_are_stable",
+            "check_channels_are_stable",
+            before=False,
+            blocking=False,
+            demand="The share of every channel in a day's sessions is like that of the four weeks before.",
+            noun="channel",
+            broken=(
+                "on a day of {days} had an unusual share of the sessions, such as {channel} on {date}: {share:.0%}, and "
+                "usually {usual_share:.0%}."
+            ),
+        ),
+    ),
+)
+
+BREAKDOWNS = (BREAKDOWN_REPORTING, SESSION_REPORT)

@@ -37,8 +37,16 @@ CONVERSION_DAYS: dict[str, str | int | float] = {
 }
 COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01", "first_session_day": "2023-08-31"}
 REPORT_DAYS = {**COST_DAYS, "last_conversion_day": "2023-09-04"}
-DAYS_OF = {COSTS: COST_DAYS, **dict.fromkeys((REPORT, "channel_report", "model_reporting"), REPORT_DAYS)}
-DAYS_OF |= {"breakdown_reporting": REPORT_DAYS, "spend_reconciliation": COST_DAYS, "session_spend": COST_DAYS}
+DAYS_OF = {
+    **dict.fromkeys((COSTS, "session_spend", "spend_reconciliation"), COST_DAYS),
+    **dict.fromkeys((REPORT, "channel_report", "model_reporting", "breakdown_reporting", "session_report"), REPORT_DAYS),
+}
+DAYS_OF |= {
+    "session_report": REPORT_DAYS,
+    "breakdown_reporting": REPORT_DAYS,
+    "spend_reconciliation": COST_DAYS,
+    "session_spend": COST_DAYS,
+}
 BEFORE_THE_FIRST_REPORT: dict[str, str | int] = {"first_partition": "2023-09-01", "lookback_days": 2}
 """The credit of 2023-09-02 can reach back to the day before this first partition."""
 
@@ -73,6 +81,8 @@ def sound_shop(folder: Path) -> Shop:
     ):
         shop.execute("INSERT INTO channel_reporting VALUES (?, ?, ?, ?, ?)", *report)
         shop.execute("INSERT INTO channel_report SELECT ?2, ?1, ?3, ?4, ?5, NULL, NULL, 'ihc', 'challenge', 'EUR', ?2", *report)
+    for seen in (("2023-09-01", "Email", 2), ("2023-09-02", "Ads", 3), ("2023-09-03", "Email", 0)):
+        shop.execute("INSERT INTO session_report VALUES (?, ?, '(none)', '(none)', 1, 1, 0, 0, ?, NULL)", *seen)
     broken_down = "(date, model, date_basis, channel, dimension, value, sessions, users, cost, orders, revenue)"
     add_breakdown = f"INSERT INTO breakdown_reporting {broken_down} VALUES (?, ?, ?, ?, 'campaign_id', '(none)', 1, 1, ?, ?, ?)"
     for of_day in (
@@ -351,6 +361,30 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
             "2 campaigns of {} did not agree with the ad platform, such as video: it has no session, and the platform charged "
             "5.00."
         ),
+    ),
+    ("session_report", "sessions_count_once"): (
+        ["UPDATE session_report SET sessions = 2, cost = 1, conversions = 1 WHERE date = '2023-09-01'"],
+        [
+            {"date": "2023-09-01", "channel": "Email", "figure": figure, "reported": reported, "of_sources": of_sources}
+            for figure, reported, of_sources in (("conversions", 1.0, 0.0), ("cost", 1.0, 2.0), ("sessions", 2.0, 1.0))
+        ],
+        "3 figures of {} differed from channel_costs or from the journeys.",
+    ),
+    ("session_report", "channels_are_stable"): (
+        [
+            f"INSERT INTO session_report VALUES ('2023-08-{day:02}', 'TV', '(none)', '(none)', 1, 1, 0, 0, 0, 0)"
+            for day in range(7, 14)
+        ],
+        [
+            {"date": day, "channel": channel, "share": share, "usual_share": usual, "z": None}
+            for day, channel, share, usual in (
+                ("2023-09-02", "Ads", 1.0, 0.0),
+                ("2023-09-02", "TV", 0.0, 1.0),
+                ("2023-09-03", "Email", 1.0, 0.0),
+                ("2023-09-03", "TV", 0.0, 1.0),
+            )
+        ],
+        "4 channels on a day of {} had an unusual share of the sessions, such as Ads on 2023-09-02: 100%, and usually 0%.",
     ),
     ("breakdown_reporting", "breakdowns_add_up"): (
         ["UPDATE breakdown_reporting SET cost = 1, orders = 0.5 WHERE date || date_basis || model = '2023-09-01sessionihc'"],

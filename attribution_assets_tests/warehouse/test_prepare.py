@@ -62,6 +62,7 @@ def test_prepare_creates_our_tables_and_all_indexes(shop: Shop) -> None:
         "path_report",
         "session_costs",
         "session_costs_unusual",
+        "session_report",
         "session_sources",
         "session_sources_broken",
         "session_sources_by_date",
@@ -333,4 +334,4 @@ def test_two_processes_prepare_the_same_fresh_file_at_once(tmp_path: Path, long:
 
     assert codes == [0, 0]
     assert len({SQLiteWarehouse(database).meta()["database_id"] for database in databases}) == len(databases)
-    assert {len(everything(database)) for database in databases} == {54}  # 20 tables, 20 keys, 14 indexes
+    assert {len(everything(database)) for database in databases} == {56}  # 21 tables, 21 keys, 14 indexes

@@ -88,6 +88,7 @@ def test_only_the_cost_of_a_session_and_what_can_be_undefined_may_be_null() -> N
 
     of_report = [("channel_report", column) for column in ("CPO", "ROAS", "parameters")]
     ratios = [("breakdown_reporting", ratio) for ratio in ("CPC", "CPO", "ROAS", "conversion_rate")]
+    ratios.append(("session_report", "CPC"))
     of_models = [(name, ratio) for name in ("model_reporting", "model_comparison") for ratio in ("CPO", "ROAS")]
     of_paths = [("path_report", "rate"), ("path_report", "assisted")]
     reconciled = [("conversion_reconciliation", "match_rate"), ("spend_reconciliation", "clicks")]
