@@ -20,7 +20,7 @@ from attribution_assets.definitions import build_defs
 from attribution_assets.settings import Settings
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
-from attribution_assets.warehouse.schema import ALL_SOURCES, META, UNREAD
+from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, META
 
 PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
@@ -149,7 +149,7 @@ class Shop:
 
     def results(self) -> dict[str, list[tuple[Any, ...]]]:
         """All rows of the tables that the pipeline fills; of those that need a setting or a source, if there are any."""
-        tables = {name: self.table(name) for name in schema() if name not in (*ALL_SOURCES, *UNREAD, META)}
+        tables = {name: self.table(name) for name in schema() if name not in (*ALL_SOURCES, *FURTHER, META)}
         return {name: rows for name, rows in tables.items() if rows or name in TABLES}
 
     def csv_bytes(self) -> dict[str, bytes]:

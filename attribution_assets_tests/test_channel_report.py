@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
 
 from attribution_assets.command.cli import main
+from attribution_assets.errors import AttributionError
+from attribution_assets_tests.automated import Automated
 from attribution_assets_tests.support import EVEN, Shop
 
 
@@ -145,3 +149,46 @@ def test_an_amount_in_another_currency_stops_the_report_and_leaves_it_as_it_was(
     assert result.exit_code == 1
     assert problem in result.stderr
     assert reported.table("channel_report") == before["channel_report"]
+
+
+RATES = "CREATE TABLE exchange_rates (date text, currency text, rate real, PRIMARY KEY (date, currency))"
+
+
+def test_amounts_in_another_currency_are_converted_by_the_rate_of_their_day(
+    reported: Shop, instance: dg.DagsterInstance
+) -> None:
+    for table in ("session_costs", "conversions"):
+        reported.execute(f"ALTER TABLE {table} ADD COLUMN currency text DEFAULT 'USD'")
+    reported.execute(RATES)
+    reported.execute("INSERT INTO exchange_rates VALUES ('2023-09-01', 'USD', 2), ('2023-09-02', 'USD', 10)")
+
+    reported.sum_costs(instance, "2023-09-01", "2023-09-02", lookback_days=3)
+    run(reported, instance, "2023-09-01", "2023-09-02")
+
+    assert reported.table("channel_report", "date, channel, cost, revenue, currency") == [
+        ("2023-09-01", "=1+1", 0.0, 0.0, "EUR"),
+        ("2023-09-01", "Email", 8.0, 16.0, "EUR"),
+        ("2023-09-02", "Ads", 10.0, 0.0, "EUR"),
+    ]
+
+
+def test_an_amount_without_a_rate_of_its_day_stops_the_report(reported: Shop, instance: dg.DagsterInstance) -> None:
+    reported.execute("ALTER TABLE conversions ADD COLUMN currency text DEFAULT 'USD'")
+    reported.execute(RATES)
+    reported.execute("INSERT INTO exchange_rates VALUES ('2023-09-02', 'USD', 2), ('2023-09-01', 'USD', 'two')")
+
+    with pytest.raises(AttributionError, match="in USD, and ATTRIBUTION_CURRENCY is EUR, and exchange_rates has no rate"):
+        run(reported, instance, "2023-09-01", "2023-09-02")
+
+
+def test_a_rate_that_changes_makes_its_day_late(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    automated = Automated.of_ten_days(tmp_path, instance)
+    automated.shop.execute("ALTER TABLE session_costs ADD COLUMN currency text DEFAULT 'USD'")
+    automated.shop.execute(RATES)
+    for day in range(1, 11):
+        automated.shop.execute("INSERT INTO exchange_rates VALUES (?, 'USD', 2)", f"2023-09-{day:02}")
+    automated.compute()
+
+    automated.shop.execute("UPDATE exchange_rates SET rate = 3 WHERE date = '2023-09-04'")
+
+    assert automated.late_data_requests() == {"sum_costs": ["2023-09-04"]}

@@ -24,7 +24,7 @@ from attribution_assets.orchestration.automation import InputIsNewer
 from attribution_assets.settings import Settings
 from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import Query, engagement, schema
-from attribution_assets.warehouse.schema import ALL_SOURCES, META, OPTIONAL_SOURCES, UNREAD
+from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, META, OPTIONAL_SOURCES
 from attribution_assets_tests.support import PROJECT, Shop, every_table
 
 PACKAGE = PROJECT / "attribution_assets"
@@ -142,7 +142,7 @@ def test_an_entry_is_stored_under_its_day(table: DailyTable) -> None:
 
 
 def test_what_is_stored_is_a_source_or_has_an_entry() -> None:
-    without_days = {"model_comparison", "path_report", META, *UNREAD}
+    without_days = {"model_comparison", "path_report", META, *FURTHER}
 
     assert set(schema()) - without_days == {*names(t for t in TABLES if not t.csv_of), *(source.name for source in SOURCES)}
     assert tuple(source.name for source in SOURCES) == ALL_SOURCES
@@ -201,7 +201,7 @@ def one_day(shop: Shop) -> None:
     shop.add_optional_sources()
     shop.session("s1", "anna", "2023-09-01 10:00:00", cost=1)
     shop.conversion("c1", "anna", "2023-09-01 12:00:00")
-    shop.execute("INSERT INTO conversions_backend VALUES ('c1', 'anna', '2023-09-01', 'DE', 100)")
+    shop.execute("INSERT INTO conversions_backend VALUES ('c1', 'anna', '2023-09-01', 'DE', 100, NULL)")
     shop.execute("INSERT INTO ad_costs (date, campaign_id, cost) VALUES ('2023-09-01', 'brand', 1)")
 
 

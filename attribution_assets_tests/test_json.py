@@ -49,7 +49,7 @@ def test_every_key_of_every_command_is_documented_and_in_snake_case(sample: Shop
     sample.execute("UPDATE session_sources SET utm_source = 'flyer' WHERE event_date = '2023-09-01'")
     for number in range(200):  # a day as no other
         sample.conversion(f"c{number}", "u", "2023-09-02 10:00:00")
-    sample.execute("INSERT INTO conversions_backend VALUES ('c', 'u', '2023-09-02', 'DE', 1)")
+    sample.execute("INSERT INTO conversions_backend VALUES ('c', 'u', '2023-09-02', 'DE', 1, NULL)")
     commands = [["run"], ["status"], ["check"], ["compare"], ["paths"], ["reconcile"], ["ihc", "estimate"]]
     explained = [["explain", *sample.execute(query)[0]] for query in (CELL, CONVERSION)]
     imported = ["import", "session_sources", f"{sample.database}:visits", "--check"]

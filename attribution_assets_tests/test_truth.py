@@ -221,7 +221,9 @@ def test_an_order_that_the_backend_corrects_restates_its_day(tmp_path: Path, ins
     automated = Automated.of_ten_days(tmp_path, instance)
     automated.choices |= {"conversions": "backend"}
     automated.shop.execute(schema()["conversions_backend"].create)
-    automated.shop.execute("INSERT INTO conversions_backend SELECT conv_id, user_id, conv_date, NULL, revenue FROM conversions")
+    automated.shop.execute(
+        "INSERT INTO conversions_backend SELECT conv_id, user_id, conv_date, NULL, revenue, NULL FROM conversions"
+    )
     automated.compute()
 
     automated.shop.execute("UPDATE conversions_backend SET revenue = 99 WHERE conv_id = 'buys5'")

@@ -25,7 +25,7 @@ from attribution_assets.definitions import build_defs
 from attribution_assets.importing.values import key_of
 from attribution_assets.models import MODELS
 from attribution_assets.settings import Settings, variables
-from attribution_assets.warehouse.schema import UNREAD, Column, Table, empty_database, schema
+from attribution_assets.warehouse.schema import FURTHER, Column, Table, empty_database, schema
 
 SOURCES_GROUP = "sources"
 """The group of the tables that the user fills."""
@@ -181,7 +181,7 @@ def _first_sentence(text: str | None) -> str:
 
 def dictionary() -> str:
     """A section for every table that can be imported: what a row is, and each column with what it demands."""
-    described = {source.name: source.description for source in SOURCES} | UNREAD
+    described = {source.name: source.description for source in SOURCES} | FURTHER
     return "\n\n".join(part for name, text in described.items() for part in _dictionary_section(schema()[name], text))
 
 

@@ -5,6 +5,8 @@ SELECT
         WHEN date(date, '+0 days') IS NOT date THEN 'has no date written YYYY-MM-DD'
         WHEN typeof(cost) NOT IN ('integer', 'real') OR abs(cost) > 1e15
             THEN 'has cost ' || quote(cost) || ', which is not a number'
+        WHEN currency <> $currency AND currency <> ''
+            THEN 'is in ' || currency || ', and ATTRIBUTION_CURRENCY is ' || $currency || ', and exchange_rates has no rate for it'
         ELSE 'has clicks ' || quote(clicks) || ', which is not a whole number'
     END AS problem
 FROM ad_costs
@@ -13,6 +15,7 @@ WHERE (date BETWEEN $first_day AND $last_day OR date(date, '+0 days') IS NOT dat
       campaign_id IS NULL OR campaign_id = ''
       OR date(date, '+0 days') IS NOT date
       OR typeof(cost) NOT IN ('integer', 'real') OR abs(cost) > 1e15
+      OR (currency <> $currency AND currency <> '')
       OR typeof(clicks) NOT IN ('integer', 'null')
   )
 ORDER BY problem

@@ -10,6 +10,8 @@ SELECT DISTINCT
         WHEN date(conv_date, '+0 days') IS NOT conv_date
             THEN 'has conv_date ' || quote(conv_date) || ', which is not a date written YYYY-MM-DD'
         WHEN times > 1 THEN 'stands ' || times || ' times: keep one row per conv_id'
+        WHEN currency <> $currency AND currency <> ''
+            THEN 'is in ' || currency || ', and ATTRIBUTION_CURRENCY is ' || $currency || ', and exchange_rates has no rate for it'
         ELSE 'has revenue ' || quote(revenue) || ', which is not a number'
     END AS problem
 FROM conversion
@@ -18,6 +20,7 @@ WHERE (conv_date BETWEEN $first_day AND $last_conversion_day OR date(conv_date, 
       conv_id IS NULL OR conv_id = ''
       OR date(conv_date, '+0 days') IS NOT conv_date
       OR times > 1
+      OR (currency <> $currency AND currency <> '')
       OR typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15
   )
 ORDER BY problem

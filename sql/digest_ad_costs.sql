@@ -7,7 +7,7 @@ WITH spend AS (
         campaign_id,
         group_concat(
             quote(campaign_id) || quote(platform) || quote(market) || quote(channel_name) || quote(cost) || quote(clicks)
-            || quote(impressions)
+            || quote(impressions) || quote(currency)
         ) AS rows
     FROM ad_costs
     WHERE date BETWEEN $first_day AND $last_day

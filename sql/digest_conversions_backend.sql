@@ -13,13 +13,15 @@ WITH id_of_day AS (
 row_of_day AS (
     SELECT
         id_of_day.date,
-        'backend' || quote(row.conv_id) || quote(row.user_id) || quote(row.conv_date) || quote(row.market) || quote(row.revenue) AS row
+        'backend' || quote(row.conv_id) || quote(row.user_id) || quote(row.conv_date) || quote(row.market) || quote(row.revenue)
+        || quote(row.currency) AS row
     FROM id_of_day
     JOIN conversions_backend AS row ON row.conv_id = id_of_day.conv_id
     UNION ALL
     SELECT
         id_of_day.date,
         'tracked' || quote(row.conv_id) || quote(row.user_id) || quote(row.conv_date) || quote(row.market) || quote(row.revenue)
+        || quote(row.currency)
     FROM id_of_day
     JOIN tracked_conversion AS row ON row.conv_id = id_of_day.conv_id
 )

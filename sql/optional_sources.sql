@@ -24,6 +24,7 @@ CREATE TABLE conversions_backend (
     conv_date text NOT NULL,                 -- date of the conversion, YYYY-MM-DD
     market text,                             -- market of the conversion, such as a country
     revenue real NOT NULL,                   -- revenue of the conversion
+    currency text,                           -- currency of the revenue, by its ISO 4217 code
     PRIMARY KEY (conv_id, user_id, conv_date)
 );
 
@@ -36,6 +37,7 @@ CREATE TABLE ad_costs (
     cost real NOT NULL,                      -- what the platform charged on the day
     clicks integer,                          -- clicks on the day
     impressions integer,                     -- impressions on the day
+    currency text,                           -- currency of the cost, by its ISO 4217 code
     PRIMARY KEY (date, campaign_id, platform, market)
 );
 

@@ -6,7 +6,7 @@ WITH backend_row AS (
 ),
 
 truth AS MATERIALIZED (
-    SELECT conv_id, user_id, conv_date, market, revenue FROM backend_row WHERE place = 1
+    SELECT conv_id, user_id, conv_date, market, revenue, currency FROM backend_row WHERE place = 1
 ),
 
 tracked_row AS (
@@ -42,7 +42,7 @@ SELECT
     seen.user_id AS tracked_user,
     seen.conv_date AS tracked_date,
     seen.conv_time AS tracked_time,
-    seen.currency,
+    truth.currency,
     truth.revenue AS backend_revenue,
     seen.revenue AS tracked_revenue
 FROM truth

@@ -62,7 +62,7 @@ def as_frame(found: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _rows(settings: Settings, table: DailyTable, days: Days) -> Rows:
-    bounds = {"first_day": days.first, "last_day": days.last}
+    bounds = {"first_day": days.first, "last_day": days.last, "currency": settings.currency}
     query = Query(table.name, bounds, table.guards, is_lenient=table.is_lenient)
     with settings.warehouse.rows_of(query) as cursor:
         columns = [column for column, *_ in cursor.description]

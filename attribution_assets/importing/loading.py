@@ -19,7 +19,7 @@ from attribution_assets.importing.servers import shown
 from attribution_assets.importing.values import DAY_AND_TIME, REPLACED_TOGETHER, TypedRows, key_of, typed_rows
 from attribution_assets.warehouse import engagement
 from attribution_assets.warehouse.duckdb.compute import READS_AS
-from attribution_assets.warehouse.schema import ALL_SOURCES, UNREAD, Table, schema
+from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, Table, schema
 from attribution_assets.warehouse.sqlite.database import SQLiteWarehouse, transaction
 from attribution_assets.warehouse.sqlite.sources import columns_of
 from attribution_assets.warehouse.sqlite.views import is_table
@@ -87,7 +87,7 @@ def import_source(
     Raises AttributionError, with everything as it was, where the file or the mapping is wrong, and for broken rows without
     `skip_broken`.
     """
-    if table not in (importable := (*ALL_SOURCES, *UNREAD)):
+    if table not in (importable := (*ALL_SOURCES, *FURTHER)):
         raise NotFoundError(f"There is no source table {table}. {closest(table, importable)}")
     declared = schema()[table]
     if replace_days and table not in DAY_AND_TIME:

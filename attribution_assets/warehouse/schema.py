@@ -21,14 +21,17 @@ OPTIONAL_SOURCES = ("conversions_backend", "ad_costs")
 
 ALL_SOURCES = (*SOURCES, *OPTIONAL_SOURCES)
 
-UNREAD = {
+FURTHER = {
     "exchange_rates": "One row per day and currency: what the currency is worth.",
     "campaign_results": "One row per day and part of a customer's campaigns, with what they brought. Equal rows all count.",
     "events": "One row per event of a session: what was done, when, on which page.",
     "order_items": "One row per order and product: how many were bought.",
     "products": "One row per product.",
 }
-"""Tables of the user's that can be imported and that no query reads yet, each with what it holds."""
+"""Further tables of the user's that can be imported, each with what it holds.
+
+The views of the sources read exchange_rates; no query reads the others yet.
+"""
 
 META = "attribution_meta"
 """The table with the file's schema version and the database's id. It holds no results."""

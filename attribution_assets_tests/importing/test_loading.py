@@ -13,7 +13,7 @@ import pytest
 from hypothesis import strategies as st
 
 from attribution_assets.warehouse import SQLiteWarehouse
-from attribution_assets.warehouse.schema import UNREAD
+from attribution_assets.warehouse.schema import FURTHER
 from attribution_assets_tests.command import Command
 from attribution_assets_tests.importing.importing import CONVERSIONS, Imports
 from attribution_assets_tests.support import SHARED, Shop, wait_for
@@ -278,7 +278,7 @@ def test_an_import_that_is_killed_leaves_the_old_rows_and_can_be_repeated(import
 STORE = SHARED / "real" / "store"
 CAMPAIGNS = SHARED / "real" / "campaigns"
 
-UNREAD_FILES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
+FURTHER_FILES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     "exchange_rates": ("date,currency,rate\n2023-09-01,USD,0.92\n", [("2023-09-01", "USD", 0.92)]),
     "campaign_results": (f"{RESULTS}A,2023-09-01,ON,X,,1.5,2,10,\n", [("A", "2023-09-01", "ON", "X", None, 1.5, 2, 10, None)]),
     "events": (
@@ -296,9 +296,9 @@ UNREAD_FILES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
 }
 
 
-@pytest.mark.parametrize("table", UNREAD)
+@pytest.mark.parametrize("table", FURTHER)
 def test_a_table_that_nothing_reads_yet_comes_in_by_its_names(imports: Imports, table: str) -> None:
-    content, rows = UNREAD_FILES[table]
+    content, rows = FURTHER_FILES[table]
     file = imports.file("file.csv", content)
 
     assert imports.fates(table, file) == {"new": len(rows)}
@@ -313,7 +313,7 @@ def test_a_run_leaves_alone_what_nothing_reads_yet(imports: Imports) -> None:
     shop.warehouse.prepare()
 
     assert shop.execute("SELECT name FROM pragma_table_info('events')") == [("mine",)]
-    assert not shop.execute(f"SELECT name FROM sqlite_master WHERE name IN {(*UNREAD,)} AND name <> 'events'")
+    assert not shop.execute(f"SELECT name FROM sqlite_master WHERE name IN {(*FURTHER,)} AND name <> 'events'")
 
 
 def test_the_days_of_events_are_those_of_their_times(imports: Imports) -> None:

@@ -61,7 +61,7 @@ def sound_shop(folder: Path) -> Shop:
     shop.conversion("c2", "ben", "2023-09-03 12:00:00", 50)
     for source in ("conversions_backend", "ad_costs"):
         shop.execute(schema()[source].create)
-    shop.execute("INSERT INTO conversions_backend SELECT conv_id, user_id, conv_date, NULL, revenue FROM conversions")
+    shop.execute("INSERT INTO conversions_backend SELECT conv_id, user_id, conv_date, NULL, revenue, NULL FROM conversions")
     shop.warehouse.prepare()
     shop.execute("INSERT INTO spend_reconciliation VALUES ('2023-09-02', 'brand', 3, 1, 1, 3)")
     for row in (

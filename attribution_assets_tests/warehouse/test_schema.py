@@ -8,7 +8,7 @@ from attribution_assets.importing.channels import COLUMNS
 from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import schema
 from attribution_assets.warehouse.engagement import ACTIVITY, RULE
-from attribution_assets.warehouse.schema import ALL_SOURCES, BROKEN_ROWS, META, UNREAD
+from attribution_assets.warehouse.schema import ALL_SOURCES, BROKEN_ROWS, FURTHER, META
 from attribution_assets.warehouse.sqlite.frames import DTYPES
 from attribution_assets.warehouse.sqlite.replacement import STORED_AS
 from attribution_assets_tests.support import OF_MODELS, WITH_SOURCES
@@ -18,7 +18,7 @@ OURS = (*DAY_COLUMNS, *OF_MODELS, *WITH_SOURCES)
 
 
 def test_there_are_the_sources_our_tables_those_of_models_and_what_the_file_says_of_itself() -> None:
-    assert sorted(schema()) == sorted((*ALL_SOURCES, *UNREAD, *OURS, META))
+    assert sorted(schema()) == sorted((*ALL_SOURCES, *FURTHER, *OURS, META))
 
 
 def test_a_required_source_is_created_without_the_columns_that_it_may_lack() -> None:
@@ -95,7 +95,7 @@ def test_only_the_cost_of_a_session_and_what_can_be_undefined_may_be_null() -> N
     assert optional == [("session_costs", "cost"), *of_report, *reconciled, *of_models, *of_paths, *ratios]
 
 
-@pytest.mark.parametrize("table", [*ALL_SOURCES, *UNREAD, *OURS, META])
+@pytest.mark.parametrize("table", [*ALL_SOURCES, *FURTHER, *OURS, META])
 def test_every_column_has_a_description_and_a_type_that_can_be_read_and_checked(table: str) -> None:
     for column in schema()[table].columns:
         assert column.description

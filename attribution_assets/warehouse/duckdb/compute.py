@@ -24,7 +24,7 @@ from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.query import Query
 from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import ALL_SOURCES, Column, Table, schema
-from attribution_assets.warehouse.sqlite.views import columns_as_read, select_as_read, stored_as
+from attribution_assets.warehouse.sqlite.views import columns_as_read, converted, select_as_read, stored_as
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +103,8 @@ def _obstacle(connection: sqlite3.Connection, path: Path, query: Query) -> str |
     for table in (schema()[name] for name in reads(query.text).tables):
         name, renamed = stored_as(connection, table)
         found = connection.execute("SELECT type, sql FROM sqlite_master WHERE lower(name) = ?", (name,)).fetchone()
+        if converted(connection, table, ""):
+            return f"exchange_rates converts the amounts of {name}"
         if found and found[0] != "table":
             return f"{name} is a {found[0]}"
         if found and re.search(r"\bcollate\b|\bwithout\s+rowid\b", found[1], re.IGNORECASE):

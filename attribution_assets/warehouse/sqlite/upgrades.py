@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.engagement import FLAGS
-from attribution_assets.warehouse.schema import ALL_SOURCES, META, UNREAD, Table, schema
+from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, META, Table, schema
 from attribution_assets.warehouse.sqlite.sources import columns_of
 from attribution_assets.warehouse.sqlite.views import indexes_of
 
@@ -94,7 +94,7 @@ def _missing(connection: sqlite3.Connection, path: Path) -> list[str]:
     """The statements that make the tables and indexes that the file lacks; source tables are only indexed."""
     objects = objects_of(connection)
     statements = []
-    for table in (table for name, table in schema().items() if name not in UNREAD):
+    for table in (table for name, table in schema().items() if name not in FURTHER):
         lacking = [column for column in table.column_names if column.lower() not in columns_of(connection, table.name)]
         if table.name in ALL_SOURCES:
             if objects.get(table.name) == "table" and not {*lacking}.difference(FLAGS):

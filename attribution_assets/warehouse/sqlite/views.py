@@ -51,6 +51,16 @@ STAND_INS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 For a source that is required, only lenient queries read it.
 """
 
+RATES = "exchange_rates"
+
+AMOUNTS = {
+    "session_costs": ("cost", ""),
+    "conversions": ("revenue", "conv_date"),
+    "conversions_backend": ("revenue", "conv_date"),
+    "ad_costs": ("cost", "date"),
+}
+"""By source, its amount and the column of its day; without one, the day is that of the session."""
+
 MADE_LATER = ("session_spend", "uncredited_conversion")
 """Tables of ours that reports may read, and that a file from before lacks: they are read as empty."""
 
@@ -88,6 +98,7 @@ def _views(connection: sqlite3.Connection, reading: Reading) -> str:
             if source.name == "session_sources":
                 lacking = lacking_flags(read)
                 expressions |= engagement.derived(read)
+            expressions |= converted(connection, source, reading.currency)
             select = select_as_read(f"main.{stored_as(connection, source)[0]}", expressions)
             if _is_read_whole(connection, source, read):
                 select = f"WITH kept AS MATERIALIZED ({select}) SELECT * FROM kept"
@@ -153,6 +164,29 @@ def _dimensions(table: str, columns: Mapping[str, str], values: Mapping[str, str
 def _value(declared: Container[str], column: str) -> str:
     """The expression of a column's value as text."""
     return f"""coalesce(nullif(CAST("{column}" AS text), ''), '(none)')""" if column.lower() in declared else "'(none)'"
+
+
+def converted(connection: sqlite3.Connection, source: Table, currency: str) -> dict[str, str]:
+    """The expressions of an amount and its currency, where exchange_rates can convert it by the rate of its day; else none.
+
+    What has no rate stays as it is.
+    """
+    name, renamed = stored_as(connection, source)
+    amount, day = AMOUNTS.get(source.name, ("", ""))
+    there = _declared(connection, name)
+    if not _declared(connection, RATES) or not {amount, "currency"} <= there.keys():
+        return {}
+    in_session = f"(SELECT event_date FROM main.session_sources WHERE session_sources.session_id = {name}.session_id)"
+    rate = (
+        f"(SELECT min(rates.rate) FROM main.{RATES} AS rates WHERE rates.currency = {name}.currency "
+        f"AND rates.date = {f'{name}.{renamed.get(day, day)}' if day else in_session} "
+        "AND typeof(rates.rate) IN ('integer', 'real') AND rates.rate > 0)"
+    )
+    is_other = f"{name}.currency <> '{currency}' AND typeof({name}.{amount}) IN ('integer', 'real')"
+    return {
+        amount: f"CASE WHEN {is_other} THEN coalesce({name}.{amount} * {rate}, {name}.{amount}) ELSE {name}.{amount} END",
+        "currency": f"CASE WHEN {is_other} AND {rate} IS NOT NULL THEN '{currency}' ELSE {name}.currency END",
+    }
 
 
 def create_views(views: Mapping[str, str]) -> str:
