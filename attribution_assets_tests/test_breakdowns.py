@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -22,6 +22,18 @@ from attribution_assets_tests.automated import Automated
 from attribution_assets_tests.support import EVEN, Shop
 
 DAY = "2023-09-02"
+
+
+pytestmark = pytest.mark.xdist_group("breakdowns")
+
+
+@pytest.fixture(scope="module")
+def broken_down(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """The shop after a run with three dimensions and a model."""
+    folder = tmp_path_factory.mktemp("breakdowns")
+    shop = filled(Shop(folder / "shop.db", folder / "exports"))
+    run(shop, "market", "device", "conversions.market", ATTRIBUTION_MODELS="last_touch")
+    return shop
 
 
 @pytest.fixture
@@ -66,30 +78,24 @@ def rows(shop: Shop, dimension: str, basis: str = "session", model: str = "ihc")
     )
 
 
-def test_a_channel_is_broken_down_by_the_values_of_its_sessions(shop: Shop) -> None:
-    run(shop, "market")
-
-    assert rows(shop, "market") == [
+def test_a_channel_is_broken_down_by_the_values_of_its_sessions(broken_down: Shop) -> None:
+    assert rows(broken_down, "market") == [
         ("2023-09-01", "Ads", "DE", 1, 1, 2.0, 2.0, 0.5, 50.0, 4.0, 25.0, 0.5),
         (DAY, "Ads", "(none)", 1, 1, 3.0, 3.0, 0.5, 50.0, 6.0, 50 / 3, 0.5),
         (DAY, "Ads", "DE", 2, 1, 1.0, 0.5, 0.0, 0.0, None, 0.0, 0.0),
     ]
 
 
-def test_on_the_date_of_the_conversion_credit_counts_there_and_cost_on_that_of_the_sessions(shop: Shop) -> None:
-    run(shop, "market")
-
-    assert [row[:3] + row[5:6] + row[7:9] for row in rows(shop, "market", "conversion")] == [
+def test_on_the_date_of_the_conversion_credit_counts_there_and_cost_on_that_of_the_sessions(broken_down: Shop) -> None:
+    assert [row[:3] + row[5:6] + row[7:9] for row in rows(broken_down, "market", "conversion")] == [
         ("2023-09-01", "Ads", "DE", 2.0, 0.0, 0.0),
         (DAY, "Ads", "(none)", 3.0, 0.5, 50.0),
         (DAY, "Ads", "DE", 1.0, 0.5, 50.0),
     ]
 
 
-def test_a_column_of_conversions_gives_the_value_of_the_order_and_cost_stands_in_a_row_without_value(shop: Shop) -> None:
-    run(shop, "conversions.market")
-
-    assert rows(shop, "conversions.market") == [
+def test_a_column_of_conversions_gives_the_value_of_the_order_and_cost_stands_in_a_row_without_value(broken_down: Shop) -> None:
+    assert rows(broken_down, "conversions.market") == [
         ("2023-09-01", "Ads", "", 1, 1, 2.0, 2.0, 0.0, 0.0, None, None, None),
         ("2023-09-01", "Ads", "AT", 0, 0, 0.0, None, 0.5, 50.0, None, None, None),
         (DAY, "Ads", "", 3, 2, 4.0, 4 / 3, 0.0, 0.0, None, None, None),
@@ -97,16 +103,12 @@ def test_a_column_of_conversions_gives_the_value_of_the_order_and_cost_stands_in
     ]
 
 
-def test_any_column_of_the_users_table_can_be_a_dimension(shop: Shop) -> None:
-    run(shop, "device")
-
-    assert [row[2] for row in rows(shop, "device")] == ["1", "(none)", "1"]
+def test_any_column_of_the_users_table_can_be_a_dimension(broken_down: Shop) -> None:
+    assert [row[2] for row in rows(broken_down, "device")] == ["1", "(none)", "1"]
 
 
-def test_every_chosen_model_is_broken_down(shop: Shop) -> None:
-    run(shop, "market", ATTRIBUTION_MODELS="last_touch")
-
-    assert [(row[0], row[2], row[7]) for row in rows(shop, "market", model="last_touch")] == [
+def test_every_chosen_model_is_broken_down(broken_down: Shop) -> None:
+    assert [(row[0], row[2], row[7]) for row in rows(broken_down, "market", model="last_touch")] == [
         ("2023-09-01", "DE", 0.0),
         (DAY, "(none)", 1.0),
         (DAY, "DE", 0.0),
@@ -165,6 +167,7 @@ EVENLY = (
 )
 
 
+@settings(max_examples=25)
 @given(
     sessions=st.lists(SESSION, max_size=6),
     revenues=st.lists(st.sampled_from([0, 19.99, 100, -5.5]), max_size=3),
@@ -189,13 +192,13 @@ def test_the_values_of_a_dimension_add_up_to_the_channel(
             "INSERT INTO conversions_backend (conv_id, user_id, conv_date, revenue) "
             "SELECT conv_id, user_id, conv_date, revenue FROM conversions UNION ALL VALUES ('unseen', 'anna', '2023-09-02', 7)"
         )
-        settings, days = shop.settings(breakdowns=DIMENSIONS, lookback_days=1, conversions=conversions), Days("2023-09-01", DAY)
-        settings.warehouse.prepare()
-        for table in tables(settings):
+        chosen, days = shop.settings(breakdowns=DIMENSIONS, lookback_days=1, conversions=conversions), Days("2023-09-01", DAY)
+        chosen.warehouse.prepare()
+        for table in tables(chosen):
             if table.name == "attribution_customer_journey":
                 shop.execute(EVENLY)
             elif not (table.is_python or table.csv_of or table.name == "channel_report"):
-                settings.warehouse.replace_days(schema()[table.name], table.day_column, days, query_of(settings, table, days))
+                chosen.warehouse.replace_days(schema()[table.name], table.day_column, days, query_of(chosen, table, days))
 
         of_channel = shop.table("channel_reporting", "date, channel_name, cost, ihc, ihc_revenue")
         for dimension in DIMENSIONS:
@@ -207,5 +210,5 @@ def test_the_values_of_a_dimension_add_up_to_the_channel(
             assert [row[:2] for row in of_values] == [row[:2] for row in of_channel]
             for found, expected in zip(of_values, of_channel, strict=True):
                 assert found[2:] == pytest.approx(expected[2:], abs=1e-9)
-        checked = check_days(settings, days.first, days.last)
+        checked = check_days(chosen, days.first, days.last)
         assert [each.offending for each in checked if each.check.name == "breakdowns_add_up"] in ([0], [])
