@@ -31,10 +31,10 @@ types: $(VENV)/installed
 	$(BIN)/mypy && $(BIN)/mypy docs/*.py
 
 docs: $(VENV)/installed ## the tables in the documentation that follow from the code, in place
-	$(COG) -r README.md docs/*.md
+	$(COG) -r README.md docs/*.md docs/origins/*.md
 
 docs-check: $(VENV)/installed ## fails where they no longer do
-	$(COG) --check --diff --check-fail-msg="Run 'make docs' and commit what it changes." README.md docs/*.md
+	$(COG) --check --diff --check-fail-msg="Run 'make docs' and commit what it changes." README.md docs/*.md docs/origins/*.md
 
 picture: $(VENV)/installed ## the picture of the report in the README
 	folder=$$(mktemp -d) && cd $$folder && export PATH="$(CURDIR)/$(BIN):$$PATH" DAGSTER_HOME=$$folder COLUMNS=100 && \

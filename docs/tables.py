@@ -1,6 +1,6 @@
-"""The parts of the documentation that follow from the code, as Markdown: settings, assets, sources, checks and commands.
+"""The parts of the documentation that follow from the code, as Markdown: settings, assets, sources, checks, commands, exports.
 
-`make docs` has cog write what these functions return between the markers in README.md and docs/*.md. `make docs-check` fails
+`make docs` has cog write what these functions return between the markers in README.md and below docs/. `make docs-check` fails
 if a document no longer says what the code does. Prose does not belong here: write it in the documents, around the markers.
 """
 
@@ -9,9 +9,11 @@ from __future__ import annotations
 import inspect
 import re
 import sqlite3
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,6 +24,7 @@ from attribution_assets.catalog.sources import SOURCES
 from attribution_assets.catalog.tables import TABLES
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs
+from attribution_assets.importing.mapping import READY
 from attribution_assets.importing.values import key_of
 from attribution_assets.models import MODELS
 from attribution_assets.settings import Settings, variables
@@ -207,6 +210,24 @@ def _demand(column: Column) -> str:
     if column.required:
         return "required"
     return "optional" if column.optional else "may be empty"
+
+
+# Exports --------------------------------------------------------------------------------------------------------------
+
+
+def export(mapping: str) -> str:
+    """What a ready mapping says of the export that it reads: its first comment, with what is indented as code."""
+    file = READY / f"{mapping}.toml"
+    lines = takewhile(lambda line: line.startswith("#"), file.read_text().splitlines())
+    parts = "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines).split("\n\n")
+    source = f"From [{file.name}](../../attribution_assets/importing/mappings/{file.name}):"
+    return "\n\n".join((source, *(_fenced(part) if part.startswith(" ") else part for part in parts)))
+
+
+def _fenced(code: str) -> str:
+    """A block of code, which the documentation's tests do not run."""
+    dedented = textwrap.dedent(code)
+    return f"```{'sql' if dedented.startswith(('SELECT', 'WITH')) else 'text'}\n{dedented}\n```"
 
 
 # Commands -------------------------------------------------------------------------------------------------------------
