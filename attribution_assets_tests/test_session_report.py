@@ -63,6 +63,23 @@ def test_ad_spend_takes_the_place_of_the_sessions_costs_and_stands_alone_without
     ]
 
 
+def test_both_engines_report_the_same_bits(shop: Shop) -> None:
+    for number in range(30):
+        campaign, market = ("brand", "generic", None)[number % 3], ("DE", "AT", "", None)[number % 4]
+        session(shop, f"s{number}", f"u{number % 7}", f"0{number % 2 + 1} {number % 12:02}:00:00", "Ads", campaign, market)
+    shop.execute("UPDATE session_costs SET cost = rowid / 7.0")
+    shop.execute(
+        "INSERT INTO ad_costs (date, campaign_id, cost) VALUES ('2023-09-02', 'brand', 3.3), ('2023-09-02', 'lost', 5)"
+    )
+    shop.conversion("c1", "u1", "2023-09-02 23:00:00", 100)
+    by_sqlite = report(shop)
+
+    chosen = shop.settings(compute="duckdb")
+    chosen.warehouse.replace_days(schema()["session_report"], "date", DAYS, query_of(chosen, SESSION_REPORT, DAYS))
+
+    assert shop.table("session_report") == by_sqlite
+
+
 def unstable(shop: Shop, sessions: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
     """What the check finds on the last of the days, given by day the sessions of each channel."""
     shop.warehouse.prepare()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from attribution_assets.catalog.reporting import SESSIONS
 from attribution_assets.catalog.table import REPORT, Check, Choice, DailyTable, Parameters
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse.sqlite.views import OF_CONVERSIONS
@@ -108,6 +109,7 @@ SESSION_REPORT = DailyTable(
         "CPC": "session_costs.cost session_spend.cost session_sources.session_id",
     },
     needs=frozenset({"session_sources.campaign_id", "session_sources.market"}),
+    driven_by=SESSIONS,
     follows=("customer_journeys", "channel_costs"),
     also_reads=("session_spend",),
     reads={"session_sources": "sessions", "session_costs": "costs", "conversions": "revenue"},
