@@ -117,8 +117,8 @@ def as_views(shop: Shop) -> Shop:
     fill(shop, {})
     for name in ("session_sources", "session_costs", "conversions"):
         columns = ", ".join(
-            f"substr(part || '.' || {column}, 3) AS {column}" if column.endswith("_id") else column
-            for column in schema()[name].column_names
+            f"substr(part || '.' || {column.name}, 3) AS {column.name}" if column.name.endswith("_id") else column.name
+            for column in schema()[name].columns
         )
         shop.execute(f"ALTER TABLE {name} RENAME TO kept_{name}")
         shop.execute(f"ALTER TABLE kept_{name} ADD COLUMN part text DEFAULT 'x'")

@@ -23,8 +23,12 @@ amount AS (
     UNION ALL
     SELECT spend.date, spend.channel_name, spend.campaign_id, coalesce(nullif(session_sources.market, ''), '(none)'), spend.cost
     FROM session_spend AS spend
-    LEFT JOIN session_sources ON session_sources.session_id = spend.session_id
-    WHERE spend.date BETWEEN $first_day AND $last_day AND $spend_wins <> ''
+    CROSS JOIN session_sources -- CROSS JOIN: the spend drives
+    WHERE spend.date BETWEEN $first_day AND $last_day AND $spend_wins <> '' AND session_sources.session_id = spend.session_id
+    UNION ALL
+    SELECT date, channel_name, campaign_id, '(none)', cost
+    FROM session_spend
+    WHERE date BETWEEN $first_day AND $last_day AND $spend_wins <> '' AND session_id = ''
 ),
 
 last_session AS (
@@ -36,8 +40,10 @@ last_session AS (
         conversions.revenue
     FROM customer_journeys AS journey
     JOIN conversions ON conversions.conv_id = journey.conv_id
-    LEFT JOIN session_sources ON session_sources.session_id = journey.session_id
-    WHERE journey.conv_date BETWEEN $first_day AND $last_conversion_day AND journey.conversion = 1
+    CROSS JOIN session_sources -- CROSS JOIN: the journeys drive
+    WHERE journey.conv_date BETWEEN $first_day AND $last_conversion_day
+      AND journey.conversion = 1
+      AND session_sources.session_id = journey.session_id
 ),
 
 figure AS (
