@@ -60,6 +60,8 @@ def postgres() -> Iterator[Database]:
         with _running([server, "-D", str(folder / "data"), *(f"--{each}" for each in settings)], port, user):
             client = (psql, "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname")
             at = f"postgresql://{USER}:{IN_URL}@127.0.0.1:{port}"
+            ready = [*client, f"{at}/postgres", "--command", "SELECT 1"]  # it answers while it is still starting up
+            wait_for(lambda: subprocess.run(ready, check=False, capture_output=True).returncode == 0)
             subprocess.run([*client, f"{at}/postgres", "--command", "CREATE DATABASE shop"], check=True, capture_output=True)
             yield Database("postgresql", port, (*client, f"{at}/shop", "--command"))
 
