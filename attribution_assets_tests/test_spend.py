@@ -311,6 +311,23 @@ def test_spend_after_the_last_session_and_conversion_is_reported(ads: Shop) -> N
     assert json.loads(result.stdout)["totals"]["cost"] == 3
 
 
+def test_who_has_ad_spend_needs_no_table_of_session_costs_and_what_clicks_cost_is_only_a_weight(ads: Shop) -> None:
+    session(ads, "s1", "brand", cpc=0.5)
+    session(ads, "s2", "without spend", cpc=0.7)
+    spend(ads, "brand", 3)
+    ads.conversion("c1", "anna", f"{DAY} 12:00:00")
+    ads.execute("DROP TABLE session_costs")
+    environment = {"DAGSTER_HOME": str(ads.database.with_name("home"))}
+    command = ["--database", str(ads.database), "--json"]
+
+    told = json.loads(CliRunner().invoke(main, ["run", *command, "--exports", str(ads.exports)], env=environment).stdout)
+    reconciled = json.loads(CliRunner().invoke(main, ["reconcile", *command], env=environment).stdout)
+
+    assert told["ad_spend"] == {"cost": 3.0, "displaced": 0.0, "unassigned": 0.0}
+    assert told["totals"]["cost"] == 3
+    assert reconciled["totals"]["session_cost"] == pytest.approx(1.2)
+
+
 def test_spend_that_cannot_be_read_is_refused_with_its_campaign(ads: Shop) -> None:
     session(ads, "s1", "brand")
     spend(ads, "brand", "much")

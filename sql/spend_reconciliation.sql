@@ -11,9 +11,9 @@ tracked AS (
         session_sources.event_date AS date,
         session_sources.campaign_id,
         count(*) AS sessions,
-        exact_total(coalesce(session_costs.cost, 0.0)) AS session_cost
+        exact_total(coalesce(tracked_cost.cost, 0.0)) AS session_cost
     FROM session_sources
-    LEFT JOIN session_costs ON session_costs.session_id = session_sources.session_id
+    LEFT JOIN tracked_cost ON tracked_cost.session_id = session_sources.session_id
     WHERE session_sources.event_date BETWEEN $first_day AND $last_day AND session_sources.campaign_id <> ''
     GROUP BY session_sources.event_date, session_sources.campaign_id
 ),

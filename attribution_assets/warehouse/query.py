@@ -23,8 +23,8 @@ class Query:
 
     `guards` name further files of sql/ with the same parameters, whose rows (one column: `problem`) are reasons not to run it.
     `driven_by`: the rows that drive it, as "table WHERE condition": for each of them SQLite looks up about `lookups_per_row`
-    others. Empty where it reads few rows. `is_lenient`: it takes sources as they are. An id may stand in several rows, there
-    may be no times of day, and what clicks cost by the tracking stands for session_costs where that is missing.
+    others. Empty where it reads few rows. `is_lenient`: it takes sources as they are. An id may stand in several rows, and
+    there may be no times of day.
     """
 
     name: str

@@ -11,7 +11,7 @@ from functools import cache
 
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse.schema import empty_database, schema
-from attribution_assets.warehouse.sqlite.views import create_views, views_of_broken_rows
+from attribution_assets.warehouse.sqlite.views import TRACKED_COST, create_views, views_of_broken_rows
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ def reads(text: str) -> Reads:
                 {
                     **views_of_broken_rows(),
                     "tracked_conversion": "SELECT * FROM conversions",
+                    "tracked_cost": TRACKED_COST,
                     "reconciled_conversion": read_sql("reconciled_conversion"),
                     "session_dimension": "SELECT session_id, event_date, user_id, channel_name, '' AS dimension, '' AS value "
                     "FROM session_sources",

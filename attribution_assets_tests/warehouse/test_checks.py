@@ -110,6 +110,7 @@ def test_a_check_of_a_table_that_is_not_made_yet_says_to_make_it(shop: Shop) -> 
 
 
 def test_a_missing_source_is_named(sound: Shop) -> None:
+    sound.execute("DROP TABLE ad_costs")  # whose owner needs no session_costs
     sound.execute("DROP TABLE session_costs")
 
     with refused(f"{sound.database} has no table session_costs"):

@@ -23,10 +23,12 @@ def check_sources(connection: sqlite3.Connection, path: Path, reading: Reading, 
             f"ATTRIBUTION_CONVERSIONS is backend, but {path} has no table conversions_backend. Add it as "
             "sql/optional_sources.sql declares it, or set ATTRIBUTION_CONVERSIONS=tracked."
         )
+    if not columns_of(connection, "session_costs") and columns_as_read(connection, schema()["ad_costs"]):
+        needed_of.pop("session_costs", None)  # who has ad spend can do without
     for name, needed in needed_of.items():
         file = "sql/challenge_db_create.sql" if name in SOURCES else "sql/optional_sources.sql"
         columns = columns_as_read(connection, schema()[name])
-        if not columns or (name in SOURCES and not query.is_lenient and not columns_of(connection, name)):
+        if not columns:
             raise AttributionError(
                 f"{path} has no table {name}, which {query.name} reads. Add it as {file} "
                 "declares it, or point --database or ATTRIBUTION_DATABASE to the right file."

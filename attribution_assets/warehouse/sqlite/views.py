@@ -42,14 +42,8 @@ BACKEND_COLUMNS = frozenset({"market", "currency"})
 """The columns by which conversions of the shop's backend can be broken down."""
 
 
-STAND_INS: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "ad_costs": ("api_adwords_costs", {"date": "event_date"}),
-    "session_costs": ("session_sources", {"cost": "cpc"}),
-}
-"""A table that is read as a source where that is missing, with the columns that have another name there.
-
-For a source that is required, only lenient queries read it.
-"""
+STAND_INS: Mapping[str, tuple[str, Mapping[str, str]]] = {"ad_costs": ("api_adwords_costs", {"date": "event_date"})}
+"""A table that is read as a source where that is missing, with the columns that have another name there."""
 
 RATES = "exchange_rates"
 
@@ -60,6 +54,10 @@ AMOUNTS = {
     "ad_costs": ("cost", "date"),
 }
 """By source, its amount and the column of its day; without one, the day is that of the session."""
+
+TRACKED_COST = "SELECT session_id, cost FROM session_costs"
+CLICK_COST = "SELECT session_id, cpc AS cost FROM session_sources WHERE cpc IS NOT NULL"
+"""What sessions cost by the tracking, which ad spend is held against: of session_costs, or without it of the clicks."""
 
 MADE_LATER = ("session_spend", "uncredited_conversion")
 """Tables of ours that reports may read, and that a file from before lacks: they are read as empty."""
@@ -77,8 +75,9 @@ def add_views(connection: sqlite3.Connection, reading: Reading) -> None:
     What the view has is what counts. It has no column that the schema does not declare, so that a further one of the user's can
     stand for no other. Ids, channels, dates and times are text and are compared byte for byte, whatever type or collation is
     declared: 7 is '7', and 'Email' is not 'email'. Times have one spelling for one instant. A source that is missing has no
-    view. A column that is missing is NULL, for queries that can do without it; engagement flags that are missing follow from
-    other columns. The connection also gets the views of BROKEN_ROWS, and those of MADE_LATER that are missing.
+    view, but for session_costs, which has no rows then if there are ad_costs. A column that is missing is NULL, for queries
+    that can do without it; engagement flags that are missing follow from other columns. The connection also gets the views of
+    BROKEN_ROWS, and those of MADE_LATER that are missing.
     """
     [(declared,)] = connection.execute("SELECT group_concat(type || ' ' || name || ' ' || sql, ';') FROM main.sqlite_master")
     if (declared, reading) not in _VIEWS:
@@ -104,9 +103,10 @@ def _views(connection: sqlite3.Connection, reading: Reading) -> str:
                 select = f"WITH kept AS MATERIALIZED ({select}) SELECT * FROM kept"
             views[source.name] = select
     views |= views_of_broken_rows(lacking)
-    for name in (name for name in MADE_LATER if not is_table(connection, name)):
-        columns = ", ".join(f"CAST(NULL AS {column.type}) AS {column.name}" for column in schema()[name].columns)
-        views[name] = f"SELECT {columns} WHERE 0"
+    views |= {name: _no_rows(schema()[name]) for name in MADE_LATER if not is_table(connection, name)}
+    if views.keys() >= {"ad_costs", "session_sources"}:
+        views["tracked_cost"] = TRACKED_COST if "session_costs" in views else CLICK_COST
+        views.setdefault("session_costs", _no_rows(schema()["session_costs"]))
     if "conversions" in views:
         views["tracked_conversion"] = views["conversions"]
     if views.keys() >= {"conversions", "conversions_backend"}:
@@ -187,6 +187,10 @@ def converted(connection: sqlite3.Connection, source: Table, currency: str) -> d
         amount: f"CASE WHEN {is_other} THEN coalesce({name}.{amount} * {rate}, {name}.{amount}) ELSE {name}.{amount} END",
         "currency": f"CASE WHEN {is_other} AND {rate} IS NOT NULL THEN '{currency}' ELSE {name}.currency END",
     }
+
+
+def _no_rows(table: Table) -> str:
+    return f"SELECT {', '.join(f'CAST(NULL AS {column.type}) AS {column.name}' for column in table.columns)} WHERE 0"
 
 
 def create_views(views: Mapping[str, str]) -> str:
