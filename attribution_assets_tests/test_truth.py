@@ -122,6 +122,14 @@ def test_a_run_of_some_days_takes_no_conversion_of_others_for_one_without_a_sess
     assert {row["channel"]: row["orders"] for row in told["channels"]} == {"Email": 0, "No session": 1}
 
 
+def test_an_id_that_was_tracked_twice_is_refused_with_the_way_to_let_the_backend_decide(shop: Shop) -> None:
+    for user in ("anna", "ben"):
+        shop.conversion("c1", user, f"{DAY} 12:00:00", 50)
+
+    with pytest.raises(AttributionError, match=r"'c1' appears 2 times .* Keep one row per conv_id, or set ATTRIBUTION_CONV"):
+        report(shop, conversions="tracked")
+
+
 def test_a_tracked_run_does_not_look_at_the_backend(shop: Shop) -> None:
     shop.session("s1", "anna", f"{DAY} 10:00:00", cost=2)
     shop.conversion("c1", "anna", f"{DAY} 12:00:00", 50)

@@ -82,9 +82,10 @@ def _check_ids(connection: sqlite3.Connection, path: Path, source: Table) -> Non
         f"SELECT {key}, count(*) FROM {source.name} WHERE {key} IS NOT NULL GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
     ).fetchone()
     if twice:
+        has_truth = source.name == "conversions" and columns_of(connection, "conversions_backend")
         raise AttributionError(
             f"{key} {twice[0]!r} appears {twice[1]} times in {source.name} in {path} and would be counted as many times. "
-            f"Keep one row per {key}."
+            f"Keep one row per {key}{', or set ATTRIBUTION_CONVERSIONS=backend' if has_truth else ''}."
         )
 
 
