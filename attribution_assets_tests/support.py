@@ -25,10 +25,10 @@ from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, META
 PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
 OWN_VARIABLES = ("ATTRIBUTION_", "IHC_", "DAGSTER_")
-TABLES = names(table for table in CATALOG if not (table.of_models or table.needs or table.only_with))
+TABLES = names(table for table in CATALOG if not (table.needs or table.only_with))
 """The assets that there are without models and optional sources, in their order."""
 
-WITH_SOURCES = names(table for table in CATALOG if table.needs or table.only_with)
+WITH_SOURCES = names(table for table in CATALOG if not table.of_models and (table.needs or table.only_with))
 """The assets that there are with optional sources or choices alone."""
 
 OF_MODELS = ("channel_values", "model_attribution", "model_reporting", "model_comparison", "path_report")

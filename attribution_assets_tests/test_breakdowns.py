@@ -115,6 +115,15 @@ def test_every_chosen_model_is_broken_down(broken_down: Shop) -> None:
     ]
 
 
+def test_breakdowns_that_are_chosen_later_are_not_wrong_before_they_run(shop: Shop) -> None:
+    run(shop)
+
+    checked = check_days(shop.settings(breakdowns=["market"]), None, None)
+
+    assert "report_adds_up" in {each.check.name for each in checked}
+    assert "breakdowns_add_up" not in {each.check.name for each in checked}
+
+
 def test_ad_spend_without_sessions_stands_under_its_campaign(shop: Shop) -> None:
     shop.execute("INSERT INTO ad_costs (date, campaign_id, cost) VALUES (?, 'lost', 7)", DAY)
 

@@ -274,6 +274,7 @@ UNCREDITED_CONVERSION = DailyTable(
     follows=("customer_journeys",),
     guards=("broken_conversions",),
     needs=frozenset({"conversions_backend"}),
+    is_sparse=True,
     only_with=Choice("ATTRIBUTION_CONVERSIONS=backend", lambda settings: settings.conversions == "backend"),
     checks=(
         Check(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from attribution_assets.catalog.checks import CONVERSIONS_ARE_SOUND
-from attribution_assets.catalog.table import ATTRIBUTE, REPORT, Check, DailyTable, Parameters
+from attribution_assets.catalog.table import ATTRIBUTE, REPORT, WITH_MODELS, Check, DailyTable, Parameters
 from attribution_assets.models import LEARNED
 from attribution_assets.settings import Settings
 
@@ -62,7 +62,7 @@ CHANNEL_VALUES = DailyTable(
     driven_by="session_sources WHERE event_date BETWEEN $first_day AND $last_day",
     settings_hash=Settings.learning_fingerprint,
     is_python=True,
-    of_models=True,
+    only_with=WITH_MODELS,
     is_kept=True,
 )
 
@@ -92,7 +92,7 @@ MODEL_ATTRIBUTION = DailyTable(
     parameters=_model_parameters,
     settings_hash=Settings.models_fingerprint,
     is_python=True,
-    of_models=True,
+    only_with=WITH_MODELS,
     checks=(
         Check(
             "model_credit_adds_up",
@@ -150,7 +150,7 @@ MODEL_REPORTING = DailyTable(
     driven_by=CREDITS,
     parameters=_model_parameters,
     settings_hash=Settings.models_fingerprint,
-    of_models=True,
+    only_with=WITH_MODELS,
     checks=(
         CONVERSIONS_ARE_SOUND,
         Check(

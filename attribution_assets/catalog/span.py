@@ -86,7 +86,8 @@ def stretches_without_data(settings: Settings, days: Days, with_data: Iterable[s
 def computed_days(warehouse: SQLiteWarehouse, settings: Settings, table: DailyTable) -> Days | None:
     """From the first to the last day with results of the job that makes the table; None where there are none.
 
-    Results of the models and those of the report are looked at apart: models may have been chosen later.
+    Tables that need a choice or a source are looked at apart from the others: these may have come later.
     """
-    together = [other for other in tables(settings) if (other.job, other.of_models) == (table.job, table.of_models)]
-    return days_of(warehouse, together)
+    of_job = [other for other in tables(settings) if other.job == table.job]
+    together = [other for other in of_job if (other.only_with, other.needs) == (table.only_with, table.needs)]
+    return days_of(warehouse, of_job if table.is_sparse else together)

@@ -85,6 +85,9 @@ class Choice:
     """What it needs of the sources, as `DailyTable.needs`."""
 
 
+WITH_MODELS = Choice("ATTRIBUTION_MODELS", lambda settings: bool(settings.models))
+
+
 @dataclass(frozen=True)
 class DailyTable:
     """One entry of the catalog: a table with a partition for each day, as `sql/challenge_db_create.sql` declares its columns.
@@ -114,12 +117,12 @@ class DailyTable:
     """Daily tables that are restated together with one that it follows, where they are in the graph."""
     checks: tuple[Check, ...] = ()
     is_python: bool = False
-    of_models: bool = False
-    """It is in the graph only if ATTRIBUTION_MODELS is set."""
     only_with: Choice | None = None
     """The choice without which it is not in the graph."""
     needs: frozenset[str] = frozenset()
     """The optional sources, `table` or `table.column`, without which it is not in the graph."""
+    is_sparse: bool = False
+    """Most days have no row of it, so its computed days are those of the other tables of its job."""
     is_kept: bool = False
     """A day stays as it was computed, even if its inputs change."""
     missing_days: str = ""
@@ -143,6 +146,11 @@ class DailyTable:
     def columns(self) -> tuple[Column, ...]:
         """Its columns in order."""
         return (*schema()[self.csv_of or self.name].columns, *self.more_columns)
+
+    @property
+    def of_models(self) -> bool:
+        """Whether it is there for the models that the user chose."""
+        return self.only_with is WITH_MODELS
 
     @property
     def is_compared(self) -> bool:

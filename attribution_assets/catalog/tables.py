@@ -49,8 +49,7 @@ def _lacking(settings: Settings, table: DailyTable) -> frozenset[str]:
 
 
 def _is_chosen(settings: Settings, table: DailyTable) -> bool:
-    is_made = table.only_with is None or table.only_with.is_made(settings)
-    return is_made and bool(settings.models or not table.of_models)
+    return table.only_with is None or table.only_with.is_made(settings)
 
 
 def has_spend(settings: Settings) -> bool:

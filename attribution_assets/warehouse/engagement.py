@@ -36,23 +36,23 @@ def in_words(rule: str, sessions: int) -> str:
     )
 
 
-def derived(told: Mapping[str, str]) -> dict[str, str]:
-    """The expression of each flag that a source does not tell, and of RULE, by the expressions of what it tells.
+def derived(columns: Mapping[str, str]) -> dict[str, str]:
+    """The expression of each flag that a source does not have, and of RULE, by the expressions of its columns.
 
     A session of which neither pages nor seconds are known counts as engaged. What comes close to a purchase differs from shop
     to shop, so closer_engagement is then as holder_engagement: with 0 everywhere, sessions in the middle of a journey would
     get little credit.
     """
-    pages, seconds = (told.get(name, "NULL") for name in ACTIVITY)
+    pages, seconds = (columns.get(name, "NULL") for name in ACTIVITY)
     is_unknown = f"{pages} IS NULL AND {seconds} IS NULL"
     engaged = f"CASE WHEN {pages} >= {PAGES} OR {seconds} > {SECONDS} OR {is_unknown} THEN 1 ELSE 0 END"
     by = f"CASE WHEN {is_unknown} THEN '{BY_DEFAULT}' ELSE '{BY_ACTIVITY}' END"
-    if "holder_engagement" in told:
-        by = NOTHING if "closer_engagement" in told else f"'{BY_HOLDER}'"
+    if "holder_engagement" in columns:
+        by = NOTHING if "closer_engagement" in columns else f"'{BY_HOLDER}'"
     flags = {
         "holder_engagement": engaged,
-        "closer_engagement": told.get("holder_engagement", engaged),
+        "closer_engagement": columns.get("holder_engagement", engaged),
         "impression_interaction": "0",
     }
-    derived = {name: flag for name, flag in flags.items() if name not in told}
-    return derived if by == NOTHING and RULE in told else {**derived, RULE: by}
+    derived = {name: flag for name, flag in flags.items() if name not in columns}
+    return derived if by == NOTHING and RULE in columns else {**derived, RULE: by}

@@ -23,9 +23,7 @@ ATTRIBUTION = schema()["attribution_customer_journey"]
 JOURNEYS = schema()["customer_journeys"]
 COSTS = schema()["channel_costs"]
 REPORTING = schema()["channel_reporting"]
-DAY_COLUMNS = {
-    table.name: table.day_column for table in TABLES if not (table.of_models or table.csv_of or table.needs or table.only_with)
-}
+DAY_COLUMNS = {table.name: table.day_column for table in TABLES if not (table.csv_of or table.needs or table.only_with)}
 OURS = tuple(DAY_COLUMNS)
 
 CUSTOMER_JOURNEYS = Query(

@@ -22,7 +22,7 @@ from attribution_assets.warehouse.schema import ALL_SOURCES, Table, schema
 from attribution_assets.warehouse.sqlite.replacement import NewRows, Parameters, Replacement, has_rows_beside
 from attribution_assets.warehouse.sqlite.sources import broken_sources, check_ids, check_sources, columns_of
 from attribution_assets.warehouse.sqlite.upgrades import bring_up_to_date, is_up_to_date, meta_of, objects_of, version_of
-from attribution_assets.warehouse.sqlite.views import MADE_LATER, TRACKED, Reading, add_views, collations, columns_as_read
+from attribution_assets.warehouse.sqlite.views import AS_STORED, MADE_LATER, Reading, add_views, collations, columns_as_read
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ class SQLiteWarehouse:
     """How many seconds to wait for another writer."""
     compute: Compute = "auto"
     """Which engine runs the large queries: `sqlite`, `duckdb`, or `auto`, which chooses the faster one."""
-    reading: Reading = TRACKED
+    reading: Reading = AS_STORED
     """How the sources are read."""
 
     @contextmanager
@@ -307,8 +307,8 @@ class SQLiteWarehouse:
         yield query.text, query.parameters
 
     def _takes_duckdb(self, connection: sqlite3.Connection, query: Query) -> bool:
-        """Whether DuckDB computes the query. It reads sources as they are stored alone."""
-        return self.reading.is_plain and takes_duckdb(connection, self.path, query, self.compute)
+        """Whether DuckDB computes the query. It does not know the backend's conversions."""
+        return self.reading.conversions == "tracked" and takes_duckdb(connection, self.path, query, self.compute)
 
     def _computed_for_a_reader(self, connection: sqlite3.Connection, answer: QueryAnswer, query: Query) -> bool:
         """Like `_computed`, but does not wait for a writer, because SQLite can read while another process writes."""

@@ -27,13 +27,8 @@ class Reading:
     currency: str = "EUR"
     breakdowns: tuple[str, ...] = ()
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether sources are read as they are stored."""
-        return self.conversions == "tracked"
 
-
-TRACKED = Reading()
+AS_STORED = Reading()
 
 OF_CONVERSIONS = "conversions."
 """How the name of a dimension begins that is a column of conversions."""
