@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import statistics
 import subprocess
 import time
@@ -18,11 +17,11 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import duckdb
+from document import write
 
 from attribution_assets.warehouse import SQLiteWarehouse
 
 PROJECT = Path(__file__).resolve().parents[1]
-DOCUMENT = PROJECT / "docs" / "benchmarks.md"
 COMMAND = PROJECT / ".venv" / "bin" / "attribution"
 FOLDER = PROJECT / "data" / "benchmarks"
 
@@ -94,10 +93,7 @@ def main() -> None:
     figures = measure(options.rows, options.rounds)
     print(figures)
     if options.write:
-        marked = f"<!-- importing -->\n{figures}\n<!-- /importing -->"
-        text = DOCUMENT.read_text(encoding="utf-8")
-        pattern = re.compile(r"<!-- importing -->.*<!-- /importing -->", flags=re.DOTALL)
-        DOCUMENT.write_text(pattern.sub(lambda _: marked, text), encoding="utf-8")
+        write("importing", figures)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import resource
 import statistics
 import subprocess
@@ -24,9 +23,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from document import write
 
 PROJECT = Path(__file__).parents[1]
-DOCUMENT = PROJECT / "docs" / "benchmarks.md"
 CHANNELS = 13
 SEEDS = range(20)
 
@@ -210,9 +209,7 @@ def main() -> None:
         figures = compare(options.journeys, options.rounds)
         print(f"\n{figures}")
         if options.write:
-            marked = f"<!-- models -->\n{figures}\n<!-- /models -->"
-            text = DOCUMENT.read_text(encoding="utf-8")
-            DOCUMENT.write_text(re.sub(r"<!-- models -->.*<!-- /models -->", lambda _: marked, text, flags=re.DOTALL), "utf-8")
+            write("models", figures)
 
 
 if __name__ == "__main__":

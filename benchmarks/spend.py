@@ -24,11 +24,11 @@ from typing import NamedTuple
 
 import duckdb
 import numpy as np
+from document import write
 
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 
 PROJECT = Path(__file__).resolve().parents[1]
-DOCUMENT = PROJECT / "docs" / "benchmarks.md"
 COMMAND = PROJECT / ".venv" / "bin" / "attribution"
 FOLDER = PROJECT / "data" / "benchmarks"
 
@@ -196,10 +196,7 @@ def main() -> None:
     figures = measure(options.rows, options.rounds)
     print(figures)
     if options.write:
-        marked = f"<!-- spend -->\n{figures}\n<!-- /spend -->"
-        text = DOCUMENT.read_text(encoding="utf-8")
-        pattern = re.compile(r"<!-- spend -->.*<!-- /spend -->", flags=re.DOTALL)
-        DOCUMENT.write_text(pattern.sub(lambda _: marked, text), encoding="utf-8")
+        write("spend", figures)
 
 
 if __name__ == "__main__":
