@@ -572,14 +572,17 @@ settings.warehouse.replace_days(schema()["channel_costs"], "date", day, query_of
 
 
 def test_no_one_else_writes_while_duckdb_reads(paid: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = tmp_path / "process.py"
-    slow.write_text(f"import time; time.sleep(1)\n{compute.PROCESS.read_text(encoding='utf-8')}", encoding="utf-8")
+    slow, go_on = tmp_path / "process.py", tmp_path / "go-on"
+    waits = f"import pathlib, time\nwhile not pathlib.Path({str(go_on)!r}).exists():\n    time.sleep(0.02)\n"
+    slow.write_text(waits + compute.PROCESS.read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.setattr(compute, "PROCESS", slow)
     paid.warehouse.prepare()
     with subprocess.Popen([sys.executable, "-c", SUM_COSTS, paid.database, slow]) as run:
         wait_for(lambda: is_locked(paid.database) or run.poll() is not None, every=0.02)
-        assert is_locked(paid.database)
+        held = is_locked(paid.database)
+        go_on.touch()
         assert run.wait() == 0
+    assert held
 
     assert paid.table("channel_costs") == PAID
 
