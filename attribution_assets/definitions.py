@@ -16,7 +16,7 @@ from attribution_assets.orchestration.checks import result_checks
 from attribution_assets.orchestration.daily import source_assets
 from attribution_assets.orchestration.home import find_home
 from attribution_assets.orchestration.io_managers import CSVFilesIOManager, SQLiteIOManager
-from attribution_assets.orchestration.jobs import asset_jobs, daily_schedule
+from attribution_assets.orchestration.jobs import asset_jobs, daily_schedules
 from attribution_assets.orchestration.resources import EmbeddedIHCResource, IHCApiResource, IHCResource
 from attribution_assets.settings import Settings, read_settings
 
@@ -93,7 +93,7 @@ def build_defs(
     return dg.Definitions(
         assets=[*dg.with_source_code_references([asset for asset in assets if asset not in checks]), *checks],
         jobs=[*jobs.values()],
-        schedules=[daily_schedule(jobs, settings)],
+        schedules=daily_schedules(jobs, settings),
         sensors=[automation_sensor(), late_data_sensor(settings, jobs)],
         resources={**build_resources(settings), **(resources or {})},
         executor=dg.in_process_executor,

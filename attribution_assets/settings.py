@@ -34,6 +34,9 @@ PREFIXES = ("ATTRIBUTION_", "IHC_")
 OWN_KEY = re.compile(r"IHC_API_KEY_[0-9A-F]{8}")
 """The variables in which `definitions` hands a key that is not in the environment to the runs."""
 
+NO_STEPS, MOST_STEPS = ("date", "sessions"), 10
+"""What stands beside the steps in reports, and how many steps there can be."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -71,6 +74,15 @@ def _columns(names: tuple[str, ...]) -> tuple[str, ...]:
         if not re.fullmatch(r"(conversions\.)?[A-Za-z_]\w*", name, re.ASCII):
             raise ValueError(f"{name!r} is not the name of a column. Write market, or conversions.market")
     return tuple(dict.fromkeys(names))
+
+
+def _steps(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not name.strip() or "," in name or name in NO_STEPS or re.fullmatch(r"level_\d+", name):
+            raise ValueError(f"{name!r} cannot be a step: reports have a column of that name, or it is empty or has a comma")
+    if len({*names}) < len(names) or len(names) > MOST_STEPS:
+        raise ValueError(f"name at most {MOST_STEPS} steps, each once")
+    return names
 
 
 def _summing_to_one(shares: tuple[float, ...]) -> tuple[float, ...]:
@@ -270,6 +282,20 @@ class Settings(BaseSettings):
             "as `campaign_id,market`, or of conversions, such as `conversions.market`. If unset, there is no such table."
         ),
     )
+    funnel_steps: Annotated[Names, AfterValidator(_steps)] = Field(
+        ("page_view", "add_to_cart", "checkout"),
+        description=(
+            "Event types that are the steps of the funnel, in order. The first is a view of a page or product, the last one "
+            "names the order."
+        ),
+    )
+    funnel_order: Literal["any", "ordered"] = Field(
+        "any",
+        description=(
+            "When a session has reached a step: with an event of its type (`any`), or with one that is not before the event "
+            "that reached the step before (`ordered`)."
+        ),
+    )
     spend_wins: Literal["platform", "session"] = Field(
         "platform",
         description=(
@@ -407,6 +433,10 @@ class Settings(BaseSettings):
         """
         journeys = {"lookback_days": self.lookback_days, "include_converting_session": self.include_converting_session}
         return _hash({**journeys, **self._nobody, **self._of_backend, **(rules or self.model_rules).learning_identity()})
+
+    def funnel_fingerprint(self) -> str:
+        """A short hash of all that determines the funnel, as `fingerprint` is of IHC's."""
+        return _hash({"steps": self.funnel_steps, "order": self.funnel_order, **self._nobody, **self._of_backend})
 
     @property
     def _of_backend(self) -> dict[str, str]:

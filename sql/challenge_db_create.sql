@@ -250,6 +250,79 @@ CREATE TABLE IF NOT EXISTS session_report (
     PRIMARY KEY (date, channel, campaign_id, market)
 );
 
+CREATE TABLE IF NOT EXISTS session_funnel (
+    date text NOT NULL,                      -- UTC date of the session's first event: the partition
+    session_id text NOT NULL,                -- the session
+    user_id text,                            -- who it was at its last event; empty if no event says it
+    channel text,                            -- traffic channel of the session; empty if session_sources does not know it
+    steps text NOT NULL,                     -- the steps that it reached, in their order, with commas between them
+    furthest integer NOT NULL,               -- position of the last of them, from 1; 0 if it reached none
+    first_event text NOT NULL,               -- UTC date and time of its first event
+    last_event text NOT NULL,                -- UTC date and time of its last event, which may be of a later day
+    orders integer NOT NULL,                 -- orders that were placed in it; an order counts in the first session that placed it
+    revenue real,                            -- revenue of these orders; empty if it is known of none
+    PRIMARY KEY (date, session_id)
+);
+
+CREATE TABLE IF NOT EXISTS funnel_report (
+    date text NOT NULL,                      -- UTC date of the sessions' first events: the partition
+    channel text NOT NULL,                   -- traffic channel; (unknown) if session_sources does not know the session
+    step text NOT NULL,                      -- event type that is the step
+    position integer NOT NULL,               -- position of the step, from 1
+    sessions integer NOT NULL,               -- how many sessions there were, whatever they did
+    reached integer NOT NULL,                -- sessions that reached the step
+    level integer NOT NULL,                  -- sessions that reached the step or a later one
+    rate real NOT NULL,                      -- reached / sessions
+    level_rate real NOT NULL,                -- level / sessions
+    drop_off real,                           -- share of the level before (of all sessions, at the first) that is not of this one; empty if that is 0
+    PRIMARY KEY (date, channel, position)
+);
+
+CREATE TABLE IF NOT EXISTS product_funnel (
+    date text NOT NULL,                      -- UTC date of the sessions' first events: the partition
+    product_id text NOT NULL,                -- the product
+    name text,                               -- what it is called; empty if products does not know it
+    viewed integer NOT NULL,                 -- sessions with the first step for the product
+    added integer NOT NULL,                  -- sessions with a step for the product that is neither the first nor the last
+    bought integer NOT NULL,                 -- sessions with the last step for an order that has the product
+    conversion real,                         -- bought / viewed; empty if it was not viewed
+    PRIMARY KEY (date, product_id)
+);
+
+CREATE TABLE IF NOT EXISTS customer_report (
+    date text NOT NULL,                      -- UTC date of the orders: the partition
+    orders integer NOT NULL,                 -- how many orders there were
+    revenue real,                            -- revenue of the orders; empty if it is known of none
+    buyers integer NOT NULL,                 -- users with an order
+    new_buyers integer NOT NULL,             -- those of them without an order of an earlier day
+    returning_buyers integer NOT NULL,       -- those of them with an order of an earlier day
+    repeat_rate real,                        -- returning_buyers / buyers; empty if there are none
+    orders_with_session integer NOT NULL,    -- orders of users who have a session before the order
+    hours_to_order real,                     -- hours from the user's first session to the order, on average of these orders
+    first_orders_with_session integer NOT NULL, -- those of these orders that are of new buyers
+    hours_to_first_order real,               -- hours from the user's first session to the order, on average of these
+    PRIMARY KEY (date)
+);
+
+CREATE TABLE IF NOT EXISTS campaign_performance (
+    date text NOT NULL,                      -- day of the results: the partition
+    customer_id text NOT NULL,               -- whose campaigns these are
+    status text NOT NULL,                    -- status of the campaigns; (none) if there is none
+    type text NOT NULL,                      -- type of the campaigns; (none) if there is none
+    category text NOT NULL,                  -- category of what is advertised; (none) if there is none
+    rows integer NOT NULL,                   -- how many rows of campaign_results these are
+    revenue real,                            -- revenue that the platform claims; empty if no row has one
+    conversions integer,                     -- conversions that it claims; empty if no row has a number
+    impressions integer,                     -- how often the campaigns were shown; empty if no row has a number
+    clicks integer,                          -- how often they were clicked; empty if no row has a number
+    rows_with_revenue integer NOT NULL,      -- rows that have a revenue
+    rows_with_conversions integer NOT NULL,  -- rows that have a number of conversions
+    CTR real,                                -- clicks / impressions, of rows that have both; empty if that is undefined
+    conversions_per_revenue real,            -- conversions / revenue, of rows that have both; empty if that is undefined
+    conversions_per_click real,              -- conversions / clicks, of rows that have both; empty if that is undefined
+    PRIMARY KEY (date, customer_id, status, type, category)
+);
+
 CREATE TABLE IF NOT EXISTS attribution_meta (
     key text NOT NULL,                       -- schema_version or database_id
     value text NOT NULL,                     -- number of the last upgrade of these tables, or a random UUID, written once

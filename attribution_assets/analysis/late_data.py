@@ -70,9 +70,21 @@ def compared_tables(settings: Settings) -> tuple[DailyTable, ...]:
 def states(settings: Settings, days: Days, events: Events) -> States:
     """The days as they are now."""
     bounds = {"first_day": days.first, "last_day": days.last}
-    digests = {source.name: _digests(settings, source, bounds) for source in sources_read(settings)}
+    compared = compared_tables(settings)
+    by_source = sources_read(table for table in compared if not table.reaches_any_day)
+    digests = {source.name: _digests(settings, source, bounds) for source in by_source}
+    digests |= {
+        _rows_of(table): settings.warehouse.digests(schema()[table.name], table.day_column, query_of(settings, table, days))
+        for table in compared
+        if table.reaches_any_day and events.get(table.name)
+    }
     results = {table: {day: str(event) for day, event in of_table.items()} for table, of_table in events.items()}
     return {day: {part: of_part.get(day, "") for part, of_part in (digests | results).items()} for day in days}
+
+
+def _rows_of(table: DailyTable) -> str:
+    """The part of a day that stands for what the table's rows would be now."""
+    return f"rows of {table.name}"
 
 
 def _digests(settings: Settings, source: Source, bounds: Mapping[str, str]) -> dict[str, str]:
@@ -230,6 +242,11 @@ def _touched(settings: Settings, table: DailyTable, changes: Changes) -> dict[st
 
     for result in sorted(results):
         touch(result, DIFFERS)
+    if table.reaches_any_day:
+        why = f"{' or '.join(table.reads.values())} changed"
+        for day in sorted(day for day in changes if _rows_of(table) in changes[day]):
+            touched[day] = DIFFERS if UNKNOWN in changes[day] else why
+        return touched
     for source, taken in reversed([*table.reads.items()]):
         touch(source, f"{taken} of {{day}} changed")
     return touched
@@ -239,7 +256,7 @@ def _reports_of_changed_conversions(settings: Settings, table: DailyTable, chang
     """For each day whose conversions are known to have changed, the days of the table that report them."""
     return [
         {*touched_days(table, source, day, settings.lookback_days)}
-        for source in table.reads
+        for source in (() if table.reaches_any_day else table.reads)
         if (kind_of(source), table.day_of) == ("conversion", "session")
         for day, parts in changes.items()
         if source in parts and UNKNOWN not in parts

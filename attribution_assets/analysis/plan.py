@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,19 @@ from attribution_assets.catalog.span import (
     last_day,
     stretches_without_data,
 )
-from attribution_assets.catalog.tables import TABLES, query_of, sources_read, tables, tables_without_sources
-from attribution_assets.errors import AttributionError, NotFoundError
+from attribution_assets.catalog.table import ATTRIBUTE, CAMPAIGNS, FUNNEL, RECONCILE, REPORT, SUM, Job, Part
+from attribution_assets.catalog.tables import (
+    PARTS,
+    TABLES,
+    parts,
+    query_of,
+    sources_read,
+    tables_of,
+    tables_of_part,
+    tables_without_sources,
+    without_sources,
+)
+from attribution_assets.errors import AttributionError, NotFoundError, NotReadyError
 from attribution_assets.ihc import Redistribution
 from attribution_assets.ihc.ledger import Account, Ledger
 from attribution_assets.ihc.service import Limits, estimate
@@ -31,6 +42,35 @@ MANY_DAYS = 1_000
 
 FEW = 0.1
 """The share of a plan's days that must have rows."""
+
+
+@dataclass(frozen=True)
+class JobDays:
+    """The days of a job, without what is left out, as unbroken ranges: a run for each."""
+
+    job: Job
+    ranges: tuple[Days, ...]
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run does: its parts, the days of each job in order, and notes.
+
+    `attribution`: the plan of that part, if it is among them. `without`: by part that could be run and is not, for lack of
+    sources, what the database lacks.
+    """
+
+    parts: tuple[Part, ...]
+    jobs: tuple[JobDays, ...]
+    attribution: Plan | None
+    without: Mapping[Part, tuple[str, ...]]
+    notes: tuple[str, ...]
+
+    @property
+    def days(self) -> Days:
+        """From the first to the last day of all jobs."""
+        ranges = [days for of_job in self.jobs for days in of_job.ranges]
+        return Days(min(days.first for days in ranges), max(days.last for days in ranges))
 
 
 @dataclass(frozen=True)
@@ -49,6 +89,77 @@ class Plan:
     def ranges(self, days: Days) -> list[Days]:
         """The days without what is left out, as unbroken ranges: a run for each."""
         return without(days, self.left_out)
+
+    def jobs(self, settings: Settings) -> Iterator[JobDays]:
+        """The days of each job that makes something."""
+        report = self.report_days
+        for job, days in ((ATTRIBUTE, self.conversion_days), (SUM, self.cost_days), (REPORT, report), (RECONCILE, report)):
+            if tables_of(settings, job):
+                yield JobDays(job, tuple(self.ranges(days)))
+
+
+def plan_parts(settings: Settings, start: str | None, end: str | None, chosen: Sequence[str] = ()) -> RunPlan:
+    """The plan of a run of the chosen parts; unset, of all whose sources are there. Writes nothing.
+
+    Raises AttributionError where a chosen part lacks a source, and for what `plan_run` raises it for. NotFoundError for an
+    unknown part.
+    """
+    unknown = [part for part in chosen if part not in PARTS]
+    if unknown:
+        raise NotFoundError(f"There is no group {unknown[0]!r} to run. Choose from {', '.join(PARTS)}.")
+    there, lacking = parts(settings), without_sources(settings)
+    for part in (part for part in PARTS if part in chosen and part not in there):
+        raise NotReadyError(f"{part} cannot be run: {settings.database} has no {' and no '.join(lacking[part])}.")
+    taken = tuple(part for part in there if not chosen or part in chosen)
+    attribution = plan_run(settings, start, end) if "attribution" in taken else None
+    planned = [*attribution.jobs(settings)] if attribution else []
+    notes = [*attribution.notes] if attribution else [*settings.warehouse.notes_on_sources()]
+    for job in (FUNNEL, CAMPAIGNS):
+        if job.part in taken:
+            ranges, without_data = _days_of_part(settings, job.part, start, end)
+            planned.append(JobDays(job, ranges))
+            notes += [f"{job.part}: {gap} ({len(gap):,} days) have no rows and are left out." for gap in without_data]
+    return RunPlan(taken, tuple(planned), attribution, {} if chosen else lacking, tuple(notes))
+
+
+def _days_of_part(
+    settings: Settings, part: Part, start: str | None, end: str | None
+) -> tuple[tuple[Days, ...], Sequence[Days]]:
+    """The days of a part that has one job, as unbroken ranges, and the stretches without data that are left out."""
+    warehouse, of_part = settings.warehouse, tables_of_part(settings, part)
+    first, last = first_day(settings), last_day(settings)
+    for day in filter(None, (start, end)):
+        _check_partition(day, first, last)
+    computed = days_of(warehouse, of_part)
+    dated = [source for source in sources_read(of_part) if source.day_column]
+    if start is None:
+        starts = [warehouse.first_date(source.name, source.day_column, source.has_times) for source in dated]
+        starts += [computed.first] if computed else []
+        begin = max(first, min(filter(None, starts), default=first))
+    else:
+        begin = start
+    if end is None:
+        ends = [warehouse.last_date(source.name, source.day_column, last, source.has_times) for source in dated]
+        ends += [computed.last] if computed else []
+        end = max(min(max(filter(None, ends), default=begin), last), begin)
+    if begin > last:
+        raise AttributionError(
+            f"The first day with rows for {part} is {begin}, after the last day that can run, {last}. "
+            "A day can run once it has ended, if it is within ATTRIBUTION_START_DATE and ATTRIBUTION_END_DATE."
+        )
+    days = Days(begin, end)
+    if start is not None:
+        return (days,), ()
+    left_out = stretches_without_data(settings, days, days_with_data(settings, of_part, days))
+    return tuple(without(days, left_out)), left_out
+
+
+def _check_partition(day: str, first: str, last: str) -> None:
+    if not first <= day <= last:
+        raise NotFoundError(
+            f"{day} is outside the partitions, {first} to {last}. "
+            "Choose days within them, or change them with ATTRIBUTION_START_DATE and ATTRIBUTION_END_DATE."
+        )
 
 
 def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
@@ -74,24 +185,21 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
         )
     notes = [*warehouse.notes_on_sources(), *notes_on_engagement(settings)]
     attributed = computed_days(warehouse, settings, CUSTOMER_JOURNEYS)
-    reported = days_of(warehouse, [table for table in tables(settings) if table.day_of == "session"])
+    of_part = tables_of_part(settings, "attribution")
+    reported = days_of(warehouse, [table for table in of_part if table.day_of == "session"])
 
     everything = start is None
     if end is None:
         ends = [start or first, sources["last_day"] or first, *(span.last for span in (attributed, reported) if span)]
         ends += filter(
             None,
-            [warehouse.last_date(source.name, source.day_column, last) for source in sources_read(settings) if source.optional],
+            [warehouse.last_date(source.name, source.day_column, last) for source in sources_read(of_part) if source.optional],
         )
         end = max(day for day in ends if day <= last or day == start)
     if start is None:
         start = max(first, min(filter(None, [sources["first_conversion_day"], attributed and attributed.first, end])))
     for day in (start, end):
-        if not first <= day <= last:
-            raise NotFoundError(
-                f"{day} is outside the partitions, {first} to {last}. "
-                "Choose days within them, or change them with ATTRIBUTION_START_DATE and ATTRIBUTION_END_DATE."
-            )
+        _check_partition(day, first, last)
     days = Days(start, end)
     parameters = check_parameters(settings, CUSTOMER_JOURNEYS, days)
     placeholder = run_check(warehouse, CUSTOMER_JOURNEYS.name, NO_USER_IS_A_PLACEHOLDER, parameters)
@@ -104,7 +212,7 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
     notes += _notes(sources, first, last)
     if not everything:
         return Plan(days, days, report_days, (), tuple(notes))
-    with_data = days_with_data(settings, report_days)
+    with_data = days_with_data(settings, of_part, report_days)
     left_out = stretches_without_data(settings, report_days, with_data)
     _stop_if_sparse(settings, report_days, without(report_days, left_out), with_data)
     notes += [f"{gap} ({len(gap):,} days) have no sessions, conversions or results and are left out." for gap in left_out]
@@ -117,13 +225,13 @@ def notes_on_engagement(settings: Settings) -> list[str]:
     return [engagement.in_words(row["engagement_rule"], row["sessions"]) for row in rules]
 
 
-def prepared_plan(settings: Settings, start: str | None, end: str | None) -> Plan:
-    """The plan of `plan_run`, and the database brought up to the schema. Where there is no plan, nothing is written."""
-    plan, before = plan_run(settings, start, end), settings.warehouse.meta()
+def prepared_plan(settings: Settings, start: str | None, end: str | None, chosen: Sequence[str] = ()) -> RunPlan:
+    """The plan of `plan_parts`, and the database brought up to the schema. Where there is no plan, nothing is written."""
+    plan, before = plan_parts(settings, start, end, chosen), settings.warehouse.meta()
     settings.warehouse.prepare()
     if settings.warehouse.meta() == before:
         return plan
-    return plan_run(settings, start, end)  # an upgrade can show results that could not be read before
+    return plan_parts(settings, start, end, chosen)  # an upgrade can show results that could not be read before
 
 
 def _stop_if_sparse(settings: Settings, report_days: Days, ranges: list[Days], with_data: set[str]) -> None:

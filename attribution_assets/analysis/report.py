@@ -13,7 +13,7 @@ from attribution_assets.warehouse import Days, Query
 from attribution_assets.warehouse.csv_files import CSVFiles
 
 if TYPE_CHECKING:
-    from attribution_assets.analysis.plan import Plan
+    from attribution_assets.analysis.plan import Plan, RunPlan
 
 ANOTHER_COMPANY, YOUR_JOURNEYS = "another company's journeys", "your journeys"
 
@@ -64,8 +64,24 @@ def provisional_days(settings: Settings, days: Days) -> Days | None:
     return Days(changing[0], changing[-1]) if changing else None
 
 
-def summary(settings: Settings, plan: Plan) -> dict[str, Any]:
-    """The report days by channel and in total, ready for JSON.
+def summary(settings: Settings, plan: RunPlan) -> dict[str, Any]:
+    """What a run has done, ready for JSON: its `groups`, its days, what is `left_out` for lack of sources, and notes.
+
+    With the group attribution, what `_of_attribution` gives, with the days of its conversions.
+    """
+    days = plan.attribution.conversion_days if plan.attribution else plan.days
+    return {
+        "groups": list(plan.parts),
+        "left_out": [{"group": part, "missing": list(missing)} for part, missing in plan.without.items()],
+        "start": days.first,
+        "end": days.last,
+        **(_of_attribution(settings, plan.attribution) if plan.attribution else {}),
+        "notes": list(plan.notes),
+    }
+
+
+def _of_attribution(settings: Settings, plan: Plan) -> dict[str, Any]:
+    """The report days by channel and in total.
 
     With them: by what credit is computed, the ad spend in the costs (None without a source of it), the provisional days, the
     conversions credited to no channel, the CSV file's path.
@@ -82,8 +98,6 @@ def summary(settings: Settings, plan: Plan) -> dict[str, Any]:
     provisional = provisional_days(settings, plan.report_days)
     return {
         **basis(settings, Days(plan.report_days.first, plan.conversion_days.last)),
-        "start": plan.conversion_days.first,
-        "end": plan.conversion_days.last,
         "report_start": plan.report_days.first,
         "report_end": plan.report_days.last,
         "provisional_from": provisional.first if provisional else None,
@@ -96,5 +110,4 @@ def summary(settings: Settings, plan: Plan) -> dict[str, Any]:
         "credit_before_first_day": before_first_day,
         "csv": str(CSVFiles(settings.exports, "channel_reporting").whole),
         "report_csv": str(CSVFiles(settings.exports, "channel_report").whole),
-        "notes": list(plan.notes),
     }

@@ -51,4 +51,39 @@ SOURCES = (
         ),
         optional=True,
     ),
+    Source(
+        "events",
+        day_of="session",
+        day_column="created_at",
+        has_times=True,
+        description=(
+            "One row per event of a session: what was done, when, on which page, with which product. Filled by you, if you "
+            "have it; the pipeline only reads it."
+        ),
+        optional=True,
+    ),
+    Source(
+        "order_items",
+        day_of="conversion",
+        description=(
+            "One row per order and product: how many were bought. Filled by you, if you have it; the pipeline only reads it."
+        ),
+        optional=True,
+    ),
+    Source(
+        "products",
+        day_of="session",
+        description="One row per product: what it is called. Filled by you, if you have it; the pipeline only reads it.",
+        optional=True,
+    ),
+    Source(
+        "campaign_results",
+        day_of="session",
+        day_column="date",
+        description=(
+            "One row per day and part of a customer's campaigns: what the ad platform says that they brought. Equal rows all "
+            "count. Filled by you, if you have it; the pipeline only reads it."
+        ),
+        optional=True,
+    ),
 )

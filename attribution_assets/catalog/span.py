@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from attribution_assets.catalog.sources import SOURCES
 from attribution_assets.catalog.table import DailyTable
-from attribution_assets.catalog.tables import tables
+from attribution_assets.catalog.tables import sources_read, tables
 from attribution_assets.errors import AttributionError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, SQLiteWarehouse
@@ -28,7 +28,9 @@ def first_day(settings: Settings) -> str:
         return settings.start_date.isoformat()
     warehouse = settings.warehouse
     try:
-        days = [warehouse.first_date(source.name, source.day_column) for source in SOURCES if source.day_column]
+        days = [
+            warehouse.first_date(source.name, source.day_column, source.has_times) for source in SOURCES if source.day_column
+        ]
         results = days_of(warehouse, tables(settings))
     except AttributionError:  # the graph loads all the same; a run says what is wrong
         days, results = [], None
@@ -70,12 +72,18 @@ def _stored(entries: Iterable[DailyTable]) -> Iterator[DailyTable]:
     return (table for table in entries if not (table.is_kept or table.csv_of))
 
 
-def days_with_data(settings: Settings, days: Days) -> set[str]:
-    """Those of the days that have a session, a conversion or a result."""
-    columns = {source.name: source.day_column for source in SOURCES if source.day_column}
-    columns |= {table.name: table.day_column for table in _stored(tables(settings))}
+def days_with_data(settings: Settings, entries: Collection[DailyTable], days: Days) -> set[str]:
+    """Those of the days that have a row of one of the tables or of a source that they read."""
+    read = [source for source in sources_read(entries) if source.day_column]
+    columns = {source.name: (source.day_column, source.has_times) for source in read}
+    columns |= {table.name: (table.day_column, False) for table in _stored(entries)}
     warehouse = settings.warehouse
-    return {day for name, column in columns.items() for day in warehouse.rows_by_day(name, column, days) if is_date(day)}
+    return {
+        day
+        for name, (column, has_times) in columns.items()
+        for day in warehouse.rows_by_day(name, column, days, has_times)
+        if is_date(day)
+    }
 
 
 def stretches_without_data(settings: Settings, days: Days, with_data: Iterable[str]) -> list[Days]:

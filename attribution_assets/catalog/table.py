@@ -28,6 +28,8 @@ class Source:
     description: str
     day_column: str = ""
     """The column that holds the day; none, where another table's row gives it."""
+    has_times: bool = False
+    """That column holds the time as well: 2023-09-01 10:00:00."""
     optional: bool = False
     """Without it, the tables that need it are not in the graph."""
 
@@ -61,13 +63,19 @@ class Job:
 
     name: str
     description: str
+    part: Part = "attribution"
+    """What it is part of: each part has sources of its own and can be run alone."""
 
+
+Part = Literal["attribution", "funnel", "campaigns"]
 
 ATTRIBUTE = Job("attribute_conversions", "Attributes the conversions of the days: journeys, IHC results, shares.")
 SUM = Job("sum_costs", "Sums the costs of the days' sessions by channel.")
 REPORT = Job("report_channels", "Rebuilds the channel report of the days, as a table and as CSV files.")
 RECONCILE = Job("reconcile_sources", "Holds the tracking against the shop's backend, and ad spend against the sessions.")
-JOBS = (ATTRIBUTE, SUM, REPORT, RECONCILE)
+FUNNEL = Job("build_funnel", "Follows the sessions of the days through the steps of the shop, and counts buyers.", "funnel")
+CAMPAIGNS = Job("report_campaigns", "Sums up what the ad platforms say that campaigns brought on the days.", "campaigns")
+JOBS = (ATTRIBUTE, SUM, REPORT, RECONCILE, FUNNEL, CAMPAIGNS)
 """In the order in which `attribution run` runs them."""
 
 
@@ -123,6 +131,8 @@ class DailyTable:
     """The optional sources, `table` or `table.column`, without which it is not in the graph."""
     is_sparse: bool = False
     """Most days have no row of it, so its computed days are those of the other tables of its job."""
+    reaches_any_day: bool = False
+    """Source rows of any day can change it, so the search for late data looks at its rows, and not at the sources' days."""
     is_kept: bool = False
     """A day stays as it was computed, even if its inputs change."""
     missing_days: str = ""

@@ -8,20 +8,28 @@ from dataclasses import replace
 
 from attribution_assets.catalog.attribution import ATTRIBUTION
 from attribution_assets.catalog.breakdowns import BREAKDOWNS
+from attribution_assets.catalog.campaigns import OF_CAMPAIGNS
+from attribution_assets.catalog.funnel import OF_FUNNEL
 from attribution_assets.catalog.models import OF_MODELS
 from attribution_assets.catalog.reconciliation import RECONCILIATION
 from attribution_assets.catalog.reporting import REPORTING, SESSION_SPEND
 from attribution_assets.catalog.sources import SOURCES
-from attribution_assets.catalog.table import Check, DailyTable, Job, Kind, Parameters, Source
+from attribution_assets.catalog.table import JOBS, Check, DailyTable, Job, Kind, Parameters, Part, Source
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
 from attribution_assets.warehouse.days import shift
 
-TABLES = (*ATTRIBUTION, *REPORTING, *OF_MODELS, *BREAKDOWNS, *RECONCILIATION)
+TABLES = (*ATTRIBUTION, *REPORTING, *OF_MODELS, *BREAKDOWNS, *RECONCILIATION, *OF_FUNNEL, *OF_CAMPAIGNS)
 """Every daily table, each after those that it follows."""
 
 CHECKS: tuple[tuple[DailyTable, Check], ...] = tuple((table, check) for table in TABLES for check in table.checks)
 """Every check with its table, in the order in which a run comes to it."""
+
+PARTS: tuple[Part, ...] = tuple(dict.fromkeys(job.part for job in JOBS))
+"""The parts of the graph that can be run alone, in their order."""
+
+ALONE = frozenset({"events", "campaign_results"})
+"""The sources of parts that a database can be there for without any conversion."""
 
 _TABLES = {table.name: table for table in TABLES}
 _SOURCES = {source.name: source for source in SOURCES}
@@ -30,12 +38,19 @@ _SOURCES = {source.name: source for source in SOURCES}
 def tables(settings: Settings) -> tuple[DailyTable, ...]:
     """The daily tables that are in the graph under these settings, as computed from others in the graph alone."""
     in_graph = {table.name: table for table in TABLES if _is_in_graph(settings, table)}
+    in_sources = {source.name for source in sources(settings)}
 
     def present(names: Iterable[str]) -> tuple[str, ...]:
         return tuple(name for name in names if name in in_graph)
 
     return tuple(
-        replace(table, follows=present(table.follows), also_reads=present(table.also_reads)) for table in in_graph.values()
+        replace(
+            table,
+            follows=present(table.follows),
+            also_reads=present(table.also_reads),
+            reads={name: taken for name, taken in table.reads.items() if name in in_sources},
+        )
+        for table in in_graph.values()
     )
 
 
@@ -45,7 +60,19 @@ def _is_in_graph(settings: Settings, table: DailyTable) -> bool:
 
 def _lacking(settings: Settings, table: DailyTable) -> frozenset[str]:
     needs = table.needs | (table.only_with.needs(settings) if table.only_with else frozenset())
-    return needs - settings.present if needs else needs
+    lacking = needs - settings.present if needs else needs
+    return lacking | _lacking_of_part(settings, table.job.part)
+
+
+def _lacking_of_part(settings: Settings, part: Part) -> frozenset[str]:
+    """What the part `attribution` lacks, if the database is there for another one. If it is not, a run says what is missing.
+
+    Ad spend can stand for what sessions cost.
+    """
+    if part != "attribution" or not settings.present & ALONE:
+        return frozenset()
+    required = {source.name for source in SOURCES if not source.optional}
+    return frozenset(required - ({"session_costs"} if "ad_costs" in settings.present else set()) - settings.present)
 
 
 def _is_chosen(settings: Settings, table: DailyTable) -> bool:
@@ -58,8 +85,26 @@ def has_spend(settings: Settings) -> bool:
 
 
 def sources(settings: Settings) -> tuple[Source, ...]:
-    """The sources that are in the graph: those that are required, and the optional ones that the database has."""
-    return tuple(source for source in SOURCES if not source.optional or source.name in settings.present)
+    """The sources that are in the graph: those that attribution requires, if it is, and the others that the database has."""
+    requires = not _lacking_of_part(settings, "attribution")
+    return tuple(source for source in SOURCES if (requires and not source.optional) or source.name in settings.present)
+
+
+def parts(settings: Settings) -> tuple[Part, ...]:
+    """The parts that are in the graph, in the order in which they run."""
+    return tuple(dict.fromkeys(job.part for job in JOBS if tables_of(settings, job)))
+
+
+def without_sources(settings: Settings) -> dict[Part, tuple[str, ...]]:
+    """The parts that are not in the graph, with the sources that the first table of each lacks."""
+    there = parts(settings)
+    first = {table.job.part: table for table in reversed(TABLES)}
+    return {part: tuple(sorted(_lacking(settings, first[part]))) for part in PARTS if part not in there}
+
+
+def tables_of_part(settings: Settings, part: Part) -> tuple[DailyTable, ...]:
+    """The tables in the graph that are of this part."""
+    return tuple(table for table in tables(settings) if table.job.part == part)
 
 
 def tables_without_sources(settings: Settings) -> dict[str, list[str]]:
@@ -83,9 +128,10 @@ def kind_of(name: str) -> Kind:
     return (_TABLES.get(name) or _SOURCES[name]).day_of
 
 
-def sources_read(settings: Settings) -> tuple[Source, ...]:
-    """The sources that tables in the graph read."""
-    return tuple(source for source in SOURCES if any(source.name in table.reads for table in tables(settings)))
+def sources_read(entries: Iterable[DailyTable]) -> tuple[Source, ...]:
+    """The sources that these tables read."""
+    read = {name for table in entries for name in table.reads}
+    return tuple(source for source in SOURCES if source.name in read)
 
 
 def ancestors(table: DailyTable) -> set[str]:

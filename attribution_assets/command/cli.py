@@ -14,6 +14,7 @@ from attribution_assets.command.ihc import ihc
 from attribution_assets.command.options import DATABASE, DAY, plain_errors, print_json, settings_with, write_csv
 from attribution_assets.command.printed import (
     PATHS_SHOWN,
+    planned,
     print_cell,
     print_comparison,
     print_findings,
@@ -43,9 +44,20 @@ def main() -> None:
     type=click.Path(path_type=Path),
     help="Folder for the CSV files. [default: ATTRIBUTION_EXPORTS or data/exports]",
 )
+@click.option(
+    "--groups",
+    metavar="NAMES",
+    help="What to run, between commas: attribution, funnel, campaigns. [default: all whose sources are there]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
-def run(database: Path | None, start: str | None, end: str | None, exports: Path | None, as_json: bool) -> None:
-    """Attribute the conversions of a range of days and rebuild the reports they affect."""
+def run(
+    database: Path | None, start: str | None, end: str | None, exports: Path | None, groups: str | None, as_json: bool
+) -> None:
+    """Attribute the conversions of a range of days and rebuild the reports they affect; the same for funnel and campaigns.
+
+    A group of reports is run if the database has its sources. `attribution` is everything that follows from sessions,
+    conversions and costs; `funnel` needs events, `campaigns` campaign_results.
+    """
     with plain_errors():
         settings = settings_with(database=database, exports=exports)
         from attribution_assets.analysis.plan import prepared_plan
@@ -54,11 +66,9 @@ def run(database: Path | None, start: str | None, end: str | None, exports: Path
         from attribution_assets.orchestration.home import find_home
 
         find_home(settings)
-        plan = prepared_plan(settings, start, end)
-        attributed, rebuilt = (", ".join(map(str, plan.ranges(days))) for days in (plan.conversion_days, plan.report_days))
-        click.echo(f"Attributing conversions of {attributed}; rebuilding reports of {rebuilt}.", err=True)
-        for note in plan.notes:
-            click.echo(note, err=True)
+        plan = prepared_plan(settings, start, end, groups.split(",") if groups else ())
+        for line in planned(plan):
+            click.echo(line, err=True)
         with progress() as on_event:
             checks = execute_plan(settings, plan, on_event)
         result = {**summary(settings, plan), "checks": checks}

@@ -16,14 +16,48 @@ if TYPE_CHECKING:
 
     from attribution_assets.analysis.checking import Finding
     from attribution_assets.analysis.comparison import Comparison
+    from attribution_assets.analysis.plan import RunPlan
     from attribution_assets.importing.loading import Imported
 
 PATHS_SHOWN = 20
 """How many rows of each section of the path report are printed, unless all are asked for."""
 
 
+def planned(plan: RunPlan) -> list[str]:
+    """What a run is going to do, in lines: the days of each group, those that are left out, and notes on the sources."""
+    lines = []
+    if plan.attribution:
+        of_part = plan.attribution
+        attributed, rebuilt = (", ".join(map(str, of_part.ranges(d))) for d in (of_part.conversion_days, of_part.report_days))
+        lines.append(f"Attributing conversions of {attributed}; rebuilding reports of {rebuilt}.")
+    lines += [
+        f"Rebuilding {of_job.job.part} of {', '.join(map(str, of_job.ranges))}."
+        for of_job in plan.jobs
+        if of_job.job.part != "attribution"
+    ]
+    lines += [f"{part} is left out: the database has no {' and no '.join(missing)}." for part, missing in plan.without.items()]
+    return [*lines, *plan.notes]
+
+
+HOW_TO_SEE = {"funnel": "`attribution funnel` shows the funnel.", "campaigns": "`attribution campaigns` shows the campaigns."}
+"""By group, how to see what a run has made."""
+
+
 def print_summary(result: dict[str, Any]) -> None:
-    """The report by channel, what no channel gets and what checks found; of `analysis.report.summary`. Last, the CSV files."""
+    """What a run has made; of `analysis.report.summary`. Of attribution, the channels; last, how to see the rest."""
+    if "attribution" in result["groups"]:
+        _print_channels(result)
+    _print_told(result["checks"])
+    for group in result["groups"]:
+        if group in HOW_TO_SEE:
+            click.echo(HOW_TO_SEE[group])
+    if "attribution" in result["groups"]:
+        click.echo(result["report_csv"])
+        click.echo(result["csv"])
+
+
+def _print_channels(result: dict[str, Any]) -> None:
+    """The report by channel, and what no channel gets."""
     title = f"Channels, sessions of {result['report_start']} to {result['report_end']}"
     rows = result["channels"]
     totals = result["totals"]
@@ -56,9 +90,6 @@ def print_summary(result: dict[str, Any]) -> None:
             f"{number(before['orders'])} orders (revenue {number(before['revenue'])}) are credited to sessions before "
             "ATTRIBUTION_START_DATE, whose days have no report."
         )
-    _print_told(result["checks"])
-    click.echo(result["report_csv"])
-    click.echo(result["csv"])
 
 
 def _print_without_session(result: dict[str, Any]) -> None:

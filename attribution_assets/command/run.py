@@ -11,9 +11,7 @@ from typing import Any
 import dagster as dg
 from filelock import Timeout
 
-from attribution_assets.analysis.plan import Plan
-from attribution_assets.catalog.table import JOBS
-from attribution_assets.catalog.tables import tables_of
+from attribution_assets.analysis.plan import RunPlan
 from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.automation import command_lock
@@ -29,22 +27,19 @@ logger = logging.getLogger(__name__)
 OnEvent = Callable[[dg.DagsterEvent], None]
 
 
-def execute_plan(settings: Settings, plan: Plan, on_event: OnEvent) -> list[dict[str, Any]]:
-    """Attributes the plan's conversions, sums its costs and rebuilds its reports: three runs for each of its unbroken ranges.
-
-    Where there is something to reconcile, a fourth does so.
+def execute_plan(settings: Settings, plan: RunPlan, on_event: OnEvent) -> list[dict[str, Any]]:
+    """Runs the plan's jobs, in their order, once for each of their unbroken ranges of days.
 
     `on_event` sees every Dagster event as it happens. Returns what the checks found that does not hold, or not yet, as of
     `orchestration.checks.told_by`. Raises AttributionError if a run fails for a reason that the user can fix. A run starts only
     after the one before it has succeeded.
     """
     evaluations: list[dg.AssetCheckEvaluation] = []
-    CSVFiles(settings.exports, "channel_reporting").prepare()
+    if plan.attribution:
+        CSVFiles(settings.exports, "channel_reporting").prepare()
     defs = build_defs(settings, loggers={"progress": _event_logger(on_event)})
     with dagster_instance(make_home(settings)) as instance, _alone(instance):
-        days_of_jobs = zip(JOBS, (plan.conversion_days, plan.cost_days, plan.report_days, plan.report_days), strict=True)
-        jobs = [(job, of_job) for job, of_job in days_of_jobs if tables_of(settings, job)]
-        for job, days in ((job, days) for job, of_job in jobs for days in plan.ranges(of_job)):
+        for job, days in ((of_job.job, days) for of_job in plan.jobs for days in of_job.ranges):
             _wait_for_other_runs(instance)
             try:
                 told = {"days": str(days), "database": settings.database.name}

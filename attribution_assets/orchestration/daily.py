@@ -28,6 +28,8 @@ for beta in ("backfill_policy", "with_source_code_references", "CodeReferencesMe
 
 OWNERS = ["team:marketing-data"]
 
+AS_REACHED = {"any": "in any order", "ordered": "once the step before was reached"}
+
 Body = Callable[..., Any]
 """A function that gives the rows of the run's days: a Query, a pandas frame or Frames."""
 
@@ -84,6 +86,8 @@ def daily_asset(
             lookback_days=settings.lookback_days,
             training_days=settings.training_days,
             models=", ".join(settings.models),
+            funnel_steps=", ".join(settings.funnel_steps),
+            funnel_order=AS_REACHED[settings.funnel_order],
         ),
         metadata=_metadata(table, settings, body),
     )

@@ -1,4 +1,4 @@
-"""The catalog's jobs as Dagster's, and the daily schedule."""
+"""The catalog's jobs as Dagster's, and the daily schedules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from attribution_assets.catalog.span import first_day, last_day
-from attribution_assets.catalog.table import ATTRIBUTE, JOBS, Job
+from attribution_assets.catalog.table import ATTRIBUTE, CAMPAIGNS, FUNNEL, JOBS, Job
 from attribution_assets.catalog.tables import names, tables_of
 from attribution_assets.settings import Settings
 
@@ -32,17 +32,30 @@ def asset_jobs(settings: Settings) -> AssetJobs:
     }
 
 
-def daily_schedule(jobs: AssetJobs, settings: Settings) -> dg.ScheduleDefinition:
-    """Attributes each day when it has ended; off until switched on."""
+SCHEDULED = {
+    ATTRIBUTE: ("yesterday", "attributes the conversions of yesterday"),
+    FUNNEL: ("yesterday_funnel", "builds the funnel of yesterday"),
+    CAMPAIGNS: ("yesterday_campaigns", "sums up the campaigns of yesterday"),
+}
+"""The jobs that begin a day, which others follow, with the name of the schedule of each and what it does."""
+
+
+def daily_schedules(jobs: AssetJobs, settings: Settings) -> list[dg.ScheduleDefinition]:
+    """Run each day when it has ended; off until switched on."""
+    return [_daily_schedule(job, jobs, settings) for job in SCHEDULED if job in jobs]
+
+
+def _daily_schedule(job: Job, jobs: AssetJobs, settings: Settings) -> dg.ScheduleDefinition:
     hour, zone = settings.schedule_hour, settings.schedule_time_zone
+    name, deed = SCHEDULED[job]
 
     @dg.schedule(
-        name="yesterday",
-        job=jobs[ATTRIBUTE],
+        name=name,
+        job=jobs[job],
         cron_schedule=f"0 {hour} * * *",
         execution_timezone=zone,
         description=(
-            f"Every day at {hour:02}:00 {zone}, attributes the conversions of yesterday, the last day that has ended in UTC. "
+            f"Every day at {hour:02}:00 {zone}, {deed}, the last day that has ended in UTC. "
             "The reports that they affect follow automatically."
         ),
     )

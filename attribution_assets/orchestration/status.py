@@ -41,9 +41,8 @@ def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | No
     runs = _last_runs(instance, days)
     found = [finding.told() for finding in check_sources(settings, days) if finding.state != "passed"]
     partitions = Days(first, last)
-    no_data = {
-        day for stretch in stretches_without_data(settings, partitions, days_with_data(settings, partitions)) for day in stretch
-    }
+    with_data = days_with_data(settings, tables(settings), partitions)
+    no_data = {day for stretch in stretches_without_data(settings, partitions, with_data) for day in stretch}
     reports = [states[table.name][0] for table in tables(settings) if _has_credit(table)]
     return [
         {

@@ -16,22 +16,16 @@ from attribution_assets.warehouse import functions
 SOURCES = ("session_sources", "session_costs", "conversions")
 """The tables (or views) that the user fills; the pipeline reads them and never creates them."""
 
-OPTIONAL_SOURCES = ("conversions_backend", "ad_costs")
+OPTIONAL_SOURCES = ("conversions_backend", "ad_costs", "events", "order_items", "products", "campaign_results")
 """Those that the user may have besides."""
 
 ALL_SOURCES = (*SOURCES, *OPTIONAL_SOURCES)
 
-FURTHER = {
-    "exchange_rates": "One row per day and currency: what the currency is worth.",
-    "campaign_results": "One row per day and part of a customer's campaigns, with what they brought. Equal rows all count.",
-    "events": "One row per event of a session: what was done, when, on which page.",
-    "order_items": "One row per order and product: how many were bought.",
-    "products": "One row per product.",
-}
-"""Further tables of the user's that can be imported, each with what it holds.
+FURTHER = {"exchange_rates": "One row per day and currency: what the currency is worth."}
+"""Further tables of the user's that can be imported, each with what it holds: the views of the sources read them."""
 
-The views of the sources read exchange_rates; no query reads the others yet.
-"""
+BESIDE = {"events": ("session_sources", "conversions", "order_items", "products")}
+"""By source, those that a query about it takes as empty where they are missing."""
 
 META = "attribution_meta"
 """The table with the file's schema version and the database's id. It holds no results."""

@@ -180,6 +180,10 @@ def _views(connection: sqlite3.Connection, query: Query) -> Iterator[str]:
         needed = {column.name: column for column in _columns_read(source, query)}
         missing = {name: f"CAST(NULL AS {NULLS[column.type]})" for name, column in needed.items()}
         there = {name: renamed.get(name, name) for name in columns_as_read(connection, source) if name in needed}
+        if not there:  # missing, and taken as empty
+            columns = ", ".join(f"{expression} AS {name}" for name, expression in missing.items())
+            yield f"CREATE VIEW memory.main.{source.name} AS SELECT {columns} WHERE false"
+            continue
         yield f"CREATE VIEW memory.main.{source.name} AS {select_as_read(f'source.main.{stored}', missing | there)}"
 
 

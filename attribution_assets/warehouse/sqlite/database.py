@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 CACHE = 8 * 1024
 """How much of the file a connection keeps in memory, in KiB."""
 
+END_OF_DAY = " 24"
+"""After the date: what is later, as text, than every time of the day."""
+
 STAGED = "SELECT * FROM temp.staged ORDER BY rowid"
 """The frames' rows."""
 
@@ -187,35 +190,39 @@ class SQLiteWarehouse:
             )
             return Days(first, last) if first else None
 
-    def rows_by_day(self, table: str, day_column: str, days: Days) -> dict[str, int]:
+    def rows_by_day(self, table: str, day_column: str, days: Days, has_times: bool = False) -> dict[str, int]:
         """How many rows the table has of each of the days that has some; none where it does not exist."""
         with self.connect() as connection:
             if not _has_column(connection, table, day_column):
                 return {}
             connection.text_factory = readable
-            counted = f"SELECT {day_column}, count(*) FROM {table} WHERE {day_column} BETWEEN ? AND ? GROUP BY {day_column}"
-            return dict(connection.execute(counted, (days.first, days.last)).fetchall())
+            day = _day_in(day_column, has_times)
+            counted = f"SELECT {day}, count(*) FROM {table} WHERE {day_column} BETWEEN ? AND ? GROUP BY {day}"
+            return dict(connection.execute(counted, (days.first, f"{days.last}{END_OF_DAY}")).fetchall())
 
-    def first_date(self, table: str, day_column: str) -> str | None:
+    def first_date(self, table: str, day_column: str, has_times: bool = False) -> str | None:
         """The earliest real date since 1970 in a source, whose rows may hold any text; None where there is none, or no table.
 
         Walks the index of the column from its start.
         """
-        return self._date_at_end(table, day_column, "ASC")
+        return self._date_at_end(table, day_column, has_times, "ASC")
 
-    def last_date(self, table: str, day_column: str, until: str) -> str | None:
+    def last_date(self, table: str, day_column: str, until: str, has_times: bool = False) -> str | None:
         """The latest real date in a source, not after the day `until`; None where there is none, or no table."""
-        return self._date_at_end(table, day_column, "DESC", until)
+        return self._date_at_end(table, day_column, has_times, "DESC", until)
 
-    def _date_at_end(self, table: str, day_column: str, order: Literal["ASC", "DESC"], until: str = "9999-12-31") -> str | None:
+    def _date_at_end(
+        self, table: str, day_column: str, has_times: bool, order: Literal["ASC", "DESC"], until: str = "9999-12-31"
+    ) -> str | None:
         with self.connect() as connection:
             if not _has_column(connection, table, day_column):
                 return None
+            day = _day_in(day_column, has_times)
             found = connection.execute(
-                f"SELECT {day_column} FROM {table} "
-                f"WHERE {day_column} BETWEEN '1970' AND ? AND date({day_column}, '+0 days') = {day_column} "
+                f"SELECT {day} FROM {table} "
+                f"WHERE {day_column} BETWEEN '1970' AND ? AND date({day}, '+0 days') = {day} "
                 f"ORDER BY {day_column} {order} LIMIT 1",
-                (until,),
+                (f"{until}{END_OF_DAY}",),
             ).fetchone()
             return str(found[0]) if found else None
 
@@ -285,6 +292,18 @@ class SQLiteWarehouse:
                     {**parameters, "first_day": days.first, "last_day": days.last},
                 )
                 return {day for (day,) in rows}
+
+    def digests(self, table: Table, day_column: str, query: Query) -> dict[str, str]:
+        """By day, a digest of the rows that the query would write into the table now."""
+        values = " || ".join(f"quote({name})" for name in table.column_names)
+        with self.connect() as connection:
+            check_sources(connection, self.path, self.reading, query)
+            with self._select(connection, query) as (select, parameters):
+                rows = connection.execute(
+                    f"SELECT {day_column}, digest(CAST(group_concat({values}) AS blob)) FROM ({select}\n) GROUP BY 1",
+                    parameters,
+                )
+                return dict(rows.fetchall())
 
     @contextmanager
     def rows_of(self, query: Query) -> Iterator[sqlite3.Cursor]:
@@ -390,6 +409,10 @@ class SQLiteWarehouse:
                 if by_duckdb and self._computed(connection, answer, query):
                     rows = NewRows(ANSWER, {}, _is_typed(connection, table))
                 return Replacement(connection, table, day_column, days).make(rows)
+
+
+def _day_in(day_column: str, has_times: bool) -> str:
+    return f"substr({day_column}, 1, 10)" if has_times else day_column
 
 
 def _has_column(connection: sqlite3.Connection, table: str, column: str) -> bool:

@@ -11,8 +11,11 @@ from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse.engagement import FLAGS
 from attribution_assets.warehouse.query import Query
 from attribution_assets.warehouse.reads import reads
-from attribution_assets.warehouse.schema import ALL_SOURCES, SOURCES, Table, schema
+from attribution_assets.warehouse.schema import ALL_SOURCES, BESIDE, SOURCES, Table, schema
 from attribution_assets.warehouse.sqlite.views import TIMES, Reading, columns_as_read
+
+COUNTED_ONCE = ("session_costs", "events")
+"""The sources of which queries count a row once, however often it stands there."""
 
 
 def check_sources(connection: sqlite3.Connection, path: Path, reading: Reading, query: Query) -> None:
@@ -25,6 +28,9 @@ def check_sources(connection: sqlite3.Connection, path: Path, reading: Reading, 
         )
     if not columns_of(connection, "session_costs") and columns_as_read(connection, schema()["ad_costs"]):
         needed_of.pop("session_costs", None)  # who has ad spend can do without
+    for name in (beside for source in needed_of.keys() & BESIDE.keys() for beside in BESIDE[source]):
+        if not columns_of(connection, name):
+            needed_of.pop(name, None)
     for name, needed in needed_of.items():
         file = "sql/challenge_db_create.sql" if name in SOURCES else "sql/optional_sources.sql"
         columns = columns_as_read(connection, schema()[name])
@@ -76,7 +82,7 @@ def _check_ids(connection: sqlite3.Connection, path: Path, source: Table) -> Non
     one_type = any(column == key and type_ and "BLOB" not in type_ for column, type_, _ in columns)  # else both 7 and '7' fit
     if one_type and ((key,) in unique or [column for column, _, pk in columns if pk] == [key]):
         return
-    if source.name == "session_costs":
+    if source.name in COUNTED_ONCE:
         return
     twice = connection.execute(
         f"SELECT {key}, count(*) FROM {source.name} WHERE {key} IS NOT NULL GROUP BY {key} HAVING count(*) > 1 LIMIT 1"

@@ -11,7 +11,7 @@ from typing import Literal
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import engagement
 from attribution_assets.warehouse.engagement import FLAGS
-from attribution_assets.warehouse.schema import ALL_SOURCES, BROKEN_ROWS, Table, schema
+from attribution_assets.warehouse.schema import ALL_SOURCES, BESIDE, BROKEN_ROWS, Table, schema
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,8 @@ def _views(connection: sqlite3.Connection, reading: Reading) -> str:
             views[source.name] = select
     views |= views_of_broken_rows(lacking)
     views |= {name: _no_rows(schema()[name]) for name in MADE_LATER if not is_table(connection, name)}
+    for name in (beside for source in views.keys() & BESIDE.keys() for beside in BESIDE[source] if beside not in views):
+        views[name] = _no_rows(schema()[name])
     if views.keys() >= {"ad_costs", "session_sources"}:
         views["tracked_cost"] = TRACKED_COST if "session_costs" in views else CLICK_COST
         views.setdefault("session_costs", _no_rows(schema()["session_costs"]))
@@ -269,10 +271,10 @@ def indexes_of(connection: sqlite3.Connection, source: Table) -> dict[str, str]:
         )
         for name, create in source.indexes.items()
     }
-    key = source.key[0]
-    by_key = f"{source.name}_by_{key}"
-    if read[key] != key or not _is_found_by(connection, source.name, key, by_key):
-        statements[by_key] = f"CREATE INDEX {by_key} ON {source.name} ({read[key]})"
+    for key in source.key[:1]:
+        by_key = f"{source.name}_by_{key}"
+        if read[key] != key or not _is_found_by(connection, source.name, key, by_key):
+            statements[by_key] = f"CREATE INDEX {by_key} ON {source.name} ({read[key]})"
     return statements
 
 
@@ -320,7 +322,7 @@ def _is_read_whole(connection: sqlite3.Connection, source: Table, read: Mapping[
     if is_table(connection, stored):
         return False
     leading = (column for create in source.indexes.values() for column in INDEXED.findall(create)[0].split(", ")[:1])
-    lookups = {source.key[0], *leading} & {*read}
+    lookups = {*source.key[:1], *leading} & {*read}
     plans = (
         connection.execute(f"EXPLAIN QUERY PLAN SELECT 1 FROM main.{stored} WHERE {read[column]} = ''").fetchall()
         for column in sorted(lookups)

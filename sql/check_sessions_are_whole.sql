@@ -1,0 +1,41 @@
+-- One row per day from $first_day to $last_day on which session_funnel has other sessions, orders or revenue than the events give: each
+-- session on the day of its first event, and each order in the session that placed it first.
+-- $steps: the event types that are steps, in order, as a JSON array.
+WITH begun AS (
+    SELECT session_id, substr(min(created_at), 1, 10) AS date
+    FROM events
+    WHERE session_id IN (SELECT session_id FROM events WHERE created_at BETWEEN $first_day AND $last_day || ' 24')
+    GROUP BY session_id
+),
+
+placing AS (
+    SELECT order_id, session_id, row_number() OVER (PARTITION BY order_id ORDER BY created_at, session_id) AS place
+    FROM events
+    WHERE event_type = $steps ->> ('$[' || (json_array_length($steps) - 1) || ']')
+      AND order_id IS NOT NULL AND order_id <> ''
+),
+
+part AS (
+    SELECT date, count(*) AS sessions, 0 AS orders, 0.0 AS revenue
+    FROM begun
+    GROUP BY date
+    UNION ALL
+    SELECT begun.date, 0, count(*), exact_total(conversions.revenue)
+    FROM placing
+    JOIN begun ON begun.session_id = placing.session_id
+    LEFT JOIN conversions ON conversions.conv_id = placing.order_id
+    WHERE placing.place = 1
+    GROUP BY begun.date
+    UNION ALL
+    SELECT date, -count(*), -sum(orders), -exact_total(revenue)
+    FROM session_funnel
+    WHERE date BETWEEN $first_day AND $last_day
+    GROUP BY date
+)
+
+SELECT date, sum(sessions) AS sessions_missing, sum(orders) AS orders_missing, sum(revenue) AS revenue_missing
+FROM part
+WHERE date BETWEEN $first_day AND $last_day
+GROUP BY date
+HAVING sum(sessions) <> 0 OR sum(orders) <> 0 OR abs(sum(revenue)) > 1e-6
+ORDER BY date

@@ -1,0 +1,84 @@
+-- One row per day with an order: how many buyers were new, and how long orders took from the buyer's first session.
+-- $orders_of: whose rows are the orders: conversions, or events, whose last step names them. $steps: the event types that are steps, in
+-- order, as a JSON array. $nobody: ids of users that are nobody, as a JSON array; their orders count, but they are no buyers.
+WITH placed AS (
+    SELECT conv_id AS order_id, user_id, conv_date AS date, conv_date || ' ' || conv_time AS placed_at, revenue
+    FROM conversions
+    WHERE $orders_of = 'conversions'
+    UNION ALL
+    SELECT order_id, min(user_id), substr(min(created_at), 1, 10), min(created_at), NULL
+    FROM events
+    WHERE $orders_of = 'events'
+      AND order_id <> ''
+      AND event_type = $steps ->> ('$[' || (json_array_length($steps) - 1) || ']')
+    GROUP BY order_id
+),
+
+day_order AS (
+    SELECT
+        order_id,
+        date,
+        placed_at,
+        revenue,
+        CASE WHEN user_id NOT IN (SELECT $nobody ->> ('$[' || key || ']') FROM json_each($nobody)) THEN nullif(user_id, '') END AS buyer
+    FROM placed
+    WHERE date BETWEEN $first_day AND $last_day
+),
+
+first_order AS (
+    SELECT user_id AS buyer, min(date) AS date
+    FROM placed
+    WHERE user_id IN (SELECT buyer FROM day_order)
+    GROUP BY user_id
+),
+
+first_visit AS (
+    SELECT
+        buyer,
+        nullif(
+            min(
+                coalesce((SELECT min(created_at) FROM events WHERE events.user_id = buyer), '~'),
+                coalesce(
+                    (
+                        SELECT event_date || ' ' || event_time FROM session_sources
+                        WHERE session_sources.user_id = buyer
+                        ORDER BY event_date, event_time LIMIT 1
+                    ),
+                    '~'
+                )
+            ),
+            '~'
+        ) AS began_at
+    FROM (SELECT DISTINCT buyer FROM day_order WHERE buyer IS NOT NULL)
+),
+
+timed AS (
+    SELECT
+        day_order.date,
+        day_order.revenue,
+        day_order.buyer,
+        first_order.date = day_order.date AS is_new,
+        CASE
+            WHEN first_visit.began_at <= day_order.placed_at
+                THEN (strftime('%s', day_order.placed_at) - strftime('%s', first_visit.began_at)) / 3600.0
+        END AS hours
+    FROM day_order
+    LEFT JOIN first_order ON first_order.buyer = day_order.buyer
+    LEFT JOIN first_visit ON first_visit.buyer = day_order.buyer
+)
+
+SELECT
+    date,
+    count(*) AS orders,
+    CASE WHEN count(revenue) > 0 THEN exact_total(revenue) END AS revenue,
+    count(DISTINCT buyer) AS buyers,
+    count(DISTINCT CASE WHEN is_new THEN buyer END) AS new_buyers,
+    count(DISTINCT CASE WHEN NOT is_new THEN buyer END) AS returning_buyers,
+    CAST(count(DISTINCT CASE WHEN NOT is_new THEN buyer END) AS real) / nullif(count(DISTINCT buyer), 0) AS repeat_rate,
+    count(hours) AS orders_with_session,
+    exact_total(hours) / nullif(count(hours), 0) AS hours_to_order,
+    count(CASE WHEN is_new THEN hours END) AS first_orders_with_session,
+    exact_total(CASE WHEN is_new THEN hours END) / nullif(count(CASE WHEN is_new THEN hours END), 0) AS hours_to_first_order
+FROM timed
+GROUP BY date
+ORDER BY date
