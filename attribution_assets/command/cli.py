@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from attribution_assets.command.channels import channels
+from attribution_assets.command.funnel import funnel_
 from attribution_assets.command.ihc import ihc
 from attribution_assets.command.options import DATABASE, DAY, plain_errors, print_json, settings_with, write_csv
 from attribution_assets.command.printed import (
@@ -330,4 +331,5 @@ def home(database: Path | None) -> None:
 
 
 main.add_command(channels)
+main.add_command(funnel_)
 main.add_command(ihc)
