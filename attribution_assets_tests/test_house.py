@@ -15,7 +15,17 @@ from click.testing import CliRunner
 from attribution_assets.analysis.late_data import compared_tables
 from attribution_assets.catalog.sources import SOURCES
 from attribution_assets.catalog.table import JOBS, DailyTable, Source
-from attribution_assets.catalog.tables import CHECKS, TABLES, ancestors, inputs, kind_of, names, table_named, tables
+from attribution_assets.catalog.tables import (
+    CHECKS,
+    TABLES,
+    ancestors,
+    inputs,
+    kind_of,
+    names,
+    sources_read,
+    table_named,
+    tables,
+)
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs
 from attribution_assets.importing.channels import COLUMNS
@@ -203,13 +213,20 @@ def one_day(shop: Shop) -> None:
     shop.conversion("c1", "anna", "2023-09-01 12:00:00")
     shop.execute("INSERT INTO conversions_backend VALUES ('c1', 'anna', '2023-09-01', 'DE', 100, NULL)")
     shop.execute("INSERT INTO ad_costs (date, campaign_id, cost) VALUES ('2023-09-01', 'brand', 1)")
+    shop.execute("INSERT INTO events VALUES ('e1', 's1', 'anna', 'checkout', '2023-09-01 12:00:00', NULL, 'fern', 'c1')")
+    shop.execute("INSERT INTO order_items VALUES ('c1', 'fern', 1)")
+    shop.execute("INSERT INTO products VALUES ('fern', 'Fern')")
+    shop.execute("INSERT INTO campaign_results VALUES ('shop', '2023-09-01', 'ENABLED', 'CONVERSION', 'TOYS', 1, 1, 1, 1)")
 
 
 KEPT = {*COLUMNS, *engagement.ACTIVITY, engagement.RULE}
 """Columns of session_sources that its channels and flags were derived from, which no result is computed from."""
 
 SOURCE_COLUMNS = [
-    (source, column.name) for source in SOURCES for column in schema()[source.name].columns if column.name not in KEPT
+    (source, column.name)
+    for source in sources_read(table for table in TABLES if not table.reaches_any_day)
+    for column in schema()[source.name].columns
+    if column.name not in KEPT
 ]
 
 

@@ -1,6 +1,6 @@
 -- One row per day from $first_day to $last_day on which customer_report has other orders or revenue than the sources, or buyers that are
 -- neither new nor returning.
--- $orders_of: whose rows are the orders: conversions, or events. $steps: the event types that are steps, in order, as a JSON array.
+-- $orders_of: whose rows are the orders: conversions, or events. $last_step: the event type that is the last step.
 WITH part AS (
     SELECT conv_date AS date, count(*) AS orders, exact_total(revenue) AS revenue, 0 AS buyers
     FROM conversions
@@ -12,7 +12,7 @@ WITH part AS (
         SELECT substr(min(created_at), 1, 10) AS date
         FROM events
         WHERE $orders_of = 'events'
-          AND event_type = $steps ->> ('$[' || (json_array_length($steps) - 1) || ']')
+          AND event_type = $last_step
           AND order_id <> ''
         GROUP BY order_id
     )

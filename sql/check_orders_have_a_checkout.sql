@@ -1,5 +1,5 @@
 -- One row per conversion from $first_day to $last_day without an event of the last step that names it, within the days that have events.
--- $steps: the event types that are steps, in order, as a JSON array.
+-- $last_step: the event type that is the last step.
 SELECT conv_id, conv_date, revenue
 FROM conversions
 WHERE conv_date BETWEEN $first_day AND $last_day
@@ -7,6 +7,6 @@ WHERE conv_date BETWEEN $first_day AND $last_day
   AND NOT EXISTS (
       SELECT 1 FROM events
       WHERE events.order_id = conversions.conv_id
-        AND events.event_type = $steps ->> ('$[' || (json_array_length($steps) - 1) || ']')
+        AND events.event_type = $last_step
   )
 ORDER BY conv_date, conv_id

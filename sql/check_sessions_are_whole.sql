@@ -1,6 +1,6 @@
 -- One row per day from $first_day to $last_day on which session_funnel has other sessions, orders or revenue than the events give: each
 -- session on the day of its first event, and each order in the session that placed it first.
--- $steps: the event types that are steps, in order, as a JSON array.
+-- $last_step: the event type that is the last step.
 WITH begun AS (
     SELECT session_id, substr(min(created_at), 1, 10) AS date
     FROM events
@@ -8,11 +8,19 @@ WITH begun AS (
     GROUP BY session_id
 ),
 
+placed AS (
+    SELECT DISTINCT events.order_id
+    FROM begun
+    JOIN events ON events.session_id = begun.session_id
+    WHERE events.event_type = $last_step AND events.order_id <> ''
+),
+
 placing AS (
-    SELECT order_id, session_id, row_number() OVER (PARTITION BY order_id ORDER BY created_at, session_id) AS place
-    FROM events
-    WHERE event_type = $steps ->> ('$[' || (json_array_length($steps) - 1) || ']')
-      AND order_id IS NOT NULL AND order_id <> ''
+    SELECT events.order_id, events.session_id,
+        row_number() OVER (PARTITION BY events.order_id ORDER BY events.created_at, events.session_id) AS place
+    FROM placed
+    JOIN events ON events.order_id = placed.order_id
+    WHERE events.event_type = $last_step
 ),
 
 part AS (

@@ -6,8 +6,8 @@ WITH reached AS (
     GROUP BY date, position, step
 )
 
-SELECT later.date, later.step, later.reached, before.step AS step_before, before.reached AS reached_before
-FROM reached AS later
-JOIN reached AS before ON before.date = later.date AND before.position = later.position - 1
-WHERE later.reached > before.reached
-ORDER BY later.date, later.position
+SELECT reached.date, reached.step, reached.reached, earlier.step AS step_before, earlier.reached AS reached_before
+FROM reached
+JOIN reached AS earlier ON earlier.date = reached.date AND earlier.position = reached.position - 1
+WHERE reached.reached > earlier.reached
+ORDER BY reached.date, reached.position

@@ -1,6 +1,6 @@
 -- One row per day with an order: how many buyers were new, and how long orders took from the buyer's first session.
--- $orders_of: whose rows are the orders: conversions, or events, whose last step names them. $steps: the event types that are steps, in
--- order, as a JSON array. $nobody: ids of users that are nobody, as a JSON array; their orders count, but they are no buyers.
+-- $orders_of: whose rows are the orders: conversions, or events, whose last step names them. $last_step: its event type.
+-- $nobody: ids of users that are nobody, as a JSON array; their orders count, but they are no buyers.
 WITH placed AS (
     SELECT conv_id AS order_id, user_id, conv_date AS date, conv_date || ' ' || conv_time AS placed_at, revenue
     FROM conversions
@@ -10,7 +10,7 @@ WITH placed AS (
     FROM events
     WHERE $orders_of = 'events'
       AND order_id <> ''
-      AND event_type = $steps ->> ('$[' || (json_array_length($steps) - 1) || ']')
+      AND event_type = $last_step
     GROUP BY order_id
 ),
 

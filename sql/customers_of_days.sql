@@ -1,2 +1,2 @@
--- The rows of customer_report from $first_day to $last_day.
+-- One row per day from $first_day to $last_day: that of customer_report.
 SELECT * FROM customer_report WHERE date BETWEEN $first_day AND $last_day ORDER BY date

@@ -91,7 +91,7 @@ CREATE INDEX events_by_session ON events (session_id);
 CREATE INDEX events_by_user ON events (user_id, created_at);
 CREATE INDEX events_by_order ON events (order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX events_broken ON events (created_at) -- the few that guards look for
-    WHERE session_id IS NULL OR session_id = '' OR event_type IS NULL OR event_type = '' OR created_at IS NULL
-    OR created_at NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-2][0-9]:[0-5][0-9]:[0-5][0-9]*'
+    WHERE coalesce(session_id, '') = '' OR coalesce(event_type, '') = ''
+    OR coalesce(created_at, '') NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-2][0-9]:[0-5][0-9]:[0-5][0-9]*'
     OR date(substr(created_at, 1, 10), '+0 days') IS NOT substr(created_at, 1, 10);
 CREATE INDEX campaign_results_by_date ON campaign_results (date);

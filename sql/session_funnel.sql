@@ -1,6 +1,7 @@
 -- One row per session whose first event is of the days: the steps that it reached, and the orders that were placed in it. A session is
 -- found whole, whatever the days of its events.
--- $steps: the event types that are steps, in order, as a JSON array. $is_ordered: 1 if a step counts only once the step before was reached.
+-- $steps: the event types that are steps, in order, as a JSON array. $last_step: the last of them.
+-- $is_ordered: 1 if a step counts only once the step before was reached.
 WITH RECURSIVE step AS (
     SELECT
         CAST(key AS integer) + 1 AS position,
@@ -81,7 +82,7 @@ placed AS ( -- an order, and the session that placed it first
       AND NOT EXISTS (
           SELECT 1 FROM events AS other
           WHERE other.order_id = event.order_id
-            AND other.event_type = (SELECT name FROM step ORDER BY position DESC LIMIT 1)
+            AND other.event_type = $last_step
             AND (other.created_at < event.created_at OR (other.created_at = event.created_at AND other.session_id < event.session_id))
             AND other.session_id <> event.session_id
       )

@@ -7,6 +7,7 @@ from functools import partial
 import dagster as dg
 
 from attribution_assets.assets.attribution import ihc_results
+from attribution_assets.assets.funnel import funnel_of_days, products_of_days
 from attribution_assets.assets.models import channel_values, model_attribution, models_of_days, values_of_days
 from attribution_assets.assets.reporting import report_of_days
 from attribution_assets.catalog.tables import tables
@@ -17,7 +18,13 @@ from attribution_assets.settings import Settings
 BODIES = {body.__name__: body for body in (ihc_results, channel_values, model_attribution)}
 """By table, the function that computes its rows, where the catalog says `is_python`."""
 
-SHOWN = {"channel_reporting": report_of_days, "channel_values": values_of_days, "model_reporting": models_of_days}
+SHOWN = {
+    "channel_reporting": report_of_days,
+    "channel_values": values_of_days,
+    "funnel_report": funnel_of_days,
+    "model_reporting": models_of_days,
+    "product_funnel": products_of_days,
+}
 """By table, what the UI shows beside its days, where that is more than a row of a query."""
 
 

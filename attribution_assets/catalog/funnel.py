@@ -14,6 +14,8 @@ OF_SESSIONS = "session_funnel WHERE date BETWEEN $first_day AND $last_day"
 def _parameters(settings: Settings) -> Parameters:
     return {
         "steps": json.dumps(settings.funnel_steps),
+        "first_step": settings.funnel_steps[0],
+        "last_step": settings.funnel_steps[-1],
         "is_ordered": int(settings.funnel_order == "ordered"),
         "orders_of": "conversions" if "conversions" in settings.present else "events",
     }
@@ -26,14 +28,14 @@ EVENTS_ARE_SOUND = Check(
     blocking=True,
     demand="Every event of the days has a session, a type, and a time written YYYY-MM-DD HH:MM:SS.",
     noun="event",
-    broken="read for {days} belongs to no session, step or day.",
+    broken="read for {days} belonged to no session, step or day.",
 )
 
 SESSION_FUNNEL = DailyTable(
     "session_funnel",
     job=FUNNEL,
     group="funnel",
-    heading="sessions",
+    heading="steps",
     day_of="session",
     day_column="date",
     description=(
@@ -58,7 +60,7 @@ SESSION_FUNNEL = DailyTable(
     needs=frozenset({"events"}),
     reads={"events": "events", "conversions": "orders", "session_sources": "channels"},
     reaches_any_day=True,
-    guards=("broken_events",),
+    guards=("broken_events", "broken_orders"),
     driven_by="events WHERE created_at BETWEEN $first_day AND $last_day || ' 24'",
     parameters=_parameters,
     settings_hash=Settings.funnel_fingerprint,
@@ -72,8 +74,8 @@ SESSION_FUNNEL = DailyTable(
             demand="Every type of event is a step of the funnel.",
             noun="type",
             broken=(
-                "of events of {days} is no step, most of them {event_type!r} with {events:,} events. If it should be one, name "
-                "it in ATTRIBUTION_FUNNEL_STEPS."
+                "of events of {days} found to be no step, most of them {event_type!r} with {events:,} events. If it should "
+                "be one, name it in ATTRIBUTION_FUNNEL_STEPS."
             ),
         ),
         Check(
@@ -83,7 +85,7 @@ SESSION_FUNNEL = DailyTable(
             blocking=False,
             demand="Every event of the last step names an order, and conversions has it.",
             noun="event",
-            broken="of the last step on {days} has no order, such as {event_id}, which {problem}.",
+            broken="of the last step on {days} had no order, such as {event_id}, which {problem}.",
         ),
         Check(
             "orders_have_a_checkout",
@@ -92,7 +94,7 @@ SESSION_FUNNEL = DailyTable(
             blocking=False,
             demand="Every conversion has an event of the last step.",
             noun="conversion",
-            broken="of {days} has no event of the last step, such as {conv_id} of {conv_date} (revenue {revenue}).",
+            broken="of {days} had no event of the last step, such as {conv_id} of {conv_date} (revenue {revenue}).",
         ),
         Check(
             "sessions_are_whole",
@@ -101,7 +103,7 @@ SESSION_FUNNEL = DailyTable(
             blocking=True,
             demand="Every session counts once, on the day of its first event, and every order once.",
             noun="day",
-            broken="of {days} has other sessions, orders or revenue than its events.",
+            broken="of {days} had other sessions, orders or revenue than the events.",
             wrong_day_columns=("date",),
         ),
     ),
@@ -145,7 +147,7 @@ FUNNEL_REPORT = DailyTable(
             blocking=True,
             demand="The sessions of every day, step and level are those of session_funnel.",
             noun="step",
-            broken="on a day of {days} has other sessions than session_funnel.",
+            broken="on a day of {days} had other sessions than session_funnel.",
             wrong_day_columns=("date",),
         ),
         Check(
@@ -200,7 +202,7 @@ PRODUCT_FUNNEL = DailyTable(
             blocking=True,
             demand="Views and purchases of every day are those of its events and orders.",
             noun="day",
-            broken="of {days} has other views or purchases than its events and orders.",
+            broken="of {days} had other views or purchases than the events and orders.",
             wrong_day_columns=("date",),
         ),
     ),
@@ -234,7 +236,7 @@ CUSTOMER_REPORT = DailyTable(
     needs=frozenset({"events"}),
     reads={"conversions": "orders", "events": "events", "session_sources": "sessions"},
     reaches_any_day=True,
-    guards=("broken_events",),
+    guards=("broken_events", "broken_orders"),
     parameters=_parameters,
     checks=(
         Check(
@@ -244,7 +246,7 @@ CUSTOMER_REPORT = DailyTable(
             blocking=True,
             demand="Orders and revenue of every day are those of the sources, and every buyer is new or returning.",
             noun="day",
-            broken="of {days} has other orders or revenue than the sources, or buyers that are neither new nor returning.",
+            broken="of {days} had other orders or revenue than the sources, or buyers that are neither new nor returning.",
             wrong_day_columns=("date",),
         ),
     ),

@@ -7,6 +7,7 @@ from typing import Any
 
 from attribution_assets.catalog.attribution import MOST_WITHOUT_SESSION
 from attribution_assets.warehouse import schema
+from attribution_assets.warehouse.schema import OPTIONAL_SOURCES
 from attribution_assets_tests.support import Shop
 
 COSTS, REPORT = "channel_costs", "channel_reporting"
@@ -34,6 +35,11 @@ CONVERSION_DAYS: dict[str, str | int | float] = {
     "spend_wins": "platform",
     "conversions": "tracked",
     "breakdowns": '["campaign_id"]',
+    "steps": '["page_view", "add_to_cart", "checkout"]',
+    "first_step": "page_view",
+    "last_step": "checkout",
+    "is_ordered": 0,
+    "orders_of": "conversions",
 }
 COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01", "first_session_day": "2023-08-31"}
 REPORT_DAYS = {**COST_DAYS, "last_conversion_day": "2023-09-04"}
@@ -46,7 +52,9 @@ DAYS_OF |= {
     "breakdown_reporting": REPORT_DAYS,
     "spend_reconciliation": COST_DAYS,
     "session_spend": COST_DAYS,
+    **dict.fromkeys(("session_funnel", "funnel_report", "product_funnel"), COST_DAYS),
 }
+ALL_STEPS = "page_view,add_to_cart,checkout"
 BEFORE_THE_FIRST_REPORT: dict[str, str | int] = {"first_partition": "2023-09-01", "lookback_days": 2}
 """The credit of 2023-09-02 can reach back to the day before this first partition."""
 
@@ -59,11 +67,43 @@ def sound_shop(folder: Path) -> Shop:
     shop.session("s3", "ben", "2023-09-03 10:00:00", "Email", cost="missing")
     shop.conversion("c1", "anna", "2023-09-02 12:00:00", 100)
     shop.conversion("c2", "ben", "2023-09-03 12:00:00", 50)
-    for source in ("conversions_backend", "ad_costs"):
+    for source in OPTIONAL_SOURCES:
         shop.execute(schema()[source].create)
+    for event in (
+        ("e1", "s1", "anna", "page_view", "2023-09-01 10:00:00", "fern", None),
+        ("e2", "s2", "anna", "page_view", "2023-09-02 10:00:00", "fern", None),
+        ("e3", "s2", "anna", "add_to_cart", "2023-09-02 11:00:00", "fern", None),
+        ("e4", "s2", "anna", "checkout", "2023-09-02 12:00:00", None, "c1"),
+        ("e5", "s3", "ben", "page_view", "2023-09-03 10:00:00", "fern", None),
+        ("e6", "s3", "ben", "add_to_cart", "2023-09-03 11:00:00", "fern", None),
+        ("e7", "s3", "ben", "checkout", "2023-09-03 12:00:00", None, "c2"),
+    ):
+        shop.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, NULL, ?, ?)", *event)
+    shop.execute("INSERT INTO products VALUES ('fern', 'Fern')")
+    shop.execute("INSERT INTO order_items VALUES ('c1', 'fern', 1), ('c2', 'fern', 2)")
     shop.execute("INSERT INTO conversions_backend SELECT conv_id, user_id, conv_date, NULL, revenue, NULL FROM conversions")
     shop.warehouse.prepare()
     shop.execute("INSERT INTO spend_reconciliation VALUES ('2023-09-02', 'brand', 3, 1, 1, 3)")
+    for visit in (
+        ("2023-09-01", "s1", "anna", "Email", "page_view", 1, "2023-09-01 10:00:00", "2023-09-01 10:00:00", 0, None),
+        ("2023-09-02", "s2", "anna", "Ads", ALL_STEPS, 3, "2023-09-02 10:00:00", "2023-09-02 12:00:00", 1, 100),
+        ("2023-09-03", "s3", "ben", "Email", ALL_STEPS, 3, "2023-09-03 10:00:00", "2023-09-03 12:00:00", 1, 50),
+    ):
+        shop.execute("INSERT INTO session_funnel VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *visit)
+    for day, channel, reached, level in (
+        ("2023-09-01", "Email", (1, 0, 0), (1, 0, 0)),
+        ("2023-09-02", "Ads", (1, 1, 1), (1, 1, 1)),
+        ("2023-09-03", "Email", (1, 1, 1), (1, 1, 1)),
+    ):
+        for position, step in enumerate(ALL_STEPS.split(",")):
+            numbers = (1, reached[position], level[position], reached[position], level[position], None)
+            shop.execute(
+                "INSERT INTO funnel_report VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", day, channel, step, position + 1, *numbers
+            )
+    for product in (("2023-09-01", 1, 0, 0), ("2023-09-02", 1, 1, 1), ("2023-09-03", 1, 1, 1)):
+        shop.execute("INSERT INTO product_funnel VALUES (?1, 'fern', 'Fern', ?2, ?3, ?4, ?4)", *product)
+    for day, revenue in (("2023-09-02", 100), ("2023-09-03", 50)):
+        shop.execute("INSERT INTO customer_report VALUES (?, 1, ?, 1, 1, 0, 0, 1, 2, 1, 2)", day, revenue)
     for row in (
         ("c1", "s1", "2023-09-02", "2023-09-01 10:00:00", "Email"),
         ("c1", "s2", "2023-09-02", "2023-09-02 10:00:00", "Ads"),
@@ -201,6 +241,44 @@ SOURCES_BROKEN: dict[str, tuple[list[str], list[dict[str, Any]], str]] = {
             {"source": "session_costs", "id": "s2", "date": "2023-09-02", "amount": -1.0},
         ],
         "2 negative amounts found in the sources of {}: refunds, or mistakes.",
+    ),
+    "events_are_sound": (
+        [
+            "UPDATE events SET session_id = '' WHERE event_id = 'e1'",
+            "UPDATE events SET event_type = '' WHERE event_id = 'e2'",
+            "UPDATE events SET created_at = '2023-09-03T10:00:00Z' WHERE event_id = 'e5'",
+        ],
+        [
+            {"problem": "events: 'e1' has no session_id"},
+            {"problem": "events: 'e2' has no event_type"},
+            {"problem": "events: 'e5' has created_at '2023-09-03T10:00:00Z', which is not YYYY-MM-DD HH:MM:SS"},
+        ],
+        "3 events read for {} belonged to no session, step or day.",
+    ),
+    "event_types_are_steps": (
+        ["UPDATE events SET event_type = 'view_item' WHERE event_type = 'page_view'"],
+        [{"event_type": "view_item", "events": 3}],
+        (
+            "1 type of events of {} found to be no step, most of them 'view_item' with 3 events. If it should be one, name it "
+            "in ATTRIBUTION_FUNNEL_STEPS."
+        ),
+    ),
+    "checkouts_have_an_order": (
+        [
+            "UPDATE events SET order_id = 'c9' WHERE event_id = 'e4'",
+            "UPDATE events SET order_id = NULL WHERE event_id = 'e7'",
+        ],
+        [
+            {"event_id": "e4", "created_at": "2023-09-02 12:00:00", "session_id": "s2"}
+            | {"problem": "names c9, which is not in conversions"},
+            {"event_id": "e7", "created_at": "2023-09-03 12:00:00", "session_id": "s3", "problem": "names none"},
+        ],
+        "2 events of the last step on {} had no order, such as e4, which names c9, which is not in conversions.",
+    ),
+    "orders_have_a_checkout": (
+        ["UPDATE events SET event_type = 'view_cart' WHERE event_id = 'e7'"],
+        [{"conv_id": "c2", "conv_date": "2023-09-03", "revenue": 50.0}],
+        "1 conversion of {} had no event of the last step, such as c2 of 2023-09-03 (revenue 50.0).",
     ),
 }
 RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str]] = {
@@ -395,6 +473,55 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
         ],
         "2 figures of {} differed between the values of a dimension, all together, and their channel.",
     ),
+    ("session_funnel", "sessions_are_whole"): (
+        [
+            "DELETE FROM session_funnel WHERE session_id = 's1'",
+            "UPDATE session_funnel SET revenue = 90 WHERE session_id = 's2'",
+        ],
+        [
+            {"date": "2023-09-01", "sessions_missing": 1, "orders_missing": 0, "revenue_missing": 0.0},
+            {"date": "2023-09-02", "sessions_missing": 0, "orders_missing": 0, "revenue_missing": 10.0},
+        ],
+        "2 days of {} had other sessions, orders or revenue than the events.",
+    ),
+    ("funnel_report", "funnel_adds_up"): (
+        ["UPDATE funnel_report SET level = 0 WHERE date = '2023-09-03' AND step = 'add_to_cart'"],
+        [{"date": "2023-09-03", "step": "add_to_cart", "sessions_missing": 0, "reached_missing": 0, "level_missing": 1}],
+        "1 step on a day of {} had other sessions than session_funnel.",
+    ),
+    ("funnel_report", "steps_follow_each_other"): (
+        ["UPDATE funnel_report SET reached = 0 WHERE date = '2023-09-02' AND step = 'add_to_cart'"],
+        [
+            {"date": day, "step": "checkout", "reached": 1, "step_before": "add_to_cart", "reached_before": 0}
+            for day in ("2023-09-02",)
+        ],
+        (
+            "1 step on a day of {} was reached by more sessions than the step before, such as checkout on 2023-09-02: 1 after "
+            "0. The tracking may miss events of the step before."
+        ),
+    ),
+    ("product_funnel", "products_add_up"): (
+        [
+            "UPDATE product_funnel SET viewed = 2 WHERE date = '2023-09-02'",
+            "DELETE FROM product_funnel WHERE date = '2023-09-03'",
+        ],
+        [
+            {"date": "2023-09-02", "views_missing": -1, "purchases_missing": 0},
+            {"date": "2023-09-03", "views_missing": 1, "purchases_missing": 1},
+        ],
+        "2 days of {} had other views or purchases than the events and orders.",
+    ),
+    ("customer_report", "buyers_add_up"): (
+        [
+            "UPDATE customer_report SET revenue = 99 WHERE date = '2023-09-02'",
+            "UPDATE customer_report SET new_buyers = 0 WHERE date = '2023-09-03'",
+        ],
+        [
+            {"date": "2023-09-02", "orders_missing": 0, "revenue_missing": 1.0, "buyers_of_no_kind": 0},
+            {"date": "2023-09-03", "orders_missing": 0, "revenue_missing": 0.0, "buyers_of_no_kind": 1},
+        ],
+        "2 days of {} had other orders or revenue than the sources, or buyers that are neither new nor returning.",
+    ),
     ("model_attribution", "model_credit_adds_up"): (
         [
             "UPDATE model_attribution SET credit = 0.75 WHERE session_id = 's1'",
@@ -439,8 +566,10 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
         "5 figures in the report by model of {} differed from the tables that it is computed from.",
     ),
 }
+OF_EVENTS = ["events_are_sound", "event_types_are_steps", "checkouts_have_an_order", "orders_have_a_checkout"]
 READ_BY = {
-    "customer_journeys": list(SOURCES_BROKEN),
+    "customer_journeys": [name for name in SOURCES_BROKEN if name not in OF_EVENTS],
+    "session_funnel": OF_EVENTS,
     "session_spend": ["sessions_are_sound"],
     COSTS: ["sessions_are_sound", "rows_have_a_day", "money_is_not_negative"],
     REPORT: ["conversions_are_sound"],

@@ -19,6 +19,7 @@ from attribution_assets_tests.warehouse.sound import (
     CONVERSION_DAYS,
     COSTS,
     DAYS_OF,
+    READ_BY,
     REPORT,
     RESULTS_BROKEN,
     SOURCES_BROKEN,
@@ -878,7 +879,7 @@ def test_a_report_by_models_adds_up_to_a_millionth(sound: Shop, off: float, stat
 
 def test_broken_sources_are_told_as_the_writer_tells_them(sound: Shop) -> None:
     change(sound, *SOURCES_BROKEN["conversions_are_sound"][0], *SOURCES_BROKEN["sessions_are_sound"][0])
-    findings = [find(sound, "customer_journeys", name) for name in SOURCES_BROKEN]
+    findings = [find(sound, "customer_journeys", name) for name in READ_BY["customer_journeys"]]
 
     with refused(
         "customer_journeys was not written, because its sources are broken: conversions: 'c1' has revenue 'ten', which is not "
@@ -900,7 +901,7 @@ def test_a_wrong_result_is_told_with_its_rows(sound: Shop) -> None:
 
 def test_warnings_stop_nothing(sound: Shop) -> None:
     change(sound, *SOURCES_BROKEN["money_is_not_negative"][0], *SOURCES_BROKEN["buyers_have_sessions"][0])
-    findings = [find(sound, "customer_journeys", name) for name in SOURCES_BROKEN]
+    findings = [find(sound, "customer_journeys", name) for name in READ_BY["customer_journeys"]]
 
     assert [finding.state for finding in findings].count("warning") == 2
     stop_if_failed(findings)

@@ -41,6 +41,7 @@ def test_prepare_creates_our_tables_and_all_indexes(shop: Shop) -> None:
         "attribution_customer_journey_by_date",
         "attribution_meta",
         "breakdown_reporting",
+        "campaign_performance",
         "channel_costs",
         "channel_report",
         "channel_reporting",
@@ -53,6 +54,8 @@ def test_prepare_creates_our_tables_and_all_indexes(shop: Shop) -> None:
         "conversions_not_ascii",
         "customer_journeys",
         "customer_journeys_by_date",
+        "customer_report",
+        "funnel_report",
         "ihc_results",
         "ihc_results_by_date",
         "model_attribution",
@@ -60,8 +63,10 @@ def test_prepare_creates_our_tables_and_all_indexes(shop: Shop) -> None:
         "model_comparison",
         "model_reporting",
         "path_report",
+        "product_funnel",
         "session_costs",
         "session_costs_unusual",
+        "session_funnel",
         "session_report",
         "session_sources",
         "session_sources_broken",
@@ -334,4 +339,4 @@ def test_two_processes_prepare_the_same_fresh_file_at_once(tmp_path: Path, long:
 
     assert codes == [0, 0]
     assert len({SQLiteWarehouse(database).meta()["database_id"] for database in databases}) == len(databases)
-    assert {len(everything(database)) for database in databases} == {56}  # 21 tables, 21 keys, 14 indexes
+    assert {len(everything(database)) for database in databases} == {66}  # 26 tables, 26 keys, 14 indexes

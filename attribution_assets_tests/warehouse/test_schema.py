@@ -89,10 +89,37 @@ def test_only_the_cost_of_a_session_and_what_can_be_undefined_may_be_null() -> N
     of_report = [("channel_report", column) for column in ("CPO", "ROAS", "parameters")]
     ratios = [("breakdown_reporting", ratio) for ratio in ("CPC", "CPO", "ROAS", "conversion_rate")]
     ratios.append(("session_report", "CPC"))
+    of_funnel = [
+        *(("session_funnel", column) for column in ("user_id", "channel", "revenue")),
+        ("funnel_report", "drop_off"),
+        *(("product_funnel", column) for column in ("name", "conversion")),
+        *(("customer_report", column) for column in ("revenue", "repeat_rate", "hours_to_order", "hours_to_first_order")),
+    ]
+    of_campaigns = [
+        ("campaign_performance", column)
+        for column in (
+            "revenue",
+            "conversions",
+            "impressions",
+            "clicks",
+            "CTR",
+            "conversions_per_revenue",
+            "conversions_per_click",
+        )
+    ]
     of_models = [(name, ratio) for name in ("model_reporting", "model_comparison") for ratio in ("CPO", "ROAS")]
     of_paths = [("path_report", "rate"), ("path_report", "assisted")]
     reconciled = [("conversion_reconciliation", "match_rate"), ("spend_reconciliation", "clicks")]
-    assert optional == [("session_costs", "cost"), *of_report, *reconciled, *of_models, *of_paths, *ratios]
+    assert optional == [
+        ("session_costs", "cost"),
+        *of_report,
+        *reconciled,
+        *of_models,
+        *of_paths,
+        *ratios,
+        *of_funnel,
+        *of_campaigns,
+    ]
 
 
 @pytest.mark.parametrize("table", [*ALL_SOURCES, *FURTHER, *OURS, META])

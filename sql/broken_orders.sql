@@ -1,0 +1,21 @@
+-- One row per conversion from $first_day to $last_day, or that an event of these days names as its order, whose revenue cannot be summed:
+-- which one, and why. $last_step: the event type that is the last step. $currency: that of the report.
+SELECT
+    'conversions: ' || quote(conv_id) || ' ' || CASE
+        WHEN typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15
+            THEN 'has revenue ' || quote(revenue) || ', which is not a number'
+        ELSE 'is in ' || currency || ', and ATTRIBUTION_CURRENCY is ' || $currency || ', and exchange_rates has no rate for it'
+    END AS problem
+FROM conversions
+WHERE (
+        conv_date BETWEEN $first_day AND $last_day
+        OR conv_id IN (
+            SELECT order_id FROM events
+            WHERE created_at BETWEEN $first_day AND $last_day || ' 24' AND event_type = $last_step
+        )
+    )
+    AND (
+        typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15
+        OR (currency <> $currency AND currency <> '')
+    )
+ORDER BY problem
