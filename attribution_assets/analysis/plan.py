@@ -220,7 +220,9 @@ def plan_run(settings: Settings, start: str | None, end: str | None) -> Plan:
 
 
 def notes_on_engagement(settings: Settings) -> list[str]:
-    """A line for each rule that gave sessions their engagement flags; none where all came with them."""
+    """A line for each rule that gave sessions their engagement flags; none where all came with them, or there are none."""
+    if "attribution" not in parts(settings):
+        return []
     rules = settings.warehouse.rows(Query("engagement_rules", is_lenient=True))
     return [engagement.in_words(row["engagement_rule"], row["sessions"]) for row in rules]
 
