@@ -74,8 +74,8 @@ SESSION_FUNNEL = DailyTable(
             demand="Every type of event is a step of the funnel.",
             noun="type",
             broken=(
-                "of events of {days} found to be no step, most of them {event_type!r} with {events:,} events. If it should "
-                "be one, name it in ATTRIBUTION_FUNNEL_STEPS."
+                "of events of {days} found to be no step, most often {event_type!r} ({events:,} times). If it should be "
+                "one, name it in ATTRIBUTION_FUNNEL_STEPS."
             ),
         ),
         Check(

@@ -52,8 +52,8 @@ def print_funnel(found: dict[str, Any]) -> None:
     )
     if largest := found["largest_drop_off"]:
         click.echo(
-            f"The largest share is lost from {largest['from']} to {largest['to']}: {_count(largest['sessions'])} sessions, "
-            f"{_share(largest['share'])}."
+            f"The largest share is lost from {largest['from']} to {largest['to']}: {_count(largest['sessions'])} "
+            f"session{'' if largest['sessions'] == 1 else 's'}, {_share(largest['share'])}."
         )
     if len(found["channels"]) > 1:
         _print_groups("Sessions by channel", "channel", found)

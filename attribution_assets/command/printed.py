@@ -35,7 +35,11 @@ def planned(plan: RunPlan) -> list[str]:
         for of_job in plan.jobs
         if of_job.job.part != "attribution"
     ]
-    lines += [f"{part} is left out: the database has no {' and no '.join(missing)}." for part, missing in plan.without.items()]
+    lines += [
+        f"{part} is left out: the database has no {' and no '.join(missing)}."
+        for part, missing in plan.without.items()
+        if part == "attribution"
+    ]
     return [*lines, *plan.notes]
 
 
@@ -142,8 +146,10 @@ def print_states(states: list[dict[str, Any]], without_sources: Mapping[str, Seq
     print_table("", [Column(heading, cells, is_text=True) for heading, cells in columns.items()])
     for reason in reasons(states):
         click.echo(reason)
-    for asset, missing in without_sources.items():
-        click.echo(f"{asset} is not in the graph: the database has no {' and no '.join(missing)}.")
+    for missing in dict.fromkeys(map(tuple, without_sources.values())):
+        *assets, last = (asset for asset, of_asset in without_sources.items() if tuple(of_asset) == missing)
+        named = f"{', '.join(assets)} and {last} are" if assets else f"{last} is"
+        click.echo(f"{named} not in the graph: the database has no {' and no '.join(missing)}.")
     for note in notes:
         click.echo(note)
     if not any(map(has_results, states)):

@@ -259,8 +259,8 @@ SOURCES_BROKEN: dict[str, tuple[list[str], list[dict[str, Any]], str]] = {
         ["UPDATE events SET event_type = 'view_item' WHERE event_type = 'page_view'"],
         [{"event_type": "view_item", "events": 3}],
         (
-            "1 type of events of {} found to be no step, most of them 'view_item' with 3 events. If it should be one, name it "
-            "in ATTRIBUTION_FUNNEL_STEPS."
+            "1 type of events of {} found to be no step, most often 'view_item' (3 times). If it should be one, name it in "
+            "ATTRIBUTION_FUNNEL_STEPS."
         ),
     ),
     "checkouts_have_an_order": (
