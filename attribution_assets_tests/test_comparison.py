@@ -37,7 +37,7 @@ def sample(tmp_path: Path, templates: Templates) -> Shop:
 
 
 def report_sample(folder: Path) -> None:
-    write_sample(folder / "shop.db", days=10, end=pd.Timestamp("2023-09-10").date(), sessions=2_000, seed=0)
+    write_sample(folder / "shop.db", days=10, end=pd.Timestamp("2023-09-10").date(), sessions=2_000, seed=0, with_shop=False)
     result = CliRunner().invoke(main, ["run"], env=environment(folder / "shop.db", MODELS="all"))
     assert result.exit_code == 0, result.output
 

@@ -102,7 +102,7 @@ def test_a_cell_without_an_order_says_so(reported: Shop) -> None:
 
 def test_the_conversions_of_every_cell_of_a_day_sum_to_it(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     shop = Shop.at(tmp_path / "sample.db", tmp_path / "exports")
-    write_sample(shop.database, days=6, end=date(2023, 9, 30), sessions=6000, seed=0)
+    write_sample(shop.database, days=6, end=date(2023, 9, 30), sessions=6000, seed=0, with_shop=False)
     shop.attribute(instance, "2023-09-25", "2023-09-30")
     shop.report(instance, "2023-09-25", "2023-09-30")
     cells = shop.execute("SELECT channel_name, cost, ihc, ihc_revenue FROM channel_reporting WHERE date = '2023-09-27'")

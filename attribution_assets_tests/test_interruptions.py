@@ -42,7 +42,7 @@ SQLiteWarehouse(Path(sys.argv[1])).replace_days(
 
 def sample(folder: Path) -> Shop:
     shop = Shop.at(folder / "shop.db", folder / "exports")
-    write_sample(shop.database, days=10, end=date(2023, 9, 10), sessions=2_000, seed=1)
+    write_sample(shop.database, days=10, end=date(2023, 9, 10), sessions=2_000, seed=1, with_shop=False)
     return shop
 
 

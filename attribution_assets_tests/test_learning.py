@@ -127,7 +127,7 @@ def test_a_range_learns_for_each_day_what_the_day_alone_does(sold: Shop) -> None
 
 @pytest.mark.parametrize("order", [1, 2])
 def test_a_range_learns_the_same_bits_though_it_meets_channels_in_another_order(tmp_path: Path, order: int) -> None:
-    write_sample(tmp_path / "shop.db", days=10, end=date(2023, 9, 10), sessions=1_000, seed=0)
+    write_sample(tmp_path / "shop.db", days=10, end=date(2023, 9, 10), sessions=1_000, seed=0, with_shop=False)
     settings = Shop.at(tmp_path / "shop.db", tmp_path).settings(models=["markov"], training_days=4, markov_order=order)
     settings.warehouse.prepare()
     days = Days("2023-09-06", "2023-09-10")

@@ -298,7 +298,7 @@ def computed(request: pytest.FixtureRequest, tmp_path: Path, templates: Template
         database = folder / "shop.db"
         environment = {"ATTRIBUTION_MODELS": "all", "ATTRIBUTION_DATABASE": str(database), "DAGSTER_HOME": str(folder)}
         if request.param == "sample":
-            write_sample(database, days=12, end=date(2023, 9, 12), sessions=1_000, seed=1)
+            write_sample(database, days=12, end=date(2023, 9, 12), sessions=1_000, seed=1, with_shop=False)
             environment["ATTRIBUTION_END_DATE"] = "2023-09-12"
         else:
             shutil.copy(CHALLENGE, database)

@@ -59,7 +59,7 @@ class Measured(NamedTuple):
 def write_databases(folder: Path, sessions: int) -> dict[str, Path]:
     """The databases by name, each with what the one before has: the columns campaign_id, market and cpc, and ad_costs."""
     plain, columns, spend = (folder / f"{name}.db" for name in ("plain", "columns", "spend"))
-    write_sample(plain, days=DAYS, end=LAST, sessions=sessions, seed=SEED)
+    write_sample(plain, days=DAYS, end=LAST, sessions=sessions, seed=SEED, with_shop=False)
     chance = np.random.default_rng(SEED)
     shutil.copyfile(plain, columns)
     with closing(sqlite3.connect(columns, isolation_level=None)) as connection:

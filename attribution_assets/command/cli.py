@@ -89,7 +89,10 @@ def run(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed; change it to get different rows."
 )
 def sample_data(database: Path | None, days: int, end: str | None, sessions: int, seed: int) -> None:
-    """Create a sample database. The same options always give the same rows. An existing file is never overwritten."""
+    """Create a sample database: a shop's sessions, costs, conversions and events, and what an ad platform claims.
+
+    The same options always give the same rows. An existing file is never overwritten.
+    """
     with plain_errors():
         settings = settings_with(database=database)
         from attribution_assets.warehouse.sqlite.sample_data import write_sample

@@ -73,7 +73,7 @@ def extended(tmp_path: Path) -> Path:
 
 def test_a_new_rule_needs_nothing_but_its_function_and_its_entry(extended: Path, tmp_path: Path) -> None:
     database = tmp_path / "shop.db"
-    write_sample(database, days=4, end=date(2023, 9, 4), sessions=2_000, seed=0)
+    write_sample(database, days=4, end=date(2023, 9, 4), sessions=2_000, seed=0, with_shop=False)
     chosen = {"ATTRIBUTION_MODELS": "all", "ATTRIBUTION_DATABASE": str(database)}
 
     program = f"from attribution_assets.command.cli import main; main({RUN}, standalone_mode=False); main(['compare'])"

@@ -108,7 +108,7 @@ def engines_agree(database: Path, days: Days, folder: Path, **settings: Any) -> 
 @pytest.mark.parametrize("including", [False, True])
 def test_both_engines_give_the_same_tables_to_the_last_bit(tmp_path: Path, including: bool) -> None:
     database = tmp_path / "sample.db"
-    write_sample(database, days=30, end=date(2023, 9, 30), sessions=5_000, seed=3)
+    write_sample(database, days=30, end=date(2023, 9, 30), sessions=5_000, seed=3, with_shop=False)
 
     results = engines_agree(database, SEPTEMBER, tmp_path, lookback_days=10, include_converting_session=including)
 
@@ -117,7 +117,7 @@ def test_both_engines_give_the_same_tables_to_the_last_bit(tmp_path: Path, inclu
 
 def test_both_engines_leave_out_the_same_users_as_nobody(tmp_path: Path) -> None:
     database = tmp_path / "sample.db"
-    write_sample(database, days=30, end=date(2023, 9, 30), sessions=5_000, seed=3)
+    write_sample(database, days=30, end=date(2023, 9, 30), sessions=5_000, seed=3, with_shop=False)
     shop = Shop.at(database, tmp_path)
     users = [user for (user,) in shop.execute("SELECT user_id FROM conversions GROUP BY user_id ORDER BY user_id LIMIT 10")]
     odd = 'nobody\'s "é"'
@@ -478,7 +478,7 @@ def test_nothing_is_left_of_an_answer(paid: Shop, tmp_path: Path, monkeypatch: p
 
 def test_the_costs_are_held_in_memory_and_the_sessions_of_however_many_days_stream_past(tmp_path: Path) -> None:
     database = tmp_path / "shop.db"
-    write_sample(database, days=30, end=date(2023, 9, 30), sessions=5_000, seed=3)
+    write_sample(database, days=30, end=date(2023, 9, 30), sessions=5_000, seed=3, with_shop=False)
     settings = Settings(database=database)
     settings.warehouse.prepare()
     query = query_of(settings, CHANNEL_COSTS, SEPTEMBER)
