@@ -13,11 +13,11 @@ SELECT
     CAST(sum(clicks) AS integer) AS clicks,
     count(revenue) AS rows_with_revenue,
     count(conversions) AS rows_with_conversions,
-    CAST(sum(CASE WHEN impressions IS NOT NULL THEN clicks END) AS real)
+    CAST(sum(CASE WHEN impressions IS NOT NULL THEN clicks END) AS double)
         / nullif(sum(CASE WHEN clicks IS NOT NULL THEN impressions END), 0) AS CTR,
-    CAST(sum(CASE WHEN revenue IS NOT NULL THEN conversions END) AS real)
+    CAST(sum(CASE WHEN revenue IS NOT NULL THEN conversions END) AS double)
         / nullif(exact_total(CASE WHEN conversions IS NOT NULL THEN revenue END), 0) AS conversions_per_revenue,
-    CAST(sum(CASE WHEN clicks IS NOT NULL THEN conversions END) AS real)
+    CAST(sum(CASE WHEN clicks IS NOT NULL THEN conversions END) AS double)
         / nullif(sum(CASE WHEN conversions IS NOT NULL THEN clicks END), 0) AS conversions_per_click
 FROM campaign_results
 WHERE date BETWEEN $first_day AND $last_day

@@ -74,7 +74,7 @@ SELECT
     count(DISTINCT buyer) AS buyers,
     count(DISTINCT CASE WHEN is_new THEN buyer END) AS new_buyers,
     count(DISTINCT CASE WHEN NOT is_new THEN buyer END) AS returning_buyers,
-    CAST(count(DISTINCT CASE WHEN NOT is_new THEN buyer END) AS real) / nullif(count(DISTINCT buyer), 0) AS repeat_rate,
+    CAST(count(DISTINCT CASE WHEN NOT is_new THEN buyer END) AS double) / nullif(count(DISTINCT buyer), 0) AS repeat_rate,
     count(hours) AS orders_with_session,
     exact_total(hours) / nullif(count(hours), 0) AS hours_to_order,
     count(CASE WHEN is_new THEN hours END) AS first_orders_with_session,

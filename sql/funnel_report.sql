@@ -34,8 +34,8 @@ SELECT
     sessions,
     reached,
     level,
-    CAST(reached AS real) / sessions AS rate,
-    CAST(level AS real) / sessions AS level_rate,
-    1 - CAST(level AS real) / nullif(coalesce(lag(level) OVER (PARTITION BY date, channel ORDER BY position), sessions), 0) AS drop_off
+    CAST(reached AS double) / sessions AS rate,
+    CAST(level AS double) / sessions AS level_rate,
+    1 - CAST(level AS double) / nullif(coalesce(lag(level) OVER (PARTITION BY date, channel ORDER BY position), sessions), 0) AS drop_off
 FROM counted
 ORDER BY date, channel, position

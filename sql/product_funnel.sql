@@ -48,7 +48,7 @@ SELECT
     counted.viewed,
     counted.added,
     counted.bought,
-    CAST(counted.bought AS real) / nullif(counted.viewed, 0) AS conversion
+    CAST(counted.bought AS double) / nullif(counted.viewed, 0) AS conversion
 FROM counted
 LEFT JOIN products ON products.product_id = counted.product_id
 ORDER BY counted.date, counted.product_id

@@ -6,7 +6,7 @@ SELECT
     sum(viewed) AS viewed,
     sum(added) AS added,
     sum(bought) AS bought,
-    CAST(sum(bought) AS real) / nullif(sum(viewed), 0) AS conversion
+    CAST(sum(bought) AS double) / nullif(sum(viewed), 0) AS conversion
 FROM product_funnel
 WHERE date BETWEEN $first_day AND $last_day
 GROUP BY product_id

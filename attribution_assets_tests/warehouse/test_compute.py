@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import date
@@ -29,6 +29,7 @@ from attribution_assets.analysis.checking import run_check
 from attribution_assets.analysis.crediting import model_rows, with_ihc
 from attribution_assets.analysis.learning import channel_values
 from attribution_assets.catalog.attribution import ATTRIBUTION_CUSTOMER_JOURNEY, CUSTOMER_JOURNEYS
+from attribution_assets.catalog.funnel import OF_FUNNEL
 from attribution_assets.catalog.models import MODEL_REPORTING
 from attribution_assets.catalog.reporting import CHANNEL_COSTS, CHANNEL_REPORT, CHANNEL_REPORTING
 from attribution_assets.catalog.table import Check
@@ -81,14 +82,14 @@ def compute_all(database: Path, days: Days, engine: compute.Compute, **settings:
     warehouse.replace_days(tables["model_reporting"], "date", days, query_of(chosen, MODEL_REPORTING, days))
 
 
-def bits(database: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """All results; a number as its bits."""
+def bits(database: Path, tables: Sequence[str] = COMPUTED) -> dict[str, list[tuple[Any, ...]]]:
+    """The tables' rows; a number as its bits."""
 
     def exactly(value: Any) -> Any:
         return value.hex() if isinstance(value, float) else value
 
     shop = Shop.at(database, database.parent)
-    return {name: [tuple(map(exactly, row)) for row in sorted(shop.table(name), key=str)] for name in COMPUTED}
+    return {name: [tuple(map(exactly, row)) for row in sorted(shop.table(name), key=str)] for name in tables}
 
 
 def engines_agree(database: Path, days: Days, folder: Path, **settings: Any) -> dict[str, list[tuple[Any, ...]]]:
@@ -113,6 +114,22 @@ def test_both_engines_give_the_same_tables_to_the_last_bit(tmp_path: Path, inclu
     results = engines_agree(database, SEPTEMBER, tmp_path, lookback_days=10, include_converting_session=including)
 
     assert all(results.values())
+
+
+@pytest.mark.parametrize("order", ["any", "ordered"])
+def test_both_engines_give_the_same_funnel_to_the_last_bit(tmp_path: Path, order: str) -> None:
+    database = tmp_path / "sample.db"
+    write_sample(database, days=30, end=date(2023, 9, 30), sessions=3_000, seed=3)
+    results = []
+    for engine in ("sqlite", "duckdb"):
+        chosen = Settings(database=Path(shutil.copy(database, tmp_path / f"{engine}.db")), compute=engine, funnel_order=order)
+        chosen.warehouse.prepare()
+        for table in OF_FUNNEL:
+            chosen.warehouse.replace_days(schema()[table.name], "date", SEPTEMBER, query_of(chosen, table, SEPTEMBER))
+        results.append(bits(chosen.database, [table.name for table in OF_FUNNEL]))
+
+    assert all(results[0].values())
+    assert results[0] == results[1]
 
 
 def test_both_engines_leave_out_the_same_users_as_nobody(tmp_path: Path) -> None:
