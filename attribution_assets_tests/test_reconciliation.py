@@ -22,6 +22,7 @@ from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Query
 from attribution_assets_tests.automated import Automated, september
 from attribution_assets_tests.support import SHARED, Shop
 
@@ -155,6 +156,23 @@ def test_a_date_that_is_no_day_is_refused_whatever_the_days(bare: Shop) -> None:
     bare.execute("INSERT INTO conversions_backend VALUES ('c', 'u', '20230901', 'DE', 1)")
 
     with pytest.raises(AttributionError, match=r"'c' has conv_date '20230901', which is not a date written YYYY-MM-DD"):
+        reconcile(bare.settings(), "2023-09-05", "2023-09-05")
+
+
+@pytest.mark.parametrize("guard", ["broken_backend", "broken_truth"])
+def test_a_conversion_without_a_date_is_refused_whatever_the_days(bare: Shop, guard: str) -> None:
+    bare.execute("INSERT INTO conversions_backend VALUES ('c', 'u', NULL, 'DE', 1)")
+    days = {"first_day": "2023-09-05", "last_day": "2023-09-05", "last_conversion_day": "2023-09-05", "currency": "EUR"}
+
+    problems = [row["problem"] for row in bare.warehouse.rows(Query(guard, days, is_lenient=True))]
+
+    assert problems == ["conversions_backend: 'c' has conv_date NULL, which is not a date written YYYY-MM-DD"]
+
+
+def test_spend_without_a_date_is_refused_whatever_the_days(bare: Shop) -> None:
+    bare.execute("INSERT INTO api_adwords_costs VALUES (NULL, 'brand', 3, 1)")
+
+    with pytest.raises(AttributionError, match="campaign 'brand' of NULL has no date written YYYY-MM-DD"):
         reconcile(bare.settings(), "2023-09-05", "2023-09-05")
 
 

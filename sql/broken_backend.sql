@@ -10,15 +10,15 @@ SELECT
     source || ': ' || quote(conv_id) || ' ' || CASE
         WHEN conv_id IS NULL OR conv_id = '' THEN 'has no conv_id'
         WHEN user_id IS NULL OR user_id = '' THEN 'has no user_id'
-        WHEN date(conv_date, '+0 days') IS NOT conv_date
+        WHEN coalesce(date(conv_date, '+0 days') <> conv_date, 1)
             THEN 'has conv_date ' || quote(conv_date) || ', which is not a date written YYYY-MM-DD'
         ELSE 'has revenue ' || quote(revenue) || ', which is not a number'
     END AS problem
 FROM conversion
-WHERE (conv_date BETWEEN $first_day AND $last_day OR date(conv_date, '+0 days') IS NOT conv_date)
+WHERE (conv_date BETWEEN $first_day AND $last_day OR coalesce(date(conv_date, '+0 days') <> conv_date, 1))
   AND (
       conv_id IS NULL OR conv_id = '' OR user_id IS NULL OR user_id = ''
-      OR date(conv_date, '+0 days') IS NOT conv_date
+      OR coalesce(date(conv_date, '+0 days') <> conv_date, 1)
       OR typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15
   )
 ORDER BY problem

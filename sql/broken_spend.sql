@@ -2,7 +2,7 @@
 SELECT
     'ad_costs: campaign ' || quote(campaign_id) || ' of ' || quote(date) || ' ' || CASE
         WHEN campaign_id IS NULL OR campaign_id = '' THEN 'has no campaign_id'
-        WHEN date(date, '+0 days') IS NOT date THEN 'has no date written YYYY-MM-DD'
+        WHEN coalesce(date(date, '+0 days') <> date, 1) THEN 'has no date written YYYY-MM-DD'
         WHEN typeof(cost) NOT IN ('integer', 'real') OR abs(cost) > 1e15
             THEN 'has cost ' || quote(cost) || ', which is not a number'
         WHEN currency <> $currency AND currency <> ''
@@ -10,10 +10,10 @@ SELECT
         ELSE 'has clicks ' || quote(clicks) || ', which is not a whole number'
     END AS problem
 FROM ad_costs
-WHERE (date BETWEEN $first_day AND $last_day OR date(date, '+0 days') IS NOT date)
+WHERE (date BETWEEN $first_day AND $last_day OR coalesce(date(date, '+0 days') <> date, 1))
   AND (
       campaign_id IS NULL OR campaign_id = ''
-      OR date(date, '+0 days') IS NOT date
+      OR coalesce(date(date, '+0 days') <> date, 1)
       OR typeof(cost) NOT IN ('integer', 'real') OR abs(cost) > 1e15
       OR (currency <> $currency AND currency <> '')
       OR typeof(clicks) NOT IN ('integer', 'null')

@@ -7,7 +7,7 @@ WITH conversion AS (
 SELECT DISTINCT
     'conversions_backend: ' || quote(conv_id) || ' ' || CASE
         WHEN conv_id IS NULL OR conv_id = '' THEN 'has no conv_id'
-        WHEN date(conv_date, '+0 days') IS NOT conv_date
+        WHEN coalesce(date(conv_date, '+0 days') <> conv_date, 1)
             THEN 'has conv_date ' || quote(conv_date) || ', which is not a date written YYYY-MM-DD'
         WHEN times > 1 THEN 'stands ' || times || ' times: keep one row per conv_id'
         WHEN currency <> $currency AND currency <> ''
@@ -15,10 +15,10 @@ SELECT DISTINCT
         ELSE 'has revenue ' || quote(revenue) || ', which is not a number'
     END AS problem
 FROM conversion
-WHERE (conv_date BETWEEN $first_day AND $last_conversion_day OR date(conv_date, '+0 days') IS NOT conv_date)
+WHERE (conv_date BETWEEN $first_day AND $last_conversion_day OR coalesce(date(conv_date, '+0 days') <> conv_date, 1))
   AND (
       conv_id IS NULL OR conv_id = ''
-      OR date(conv_date, '+0 days') IS NOT conv_date
+      OR coalesce(date(conv_date, '+0 days') <> conv_date, 1)
       OR times > 1
       OR (currency <> $currency AND currency <> '')
       OR typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15
