@@ -317,9 +317,9 @@ CREATE TABLE IF NOT EXISTS campaign_performance (
     clicks integer,                          -- how often they were clicked; empty if no row has a number
     rows_with_revenue integer NOT NULL,      -- rows that have a revenue
     rows_with_conversions integer NOT NULL,  -- rows that have a number of conversions
-    CTR real,                                -- clicks / impressions, of rows that have both; empty if that is undefined
-    conversions_per_revenue real,            -- conversions / revenue, of rows that have both; empty if that is undefined
-    conversions_per_click real,              -- conversions / clicks, of rows that have both; empty if that is undefined
+    CTR real,                                -- clicks / impressions; empty if that is undefined
+    conversions_per_revenue real,            -- conversions / revenue; empty if that is undefined
+    conversions_per_click real,              -- conversions / clicks; empty if that is undefined
     PRIMARY KEY (date, customer_id, status, type, category)
 );
 

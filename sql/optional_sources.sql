@@ -95,3 +95,5 @@ CREATE INDEX events_broken ON events (created_at) -- the few that guards look fo
     OR coalesce(created_at, '') NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-2][0-9]:[0-5][0-9]:[0-5][0-9]*'
     OR date(substr(created_at, 1, 10), '+0 days') IS NOT substr(created_at, 1, 10);
 CREATE INDEX campaign_results_by_date ON campaign_results (date);
+CREATE INDEX campaign_results_broken ON campaign_results (date) -- the few that guards look for
+    WHERE coalesce(date(date, '+0 days') <> date, 1);

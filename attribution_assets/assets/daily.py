@@ -7,6 +7,7 @@ from functools import partial
 import dagster as dg
 
 from attribution_assets.assets.attribution import ihc_results
+from attribution_assets.assets.campaigns import campaigns_of_days
 from attribution_assets.assets.funnel import funnel_of_days, products_of_days
 from attribution_assets.assets.models import channel_values, model_attribution, models_of_days, values_of_days
 from attribution_assets.assets.reporting import report_of_days
@@ -19,6 +20,7 @@ BODIES = {body.__name__: body for body in (ihc_results, channel_values, model_at
 """By table, the function that computes its rows, where the catalog says `is_python`."""
 
 SHOWN = {
+    "campaign_performance": campaigns_of_days,
     "channel_reporting": report_of_days,
     "channel_values": values_of_days,
     "funnel_report": funnel_of_days,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from attribution_assets.command.campaigns import campaigns
 from attribution_assets.command.channels import channels
 from attribution_assets.command.funnel import funnel_
 from attribution_assets.command.ihc import ihc
@@ -333,6 +334,7 @@ def home(database: Path | None) -> None:
     click.echo(str(folder))
 
 
+main.add_command(campaigns)
 main.add_command(channels)
 main.add_command(funnel_)
 main.add_command(ihc)

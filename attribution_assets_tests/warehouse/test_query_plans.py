@@ -124,6 +124,8 @@ CHECKED: dict[str, str | int | float] = {
     "last_step": "checkout",
     "orders_of": "conversions",
     "currency": "EUR",
+    "statuses": '["ENABLED"]',
+    "types": '["CONVERSION"]',
 }
 WHOLE = {"check_tracking_matches_the_backend"}
 """It compares ids, whatever their dates."""

@@ -1,0 +1,140 @@
+"""What ad platforms say of campaigns over any range of days: rates, distributions, sums and means of campaign_performance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import fsum
+from typing import Any
+
+from attribution_assets.catalog.campaigns import CAMPAIGN_PERFORMANCE
+from attribution_assets.errors import NotReadyError
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days, Query
+
+CONVERSION = {"type": "CONVERSION"}
+"""The rows whose means are asked for, unless others are."""
+
+Row = Mapping[str, Any]
+"""A row of sql/campaign_totals.sql: `customer_id`, `status`, `type`, `category`, and sums of the rows that have them."""
+
+Rows = list[dict[str, Any]]
+
+
+def campaigns(
+    settings: Settings, start: str | None = None, end: str | None = None, kept: Mapping[str, str] = CONVERSION
+) -> dict[str, Any]:
+    """The analyses of the days from `start` to `end`, or of all days with results, ready for JSON. Writes nothing.
+
+    `start` and `end`, and what the functions of this module give: `conversion_rate`, `status_distribution`, `status_totals`,
+    `category_type`, `top_category_type`, and `filtered`, the means of the rows `kept`. A range without results has no rows, and
+    None for what would be one. Raises NotReadyError where no run has written campaign_performance, and AttributionError for a
+    reversed range.
+    """
+    days = reported_days(settings, start, end)
+    rows = settings.warehouse.rows(Query("campaign_totals", {"first_day": days.first, "last_day": days.last}))
+    by_category_type = sums(rows, "category", "type")
+    return {
+        "start": days.first,
+        "end": days.last,
+        "conversion_rate": conversion_rates(rows),
+        "status_distribution": sums(rows, "status", "type", "category"),
+        "status_totals": sums(rows, "status"),
+        "category_type": by_category_type,
+        "top_category_type": _first(by_category_type, "conversions", max),
+        "filtered": means(rows, kept),
+    }
+
+
+def reported_days(settings: Settings, start: str | None, end: str | None) -> Days:
+    """The days from `start` to `end`; where one is unset, from the first or to the last day with results.
+
+    Raises NotReadyError where there are no results, and AttributionError for a reversed range.
+    """
+    computed = settings.warehouse.span(CAMPAIGN_PERFORMANCE.name, CAMPAIGN_PERFORMANCE.day_column)
+    if computed is None:
+        what = (
+            "Run `attribution run` first."
+            if "campaign_results" in settings.present
+            else "Import campaign_results with `attribution import`, then run `attribution run`."
+        )
+        raise NotReadyError(f"{settings.database} has no results of campaigns. {what}")
+    return Days(start or min(computed.first, end or computed.first), end or max(computed.last, start or computed.last))
+
+
+def conversion_rates(rows: Sequence[Row]) -> dict[str, Any]:
+    """`customers`: by customer the `revenue`, the `conversions`, and as `conversion_rate` conversions / revenue.
+
+    `highest` and `lowest`: the customer with that rate; of several, the first by name. A rate is None without revenue, or
+    without a number of conversions, and is then neither.
+    """
+    customers = [
+        {
+            "customer_id": row["customer_id"],
+            "revenue": row["revenue"],
+            "conversions": row["conversions"],
+            "conversion_rate": ratio(row["conversions"], row["revenue"]),
+        }
+        for row in sums(rows, "customer_id")
+    ]
+    return {
+        "customers": customers,
+        "highest": _first(customers, "conversion_rate", max),
+        "lowest": _first(customers, "conversion_rate", min),
+    }
+
+
+def sums(rows: Iterable[Row], *names: str) -> Rows:
+    """For each combination of what these columns hold, by name: `revenue`, `conversions` (None if unknown) and `rows`."""
+    return [
+        {
+            **dict(zip(names, key, strict=True)),
+            "revenue": total(group, "revenue"),
+            "conversions": total(group, "conversions"),
+            "rows": total(group, "rows"),
+        }
+        for key, group in _groups(rows, *names)
+    ]
+
+
+def means(rows: Iterable[Row], kept: Mapping[str, str] = CONVERSION) -> Rows:
+    """By customer, of the rows with these values in these columns: the means per row, and how many `rows` there are.
+
+    `average_revenue` and `average_conversions` are means of the rows that have the number; None if none has.
+    """
+    of_kept = [row for row in rows if all(row[name] == value for name, value in kept.items())]
+    return [
+        {
+            "customer_id": customer,
+            "average_revenue": ratio(total(group, "revenue"), total(group, "rows_with_revenue")),
+            "average_conversions": ratio(total(group, "conversions"), total(group, "rows_with_conversions")),
+            "rows": total(group, "rows"),
+        }
+        for (customer,), group in _groups(of_kept, "customer_id")
+    ]
+
+
+def ratio(number: float | None, by: float | None) -> float | None:
+    """The quotient; None if it is undefined."""
+    return number / by if number is not None and by else None
+
+
+def total(rows: Iterable[Row], name: str) -> float | None:
+    """The sum of the rows that have the number, whole if they are; None if none has."""
+    values = [row[name] for row in rows if row[name] is not None]
+    if not values:
+        return None
+    return sum(values) if all(isinstance(value, int) for value in values) else fsum(values)
+
+
+def _groups(rows: Iterable[Row], *names: str) -> list[tuple[tuple[str, ...], list[Row]]]:
+    """The rows by what these columns hold, in the order of that."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in names), []).append(row)
+    return sorted(groups.items(), key=lambda group: group[0])
+
+
+def _first(rows: Iterable[dict[str, Any]], name: str, best: Callable[..., dict[str, Any]]) -> dict[str, Any] | None:
+    """The first of the rows that are best by a number, of those that have it; None if none has."""
+    known = [row for row in rows if row[name] is not None]
+    return best(known, key=lambda row: row[name]) if known else None

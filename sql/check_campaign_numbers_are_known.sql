@@ -1,0 +1,19 @@
+-- One row per row of campaign_results of the days and number that is missing or negative there.
+WITH result AS (
+    SELECT * FROM campaign_results WHERE date BETWEEN $first_day AND $last_day
+),
+
+number AS (
+    SELECT date, customer_id, status, type, category, 'clicks' AS number, clicks AS value FROM result
+    UNION ALL
+    SELECT date, customer_id, status, type, category, 'conversions', conversions FROM result
+    UNION ALL
+    SELECT date, customer_id, status, type, category, 'impressions', impressions FROM result
+    UNION ALL
+    SELECT date, customer_id, status, type, category, 'revenue', revenue FROM result
+)
+
+SELECT date, customer_id, status, type, category, number, coalesce(value, 'missing') AS value
+FROM number
+WHERE value IS NULL OR value < 0
+ORDER BY date, customer_id, status, type, category, number, value

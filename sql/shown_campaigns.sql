@@ -1,0 +1,13 @@
+-- One row per day and customer: what the campaigns brought, the customer with the most revenue first.
+SELECT
+    date AS day,
+    customer_id AS customer,
+    CAST(sum(rows) AS integer) AS rows,
+    CASE WHEN count(revenue) > 0 THEN exact_total(revenue) END AS revenue,
+    CAST(sum(conversions) AS integer) AS conversions,
+    CAST(sum(impressions) AS integer) AS impressions,
+    CAST(sum(clicks) AS integer) AS clicks
+FROM campaign_performance
+WHERE date BETWEEN $first_day AND $last_day
+GROUP BY date, customer_id
+ORDER BY date, total(revenue) DESC, customer_id
