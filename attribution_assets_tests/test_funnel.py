@@ -617,7 +617,7 @@ def test_a_database_with_events_alone_has_a_funnel(events_alone: Shop) -> None:
 
     assert told_run["groups"] == ["funnel"]
     assert [row["group"] for row in told_run["left_out"]] == ["attribution", "campaigns"]
-    assert told_run["left_out"][0]["missing"] == ["conversions", "session_costs", "session_sources"]
+    assert told_run["left_out"][0]["lacks"] == ["conversions", "session_costs", "session_sources"]
     assert (told_run["start"], told_run["end"]) == ("2023-09-01", "2023-09-01")
     assert told(events_alone, "funnel")["total"]["steps"] == {PAGE: 4, CART: 3, CHECKOUT: 2}
     states = told(events_alone, "status")

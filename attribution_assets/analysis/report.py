@@ -72,7 +72,7 @@ def summary(settings: Settings, plan: RunPlan) -> dict[str, Any]:
     days = plan.attribution.conversion_days if plan.attribution else plan.days
     return {
         "groups": list(plan.parts),
-        "left_out": [{"group": part, "missing": list(missing)} for part, missing in plan.without.items()],
+        "left_out": [{"group": part, "lacks": list(lacking)} for part, lacking in plan.without.items()],
         "start": days.first,
         "end": days.last,
         **(_of_attribution(settings, plan.attribution) if plan.attribution else {}),
