@@ -233,6 +233,28 @@ def test_an_order_that_was_tracked_twice_stops_the_run(shop: Shop) -> None:
         build(shop)
 
 
+def test_events_need_no_page_no_product_and_no_order(shop: Shop) -> None:
+    shop.execute("DROP TABLE events")
+    shop.execute("CREATE TABLE events (event_id text, session_id text, user_id text, event_type text, created_at text)")
+    shop.execute("INSERT INTO events VALUES ('e1', 's1', 'anna', 'checkout', '2023-09-01 12:00:00')")
+
+    settings_ = build(shop)
+
+    assert sessions(shop, "steps, orders, revenue") == [("checkout", 0, None)]
+    assert names(tables(settings_))[-3:] == ["session_funnel", "funnel_report", "customer_report"]
+
+
+def test_events_can_be_a_view(shop: Shop) -> None:
+    event(shop, "s1", CHECKOUT, "01 12:00", order="o1")
+    shop.conversion("o1", "anna", "2023-09-01 12:00:00", 10)
+    shop.execute("ALTER TABLE events RENAME TO tracked_events")
+    shop.execute("CREATE VIEW events AS SELECT * FROM tracked_events")
+
+    build(shop)
+
+    assert sessions(shop, "steps, orders, revenue") == [("checkout", 1, 10.0)]
+
+
 def test_an_event_that_was_sent_twice_counts_once(shop: Shop) -> None:
     shop.execute("DROP TABLE events")
     shop.execute(schema()["events"].create.replace("PRIMARY KEY (event_id)", "CHECK (1)"))

@@ -257,7 +257,7 @@ def _declared(connection: sqlite3.Connection, table: str) -> dict[str, str]:
 
 
 def indexes_of(connection: sqlite3.Connection, source: Table) -> dict[str, str]:
-    """The statements that make the declared indexes of a source table, by name, on its columns as they are read.
+    """The statements that make the declared indexes of a source table, by name, on those of its columns as they are read.
 
     If nothing of the user's finds a row by the key as it is read, the statement of one that does is among them.
     """
@@ -270,6 +270,7 @@ def indexes_of(connection: sqlite3.Connection, source: Table) -> dict[str, str]:
             count=1,
         )
         for name, create in source.indexes.items()
+        if {*INDEXED.findall(create)[0].split(", ")} <= read.keys()
     }
     for key in source.key[:1]:
         by_key = f"{source.name}_by_{key}"
