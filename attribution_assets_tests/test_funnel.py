@@ -643,6 +643,7 @@ def test_a_database_with_events_alone_has_a_funnel(events_alone: Shop) -> None:
     assert (told_run["start"], told_run["end"]) == ("2023-09-01", "2023-09-01")
     assert told(events_alone, "funnel")["total"]["steps"] == {PAGE: 4, CART: 3, CHECKOUT: 2}
     states = told(events_alone, "status")
+    assert (states[0]["final"], states[0]["final_on"]) == (False, None)
     assert {name: state["state"] for name, state in states[0]["assets"].items()} == {
         "session_funnel": "fresh",
         "funnel_report": "fresh",
@@ -711,6 +712,16 @@ def test_a_long_time_without_events_is_left_out(events_alone: Shop) -> None:
 
     assert "funnel: 2022-01-02 to 2023-08-31 (607 days) have no rows and are left out." in result.stderr
     assert "Rebuilding funnel of 2022-01-01, 2023-09-01." in result.stderr
+
+
+def test_events_of_days_that_cannot_run_are_told(events_alone: Shop) -> None:
+    event(events_alone, "s8", PAGE, "09 10:00")
+    event(events_alone, "s9", PAGE, "09 10:00")
+
+    result = attribution(events_alone, "run", ATTRIBUTION_START_DATE="2023-09-02", ATTRIBUTION_END_DATE="2023-09-05")
+
+    assert "10 rows of events before 2023-09-02, the first day, are not in the report." in result.stderr
+    assert "2 rows of events after 2023-09-05, the last day that can run, are not in the report." in result.stderr
 
 
 def test_the_day_has_a_picture_of_its_funnel_in_the_ui(events_alone: Shop, history: dg.DagsterInstance) -> None:

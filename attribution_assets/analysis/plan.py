@@ -19,6 +19,7 @@ from attribution_assets.catalog.span import (
 )
 from attribution_assets.catalog.table import ATTRIBUTE, CAMPAIGNS, FUNNEL, RECONCILE, REPORT, SUM, Job, Part
 from attribution_assets.catalog.tables import (
+    ALONE,
     PARTS,
     TABLES,
     parts,
@@ -118,6 +119,7 @@ def plan_parts(settings: Settings, start: str | None, end: str | None, chosen: S
         if job.part in taken:
             ranges, without_data = _days_of_part(settings, job.part, start, end)
             planned.append(JobDays(job, ranges))
+            notes += _outside_partitions(settings, job.part)
             notes += [f"{job.part}: {gap} ({len(gap):,} days) have no rows and are left out." for gap in without_data]
     return RunPlan(taken, tuple(planned), attribution, {} if chosen else lacking, tuple(notes))
 
@@ -152,6 +154,20 @@ def _days_of_part(
         return (days,), ()
     left_out = stretches_without_data(settings, days, days_with_data(settings, of_part, days))
     return tuple(without(days, left_out)), left_out
+
+
+def _outside_partitions(settings: Settings, part: Part) -> Iterator[str]:
+    """A line for each source of the part with rows of days that cannot run."""
+    first, last = first_day(settings), last_day(settings)
+    outside = {
+        f"before {first}, the first day,": Days("0001-01-01", shift(first, -1)),
+        f"after {last}, the last day that can run,": Days(shift(last, 1), "9999-12-31"),
+    }
+    for source in (source for source in sources_read(tables_of_part(settings, part)) if source.name in ALONE):
+        for where, days in outside.items():
+            rows = settings.warehouse.rows_by_day(source.name, source.day_column, days, source.has_times)
+            if rows:
+                yield f"{sum(rows.values()):,} rows of {source.name} {where} are not in the report."
 
 
 def _check_partition(day: str, first: str, last: str) -> None:

@@ -168,7 +168,7 @@ def _provisional(state: dict[str, Any]) -> str:
 
     if state["final"]:
         return "final"
-    return f"until {state['final_on']}" if has_results(state) else ""
+    return f"until {state['final_on']}" if state["final_on"] and has_results(state) else ""
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

@@ -27,9 +27,10 @@ def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | No
     """The days from `start` to `end`, both included (unset: all days that can run), ready for JSON.
 
     For each day: under `assets`, each asset's `state` (`missing`, `no data`, `fresh` or `stale`) and `because`, why it is
-    stale; `final_on`, the last day whose conversions can change its report, and `final`, whether there is a report and that
-    day is over; `last_run`, the day's newest run; `checks`, the same for all: what the checks of the sources find on these days
-    that does not hold, or not yet. There is `no data` for a missing day of a stretch that runs leave out.
+    stale; `final_on`, the last day whose conversions can change its report (None without credit in the graph), and `final`,
+    whether there is a report and that day is over; `last_run`, the day's newest run; `checks`, the same for all: what the
+    checks of the sources find on these days that does not hold, or not yet. There is `no data` for a missing day of a stretch
+    that runs leave out.
 
     Raises NotFoundError if none of the days can run.
     """
@@ -51,8 +52,8 @@ def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | No
                 asset: _state(materialized_days, stale, day, day in no_data)
                 for asset, (materialized_days, stale) in states.items()
             },
-            "final_on": final_on(settings, day),
-            "final": is_final(settings, day) and all(day in report for report in reports),
+            "final_on": final_on(settings, day) if reports else None,
+            "final": bool(reports) and is_final(settings, day) and all(day in report for report in reports),
             "last_run": runs.get(day),
             "checks": found,
         }
