@@ -238,6 +238,7 @@ CUSTOMER_REPORT = DailyTable(
     reaches_any_day=True,
     guards=("broken_events", "broken_orders"),
     parameters=_parameters,
+    settings_hash=Settings.funnel_fingerprint,
     checks=(
         Check(
             "buyers_add_up",
