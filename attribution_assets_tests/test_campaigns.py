@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -17,11 +18,14 @@ from hypothesis import strategies as st
 from attribution_assets.analysis.campaigns import campaigns
 from attribution_assets.analysis.checking import Finding, check_parameters, run_check
 from attribution_assets.assets.campaigns import campaigns_of_days
-from attribution_assets.catalog.campaigns import CAMPAIGN_PERFORMANCE
+from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
+from attribution_assets.catalog.campaigns import CAMPAIGN_PERFORMANCE, PLATFORM_CLAIMS
+from attribution_assets.catalog.reporting import SESSION_SPEND
 from attribution_assets.catalog.tables import query_of
 from attribution_assets.command.cli import main
 from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.warehouse import Days, schema
+from attribution_assets_tests.automated import Automated
 from attribution_assets_tests.support import SHARED, Shop
 
 DAYS = Days("2024-01-01", "2024-01-03")
@@ -244,6 +248,7 @@ def test_a_range_without_results_has_no_rows_and_nothing_best(ads: Shop) -> None
         "category_type": [],
         "top_category_type": None,
         "filtered": [],
+        "claims": None,
     }
 
 
@@ -455,6 +460,246 @@ def test_a_day_of_many_customers_has_a_chart_that_is_shown_at_once(ads: Shop) ->
     computed(ads)
 
     assert len(campaigns_of_days(ads.settings(), ads.warehouse, DAYS)["2024-01-01"]["chart"].value) < 1000
+
+
+# -- claimed against credited ------------------------------------------------------------------------------------------
+
+CLAIM_DAYS = Days("2023-09-01", "2023-09-02")
+
+
+@pytest.fixture
+def claiming(shop: Shop) -> Shop:
+    """The shop with every optional source, and without rows."""
+    shop.add_optional_sources()
+    return shop
+
+
+def session(shop: Shop, session_id: str, user: str, at: str, campaign: str | None) -> None:
+    shop.session(session_id, user, f"2023-09-{at}", "Ads")
+    shop.execute("UPDATE session_sources SET campaign_id = ? WHERE session_id = ?", campaign, session_id)
+
+
+def claim(
+    shop: Shop, campaign: str, conversions: Any, revenue: Any, *, day: str = "01", market: str = "", cost: Any = 1
+) -> None:
+    columns = "date, campaign_id, market, cost, conversions, revenue"
+    shop.execute(
+        f"INSERT INTO ad_costs ({columns}) VALUES (?, ?, ?, ?, ?, ?)",
+        *(f"2023-09-{day}", campaign, market, cost, conversions, revenue),
+    )
+
+
+def claims(shop: Shop, days: Days = CLAIM_DAYS, **choices: Any) -> list[tuple[Any, ...]]:
+    """The rows of platform_claims of the days, where the sessions of a journey share its credit equally."""
+    chosen = shop.settings(**{"lookback_days": 1, **choices})
+    warehouse = chosen.warehouse
+    warehouse.prepare()
+    query = query_of(chosen, CUSTOMER_JOURNEYS, Days("2023-09-01", "2023-09-03"))
+    warehouse.replace_days(schema()["customer_journeys"], "conv_date", Days("2023-09-01", "2023-09-03"), query)
+    shop.execute("DELETE FROM attribution_customer_journey")
+    shop.execute(
+        "INSERT INTO attribution_customer_journey "
+        "SELECT conv_id, session_id, 1.0 / count(*) OVER (PARTITION BY conv_id), conv_date FROM customer_journeys"
+    )
+    warehouse.replace_days(schema()["platform_claims"], "date", days, query_of(chosen, PLATFORM_CLAIMS, days))
+    return shop.table("platform_claims")
+
+
+def differing(shop: Shop, **choices: Any) -> list[dict[str, Any]]:
+    """What the check of the claims finds."""
+    chosen = shop.settings(**{"lookback_days": 1, **choices})
+    asked = check_parameters(chosen, PLATFORM_CLAIMS, CLAIM_DAYS)
+    return run_check(chosen.warehouse, "platform_claims", PLATFORM_CLAIMS.checks[0], asked).rows
+
+
+def test_what_a_platform_claims_stands_beside_the_credit_of_the_campaigns_sessions_of_the_day(claiming: Shop) -> None:
+    session(claiming, "s1", "anna", "01 10:00:00", "brand")
+    session(claiming, "s2", "anna", "02 10:00:00", "video")
+    claiming.conversion("c1", "anna", "2023-09-02 12:00:00", 100)
+    claim(claiming, "brand", 2, 150, cost=3)
+    claim(claiming, "video", 1, 100, day="02")
+
+    assert claims(claiming) == [
+        ("2023-09-01", "brand", 3.0, 2.0, 0.5, 4.0, 150.0, 50.0, 3.0),
+        ("2023-09-02", "video", 1.0, 1.0, 0.5, 2.0, 100.0, 50.0, 2.0),
+    ]
+    assert differing(claiming) == []
+
+
+def test_credit_of_the_days_after_within_the_lookback_counts(claiming: Shop) -> None:
+    session(claiming, "s1", "anna", "02 10:00:00", "brand")
+    claiming.conversion("c1", "anna", "2023-09-03 12:00:00", 100)
+
+    assert [row[4] for row in claims(claiming)] == [1.0]
+
+
+def test_a_campaign_with_credit_of_which_the_platform_says_nothing_has_a_row(claiming: Shop) -> None:
+    session(claiming, "s1", "anna", "01 10:00:00", "brand")
+    claiming.conversion("c1", "anna", "2023-09-01 12:00:00", 100)
+
+    assert claims(claiming) == [("2023-09-01", "brand", None, None, 1.0, None, None, 100.0, None)]
+
+
+def test_a_claim_without_credit_has_no_ratio(claiming: Shop) -> None:
+    claim(claiming, "brand", 2, 150)
+
+    assert claims(claiming) == [("2023-09-01", "brand", 1.0, 2.0, 0.0, None, 150.0, 0.0, None)]
+
+
+def test_sessions_without_a_campaign_are_in_no_row(claiming: Shop) -> None:
+    session(claiming, "s1", "anna", "01 10:00:00", "")
+    session(claiming, "s2", "anna", "01 11:00:00", None)
+    claiming.conversion("c1", "anna", "2023-09-01 12:00:00", 100)
+
+    assert claims(claiming) == []
+    assert differing(claiming) == []
+
+
+def test_claims_of_several_markets_of_a_campaign_are_summed_and_what_is_not_claimed_is_unknown(claiming: Shop) -> None:
+    claim(claiming, "brand", 1.5, None, market="DE")
+    claim(claiming, "brand", None, None, market="AT")
+
+    assert [(row[3], row[6]) for row in claims(claiming)] == [(1.5, None)]
+
+
+def test_claimed_revenue_is_converted_by_the_rate_of_its_day_and_conversions_are_not(claiming: Shop) -> None:
+    claim(claiming, "brand", 2, 150)
+    claiming.execute("UPDATE ad_costs SET currency = 'USD'")
+    claiming.execute("INSERT INTO exchange_rates VALUES ('2023-09-01', 'USD', 2)")
+
+    assert [row[2:7] for row in claims(claiming)] == [(2.0, 2.0, 0.0, None, 300.0)]
+
+
+@pytest.mark.parametrize(("column", "value"), [("conversions", "many"), ("revenue", "much")])
+def test_a_claim_that_is_no_number_is_refused_and_the_spend_is_placed_all_the_same(
+    claiming: Shop, column: str, value: str
+) -> None:
+    claim(claiming, "brand", 1, 1)
+    claiming.execute(f"UPDATE ad_costs SET {column} = ?", value)
+
+    with pytest.raises(AttributionError, match=f"campaign 'brand' of '2023-09-01' has {column} '{value}', which is not a num"):
+        claims(claiming)
+
+    query = query_of(claiming.settings(), SESSION_SPEND, CLAIM_DAYS)
+    assert sum(claiming.warehouse.replace_days(schema()["session_spend"], "date", CLAIM_DAYS, query).values()) == 1
+
+
+def test_with_the_backend_as_truth_its_revenue_is_credited_and_an_order_without_a_session_is_in_no_row(claiming: Shop) -> None:
+    session(claiming, "s1", "anna", "01 10:00:00", "brand")
+    claiming.conversion("c1", "anna", "2023-09-01 12:00:00", 100)
+    for conv_id, revenue in (("c1", 80), ("not tracked", 500)):
+        claiming.execute("INSERT INTO conversions_backend VALUES (?, 'anna', '2023-09-01', NULL, ?, NULL)", conv_id, revenue)
+    claim(claiming, "brand", 1, 120)
+
+    assert claims(claiming, conversions="backend") == [("2023-09-01", "brand", 1.0, 1.0, 1.0, 1.0, 120.0, 80.0, 1.5)]
+    assert differing(claiming, conversions="backend") == []
+
+
+def test_both_engines_compute_the_same_bits(claiming: Shop) -> None:
+    for number in range(30):
+        campaign = ("brand", "video", "", None)[number % 4]
+        session(claiming, f"s{number}", f"u{number % 5}", f"0{number % 2 + 1} {number % 12:02}:00:00", campaign)
+        claiming.conversion(f"c{number}", f"u{number % 5}", f"2023-09-0{number % 3 + 1} 13:00:00", number / 7)
+    for campaign in ("brand", "lost"):
+        claim(claiming, campaign, 1 / 3, 0.1)
+        claim(claiming, campaign, None, 0.2, market="AT")
+    by_sqlite = claims(claiming, compute="sqlite")
+    claiming.execute("DROP TABLE exchange_rates")  # what is converted is left to SQLite
+
+    assert claims(claiming, compute="duckdb") == by_sqlite
+    assert len(by_sqlite) == 3
+    assert differing(claiming, compute="duckdb") == []
+
+
+def test_claims_or_credit_that_differ_from_their_sources_are_named_with_day_and_campaign(claiming: Shop) -> None:
+    session(claiming, "s1", "anna", "01 10:00:00", "brand")
+    claiming.conversion("c1", "anna", "2023-09-01 12:00:00", 100)
+    claim(claiming, "brand", 2, 150)
+    claims(claiming)
+
+    claiming.execute("UPDATE platform_claims SET claimed_revenue = 151, campaign_id = 'video'")
+
+    assert [(row["campaign_id"], row["figure"], row["reported"], row["of_sources"]) for row in differing(claiming)][:4] == [
+        ("brand", "claimed conversions", 0.0, 2.0),
+        ("brand", "claimed revenue", 0.0, 150.0),
+        ("brand", "cost", 0.0, 1.0),
+        ("brand", "credited orders", 0.0, 1.0),
+    ]
+
+
+def test_the_command_shows_claims_beside_credit_and_by_which_model(claiming: Shop) -> None:
+    session(claiming, "s1", "anna", "01 10:00:00", "brand")
+    session(claiming, "s2", "anna", "02 10:00:00", "brand")
+    claiming.conversion("c1", "anna", "2023-09-01 12:00:00", 100)
+    claiming.conversion("c2", "anna", "2023-09-02 12:00:00", 100)
+    claim(claiming, "brand", 3, 150, cost=3)
+    claim(claiming, "brand", 1, 250, cost=2, day="02")
+    claim(claiming, "lost", None, None, cost=1)
+    claims(claiming, lookback_days=0)
+    claiming.execute("INSERT INTO ihc_results SELECT conv_id, session_id, conv_date, 1, 1, 1, ihc, 'embedded', 'challenge' "
+                     "FROM attribution_customer_journey")  # fmt: skip
+
+    told = json.loads(asked("campaigns", "--database", claiming.database, "--json"))["claims"]
+    printed = asked("campaigns", "--database", claiming.database)
+
+    assert (told["model"], told["parameters"], told["currency"]) == ("ihc", "challenge", "EUR")
+    assert told["campaigns"] == [
+        {"campaign_id": "brand", "cost": 5.0, "claimed_conversions": 4.0, "credited_orders": 2.0, "orders_ratio": 2.0}
+        | {"claimed_revenue": 400.0, "credited_revenue": 200.0, "revenue_ratio": 2.0},
+        {"campaign_id": "lost", "cost": 1.0, "claimed_conversions": None, "credited_orders": 0.0, "orders_ratio": None}
+        | {"claimed_revenue": None, "credited_revenue": 0.0, "revenue_ratio": None},
+    ]
+    lines = [" ".join(line.split()) for line in printed.splitlines()]
+    assert "brand 4.00 2.00 2.00" in lines
+    assert "lost 1.00 0.00" in lines
+    assert "Credit by the IHC model (embedded) with the parameters challenge" in printed
+
+
+def test_claims_are_null_where_nothing_is_claimed(ads: Shop) -> None:
+    result(ads)
+
+    assert analysed(ads)["claims"] is None
+
+
+@pytest.fixture
+def automated(tmp_path: Path, instance: dg.DagsterInstance) -> Automated:
+    """Ten days in which anna comes by a campaign and buys every day, with claims of the third, and all computed."""
+    automated = Automated.of_ten_days(tmp_path, instance)
+    automated.shop.add_optional_sources()
+    automated.shop.execute("UPDATE session_sources SET campaign_id = 'brand'")
+    claim(automated.shop, "brand", 1, 10, day="03")
+    automated.compute()
+    return automated
+
+
+def claimed_on(shop: Shop, day: str) -> list[tuple[Any, ...]]:
+    columns = "campaign_id, claimed_conversions, claimed_revenue"
+    return shop.execute(f"SELECT {columns} FROM platform_claims WHERE date = ? ORDER BY 1", day)
+
+
+def test_a_claim_that_the_platform_changes_restates_its_day(automated: Automated) -> None:
+    automated.shop.execute("UPDATE ad_costs SET conversions = 2")
+
+    assert automated.late_data_requests() == {"report_channels": ["2023-09-03"]}
+
+    automated.report("2023-09-03")
+    assert claimed_on(automated.shop, "2023-09-03") == [("brand", 2.0, 10.0)]
+    assert automated.late_data_requests() == {}
+
+
+def test_spend_that_changes_restates_the_costs_first_and_then_the_claims_beside_them(automated: Automated) -> None:
+    automated.shop.execute("UPDATE ad_costs SET cost = 5")
+
+    assert automated.late_data_requests() == {"sum_costs": ["2023-09-03"]}
+
+    automated.sum_costs("2023-09-03")
+    assert automated.conditions_request()["platform_claims"] == ["2023-09-03"]
+
+
+def test_a_session_that_turns_out_to_be_of_another_campaign_restates_its_day(automated: Automated) -> None:
+    automated.shop.execute("UPDATE session_sources SET campaign_id = 'video' WHERE event_date = '2023-09-05'")
+
+    assert automated.late_data_requests()["report_channels"] == ["2023-09-05"]
 
 
 # -- the real file -----------------------------------------------------------------------------------------------------

@@ -323,6 +323,19 @@ CREATE TABLE IF NOT EXISTS campaign_performance (
     PRIMARY KEY (date, customer_id, status, type, category)
 );
 
+CREATE TABLE IF NOT EXISTS platform_claims (
+    date text NOT NULL,                      -- day of the claims and of the sessions: the partition
+    campaign_id text NOT NULL,               -- id of the campaign on the ad platform
+    cost real,                               -- what the platform charged; empty if ad_costs has no row
+    claimed_conversions real,                -- conversions that the platform claims; empty if it claims nothing
+    credited_orders real NOT NULL,           -- orders credited to the campaign's sessions of the day
+    orders_ratio real,                       -- claimed_conversions / credited_orders; empty if that is undefined
+    claimed_revenue real,                    -- revenue that the platform claims; empty if it claims nothing
+    credited_revenue real NOT NULL,          -- revenue credited to the campaign's sessions of the day
+    revenue_ratio real,                      -- claimed_revenue / credited_revenue; empty if that is undefined
+    PRIMARY KEY (date, campaign_id)
+);
+
 CREATE TABLE IF NOT EXISTS attribution_meta (
     key text NOT NULL,                       -- schema_version or database_id
     value text NOT NULL,                     -- number of the last upgrade of these tables, or a random UUID, written once

@@ -1,4 +1,4 @@
--- One row per day from $first_day to $last_day with ad spend: a digest of the day's spend. With spend of a campaign goes where its
+-- One row per day from $first_day to $last_day with ad spend: a digest of the day's spend and claims. With spend of a campaign goes where its
 -- sessions of the 90 days before came from: without sessions on the day, the spend is divided like them.
 -- digest(data) is a hash that the connection brings. Rows in another order may give another digest: look whether it matters.
 WITH spend AS (
@@ -7,7 +7,7 @@ WITH spend AS (
         campaign_id,
         group_concat(
             quote(campaign_id) || quote(platform) || quote(market) || quote(channel_name) || quote(cost) || quote(clicks)
-            || quote(impressions) || quote(currency)
+            || quote(impressions) || quote(conversions) || quote(revenue) || quote(currency)
         ) AS rows
     FROM ad_costs
     WHERE date BETWEEN $first_day AND $last_day

@@ -37,7 +37,9 @@ CREATE TABLE ad_costs (
     cost real NOT NULL,                      -- what the platform charged on the day
     clicks integer,                          -- clicks on the day
     impressions integer,                     -- impressions on the day
-    currency text,                           -- currency of the cost, by its ISO 4217 code
+    conversions real,                        -- conversions that the platform claims for the day
+    revenue real,                            -- revenue that it claims for them
+    currency text,                           -- currency of the cost and the revenue, by its ISO 4217 code
     PRIMARY KEY (date, campaign_id, platform, market)
 );
 

@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import fsum
 from typing import Any
 
-from attribution_assets.catalog.campaigns import CAMPAIGN_PERFORMANCE
+from attribution_assets.analysis.report import basis, provisional_days
+from attribution_assets.catalog.campaigns import CAMPAIGN_PERFORMANCE, OF_CAMPAIGNS, PLATFORM_CLAIMS
+from attribution_assets.catalog.span import days_of
+from attribution_assets.catalog.tables import tables
 from attribution_assets.errors import NotReadyError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
+from attribution_assets.warehouse.days import shift
 
 CONVERSION = {"type": "CONVERSION"}
 """The rows whose means are asked for, unless others are."""
@@ -26,12 +30,13 @@ def campaigns(
     """The analyses of the days from `start` to `end`, or of all days with results, ready for JSON. Writes nothing.
 
     `start` and `end`, and what the functions of this module give: `conversion_rate`, `status_distribution`, `status_totals`,
-    `category_type`, `top_category_type`, and `filtered`, the means of the rows `kept`. A range without results has no rows, and
-    None for what would be one. Raises NotReadyError where no run has written campaign_performance, and AttributionError for a
-    reversed range.
+    `category_type`, `top_category_type`, `filtered`, the means of the rows `kept`, and `claims`. A range without results has no
+    rows, and None for what would be one. Raises NotReadyError where no run has written any, and AttributionError for a reversed
+    range.
     """
     days = reported_days(settings, start, end)
-    rows = settings.warehouse.rows(Query("campaign_totals", {"first_day": days.first, "last_day": days.last}))
+    has_performance = settings.warehouse.has(CAMPAIGN_PERFORMANCE.name)
+    rows = settings.warehouse.rows(_of_days("campaign_totals", days)) if has_performance else []
     by_category_type = sums(rows, "category", "type")
     return {
         "start": days.first,
@@ -42,15 +47,16 @@ def campaigns(
         "category_type": by_category_type,
         "top_category_type": _first(by_category_type, "conversions", max),
         "filtered": means(rows, kept),
+        "claims": claims(settings, days),
     }
 
 
 def reported_days(settings: Settings, start: str | None, end: str | None) -> Days:
-    """The days from `start` to `end`; where one is unset, from the first or to the last day with results.
+    """The days from `start` to `end`; where one is unset, from the first or to the last day with results or claims.
 
-    Raises NotReadyError where there are no results, and AttributionError for a reversed range.
+    Raises NotReadyError where there are none, and AttributionError for a reversed range.
     """
-    computed = settings.warehouse.span(CAMPAIGN_PERFORMANCE.name, CAMPAIGN_PERFORMANCE.day_column)
+    computed = days_of(settings.warehouse, OF_CAMPAIGNS)
     if computed is None:
         what = (
             "Run `attribution run` first."
@@ -59,6 +65,23 @@ def reported_days(settings: Settings, start: str | None, end: str | None) -> Day
         )
         raise NotReadyError(f"{settings.database} has no results of campaigns. {what}")
     return Days(start or min(computed.first, end or computed.first), end or max(computed.last, start or computed.last))
+
+
+def claims(settings: Settings, days: Days) -> dict[str, Any] | None:
+    """What platforms claim for the days, and what the sessions of the days are credited with; None where nothing is claimed.
+
+    `campaigns`: by `campaign_id` the sums of platform_claims, and their ratios, None where these are undefined. With them: by
+    what credit is computed, as of `analysis.report.basis`, and from which day on later conversions can still add to it.
+    """
+    in_graph = {table.name for table in tables(settings)}
+    if PLATFORM_CLAIMS.name not in in_graph or not settings.warehouse.has(PLATFORM_CLAIMS.name):
+        return None
+    provisional = provisional_days(settings, days)
+    return {
+        **basis(settings, Days(days.first, shift(days.last, settings.lookback_days))),
+        "provisional_from": provisional.first if provisional else None,
+        "campaigns": settings.warehouse.rows(_of_days("claims_of_campaigns", days)),
+    }
 
 
 def conversion_rates(rows: Sequence[Row]) -> dict[str, Any]:
@@ -124,6 +147,10 @@ def total(rows: Iterable[Row], name: str) -> float | None:
     if not values:
         return None
     return sum(values) if all(isinstance(value, int) for value in values) else fsum(values)
+
+
+def _of_days(query: str, days: Days) -> Query:
+    return Query(query, {"first_day": days.first, "last_day": days.last})
 
 
 def _groups(rows: Iterable[Row], *names: str) -> list[tuple[tuple[str, ...], list[Row]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from attribution_assets.catalog.table import CAMPAIGNS, Check, DailyTable
+from attribution_assets.catalog.table import CAMPAIGNS, REPORT, Check, DailyTable
 
 STATUSES = ("ENABLED", "HIDDEN")
 """The statuses of campaigns that are known."""
@@ -112,4 +112,54 @@ CAMPAIGN_PERFORMANCE = DailyTable(
     ),
 )
 
-OF_CAMPAIGNS = (CAMPAIGN_PERFORMANCE,)
+CREDIT = "attribution_customer_journey WHERE conv_date BETWEEN $first_day AND $last_conversion_day"
+"""The rows for which claims look up journeys, conversions and sessions."""
+
+PLATFORM_CLAIMS = DailyTable(
+    "platform_claims",
+    job=REPORT,
+    group="campaigns",
+    heading="claims",
+    day_of="session",
+    day_column="date",
+    description=(
+        "One row per day and campaign that has a row in ad_costs or sessions with credit: the conversions and revenue that the "
+        "ad platform claims, and the orders and revenue that the campaign's sessions of the day are credited with, by the IHC "
+        "model. Sessions without a campaign are in no row.\n\n"
+        "A day is the day of the claims and of the sessions. Restated when a conversion of the next {lookback_days} days, or "
+        "the day's claims or the campaigns of its sessions change."
+    ),
+    lineage={
+        "date": "ad_costs.date customer_journeys.timestamp",
+        "campaign_id": "ad_costs.campaign_id session_sources.campaign_id",
+        "cost": "ad_costs.cost",
+        "claimed_conversions": "ad_costs.conversions",
+        "credited_orders": "attribution_customer_journey.ihc",
+        "orders_ratio": "ad_costs.conversions attribution_customer_journey.ihc",
+        "claimed_revenue": "ad_costs.revenue",
+        "credited_revenue": "attribution_customer_journey.ihc conversions.revenue",
+        "revenue_ratio": "ad_costs.revenue attribution_customer_journey.ihc conversions.revenue",
+    },
+    needs=frozenset({"ad_costs.conversions", "ad_costs.revenue", "session_sources.campaign_id"}),
+    follows=("attribution_customer_journey", "session_spend"),  # the latter: of the same rows of ad_costs, restated before
+    also_reads=("customer_journeys",),
+    reads={"ad_costs": "claims", "session_sources": "campaigns of sessions", "conversions": "revenue"},
+    guards=("broken_spend", "broken_claims", "broken_conversions", "broken_sessions", "other_currencies"),
+    driven_by=CREDIT,
+    lookups_per_row=3,
+    checks=(
+        Check(
+            "claims_add_up",
+            "check_claims_add_up",
+            before=False,
+            blocking=True,
+            demand="The claims of every campaign and day are those of ad_costs, and its credit is that of its sessions.",
+            noun="figure",
+            broken="of {days} differed from ad_costs or from the credit of the campaign's sessions.",
+            wrong_day_columns=("date",),
+            driven_by=CREDIT,
+        ),
+    ),
+)
+
+OF_CAMPAIGNS = (CAMPAIGN_PERFORMANCE, PLATFORM_CLAIMS)

@@ -70,7 +70,7 @@ def _print_channels(result: dict[str, Any]) -> None:
         for name in ("cost", "orders", "revenue", "CPO", "ROAS")
     ]
     print_table(title, [Column("channel", [row["channel"] for row in rows], is_text=True, total="total"), *figures])
-    _print_basis(result)
+    print_basis(result)
     if (totals["paid_CPO"], totals["paid_ROAS"]) != (totals["CPO"], totals["ROAS"]):
         click.echo(
             f"The channels that cost something, alone: CPO {number(totals['paid_CPO'])}, ROAS {number(totals['paid_ROAS'])}. "
@@ -110,7 +110,7 @@ def _print_without_session(result: dict[str, Any]) -> None:
     )
 
 
-def _print_basis(basis: dict[str, Any]) -> None:
+def print_basis(basis: dict[str, Any]) -> None:
     """By what credit is computed, if there is any; of `analysis.report.basis`."""
     if not basis["parameters"]:
         return
@@ -225,7 +225,7 @@ def print_comparison(comparison: Comparison, basis: dict[str, Any]) -> None:
     moved.columns = [f"{lookback} days" for lookback in moved.columns]
     print_frame("Credit that moves to other channels under another lookback", moved.reset_index(), {}, "{:.1%}")
     if "ihc" in comparison.channels["model"].unique():
-        _print_basis(basis)
+        print_basis(basis)
     for note in comparison.notes:
         click.echo(note)
 

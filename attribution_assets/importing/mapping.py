@@ -23,9 +23,10 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 @dataclass(frozen=True)
 class FileColumn:
-    """The value is that of a column of the file."""
+    """The value is that of a column of the file. Without an `optional` one, the file says nothing of it."""
 
     name: str
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,8 @@ def _value(said_in: str, column: str, told: Any) -> Value:
     match told:
         case str():
             return FileColumn(told)
+        case {"optional": str(name)} if len(told) == 1:
+            return FileColumn(name, optional=True)
         case {"expr": str(sql)} if len(told) == 1:
             return Expression(sql)
         case {"value": bool(value)} if len(told) == 1:
@@ -213,6 +216,6 @@ def _value(said_in: str, column: str, told: Any) -> Value:
         case {"timestamp": {"expr": str(sql)}} if len(told) == 1:
             return Timestamp(Expression(sql))
     raise AttributionError(
-        f'{said_in}: columns.{column} is {told!r}. Write "column", {{ expr = "SQL" }}, {{ value = "constant" }} '
-        'or { timestamp = "column" }.'
+        f'{said_in}: columns.{column} is {told!r}. Write "column", {{ optional = "column" }}, {{ expr = "SQL" }}, '
+        '{ value = "constant" } or { timestamp = "column" }.'
     )

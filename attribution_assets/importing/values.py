@@ -191,11 +191,15 @@ def _values_of(source: Source, table: Table, mapping: Importing, rules: ChannelR
         if rules and (kinds := [kind for kind in rules.click_ids if kind in in_file]):
             values.setdefault("click_id", Expression(_click_id({kind: quoted(in_file[kind]) for kind in kinds})))
     else:
-        values = dict(mapping.columns)
         names = [column.name for column in table.columns]
-        for name in values:
+        for name in mapping.columns:
             if name not in names:
                 raise AttributionError(f"{mapping.said_in}: {table.name} has no column {name}. {closest(name, names)}")
+        values = {
+            name: value
+            for name, value in mapping.columns.items()
+            if not (isinstance(value, FileColumn) and value.optional and value.name.lower() not in in_file)
+        }
         if time and isinstance(values.get(day), Timestamp):
             values.setdefault(time, values[day])
     told = values.get(day)

@@ -34,8 +34,8 @@ COLUMNS = "\n".join(["[columns]", *(f'{name} = "{name}"' for name in CONVERSIONS
         (
             "columns.revenue = 1",
             (
-                'mapping.toml: columns.revenue is 1. Write "column", { expr = "SQL" }, { value = "constant" } '
-                'or { timestamp = "column" }.'
+                'mapping.toml: columns.revenue is 1. Write "column", { optional = "column" }, { expr = "SQL" }, '
+                '{ value = "constant" } or { timestamp = "column" }.'
             ),
         ),
         (COLUMNS.replace("revenue =", "revenues ="), "mapping.toml: conversions has no column revenues. Did you mean revenue?"),

@@ -43,19 +43,23 @@ CASES: dict[str, tuple[str, str, str, list[tuple[Any, ...]]]] = {
     "google_ads": (
         "ad_costs",
         "costs.csv",
-        "segments.date,campaign.id,metrics.cost_micros,metrics.clicks,metrics.impressions\n2023-09-01,42,1234567,3,90\n",
-        [("2023-09-01", "42", "Google Ads", None, 1.234567, 3, 90)],
+        (
+            "segments.date,campaign.id,metrics.cost_micros,metrics.clicks,metrics.impressions,metrics.conversions,"
+            "metrics.conversions_value\n2023-09-01,42,1234567,3,90,1.5,74.91\n"
+        ),
+        [("2023-09-01", "42", "Google Ads", None, 1.234567, 3, 90, 1.5, 74.91)],
     ),
     "meta_ads": (
         "ad_costs",
         "meta.jsonl",
         (
-            '{"campaign_id":"120","spend":"12.30","inline_link_clicks":"4","impressions":"99","date_start":"2023-09-01"}\n'
-            '{"campaign_id":"121","spend":"0.50","impressions":"7","date_start":"2023-09-01"}\n'
+            '{"campaign_id":"120","spend":"12.30","inline_link_clicks":"4","impressions":"99","date_start":"2023-09-01",'
+            '"conversions":2,"revenue":119.8}\n'
+            '{"campaign_id":"121","spend":"0.50","impressions":"7","date_start":"2023-09-01","conversions":0,"revenue":0}\n'
         ),
         [
-            ("2023-09-01", "120", "Meta Ads", None, 12.3, 4, 99),
-            ("2023-09-01", "121", "Meta Ads", None, 0.5, None, 7),
+            ("2023-09-01", "120", "Meta Ads", None, 12.3, 4, 99, 2.0, 119.8),
+            ("2023-09-01", "121", "Meta Ads", None, 0.5, None, 7, 0.0, 0.0),
         ],
     ),
     "shopify_orders": (
@@ -136,6 +140,38 @@ def test_a_ready_mapping_reads_what_it_exports(imports: Imports, name: str) -> N
     imports.done(table, imports.file(file, content), "--mapping", name)
 
     assert imports.shop.execute(f"SELECT * FROM {table} ORDER BY rowid") == rows
+
+
+WITHOUT_CLAIMS = {
+    "google_ads": (
+        "costs.csv",
+        "segments.date,campaign.id,metrics.cost_micros,metrics.clicks,metrics.impressions\n2023-09-01,42,1234567,3,90\n",
+        [("2023-09-01", "42", "Google Ads", None, 1.234567, 3, 90)],
+    ),
+    "meta_ads": (
+        "meta.jsonl",
+        '{"campaign_id":"121","spend":"0.50","impressions":"7","date_start":"2023-09-01"}\n',
+        [("2023-09-01", "121", "Meta Ads", None, 0.5, 7)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_CLAIMS)
+def test_costs_that_were_exported_without_claims_are_read(imports: Imports, name: str) -> None:
+    file, content, rows = WITHOUT_CLAIMS[name]
+
+    imports.done("ad_costs", imports.file(file, content), "--mapping", name)
+
+    assert imports.shop.execute("SELECT * FROM ad_costs") == rows
+
+
+def test_claims_that_come_later_are_added_to_the_costs_that_are_there(imports: Imports) -> None:
+    file, content, _ = WITHOUT_CLAIMS["google_ads"]
+    imports.done("ad_costs", imports.file(file, content), "--mapping", "google_ads")
+
+    imports.done("ad_costs", imports.file(file, CASES["google_ads"][2]), "--mapping", "google_ads")
+
+    assert imports.shop.execute("SELECT cost, conversions, revenue FROM ad_costs") == [(1.234567, 1.5, 74.91)]
 
 
 def test_every_ready_mapping_is_tested_documented_and_says_first_how_to_export() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from attribution_assets.catalog.attribution import MOST_WITHOUT_SESSION
+from attribution_assets.catalog.campaigns import CAMPAIGN_PERFORMANCE
 from attribution_assets.warehouse import schema
 from attribution_assets.warehouse.schema import OPTIONAL_SOURCES
 from attribution_assets_tests.support import Shop
@@ -40,6 +41,8 @@ CONVERSION_DAYS: dict[str, str | int | float] = {
     "last_step": "checkout",
     "is_ordered": 0,
     "orders_of": "conversions",
+    "statuses": '["ENABLED"]',
+    "types": '["CONVERSION"]',
 }
 COST_DAYS = {**CONVERSION_DAYS, "first_day": "2023-09-01", "first_session_day": "2023-08-31"}
 REPORT_DAYS = {**COST_DAYS, "last_conversion_day": "2023-09-04"}
@@ -52,7 +55,8 @@ DAYS_OF |= {
     "breakdown_reporting": REPORT_DAYS,
     "spend_reconciliation": COST_DAYS,
     "session_spend": COST_DAYS,
-    **dict.fromkeys(("session_funnel", "funnel_report", "product_funnel"), COST_DAYS),
+    **dict.fromkeys(("session_funnel", "funnel_report", "product_funnel", "campaign_performance"), COST_DAYS),
+    "platform_claims": REPORT_DAYS,
 }
 ALL_STEPS = "page_view,add_to_cart,checkout"
 BEFORE_THE_FIRST_REPORT: dict[str, str | int] = {"first_partition": "2023-09-01", "lookback_days": 2}
@@ -82,7 +86,14 @@ def sound_shop(folder: Path) -> Shop:
     shop.execute("INSERT INTO products VALUES ('fern', 'Fern')")
     shop.execute("INSERT INTO order_items VALUES ('c1', 'fern', 1), ('c2', 'fern', 2)")
     shop.execute("INSERT INTO conversions_backend SELECT conv_id, user_id, conv_date, NULL, revenue, NULL FROM conversions")
+    add_result = "INSERT INTO campaign_results VALUES (?2, ?1, 'ENABLED', 'CONVERSION', 'TOYS', ?3, ?4, ?5, ?6)"
+    for result in (("2023-09-01", "A", 100, 4, 1000, 50), ("2023-09-03", "B", 20, 1, 500, 10)):
+        shop.execute(add_result, *result)
     shop.warehouse.prepare()
+    summed = "1, revenue, conversions, impressions, clicks, 1, 1, NULL, NULL, NULL"
+    shop.execute(
+        f"INSERT INTO campaign_performance SELECT date, customer_id, status, type, category, {summed} FROM campaign_results"
+    )
     shop.execute("INSERT INTO spend_reconciliation VALUES ('2023-09-02', 'brand', 3, 1, 1, 3)")
     for visit in (
         ("2023-09-01", "s1", "anna", "Email", "page_view", 1, "2023-09-01 10:00:00", "2023-09-01 10:00:00", 0, None),
@@ -154,6 +165,8 @@ def sound_shop(folder: Path) -> Shop:
         shop.execute(add_breakdown, by_model[0], "linear", *by_model[1:])
     return shop
 
+
+OF_A = {"date": "2023-09-01", "customer_id": "A", "status": "ENABLED", "type": "CONVERSION", "category": "TOYS"}
 
 # name: what breaks it, its rows, its sentence; of the sources, for each asset that reads them
 SOURCES_BROKEN: dict[str, tuple[list[str], list[dict[str, Any]], str]] = {
@@ -279,6 +292,43 @@ SOURCES_BROKEN: dict[str, tuple[list[str], list[dict[str, Any]], str]] = {
         ["UPDATE events SET event_type = 'view_cart' WHERE event_id = 'e7'"],
         [{"conv_id": "c2", "conv_date": "2023-09-03", "revenue": 50.0}],
         "1 conversion of {} had no event of the last step, such as c2 of 2023-09-03 (revenue 50.0).",
+    ),
+    "campaign_results_are_sound": (
+        [
+            "UPDATE campaign_results SET revenue = 'ten' WHERE customer_id = 'A'",
+            "UPDATE campaign_results SET clicks = 1.5 WHERE customer_id = 'B'",
+        ],
+        [
+            {"problem": "campaign_results: 'A' on '2023-09-01' has revenue 'ten', which is not a number"},
+            {"problem": "campaign_results: 'B' on '2023-09-03' has clicks 1.5, which is not a whole number"},
+        ],
+        "2 rows of campaign_results, read for {}, cannot be placed or summed.",
+    ),
+    "campaign_numbers_are_known": (
+        ["UPDATE campaign_results SET clicks = NULL, revenue = -1 WHERE customer_id = 'A'"],
+        [
+            {**OF_A, "number": "clicks", "value": "missing"},
+            {**OF_A, "number": "revenue", "value": -1},
+        ],
+        "2 numbers of campaign_results of {} found missing or negative, such as clicks of A on 2023-09-01: missing.",
+    ),
+    "clicks_have_impressions": (
+        ["UPDATE campaign_results SET clicks = 1001 WHERE customer_id = 'A'"],
+        [{**OF_A, "clicks": 1001, "impressions": 1000}],
+        "1 row of campaign_results of {} had more clicks than impressions, such as A on 2023-09-01: 1,001 of 1,000.",
+    ),
+    "conversions_have_clicks": (
+        ["UPDATE campaign_results SET conversions = 51 WHERE customer_id = 'A'"],
+        [{**OF_A, "conversions": 51, "clicks": 50}],
+        "1 row of campaign_results of {} had more conversions than clicks, such as A on 2023-09-01: 51 of 50.",
+    ),
+    "campaign_labels_are_known": (
+        ["UPDATE campaign_results SET status = 'PAUSED'", "UPDATE campaign_results SET type = NULL WHERE customer_id = 'A'"],
+        [
+            {"label": "status", "value": "PAUSED", "results": 2},
+            {"label": "type", "value": "(none)", "results": 1},
+        ],
+        "2 unknown labels found in campaign_results of {}, most often the status 'PAUSED', in rows: 2.",
     ),
 }
 RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str]] = {
@@ -484,6 +534,22 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
         ],
         "2 days of {} had other sessions, orders or revenue than the events.",
     ),
+    ("campaign_performance", "campaigns_add_up"): (
+        ["UPDATE campaign_performance SET clicks = 51, revenue = 99 WHERE customer_id = 'A'"],
+        [
+            {"date": "2023-09-01", "customer_id": "A", "figure": figure, "reported": reported, "of_sources": of_sources}
+            for figure, reported, of_sources in (("clicks", 51.0, 50.0), ("revenue", 99.0, 100.0))
+        ],
+        "2 figures of {} differed from campaign_results.",
+    ),
+    ("platform_claims", "claims_add_up"): (
+        ["INSERT INTO platform_claims VALUES ('2023-09-02', 'brand', NULL, 2, 0, NULL, NULL, 75, NULL)"],
+        [
+            {"date": "2023-09-02", "campaign_id": "brand", "figure": figure, "reported": reported, "of_sources": 0.0}
+            for figure, reported in (("claimed conversions", 2.0), ("credited revenue", 75.0))
+        ],
+        "2 figures of {} differed from ad_costs or from the credit of the campaign's sessions.",
+    ),
     ("funnel_report", "funnel_adds_up"): (
         ["UPDATE funnel_report SET level = 0 WHERE date = '2023-09-03' AND step = 'add_to_cart'"],
         [{"date": "2023-09-03", "step": "add_to_cart", "sessions_missing": 0, "reached_missing": 0, "level_missing": 1}],
@@ -567,9 +633,11 @@ RESULTS_BROKEN: dict[tuple[str, str], tuple[list[str], list[dict[str, Any]], str
     ),
 }
 OF_EVENTS = ["events_are_sound", "event_types_are_steps", "checkouts_have_an_order", "orders_have_a_checkout"]
+OF_RESULTS = [check.name for check in CAMPAIGN_PERFORMANCE.checks if check.before]
 READ_BY = {
-    "customer_journeys": [name for name in SOURCES_BROKEN if name not in OF_EVENTS],
+    "customer_journeys": [name for name in SOURCES_BROKEN if name not in (*OF_EVENTS, *OF_RESULTS)],
     "session_funnel": OF_EVENTS,
+    "campaign_performance": OF_RESULTS,
     "session_spend": ["sessions_are_sound"],
     COSTS: ["sessions_are_sound", "rows_have_a_day", "money_is_not_negative"],
     REPORT: ["conversions_are_sound"],

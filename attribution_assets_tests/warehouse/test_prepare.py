@@ -63,6 +63,7 @@ def test_prepare_creates_our_tables_and_all_indexes(shop: Shop) -> None:
         "model_comparison",
         "model_reporting",
         "path_report",
+        "platform_claims",
         "product_funnel",
         "session_costs",
         "session_costs_unusual",
@@ -339,4 +340,4 @@ def test_two_processes_prepare_the_same_fresh_file_at_once(tmp_path: Path, long:
 
     assert codes == [0, 0]
     assert len({SQLiteWarehouse(database).meta()["database_id"] for database in databases}) == len(databases)
-    assert {len(everything(database)) for database in databases} == {66}  # 26 tables, 26 keys, 14 indexes
+    assert {len(everything(database)) for database in databases} == {68}  # 27 tables, 27 keys, 14 indexes

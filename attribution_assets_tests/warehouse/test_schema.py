@@ -107,6 +107,8 @@ def test_only_the_cost_of_a_session_and_what_can_be_undefined_may_be_null() -> N
             "conversions_per_click",
         )
     ]
+    of_claims = ("cost", "claimed_conversions", "orders_ratio", "claimed_revenue", "revenue_ratio")
+    of_campaigns += [("platform_claims", column) for column in of_claims]
     of_models = [(name, ratio) for name in ("model_reporting", "model_comparison") for ratio in ("CPO", "ROAS")]
     of_paths = [("path_report", "rate"), ("path_report", "assisted")]
     reconciled = [("conversion_reconciliation", "match_rate"), ("spend_reconciliation", "clicks")]

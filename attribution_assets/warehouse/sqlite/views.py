@@ -42,13 +42,13 @@ STAND_INS: Mapping[str, tuple[str, Mapping[str, str]]] = {"ad_costs": ("api_adwo
 
 RATES = "exchange_rates"
 
-AMOUNTS = {
-    "session_costs": ("cost", ""),
-    "conversions": ("revenue", "conv_date"),
-    "conversions_backend": ("revenue", "conv_date"),
-    "ad_costs": ("cost", "date"),
+AMOUNTS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "session_costs": (("cost",), ""),
+    "conversions": (("revenue",), "conv_date"),
+    "conversions_backend": (("revenue",), "conv_date"),
+    "ad_costs": (("cost", "revenue"), "date"),
 }
-"""By source, its amount and the column of its day; without one, the day is that of the session."""
+"""By source, its amounts and the column of their day; without one, the day is that of the session."""
 
 TRACKED_COST = "SELECT session_id, cost FROM session_costs"
 CLICK_COST = "SELECT session_id, cpc AS cost FROM session_sources WHERE cpc IS NOT NULL"
@@ -164,14 +164,15 @@ def _value(declared: Container[str], column: str) -> str:
 
 
 def converted(connection: sqlite3.Connection, source: Table, currency: str) -> dict[str, str]:
-    """The expressions of an amount and its currency, where exchange_rates can convert it by the rate of its day; else none.
+    """The expressions of amounts and their currency, where exchange_rates can convert them by the rate of their day; else none.
 
     What has no rate stays as it is.
     """
     name, renamed = stored_as(connection, source)
-    amount, day = AMOUNTS.get(source.name, ("", ""))
+    declared, day = AMOUNTS.get(source.name, ((), ""))
     there = _declared(connection, name)
-    if not _declared(connection, RATES) or not {amount, "currency"} <= there.keys():
+    amounts = [amount for amount in declared if amount in there]
+    if not _declared(connection, RATES) or not amounts or "currency" not in there:
         return {}
     in_session = f"(SELECT event_date FROM main.session_sources WHERE session_sources.session_id = {name}.session_id)"
     rate = (
@@ -179,10 +180,17 @@ def converted(connection: sqlite3.Connection, source: Table, currency: str) -> d
         f"AND rates.date = {f'{name}.{renamed.get(day, day)}' if day else in_session} "
         "AND typeof(rates.rate) IN ('integer', 'real') AND rates.rate > 0)"
     )
-    is_other = f"{name}.currency <> '{currency}' AND typeof({name}.{amount}) IN ('integer', 'real')"
+
+    def is_other(amount: str) -> str:
+        return f"{name}.currency <> '{currency}' AND typeof({name}.{amount}) IN ('integer', 'real')"
+
     return {
-        amount: f"CASE WHEN {is_other} THEN coalesce({name}.{amount} * {rate}, {name}.{amount}) ELSE {name}.{amount} END",
-        "currency": f"CASE WHEN {is_other} AND {rate} IS NOT NULL THEN '{currency}' ELSE {name}.currency END",
+        **{
+            amount: f"CASE WHEN {is_other(amount)} THEN coalesce({name}.{amount} * {rate}, {name}.{amount}) "
+            f"ELSE {name}.{amount} END"
+            for amount in amounts
+        },
+        "currency": f"CASE WHEN {is_other(amounts[0])} AND {rate} IS NOT NULL THEN '{currency}' ELSE {name}.currency END",
     }
 
 
