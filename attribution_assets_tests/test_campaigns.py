@@ -123,6 +123,15 @@ def test_a_source_without_impressions_and_clicks_is_reported(shop: Shop) -> None
     assert [row[5:] for row in computed(shop)] == [(1, 100.0, 4, None, None, 1, 1, None, 0.04, None)]
 
 
+def test_whole_numbers_that_are_stored_with_a_point_are_whole_numbers(shop: Shop) -> None:
+    columns = "customer_id text, date text, revenue real, conversions real, impressions real, clicks real"
+    shop.execute(f"CREATE TABLE campaign_results ({columns})")
+    shop.execute("INSERT INTO campaign_results VALUES ('A', '2024-01-01', 100, 4, 1000, 2000)")
+
+    assert [row[5:10] for row in computed(shop)] == [(1, 100.0, 4, 1000, 2000)]
+    assert found(shop, "clicks_have_impressions").sentence.endswith("A on 2024-01-01: 2,000 of 1,000.")
+
+
 # -- the analyses ------------------------------------------------------------------------------------------------------
 
 

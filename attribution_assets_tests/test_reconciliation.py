@@ -245,6 +245,17 @@ def test_what_clicks_cost_by_the_tracking_stands_for_session_costs_that_are_miss
     ]
 
 
+def test_clicks_that_are_stored_with_a_point_are_whole_numbers(shop: Shop) -> None:
+    shop.execute("ALTER TABLE session_sources ADD COLUMN campaign_id text")
+    shop.execute(AD_COSTS.replace("clicks integer", "clicks real"))
+    shop.execute("INSERT INTO ad_costs VALUES ('2023-09-01', 'brand', 4, 5), ('2023-09-01', 'brand', 4, 2)")
+
+    assert repr(told(shop)["spend"][0]["clicks"]) == "7"
+
+    shop.execute("INSERT INTO ad_costs VALUES ('2023-09-01', 'brand', 4, 5.5)")
+    assert "has clicks 5.5, which is not a whole number" in attribution(shop, "reconcile").stderr
+
+
 # -- outliers -----------------------------------------------------------------------------------------------------------
 
 

@@ -14,9 +14,9 @@ SELECT
         WHEN coalesce(date(date, '+0 days') <> date, 1) THEN 'has no date written YYYY-MM-DD'
         WHEN typeof(revenue) NOT IN ('integer', 'real', 'null') OR abs(revenue) > 1e15
             THEN 'has revenue ' || quote(revenue) || ', which is not a number'
-        WHEN typeof(conversions) NOT IN ('integer', 'null') OR abs(conversions) > 1e15
+        WHEN typeof(conversions) NOT IN ('integer', 'real', 'null') OR conversions <> CAST(conversions AS integer) OR abs(conversions) > 1e15
             THEN 'has conversions ' || quote(conversions) || ', which is not a whole number'
-        WHEN typeof(impressions) NOT IN ('integer', 'null') OR abs(impressions) > 1e15
+        WHEN typeof(impressions) NOT IN ('integer', 'real', 'null') OR impressions <> CAST(impressions AS integer) OR abs(impressions) > 1e15
             THEN 'has impressions ' || quote(impressions) || ', which is not a whole number'
         ELSE 'has clicks ' || quote(clicks) || ', which is not a whole number'
     END AS problem
@@ -24,7 +24,7 @@ FROM result
 WHERE customer_id IS NULL OR customer_id = ''
    OR coalesce(date(date, '+0 days') <> date, 1)
    OR typeof(revenue) NOT IN ('integer', 'real', 'null') OR abs(revenue) > 1e15
-   OR typeof(conversions) NOT IN ('integer', 'null') OR abs(conversions) > 1e15
-   OR typeof(impressions) NOT IN ('integer', 'null') OR abs(impressions) > 1e15
-   OR typeof(clicks) NOT IN ('integer', 'null') OR abs(clicks) > 1e15
+   OR typeof(conversions) NOT IN ('integer', 'real', 'null') OR conversions <> CAST(conversions AS integer) OR abs(conversions) > 1e15
+   OR typeof(impressions) NOT IN ('integer', 'real', 'null') OR impressions <> CAST(impressions AS integer) OR abs(impressions) > 1e15
+   OR typeof(clicks) NOT IN ('integer', 'real', 'null') OR clicks <> CAST(clicks AS integer) OR abs(clicks) > 1e15
 ORDER BY problem

@@ -16,6 +16,6 @@ WHERE (date BETWEEN $first_day AND $last_day OR coalesce(date(date, '+0 days') <
       OR coalesce(date(date, '+0 days') <> date, 1)
       OR typeof(cost) NOT IN ('integer', 'real') OR abs(cost) > 1e15
       OR (currency <> $currency AND currency <> '')
-      OR typeof(clicks) NOT IN ('integer', 'null')
+      OR typeof(clicks) NOT IN ('integer', 'real', 'null') OR clicks <> CAST(clicks AS integer)
   )
 ORDER BY problem
