@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import random
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 import pytest
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from attribution_assets.analysis.checking import check_parameters, run_check
 from attribution_assets.analysis.funnel import funnel
 from attribution_assets.analysis.late_data import search
-from attribution_assets.catalog.funnel import OF_FUNNEL
+from attribution_assets.catalog.funnel import OF_FUNNEL, SESSION_FUNNEL
 from attribution_assets.catalog.table import FUNNEL
 from attribution_assets.catalog.tables import names, query_of, tables
 from attribution_assets.command.cli import main
@@ -26,6 +26,7 @@ from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, schema
+from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import SHARED, Shop
 
 STORE = SHARED / "real" / "store"
@@ -805,3 +806,39 @@ def test_the_real_store_gives_the_figures_that_are_known_of_it(tmp_path: Path, h
     }
     assert len(products) == 30
     assert shop.execute("SELECT sum(orders), count(*) FROM session_funnel WHERE orders > 0") == [(361, 361)]
+
+
+# -- many days ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", ["any", "ordered"])
+def test_many_days_at_once_give_the_sessions_that_they_give_one_by_one(
+    tmp_path: Path, order: Literal["any", "ordered"]
+) -> None:
+    write_sample(tmp_path / "shop.db", days=40, end=date(2023, 9, 30), sessions=2_000, seed=4)
+    chosen = Settings(database=tmp_path / "shop.db", funnel_order=order)
+    whole = Days("2023-08-20", "2023-09-30")
+
+    at_once = chosen.warehouse.fetch(query_of(chosen, SESSION_FUNNEL, whole))
+    one_by_one = [row for day in whole for row in chosen.warehouse.fetch(query_of(chosen, SESSION_FUNNEL, Days(day, day)))[1]]
+
+    assert len(one_by_one) > 1_000
+    assert at_once[1] == one_by_one
+
+
+def test_a_session_that_is_missing_among_many_days_is_found(tmp_path: Path) -> None:
+    write_sample(tmp_path / "shop.db", days=40, end=date(2023, 9, 30), sessions=2_000, seed=4)
+    shop, whole = Shop.at(tmp_path / "shop.db", tmp_path), Days("2023-08-20", "2023-09-30")
+    chosen = shop.settings()
+    chosen.warehouse.prepare()
+    chosen.warehouse.replace_days(schema()["session_funnel"], "date", whole, query_of(chosen, SESSION_FUNNEL, whole))
+    [check] = [check for check in SESSION_FUNNEL.checks if check.name == "sessions_are_whole"]
+    asked = check_parameters(chosen, SESSION_FUNNEL, whole)
+    assert run_check(chosen.warehouse, SESSION_FUNNEL.name, check, asked).state == "passed"
+
+    shop.execute(
+        "DELETE FROM session_funnel WHERE session_id = (SELECT min(session_id) FROM session_funnel WHERE date = '2023-09-03')"
+    )
+
+    found = run_check(chosen.warehouse, SESSION_FUNNEL.name, check, asked)
+    assert (found.state, found.wrong_days) == ("failed", ("2023-09-03",))

@@ -23,35 +23,41 @@ combination AS ( -- of steps, with the sum of their bits
     CROSS JOIN (SELECT 1 = 1 AS has UNION ALL SELECT 1 = 0) AS either
 ),
 
-candidate AS (
-    SELECT DISTINCT session_id FROM events WHERE created_at BETWEEN $first_day AND $last_day || ' 24'
-),
-
-event AS (
-    SELECT events.session_id, events.user_id, events.created_at, events.order_id, step.position, step.bit
-    FROM candidate
-    CROSS JOIN events -- CROSS JOIN: the sessions drive
-    LEFT JOIN step ON step.name = events.event_type
-    WHERE events.session_id = candidate.session_id
-),
-
-visit AS (
+visit AS ( -- of many days, all sessions are read in their order; of a few days, those that have an event on them
     SELECT
-        session_id,
-        min(created_at) AS first_event,
-        max(created_at) AS last_event,
-        max(created_at || ' ' || nullif(user_id, '')) AS last_user,
-        CAST(coalesce(sum(DISTINCT bit), 0) AS integer) AS bits
-    FROM event
-    GROUP BY session_id
-    HAVING substr(min(created_at), 1, 10) BETWEEN $first_day AND $last_day
+        events.session_id,
+        min(events.created_at) AS first_event,
+        max(events.created_at) AS last_event,
+        max(events.created_at || ' ' || nullif(events.user_id, '')) AS last_user,
+        CAST(coalesce(sum(DISTINCT step.bit), 0) AS integer) AS bits,
+        min(CASE WHEN step.position = 1 AND $is_ordered = 1 THEN events.created_at END) AS entered_at,
+        count(CASE WHEN events.event_type = $last_step AND events.order_id <> '' THEN 1 END) AS placings
+    FROM events
+    LEFT JOIN step ON step.name = events.event_type
+    WHERE days_before($last_day, 31) >= $first_day
+    GROUP BY events.session_id
+    HAVING substr(min(events.created_at), 1, 10) BETWEEN $first_day AND $last_day
+    UNION ALL
+    SELECT
+        events.session_id,
+        min(events.created_at) AS first_event,
+        max(events.created_at) AS last_event,
+        max(events.created_at || ' ' || nullif(events.user_id, '')) AS last_user,
+        CAST(coalesce(sum(DISTINCT step.bit), 0) AS integer) AS bits,
+        min(CASE WHEN step.position = 1 AND $is_ordered = 1 THEN events.created_at END) AS entered_at,
+        count(CASE WHEN events.event_type = $last_step AND events.order_id <> '' THEN 1 END) AS placings
+    FROM events
+    LEFT JOIN step ON step.name = events.event_type
+    WHERE days_before($last_day, 31) < $first_day
+      AND events.session_id IN (SELECT session_id FROM events WHERE created_at BETWEEN $first_day AND $last_day || ' 24')
+    GROUP BY events.session_id
+    HAVING substr(min(events.created_at), 1, 10) BETWEEN $first_day AND $last_day
 ),
 
 chain AS ( -- of a session, each step after the one before, with the time when it was first reached
-    SELECT session_id, 1 AS position, min(created_at) AS reached_at
-    FROM event
-    WHERE position = 1 AND $is_ordered = 1
-    GROUP BY session_id
+    SELECT session_id, 1 AS position, entered_at AS reached_at
+    FROM visit
+    WHERE entered_at IS NOT NULL AND $is_ordered = 1
     UNION ALL
     SELECT
         chain.session_id,
@@ -75,9 +81,11 @@ in_order AS (
 
 placed AS ( -- an order, and the session that placed it first
     SELECT DISTINCT event.session_id, event.order_id
-    FROM event
-    JOIN visit ON visit.session_id = event.session_id
-    WHERE event.position = (SELECT max(position) FROM step)
+    FROM visit
+    CROSS JOIN events AS event -- CROSS JOIN: the sessions drive
+    WHERE visit.placings > 0
+      AND event.session_id = visit.session_id
+      AND event.event_type = $last_step
       AND event.order_id <> ''
       AND NOT EXISTS (
           SELECT 1 FROM events AS other

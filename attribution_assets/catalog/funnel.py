@@ -61,7 +61,6 @@ SESSION_FUNNEL = DailyTable(
     reads={"events": "events", "conversions": "orders", "session_sources": "channels"},
     reaches_any_day=True,
     guards=("broken_events", "broken_orders"),
-    driven_by="events WHERE created_at BETWEEN $first_day AND $last_day || ' 24'",
     parameters=_parameters,
     settings_hash=Settings.funnel_fingerprint,
     checks=(
