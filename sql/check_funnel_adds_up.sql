@@ -4,13 +4,22 @@ WITH step AS (
     SELECT CAST(key AS integer) + 1 AS position, $steps ->> ('$[' || key || ']') AS name FROM json_each($steps)
 ),
 
+kind AS ( -- of sessions that are alike
+    SELECT date, ',' || steps || ',' AS steps, furthest, count(*) AS sessions
+    FROM session_funnel
+    WHERE date BETWEEN $first_day AND $last_day
+    GROUP BY date, steps, furthest
+),
+
 part AS (
-    SELECT session.date, step.name AS step, 1 AS sessions, session.steps = step.name OR session.steps LIKE step.name || ',%'
-        OR session.steps LIKE '%,' || step.name OR session.steps LIKE '%,' || step.name || ',%' AS reached,
-        session.furthest >= step.position AS level
-    FROM session_funnel AS session
+    SELECT
+        kind.date,
+        step.name AS step,
+        kind.sessions,
+        CASE WHEN replace(kind.steps, ',' || step.name || ',', '') <> kind.steps THEN kind.sessions ELSE 0 END AS reached,
+        CASE WHEN kind.furthest >= step.position THEN kind.sessions ELSE 0 END AS level
+    FROM kind
     CROSS JOIN step
-    WHERE session.date BETWEEN $first_day AND $last_day
     UNION ALL
     SELECT date, step, -sessions, -reached, -level
     FROM funnel_report

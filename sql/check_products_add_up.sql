@@ -1,23 +1,22 @@
 -- One row per day from $first_day to $last_day on which product_funnel has other views or purchases than the events and orders of the
 -- day's sessions: the number of sessions and products that belong together.
 -- $first_step, $last_step: the event types that are the first and the last step.
-WITH part AS (
-    SELECT session.date, count(DISTINCT session.session_id || ' ' || events.product_id) AS viewed, 0 AS bought
+WITH seen AS (
+    SELECT
+        session.date,
+        count(DISTINCT CASE WHEN events.event_type = $first_step THEN nullif(events.product_id, '') END) AS viewed,
+        count(DISTINCT CASE WHEN events.event_type = $last_step THEN order_items.product_id END) AS bought
     FROM session_funnel AS session
-    JOIN events ON events.session_id = session.session_id
+    CROSS JOIN events -- CROSS JOIN: the sessions drive
+    LEFT JOIN order_items ON order_items.order_id = events.order_id
     WHERE session.date BETWEEN $first_day AND $last_day
-      AND events.event_type = $first_step
-      AND $first_step <> $last_step
-      AND events.product_id <> ''
-    GROUP BY session.date
-    UNION ALL
-    SELECT session.date, 0, count(DISTINCT session.session_id || ' ' || order_items.product_id)
-    FROM session_funnel AS session
-    JOIN events ON events.session_id = session.session_id
-    JOIN order_items ON order_items.order_id = events.order_id
-    WHERE session.date BETWEEN $first_day AND $last_day
-      AND events.event_type = $last_step
-    GROUP BY session.date
+      AND events.session_id = session.session_id
+      AND events.event_type IN ($first_step, $last_step)
+    GROUP BY session.date, session.session_id
+),
+
+part AS (
+    SELECT date, CASE WHEN $first_step <> $last_step THEN viewed ELSE 0 END AS viewed, bought FROM seen
     UNION ALL
     SELECT date, -sum(viewed), -sum(bought)
     FROM product_funnel
