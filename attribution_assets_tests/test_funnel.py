@@ -145,10 +145,13 @@ def test_the_user_is_the_one_of_the_last_event_that_has_one(shop: Shop) -> None:
     event(shop, "s1", PAGE, "01 10:00", user="cookie-7")
     event(shop, "s1", PAGE, "01 10:05", user="anna")
     event(shop, "s2", PAGE, "01 10:00", user=None)
+    event(shop, "s3", PAGE, "01 10:00", user="Anna B")
+    shop.execute("UPDATE events SET created_at = created_at || '.125' WHERE session_id = 's3'")
+    event(shop, "s3", PAGE, "01 10:05", user=None)
 
     build(shop)
 
-    assert sessions(shop, "session_id, user_id") == [("s1", "anna"), ("s2", None)]
+    assert sessions(shop, "session_id, user_id") == [("s1", "anna"), ("s2", None), ("s3", "Anna B")]
 
 
 def test_a_channel_is_the_one_that_session_sources_knows(shop: Shop) -> None:
