@@ -29,7 +29,7 @@ CAMPAIGN_PERFORMANCE = DailyTable(
         "status": "campaign_results.status",
         "type": "campaign_results.type",
         "category": "campaign_results.category",
-        "rows": "",
+        "rows": "campaign_results.customer_id",
         "revenue": "campaign_results.revenue",
         "conversions": "campaign_results.conversions",
         "impressions": "campaign_results.impressions",

@@ -123,8 +123,8 @@ FUNNEL_REPORT = DailyTable(
     lineage={
         "date": "session_funnel.date",
         "channel": "session_funnel.channel",
-        "step": "",
-        "position": "",
+        "step": "session_funnel.steps",
+        "position": "session_funnel.steps",
         "sessions": "session_funnel.session_id",
         "reached": "session_funnel.steps",
         "level": "session_funnel.furthest",

@@ -87,7 +87,7 @@ def _picture(name: str, labels: Sequence[str], end: float, legend: str, drawn: s
 def _label(channel: str, roas: float | None) -> str:
     """Name and number, numbers below each other: a space is half as wide as a digit."""
     name = channel if len(channel) <= LETTERS else f"{channel[: LETTERS - 1]}…"
-    number = "" if roas is None else f"{roas:,.2f}"
+    number = "" if roas is None else f"{roas:,}" if isinstance(roas, int) else f"{roas:,.2f}"
     return f"{name}{'  ' * max(1, 7 - len(number))}{number}"
 
 

@@ -29,5 +29,12 @@ def rows_of_days(warehouse: SQLiteWarehouse, query: str, days: Days) -> list[dic
 
 
 def rules_of(table: DailyTable, settings: Settings) -> dict[str, Any]:
-    """The lookback, and the hash of the settings that determine the table's rows."""
-    return {"settings": f"lookback {settings.lookback_days} days, hash {table.settings_hash(settings)}"}
+    """The rules by which the table's rows are computed, with the hash of the settings that determine them; none, if none do."""
+    match table.job.part:
+        case "attribution":
+            rules = f"lookback {settings.lookback_days} days"
+        case "funnel":
+            rules = f"steps {', '.join(settings.funnel_steps)} ({settings.funnel_order})"
+        case "campaigns":
+            return {}
+    return {"settings": f"{rules}, hash {table.settings_hash(settings)}"}
