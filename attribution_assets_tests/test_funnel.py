@@ -399,6 +399,7 @@ def test_a_buyer_is_new_until_the_day_of_the_first_order_is_over(shop: Shop) -> 
     event(shop, "s1", PAGE, "01 10:00", user="anna")
     event(shop, "s9", PAGE, "05 10:00", user="carl")
     shop.session("s0", "ben", "2023-08-31 12:00:00")
+    shop.session("s8", "ben", "2023-09-01 12:00:00")
     for conv_id, user, at in (
         ("o1", "anna", "01 12:00"),
         ("o2", "anna", "01 14:00"),
