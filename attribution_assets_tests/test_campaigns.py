@@ -24,6 +24,7 @@ from attribution_assets.catalog.reporting import SESSION_SPEND
 from attribution_assets.catalog.tables import query_of
 from attribution_assets.command.cli import main
 from attribution_assets.errors import AttributionError, NotReadyError
+from attribution_assets.orchestration.shown import row_of_day
 from attribution_assets.warehouse import Days, schema
 from attribution_assets_tests.automated import Automated
 from attribution_assets_tests.support import SHARED, Shop
@@ -684,6 +685,14 @@ def automated(tmp_path: Path, instance: dg.DagsterInstance) -> Automated:
 def claimed_on(shop: Shop, day: str) -> list[tuple[Any, ...]]:
     columns = "campaign_id, claimed_conversions, claimed_revenue"
     return shop.execute(f"SELECT {columns} FROM platform_claims WHERE date = ? ORDER BY 1", day)
+
+
+def test_a_day_shows_what_is_claimed_and_credited_and_a_day_without_claims_shows_none(automated: Automated) -> None:
+    days = Days("2023-09-02", "2023-09-03")
+    shown = row_of_day(PLATFORM_CLAIMS, automated.settings, automated.shop.warehouse, days)
+
+    assert [(day["claimed conversions"], day["claimed revenue"]) for day in shown.values()] == [(None, None), (1.0, 10.0)]
+    assert all(day["credited orders"] > 0 for day in shown.values())
 
 
 def test_a_claim_that_the_platform_changes_restates_its_day(automated: Automated) -> None:

@@ -8,16 +8,16 @@ from typing import Any
 import dagster as dg
 
 from attribution_assets.analysis.campaigns import ratio, total
+from attribution_assets.assets.reporting import TOP_OF_CHART
 from attribution_assets.catalog.campaigns import CAMPAIGN_PERFORMANCE
 from attribution_assets.formats import number
-from attribution_assets.orchestration.chart import range_chart
+from attribution_assets.orchestration.chart import first_of_range_chart
 from attribution_assets.orchestration.io_managers import MetadataByDay
-from attribution_assets.orchestration.markdown import SHOWN_AT_ONCE, tables
+from attribution_assets.orchestration.markdown import tables
 from attribution_assets.orchestration.shown import rows_of_days, rules_of
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, SQLiteWarehouse
 
-TOP_OF_CHART = 12
 FIGURES = ("rows", "revenue", "conversions", "impressions", "clicks")
 RATES = {
     "CTR": ("clicks", "impressions"),
@@ -64,8 +64,7 @@ def _rate(value: float | None) -> str:
 
 
 def _chart(day: str, customers: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
-    """As many of the first customers as can be shown at once. A negative or unknown revenue has no bar."""
-    lengths = {row["customer"]: max(0.0, row["revenue"] or 0.0) for row in customers}
+    """The revenue of the first customers. One that is negative or unknown has no bar."""
+    lengths = {row["customer"]: max(0.0, row["revenue"] or 0.0) for row in customers[:TOP_OF_CHART]}
     bars = [{"channel": name, "low": 0.0, "value": length, "high": length} for name, length in lengths.items()]
-    charts = (range_chart(f"{day}  revenue", bars[:count]) for count in range(TOP_OF_CHART, 0, -1))
-    return dg.MetadataValue.md(next((c for c in charts if len(c) < SHOWN_AT_ONCE), range_chart(f"{day}  revenue", bars[:1])))
+    return dg.MetadataValue.md(first_of_range_chart(f"{day}  revenue", bars))

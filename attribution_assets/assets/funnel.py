@@ -10,9 +10,9 @@ import dagster as dg
 from attribution_assets.analysis.funnel import drop_off, figures
 from attribution_assets.assets.reporting import TOP_OF_CHART
 from attribution_assets.catalog.funnel import FUNNEL_REPORT, PRODUCT_FUNNEL
-from attribution_assets.orchestration.chart import range_chart
+from attribution_assets.orchestration.chart import first_of_range_chart
 from attribution_assets.orchestration.io_managers import MetadataByDay
-from attribution_assets.orchestration.markdown import SHOWN_AT_ONCE, tables
+from attribution_assets.orchestration.markdown import tables
 from attribution_assets.orchestration.shown import rows_of_days, rules_of
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, SQLiteWarehouse
@@ -37,7 +37,7 @@ def products_of_days(settings: Settings, warehouse: SQLiteWarehouse, days: Days)
         shown[day] = {
             "products": len(rows),
             **(tables("top products", ["product", "viewed", "added", "bought"], cells) if top else {}),
-            **({"chart": _chart(f"{day}  bought, of views", lines)} if top else {}),
+            **({"chart": dg.MetadataValue.md(first_of_range_chart(f"{day}  bought, of views", lines))} if top else {}),
             **rules_of(PRODUCT_FUNNEL, settings),
         }
     return shown
@@ -57,15 +57,9 @@ def _funnel(settings: Settings, day: str, rows: Sequence[Mapping[str, Any]]) -> 
     return {
         "sessions": total["sessions"],
         **tables("steps", ["step", "sessions", "or later", "lost before"], cells),
-        "chart": _chart(f"{day}  sessions", steps),
+        "chart": dg.MetadataValue.md(first_of_range_chart(f"{day}  sessions", steps)),
         **rules_of(FUNNEL_REPORT, settings),
     }
-
-
-def _chart(title: str, lines: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
-    """The first lines, as many as can be shown at once."""
-    charts = (range_chart(title, lines[:count]) for count in range(len(lines), 0, -1))
-    return dg.MetadataValue.md(next((chart for chart in charts if len(chart) < SHOWN_AT_ONCE), range_chart(title, lines[:1])))
 
 
 def _by_day(warehouse: SQLiteWarehouse, query: str, column: str, days: Days) -> dict[str, list[dict[str, Any]]]:

@@ -8,6 +8,8 @@ from math import floor, log10
 from typing import Any
 from urllib.parse import quote
 
+from attribution_assets.orchestration.markdown import SHOWN_AT_ONCE
+
 LINE, LABELS, BARS = 20, 200, 200
 """Pixels: the height of a line, the width of the names with their ROAS, the length of the scale."""
 
@@ -58,6 +60,12 @@ def range_chart(title: str, channels: Sequence[Mapping[str, Any]]) -> str:
     marks = "".join(f"M{LEFT + round(scale * row['value'])} {y - 6}v12" for y, row in zip(middles, channels, strict=True))
     drawn = f"<path stroke='{COST}' stroke-width='7' d='{bars}'/><path stroke='{REVENUE}' stroke-width='2' d='{marks}'/>"
     return _picture(title, [title, *(_label(row["channel"], row["value"]) for row in channels)], end, "", drawn)
+
+
+def first_of_range_chart(title: str, channels: Sequence[Mapping[str, Any]]) -> str:
+    """The chart of the first channels, as many as the UI shows at once."""
+    charts = (range_chart(title, channels[:count]) for count in range(len(channels), 1, -1))
+    return next((chart for chart in charts if len(chart) < SHOWN_AT_ONCE), range_chart(title, channels[:1]))
 
 
 def scale_end(amounts: Iterable[float]) -> float:
