@@ -125,6 +125,11 @@ def test_json_is_the_only_thing_on_standard_output(small_shop: Shop) -> None:
     result = run(small_shop, "--json")
 
     assert json.loads(result.stdout) == BASIS | {
+        "groups": ["attribution"],
+        "left_out": [
+            {"group": "funnel", "lacks": ["events"]},
+            {"group": "campaigns", "lacks": ["campaign_results"]},
+        ],
         "start": "2023-09-02",
         "end": "2023-09-03",
         "report_start": "2023-09-01",
