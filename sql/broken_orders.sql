@@ -8,14 +8,16 @@ SELECT
     END AS problem
 FROM conversions
 WHERE (
-        conv_date BETWEEN $first_day AND $last_day
-        OR conv_id IN (
-            SELECT order_id FROM events
-            WHERE created_at BETWEEN $first_day AND $last_day || ' 24' AND event_type = $last_step
-        )
-    )
-    AND (
         typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15
         OR (currency <> $currency AND currency <> '')
+    )
+    AND (
+        conv_date BETWEEN $first_day AND $last_day
+        OR EXISTS (
+            SELECT 1 FROM events
+            WHERE events.order_id = conversions.conv_id
+              AND events.event_type = $last_step
+              AND events.created_at BETWEEN $first_day AND $last_day || ' 24'
+        )
     )
 ORDER BY problem

@@ -32,7 +32,7 @@ first_order AS (
     GROUP BY user_id
 ),
 
-first_visit AS (
+first_visit AS MATERIALIZED ( -- or SQLite would find it again for each use
     SELECT
         buyer,
         nullif(

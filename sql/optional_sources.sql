@@ -88,7 +88,7 @@ CREATE TABLE products (
 );
 
 CREATE INDEX conversions_backend_by_date ON conversions_backend (conv_date);
-CREATE INDEX events_by_date ON events (created_at);
+CREATE INDEX events_by_date ON events (created_at, event_type);
 CREATE INDEX events_by_session ON events (session_id, created_at, event_type, user_id);
 CREATE INDEX events_by_user ON events (user_id, created_at);
 CREATE INDEX events_by_order ON events (order_id) WHERE order_id IS NOT NULL;
