@@ -216,13 +216,14 @@ def test_without_conversions_an_order_is_a_checkout_and_its_revenue_is_unknown(s
 
 @pytest.mark.parametrize("amount", ["ten", None, 1e300])
 def test_an_order_whose_revenue_cannot_be_summed_stops_the_run(shop: Shop, amount: Any) -> None:
-    event(shop, "s1", CHECKOUT, "01 12:00", order="o1")
+    event(shop, "s1", PAGE, "01 23:59")
+    event(shop, "s1", CHECKOUT, "02 00:01", order="o1")
     shop.execute("DROP TABLE conversions")
     shop.execute("CREATE TABLE conversions (conv_id text PRIMARY KEY, user_id, conv_date text, conv_time text, revenue)")
     shop.execute("INSERT INTO conversions VALUES ('o1', 'anna', '2023-09-09', '12:00:00', ?)", amount)
 
     with pytest.raises(AttributionError, match=r"session_funnel was not written.* 'o1' has revenue .*, which is not a number"):
-        build(shop)
+        build(shop, Days("2023-09-01", "2023-09-01"))
 
 
 def test_an_order_of_another_currency_stops_the_run(shop: Shop) -> None:

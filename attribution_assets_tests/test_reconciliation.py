@@ -410,8 +410,8 @@ def test_what_needs_a_source_that_is_missing_is_not_in_the_graph_and_status_name
     assert not assets(shop) & {"conversion_reconciliation", "spend_reconciliation", "conversions_backend", "ad_costs"}
     assert "conversion_reconciliation is not in the graph: the database has no conversions_backend." in shown
     assert (
-        "session_spend and spend_reconciliation are not in the graph: the database has no ad_costs and no session_sources.campaign_id."
-        in shown
+        "session_spend and spend_reconciliation are not in the graph: the database has no ad_costs and no "
+        "session_sources.campaign_id." in shown
     )
 
 

@@ -1,5 +1,5 @@
--- One row per conversion from $first_day to $last_day, or that an event of these days names as its order, whose revenue cannot be summed:
--- which one, and why. $last_step: the event type that is the last step. $currency: that of the report.
+-- One row per conversion from $first_day to $last_day, or that a session with an event on these days names as its order, whose revenue
+-- cannot be summed: which one, and why. $last_step: the event type that is the last step. $currency: that of the report.
 SELECT
     'conversions: ' || quote(conv_id) || ' ' || CASE
         WHEN typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15
@@ -15,9 +15,10 @@ WHERE (
         conv_date BETWEEN $first_day AND $last_day
         OR EXISTS (
             SELECT 1 FROM events
+            JOIN events AS of_session ON of_session.session_id = events.session_id
             WHERE events.order_id = conversions.conv_id
               AND events.event_type = $last_step
-              AND events.created_at BETWEEN $first_day AND $last_day || ' 24'
+              AND of_session.created_at BETWEEN $first_day AND $last_day || ' 24'
         )
     )
 ORDER BY problem
