@@ -617,7 +617,7 @@ def test_a_change_makes_exactly_the_days_late_that_it_touches(built: Shop, chang
 def test_a_late_day_says_what_of_its_sources_changed(built: Shop) -> None:
     built.execute("DELETE FROM events WHERE session_id = 's3'")
 
-    assert late(built.settings(), ALL_DAYS) == {"session_funnel": {"2023-09-03": "events or orders or channels changed"}}
+    assert late(built.settings(), ALL_DAYS) == {"session_funnel": {"2023-09-03": "events, orders or channels changed"}}
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------

@@ -243,7 +243,8 @@ def _touched(settings: Settings, table: DailyTable, changes: Changes) -> dict[st
     for result in sorted(results):
         touch(result, DIFFERS)
     if table.reaches_any_day:
-        why = f"{' or '.join(table.reads.values())} changed"
+        *others, last = table.reads.values()
+        why = f"{', '.join(others)} or {last} changed" if others else f"{last} changed"
         for day in sorted(day for day in changes if _rows_of(table) in changes[day]):
             touched[day] = DIFFERS if UNKNOWN in changes[day] else why
         return touched
