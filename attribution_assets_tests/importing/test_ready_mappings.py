@@ -28,6 +28,14 @@ VISITS = "\n".join(
     )
 )
 
+GA4_EVENTS = (
+    "user_pseudo_id,event_timestamp,event_name,item_id,transaction_id,ga_session_id,page_location\n"
+    "111.222,1693562400123456,view_item,fern,(not set),1693562400,https://example.org/fern\n"
+    "111.222,1693562500000000,purchase,fern,1001,1693562400,\n"
+    "111.222,1693562500000000,purchase,moss,1001,1693562400,\n"
+    "111.222,1693562600000000,purchase,,(not set),1693562400,\n"
+    "111.222,1693562700000000,view_item,fern,,,\n"
+)
 SESSIONS = """user_pseudo_id,ga_session_id,started,source,medium,campaign,campaign_id,gclid,country,engaged,cart
 111.222,1693562400,1693562400123456,google,organic,brand,42,EAIa,Germany,1,1
 111.222,1693648800,1693648800000000,,,,,,Germany,,0
@@ -105,6 +113,29 @@ CASES: dict[str, tuple[str, str, str, list[tuple[Any, ...]]]] = {
             (
                 *("111.222.1693648800", "111.222", "2023-09-02", "10:00:00", "Direct", 0, 0, 0, None, "Germany"),
                 *(None, None, None, None),
+            ),
+        ],
+    ),
+    "ga4_events": (
+        "events",
+        "events.csv",
+        GA4_EVENTS,
+        [
+            (
+                *("111.222.1693562400123456.view_item.fern", "111.222.1693562400", "111.222", "view_item"),
+                *("2023-09-01 10:00:00.123456", "https://example.org/fern", "fern", None),
+            ),
+            (
+                *("111.222.1693562500000000.purchase.fern", "111.222.1693562400", "111.222", "purchase"),
+                *("2023-09-01 10:01:40", None, "fern", "1001"),
+            ),
+            (
+                *("111.222.1693562500000000.purchase.moss", "111.222.1693562400", "111.222", "purchase"),
+                *("2023-09-01 10:01:40", None, "moss", "1001"),
+            ),
+            (
+                *("111.222.1693562600000000.purchase", "111.222.1693562400", "111.222", "purchase"),
+                *("2023-09-01 10:03:20", None, None, None),
             ),
         ],
     ),
