@@ -202,6 +202,7 @@ PRODUCT_FUNNEL = DailyTable(
             demand="Views and purchases of every day are those of its events and orders.",
             noun="day",
             broken="of {days} had other views or purchases than the events and orders.",
+            driven_by=OF_SESSIONS,
             wrong_day_columns=("date",),
         ),
     ),
