@@ -141,6 +141,23 @@ def test_steps_are_a_setting(shop: Shop) -> None:
     assert funnel(settings_)["total"]["steps"] == {"view_item": 1, "begin_checkout": 0, "purchase": 1}
 
 
+@pytest.mark.parametrize(
+    "steps", [[CHECKOUT], [f"step {number}" for number in range(9)] + [CHECKOUT], ["100%", "it's", CHECKOUT]]
+)
+@pytest.mark.parametrize("order", ["any", "ordered"])
+def test_a_funnel_has_one_step_or_ten_whatever_they_are_called(shop: Shop, steps: list[str], order: Any) -> None:
+    for number, step in enumerate(steps):
+        event(shop, "s1", step, f"01 10:{number:02}", order="o1", product="fern")
+    event(shop, "s2", steps[0], "01 10:00")
+    shop.execute("INSERT INTO order_items VALUES ('o1', 'fern', 1)")
+
+    settings_ = build(shop, funnel_steps=steps, funnel_order=order)
+
+    assert sessions(shop, "session_id, steps, furthest") == [("s1", ",".join(steps), len(steps)), ("s2", steps[0], 1)]
+    assert funnel(settings_)["total"]["levels"] == {f"level_{n + 1}": 1 + (n == 0) for n in range(len(steps))}
+    assert shop.table("product_funnel", "product_id, bought") == [("fern", 1)]
+
+
 def test_the_user_is_the_one_of_the_last_event_that_has_one(shop: Shop) -> None:
     event(shop, "s1", PAGE, "01 10:00", user="cookie-7")
     event(shop, "s1", PAGE, "01 10:05", user="anna")
@@ -366,6 +383,9 @@ def test_a_funnel_of_other_steps_is_not_shown_as_that_of_these(shop: Shop) -> No
 
 
 def test_without_a_run_there_is_no_funnel(shop: Shop) -> None:
+    with pytest.raises(NotReadyError, match="has no funnel yet: no row of events has a time"):
+        funnel(shop.settings())
+    event(shop, "s1", PAGE, "01 10:00")
     with pytest.raises(NotReadyError, match="has no funnel yet: run `attribution run` first"):
         funnel(shop.settings())
     shop.execute("DROP TABLE events")

@@ -62,8 +62,12 @@ def funnel_days(settings: Settings, start: str | None, end: str | None) -> Days:
     stored = settings.warehouse.has(FUNNEL_REPORT.name)
     computed = days_of(settings.warehouse, OF_FUNNEL) if stored else None
     if not computed:
-        lacking = tables_without_sources(settings).get(FUNNEL_REPORT.name)
-        why = f"it has no {' and no '.join(lacking)}" if lacking else "run `attribution run` first"
+        if lacking := tables_without_sources(settings).get(FUNNEL_REPORT.name):
+            why = f"it has no {' and no '.join(lacking)}"
+        elif settings.warehouse.first_date("events", "created_at", has_times=True) is None:
+            why = "no row of events has a time"
+        else:
+            why = "run `attribution run` first"
         raise NotReadyError(f"{settings.database} has no funnel yet: {why}.")
     return Days(start or min(computed.first, end or computed.first), end or max(computed.last, start or computed.last))
 
