@@ -34,7 +34,7 @@ PREFIXES = ("ATTRIBUTION_", "IHC_")
 OWN_KEY = re.compile(r"IHC_API_KEY_[0-9A-F]{8}")
 """The variables in which `definitions` hands a key that is not in the environment to the runs."""
 
-NO_STEPS, MOST_STEPS = ("date", "sessions"), 10
+NO_STEPS, MOST_STEPS = ("channel", "date", "sessions"), 10
 """What stands beside the steps in reports, and how many steps there can be."""
 
 logger = logging.getLogger(__name__)
@@ -80,8 +80,8 @@ def _steps(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if not name.strip() or "," in name or name in NO_STEPS or re.fullmatch(r"level_\d+", name):
             raise ValueError(f"{name!r} cannot be a step: reports have a column of that name, or it is empty or has a comma")
-    if len({*names}) < len(names) or len(names) > MOST_STEPS:
-        raise ValueError(f"name at most {MOST_STEPS} steps, each once")
+    if not names or len({*names}) < len(names) or len(names) > MOST_STEPS:
+        raise ValueError(f"name one to {MOST_STEPS} steps, each once")
     return names
 
 

@@ -25,7 +25,7 @@ from attribution_assets.catalog.tables import query_of
 from attribution_assets.command.cli import main
 from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.orchestration.shown import row_of_day
-from attribution_assets.warehouse import Days, schema
+from attribution_assets.warehouse import Days, Query, schema
 from attribution_assets_tests.automated import Automated
 from attribution_assets_tests.support import SHARED, Shop
 
@@ -430,6 +430,17 @@ def test_the_command_says_where_a_range_has_no_results_or_none_to_average(ads: S
     )
 
 
+def test_a_number_that_is_missing_is_an_empty_cell_of_the_csv_file(shop: Shop, tmp_path: Path) -> None:
+    shop.execute("CREATE TABLE campaign_results (customer_id text, date text, revenue real, conversions integer)")
+    shop.execute("INSERT INTO campaign_results VALUES ('A', '2024-01-01', 5.0, NULL)")
+    asked("run", "--database", shop.database)
+
+    asked("campaigns", "--database", shop.database, "--csv", tmp_path / "campaigns.csv")
+
+    _, row = (tmp_path / "campaigns.csv").read_text().splitlines()
+    assert row == "2024-01-01,A,(none),(none),(none),1,5.0,,,,1,0,,,"
+
+
 def test_the_csv_file_has_the_rows_of_the_table_in_the_range(ads: Shop, tmp_path: Path) -> None:
     result(ads)
     result(ads, day="2024-01-02", clicks=0)
@@ -548,6 +559,22 @@ def test_a_campaign_with_credit_of_which_the_platform_says_nothing_has_a_row(cla
     claiming.conversion("c1", "anna", "2023-09-01 12:00:00", 100)
 
     assert claims(claiming) == [("2023-09-01", "brand", None, None, 1.0, None, None, 100.0, None)]
+
+
+def test_the_ratio_of_a_range_is_that_of_the_days_that_have_a_claim(claiming: Shop) -> None:
+    claims(claiming)
+    claiming.execute("DELETE FROM platform_claims")
+    add = "INSERT INTO platform_claims VALUES (?, 'brand', 1, ?, ?, NULL, ?, ?, NULL)"
+    claiming.execute(add, "2023-09-01", None, 2.0, None, 20.0)
+    claiming.execute(add, "2023-09-02", 1.0, 1.0, 15.0, 10.0)
+
+    rows = claiming.warehouse.rows(Query("claims_of_campaigns", {"first_day": "2023-09-01", "last_day": "2023-09-02"}))
+
+    assert [(row["credited_orders"], row["orders_ratio"], row["revenue_ratio"]) for row in rows] == [(3.0, 1.0, 1.5)]
+    assert set(rows[0]) == {
+        *("campaign_id", "cost", "claimed_conversions", "credited_orders", "orders_ratio"),
+        *("claimed_revenue", "credited_revenue", "revenue_ratio"),
+    }
 
 
 def test_a_claim_without_credit_has_no_ratio(claiming: Shop) -> None:

@@ -25,7 +25,7 @@ from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, schema
+from attribution_assets.warehouse import SOURCES, Days, schema
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import SHARED, Shop
 
@@ -416,6 +416,39 @@ def test_a_product_is_viewed_added_and_bought_by_sessions(shop: Shop) -> None:
     assert [row["product_id"] for row in found["products"]] == ["fern", "pot", "moss"]
 
 
+def test_an_order_that_two_sessions_name_is_bought_by_the_first(shop: Shop) -> None:
+    shop.execute("INSERT INTO order_items VALUES ('o1', 'fern', 1), ('o1', '', 1)")
+    event(shop, "s1", PAGE, "01 10:00", product="fern")
+    event(shop, "s1", CHECKOUT, "01 10:05", order="o1")
+    event(shop, "s2", CHECKOUT, "03 09:00", order="o1")
+
+    found = funnel(build(shop))
+
+    assert [(row["product_id"], row["viewed"], row["bought"]) for row in found["products"]] == [("fern", 1, 1)]
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        "2023-09-01 10:00:00 UTC",
+        "2023-09-01 10:00:00+02:00",
+        "2023-09-01 24:00:00",
+        "2023-09-01 10:00:00.5-02",
+        "2023-09-01",
+        None,
+    ],
+)
+def test_a_time_of_another_form_stops_the_run_and_is_named(shop: Shop, at: str | None) -> None:
+    shop.execute("DROP TABLE events")
+    shop.execute("CREATE TABLE events (event_id text, session_id text, user_id text, event_type text, created_at text)")
+    shop.execute("INSERT INTO events VALUES ('e1', 's1', 'anna', 'checkout', '2023-09-01 10:00:00.25')")
+    build(shop)
+    shop.execute("INSERT INTO events VALUES ('e2', 's1', 'anna', 'checkout', ?)", at)
+
+    with pytest.raises(AttributionError, match=r"events: 'e2' has created_at .*, which is not YYYY-MM-DD HH:MM:SS"):
+        build(shop)
+
+
 def test_a_buyer_is_new_until_the_day_of_the_first_order_is_over(shop: Shop) -> None:
     event(shop, "s1", PAGE, "01 10:00", user="anna")
     event(shop, "s9", PAGE, "05 10:00", user="carl")
@@ -439,9 +472,29 @@ def test_a_buyer_is_new_until_the_day_of_the_first_order_is_over(shop: Shop) -> 
     ]
     hours = "date, orders_with_session, hours_to_order, first_orders_with_session, hours_to_first_order"
     assert shop.table("customer_report", hours) == [
-        ("2023-09-01", 2, 3.0, 2, 3.0),  # Anna's orders, two and four hours after her first session
+        ("2023-09-01", 2, 3.0, 1, 2.0),  # Anna's orders, two and four hours after her first session
         ("2023-09-02", 2, 36.0, 1, 48.0),  # Anna's third after 24, Ben's first after 48; Carl came later
     ]
+
+
+def test_a_buyers_first_session_begins_before_it_knows_the_buyer(shop: Shop) -> None:
+    event(shop, "s1", PAGE, "01 08:00", user=None)
+    event(shop, "s1", CHECKOUT, "01 10:00", order="o1")
+    shop.conversion("o1", "anna", "2023-09-01 10:00:00")
+
+    build(shop)
+
+    assert shop.table("customer_report", "hours_to_order") == [(2.0,)]
+
+
+def test_an_order_without_a_day_makes_nobody_a_returning_buyer(shop: Shop) -> None:
+    event(shop, "s1", PAGE, "01 08:00")
+    shop.conversion("o1", "anna", "2023-09-01 10:00:00")
+    shop.execute("INSERT INTO conversions VALUES ('o0', 'anna', '01.01.2023', '10:00:00', 5)")
+
+    build(shop)
+
+    assert shop.table("customer_report", "orders, new_buyers, returning_buyers") == [(1, 1, 0)]
 
 
 def test_who_is_nobody_orders_and_is_no_buyer(shop: Shop) -> None:
@@ -737,6 +790,51 @@ def test_days_of_a_run_are_those_of_the_events_and_of_the_funnel(events_alone: S
 
     assert (again["start"], again["end"]) == ("2023-09-01", "2023-09-03")
     assert {row[0] for row in sessions(events_alone)} == {"2023-09-03"}
+
+
+def test_a_part_without_rows_is_left_out_and_named(events_alone: Shop) -> None:
+    for source in (*SOURCES, "campaign_results"):
+        events_alone.execute(schema()[source].create)
+
+    result = attribution(events_alone, "run")
+
+    assert result.exit_code == 0
+    assert "attribution is left out. The table conversions in" in result.stderr
+    assert f"campaigns is left out. The table campaign_results in {events_alone.database} has no row" in result.stderr
+    assert len(sessions(events_alone)) == 5
+
+
+def test_a_part_that_is_chosen_and_has_no_rows_is_refused(events_alone: Shop) -> None:
+    events_alone.execute("DELETE FROM events")
+
+    result = attribution(events_alone, "run", "--groups", " funnel ")
+
+    assert result.stderr == f"Error: The table events in {events_alone.database} has no row with a date. Fill it first.\n"
+
+
+def test_orders_without_a_date_are_told(events_alone: Shop) -> None:
+    events_alone.execute(schema()["conversions"].create)
+    events_alone.execute("INSERT INTO conversions VALUES ('o0', 'anna', '01.01.2023', '10:00:00', 5)")
+
+    said = attribution(events_alone, "run").stderr
+
+    assert "1 conversions without a date of the form YYYY-MM-DD are not in the report." in said
+
+
+@pytest.mark.dagster_home
+def test_days_on_which_only_another_part_has_rows_are_not_missing(events_alone: Shop) -> None:
+    event(events_alone, "s9", PAGE, "05 10:00")
+    events_alone.execute("UPDATE events SET created_at = '2022-01-01 10:00:00' WHERE session_id = 's9'")
+    for source in SOURCES:
+        events_alone.execute(schema()[source].create)
+    events_alone.session("s1", "anna", "2023-09-01 10:00:00")
+    events_alone.conversion("o1", "anna", "2023-09-01 12:00:00")
+    told(events_alone, "run")
+
+    states = {state["day"]: state["assets"] for state in told(events_alone, "status")}
+
+    assert states["2022-01-01"]["session_funnel"]["state"] == "fresh"
+    assert states["2022-01-01"]["customer_journeys"]["state"] == "no data"
 
 
 def test_a_long_time_without_events_is_left_out(events_alone: Shop) -> None:

@@ -10,10 +10,11 @@ FROM events
 WHERE (
         coalesce(session_id, '') = '' OR coalesce(event_type, '') = ''
         OR coalesce(created_at, '') NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-2][0-9]:[0-5][0-9]:[0-5][0-9]*'
-        OR date(substr(created_at, 1, 10), '+0 days') IS NOT substr(created_at, 1, 10)
+        OR date(substr(coalesce(created_at, ''), 1, 10), '+0 days') IS NOT substr(coalesce(created_at, ''), 1, 10)
+        OR substr(created_at, 12, 2) > '23' OR (length(created_at) > 19 AND (created_at NOT GLOB '???????????????????.?*' OR substr(created_at, 21) GLOB '*[^0-9]*'))
     )
     AND (
         substr(created_at, 1, 10) BETWEEN $first_day AND $last_day
-        OR date(substr(created_at, 1, 10), '+0 days') IS NOT substr(created_at, 1, 10)
+        OR date(substr(coalesce(created_at, ''), 1, 10), '+0 days') IS NOT substr(coalesce(created_at, ''), 1, 10)
     )
 ORDER BY problem

@@ -299,7 +299,7 @@ CREATE TABLE IF NOT EXISTS customer_report (
     repeat_rate real,                        -- returning_buyers / buyers; empty if there are none
     orders_with_session integer NOT NULL,    -- orders of users who have a session before the order
     hours_to_order real,                     -- hours from the user's first session to the order, on average of these orders
-    first_orders_with_session integer NOT NULL, -- those of these orders that are of new buyers
+    first_orders_with_session integer NOT NULL, -- those of these orders that are the first one of a new buyer
     hours_to_first_order real,               -- hours from the user's first session to the order, on average of these
     PRIMARY KEY (date)
 );

@@ -19,6 +19,12 @@ seen AS (
     FROM event
     JOIN order_items ON order_items.order_id = event.order_id
     WHERE event.event_type = $last_step
+      AND order_items.product_id <> ''
+      AND event.session_id = (
+          SELECT substr(min(events.created_at || ' ' || events.session_id), 12 + instr(substr(min(events.created_at || ' ' || events.session_id), 12), ' '))
+          FROM events
+          WHERE events.order_id = event.order_id AND events.event_type = $last_step
+      )
 ),
 
 part AS (

@@ -31,7 +31,7 @@ placed AS (
       AND events.order_id <> ''
 ),
 
-placing AS (
+naming AS (
     SELECT events.order_id, events.session_id,
         row_number() OVER (PARTITION BY events.order_id ORDER BY events.created_at, events.session_id) AS place
     FROM placed
@@ -45,10 +45,10 @@ part AS (
     GROUP BY date
     UNION ALL
     SELECT begun.date, 0, count(*), exact_total(conversions.revenue)
-    FROM placing
-    JOIN begun ON begun.session_id = placing.session_id
-    LEFT JOIN conversions ON conversions.conv_id = placing.order_id
-    WHERE placing.place = 1
+    FROM naming
+    JOIN begun ON begun.session_id = naming.session_id
+    LEFT JOIN conversions ON conversions.conv_id = naming.order_id
+    WHERE naming.place = 1
     GROUP BY begun.date
     UNION ALL
     SELECT date, -count(*), -sum(orders), -exact_total(revenue)

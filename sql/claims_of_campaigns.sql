@@ -1,4 +1,5 @@
--- One row per campaign in platform_claims from $first_day to $last_day: the sums of the days, and the ratios of these sums.
+-- One row per campaign in platform_claims from $first_day to $last_day: the sums of the days, and the ratios of
+-- the sums of those days that have the claim.
 WITH summed AS (
     SELECT
         campaign_id,
@@ -6,7 +7,9 @@ WITH summed AS (
         CASE WHEN count(claimed_conversions) > 0 THEN exact_total(claimed_conversions) END AS claimed_conversions,
         exact_total(credited_orders) AS credited_orders,
         CASE WHEN count(claimed_revenue) > 0 THEN exact_total(claimed_revenue) END AS claimed_revenue,
-        exact_total(credited_revenue) AS credited_revenue
+        exact_total(credited_revenue) AS credited_revenue,
+        exact_total(CASE WHEN claimed_conversions IS NOT NULL THEN credited_orders END) AS orders_of_claims,
+        exact_total(CASE WHEN claimed_revenue IS NOT NULL THEN credited_revenue END) AS revenue_of_claims
     FROM platform_claims
     WHERE date BETWEEN $first_day AND $last_day
     GROUP BY campaign_id
@@ -17,9 +20,9 @@ SELECT
     cost,
     claimed_conversions,
     credited_orders,
-    claimed_conversions / nullif(credited_orders, 0) AS orders_ratio,
+    claimed_conversions / nullif(orders_of_claims, 0) AS orders_ratio,
     claimed_revenue,
     credited_revenue,
-    claimed_revenue / nullif(credited_revenue, 0) AS revenue_ratio
+    claimed_revenue / nullif(revenue_of_claims, 0) AS revenue_ratio
 FROM summed
 ORDER BY campaign_id

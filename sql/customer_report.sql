@@ -4,9 +4,9 @@
 WITH placed AS (
     SELECT conv_id AS order_id, user_id, conv_date AS date, conv_date || ' ' || conv_time AS placed_at, revenue
     FROM conversions
-    WHERE $orders_of = 'conversions'
+    WHERE $orders_of = 'conversions' AND date(conv_date, '+0 days') = conv_date
     UNION ALL
-    SELECT order_id, min(user_id), substr(min(created_at), 1, 10), min(created_at), NULL
+    SELECT order_id, min(nullif(user_id, '')), substr(min(created_at), 1, 10), min(created_at), NULL
     FROM events
     WHERE $orders_of = 'events'
       AND order_id <> ''
@@ -37,7 +37,17 @@ first_visit AS MATERIALIZED ( -- or SQLite would find it again for each use
         buyer,
         nullif(
             min(
-                coalesce((SELECT min(created_at) FROM events WHERE events.user_id = buyer), '~'),
+                coalesce(
+                    (
+                        SELECT min(created_at) FROM events
+                        WHERE session_id = (
+                            SELECT events.session_id FROM events
+                            WHERE events.user_id = buyer
+                            ORDER BY events.created_at, events.session_id LIMIT 1
+                        )
+                    ),
+                    '~'
+                ),
                 coalesce(
                     (
                         SELECT event_date || ' ' || event_time FROM session_sources
@@ -58,6 +68,7 @@ timed AS (
         day_order.revenue,
         day_order.buyer,
         first_order.date = day_order.date AS is_new,
+        row_number() OVER (PARTITION BY day_order.buyer, day_order.date ORDER BY day_order.placed_at, day_order.order_id) AS place,
         CASE
             WHEN first_visit.began_at <= day_order.placed_at
                 THEN (strftime('%s', day_order.placed_at) - strftime('%s', first_visit.began_at)) / 3600.0
@@ -77,8 +88,9 @@ SELECT
     CAST(count(DISTINCT CASE WHEN NOT is_new THEN buyer END) AS double) / nullif(count(DISTINCT buyer), 0) AS repeat_rate,
     count(hours) AS orders_with_session,
     exact_total(hours) / nullif(count(hours), 0) AS hours_to_order,
-    count(CASE WHEN is_new THEN hours END) AS first_orders_with_session,
-    exact_total(CASE WHEN is_new THEN hours END) / nullif(count(CASE WHEN is_new THEN hours END), 0) AS hours_to_first_order
+    count(CASE WHEN is_new AND place = 1 THEN hours END) AS first_orders_with_session,
+    exact_total(CASE WHEN is_new AND place = 1 THEN hours END) / nullif(count(CASE WHEN is_new AND place = 1 THEN hours END), 0)
+        AS hours_to_first_order
 FROM timed
 GROUP BY date
 ORDER BY date

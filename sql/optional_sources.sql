@@ -95,7 +95,8 @@ CREATE INDEX events_by_order ON events (order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX events_broken ON events (created_at) -- the few that guards look for
     WHERE coalesce(session_id, '') = '' OR coalesce(event_type, '') = ''
     OR coalesce(created_at, '') NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-2][0-9]:[0-5][0-9]:[0-5][0-9]*'
-    OR date(substr(created_at, 1, 10), '+0 days') IS NOT substr(created_at, 1, 10);
+    OR date(substr(coalesce(created_at, ''), 1, 10), '+0 days') IS NOT substr(coalesce(created_at, ''), 1, 10)
+    OR substr(created_at, 12, 2) > '23' OR (length(created_at) > 19 AND (created_at NOT GLOB '???????????????????.?*' OR substr(created_at, 21) GLOB '*[^0-9]*'));
 CREATE INDEX campaign_results_by_date ON campaign_results (date);
 CREATE INDEX campaign_results_broken ON campaign_results (date) -- the few that guards look for
     WHERE coalesce(date(date, '+0 days') <> date, 1);

@@ -1,5 +1,6 @@
 -- One row per day and product that sessions of the day viewed, added or bought: how many sessions did.
--- $steps: the event types that are steps, in order, as a JSON array. The first is a view, the last an order, those between add to the cart.
+-- $steps: the event types that are steps, in order, as a JSON array. The first is a view, the last an order, those between add to
+-- the cart. $last_step: the last of them.
 WITH step AS (
     SELECT CAST(key AS integer) + 1 AS position, $steps ->> ('$[' || key || ']') AS name FROM json_each($steps)
 ),
@@ -19,6 +20,16 @@ event AS (
       AND events.session_id = session.session_id
 ),
 
+naming AS ( -- of an order, the sessions that name it; it counts in the first
+    SELECT
+        events.order_id,
+        events.session_id,
+        row_number() OVER (PARTITION BY events.order_id ORDER BY events.created_at, events.session_id) AS place
+    FROM (SELECT DISTINCT order_id FROM event WHERE is_order AND order_id <> '') AS placed
+    CROSS JOIN events -- CROSS JOIN: the orders drive
+    WHERE events.order_id = placed.order_id AND events.event_type = $last_step
+),
+
 deed AS (
     SELECT DISTINCT date, session_id, product_id, is_view AS viewed, NOT is_view AS added, 1 = 0 AS bought
     FROM event
@@ -26,8 +37,9 @@ deed AS (
     UNION ALL
     SELECT DISTINCT event.date, event.session_id, order_items.product_id, 1 = 0, 1 = 0, 1 = 1
     FROM event
+    JOIN naming ON naming.order_id = event.order_id AND naming.session_id = event.session_id AND naming.place = 1
     JOIN order_items ON order_items.order_id = event.order_id
-    WHERE event.is_order
+    WHERE event.is_order AND order_items.product_id <> ''
 ),
 
 counted AS (

@@ -107,7 +107,7 @@ SELECT
     substr(visit.first_event, 1, 10) AS date,
     visit.session_id,
     substr(visit.last_user, 12 + instr(substr(visit.last_user, 12), ' ')) AS user_id, -- after the time, which may have a fraction
-    session_sources.channel_name AS channel,
+    nullif(session_sources.channel_name, '') AS channel,
     combination.steps,
     combination.furthest,
     visit.first_event,

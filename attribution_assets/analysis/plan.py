@@ -111,10 +111,17 @@ def plan_parts(settings: Settings, start: str | None, end: str | None, chosen: S
     there, lacking = parts(settings), without_sources(settings)
     for part in (part for part in PARTS if part in chosen and part not in there):
         raise NotReadyError(f"{part} cannot be run: {settings.database} has no {' and no '.join(lacking[part])}.")
-    taken = tuple(part for part in there if not chosen or part in chosen)
+    empty = {} if start else {part: why for part in there if (why := _is_empty(settings, part))}
+    left = [part for part in there if part not in empty and (not chosen or part in chosen)]
+    taken = tuple(left) if left else tuple(part for part in there if not chosen or part in chosen)[:1]
+    if taken[0] in empty and taken[0] != "attribution":
+        raise NotReadyError(empty[taken[0]])
     attribution = plan_run(settings, start, end) if "attribution" in taken else None
     planned = [*attribution.jobs(settings)] if attribution else []
     notes = [*attribution.notes] if attribution else [*settings.warehouse.notes_on_sources()]
+    notes += [f"{part} is left out. {why}" for part, why in empty.items() if part not in taken]
+    if "funnel" in taken and not attribution:
+        notes += _undated_orders(settings)
     for job in (FUNNEL, CAMPAIGNS):
         if job.part in taken:
             ranges, without_data = _days_of_part(settings, job.part, start, end)
@@ -122,6 +129,29 @@ def plan_parts(settings: Settings, start: str | None, end: str | None, chosen: S
             notes += _outside_partitions(settings, job.part)
             notes += [f"{job.part}: {gap} ({len(gap):,} days) have no rows and are left out." for gap in without_data]
     return RunPlan(taken, tuple(planned), attribution, {} if chosen else lacking, tuple(notes))
+
+
+def _is_empty(settings: Settings, part: Part) -> str:
+    """Why there are no days of a part to run, in a sentence; empty, if there are some."""
+    of_part = tables_of_part(settings, part)
+    if days_of(settings.warehouse, of_part):
+        return ""
+    name = {"attribution": "conversions", "funnel": "events", "campaigns": "campaign_results"}[part]
+    [source] = [source for source in sources_read(of_part) if source.name == name]
+    if settings.warehouse.first_date(source.name, source.day_column, source.has_times):
+        return ""
+    if part == "attribution":
+        return _nothing_to_attribute(settings)
+    return f"The table {name} in {settings.database} has no row with a date. Fill it first."
+
+
+def _undated_orders(settings: Settings) -> list[str]:
+    """A line, if there are orders that belong to no day. A run of attribution says so itself."""
+    if "conversions" not in settings.present:
+        return []
+    [undated] = settings.warehouse.rows(Query("undated_orders", is_lenient=True))
+    count = undated["orders"]
+    return [f"{count:,} conversions without a date of the form YYYY-MM-DD are not in the report."] if count else []
 
 
 def _days_of_part(

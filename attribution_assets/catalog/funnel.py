@@ -12,12 +12,13 @@ OF_SESSIONS = "session_funnel WHERE date BETWEEN $first_day AND $last_day"
 
 
 def _parameters(settings: Settings) -> Parameters:
+    has_orders = "conversions" in settings.present or settings.conversions == "backend"
     return {
         "steps": json.dumps(settings.funnel_steps),
         "first_step": settings.funnel_steps[0],
         "last_step": settings.funnel_steps[-1],
         "is_ordered": int(settings.funnel_order == "ordered"),
-        "orders_of": "conversions" if "conversions" in settings.present else "events",
+        "orders_of": "conversions" if has_orders else "events",
     }
 
 

@@ -68,7 +68,7 @@ def run(
         from attribution_assets.orchestration.home import find_home
 
         find_home(settings)
-        plan = prepared_plan(settings, start, end, groups.split(",") if groups else ())
+        plan = prepared_plan(settings, start, end, [name.strip() for name in groups.split(",")] if groups else ())
         for line in planned(plan):
             click.echo(line, err=True)
         with progress() as on_event:

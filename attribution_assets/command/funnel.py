@@ -50,7 +50,7 @@ def print_funnel(found: dict[str, Any]) -> None:
             Column("share lost", ["", *(_share(lost["share"]) for lost in found["drop_off"])]),
         ],
     )
-    if largest := found["largest_drop_off"]:
+    if (largest := found["largest_drop_off"]) and largest["sessions"]:
         click.echo(
             f"The largest share is lost from {largest['from']} to {largest['to']}: {_count(largest['sessions'])} "
             f"session{'' if largest['sessions'] == 1 else 's'}, {_share(largest['share'])}."

@@ -11,8 +11,8 @@ import dagster as dg
 from attribution_assets.analysis.checking import check_sources
 from attribution_assets.analysis.late_data import search
 from attribution_assets.catalog.span import days_with_data, final_on, first_day, is_final, last_day, stretches_without_data
-from attribution_assets.catalog.table import DailyTable
-from attribution_assets.catalog.tables import inputs, kind_of, tables
+from attribution_assets.catalog.table import DailyTable, Part
+from attribution_assets.catalog.tables import inputs, kind_of, parts, table_named, tables, tables_of_part
 from attribution_assets.errors import NotFoundError
 from attribution_assets.orchestration.history import compared_events, due_days, materialized, refused, tagged_days
 from attribution_assets.settings import Settings
@@ -42,14 +42,13 @@ def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | No
     runs = _last_runs(instance, days)
     found = [finding.told() for finding in check_sources(settings, days) if finding.state != "passed"]
     partitions = Days(first, last)
-    with_data = days_with_data(settings, tables(settings), partitions)
-    no_data = {day for stretch in stretches_without_data(settings, partitions, with_data) for day in stretch}
+    no_data = {part: _days_without_data(settings, part, partitions) for part in parts(settings)}
     reports = [states[table.name][0] for table in tables(settings) if _has_credit(table)]
     return [
         {
             "day": day,
             "assets": {
-                asset: _state(materialized_days, stale, day, day in no_data)
+                asset: _state(materialized_days, stale, day, day in no_data[table_named(asset).job.part])
                 for asset, (materialized_days, stale) in states.items()
             },
             "final_on": final_on(settings, day) if reports else None,
@@ -59,6 +58,12 @@ def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | No
         }
         for day in days
     ]
+
+
+def _days_without_data(settings: Settings, part: Part, partitions: Days) -> set[str]:
+    """The days of long stretches in which the sources and tables of the part have no rows."""
+    with_data = days_with_data(settings, tables_of_part(settings, part), partitions)
+    return {day for stretch in stretches_without_data(settings, partitions, with_data) for day in stretch}
 
 
 def _has_credit(table: DailyTable) -> bool:

@@ -11,10 +11,10 @@ from pandas.api.types import is_float_dtype, is_integer_dtype
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.query import RETURN_THIS
-from attribution_assets.warehouse.schema import Table
+from attribution_assets.warehouse.schema import Column, Table
 
 DTYPES = {"text": "str", "integer": "int64", "real": "float64"}
-"""Declared type -> dtype of a column that is read."""
+"""Declared type -> dtype of a column that is read and has no missing values."""
 
 UNSTORABLE = (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError, UnicodeEncodeError)
 """What sqlite3 raises for a value that it cannot store."""
@@ -52,9 +52,14 @@ def one_frame(frames: Iterable[pd.DataFrame], table: Table, order: Sequence[str]
 def _frame(rows: Sequence[tuple[Any, ...]], table: Table, columns: Sequence[str]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(columns))[list(table.column_names)]
     try:
-        return frame.astype({column.name: DTYPES[column.type] for column in table.columns})
+        return frame.astype({column.name: _dtype(column) for column in table.columns})
     except (TypeError, ValueError) as error:
         raise AttributionError(f"{table.name} contains a value that does not have its column's type: {error}.") from error
+
+
+def _dtype(column: Column) -> str:
+    """The dtype of a column that is read. A whole number that may be missing needs one that knows missing values."""
+    return "Int64" if column.type == "integer" and not column.required else DTYPES[column.type]
 
 
 def stage(connection: sqlite3.Connection, table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame]) -> bool:
