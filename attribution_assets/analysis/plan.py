@@ -19,7 +19,7 @@ from attribution_assets.catalog.span import (
 )
 from attribution_assets.catalog.table import ATTRIBUTE, CAMPAIGNS, FUNNEL, RECONCILE, REPORT, SUM, Job, Part
 from attribution_assets.catalog.tables import (
-    ALONE,
+    MAIN_SOURCE,
     PARTS,
     TABLES,
     parts,
@@ -111,15 +111,15 @@ def plan_parts(settings: Settings, start: str | None, end: str | None, chosen: S
     there, lacking = parts(settings), without_sources(settings)
     for part in (part for part in PARTS if part in chosen and part not in there):
         raise NotReadyError(f"{part} cannot be run: {settings.database} has no {' and no '.join(lacking[part])}.")
-    empty = {} if start else {part: why for part in there if (why := _is_empty(settings, part))}
-    left = [part for part in there if part not in empty and (not chosen or part in chosen)]
-    taken = tuple(left) if left else tuple(part for part in there if not chosen or part in chosen)[:1]
-    if taken[0] in empty and taken[0] != "attribution":
-        raise NotReadyError(empty[taken[0]])
+    asked = tuple(part for part in there if not chosen or part in chosen)
+    empty = {} if start else {part: why for part in asked if (why := _why_empty(settings, part))}
+    taken = tuple(part for part in asked if part not in empty)
+    if not taken:
+        raise NotReadyError(empty[asked[0]])
     attribution = plan_run(settings, start, end) if "attribution" in taken else None
     planned = [*attribution.jobs(settings)] if attribution else []
     notes = [*attribution.notes] if attribution else [*settings.warehouse.notes_on_sources()]
-    notes += [f"{part} is left out. {why}" for part, why in empty.items() if part not in taken]
+    notes += [f"{part} is left out. {why}" for part, why in empty.items()]
     if "funnel" in taken and not attribution:
         notes += _undated_orders(settings)
     for job in (FUNNEL, CAMPAIGNS):
@@ -131,18 +131,17 @@ def plan_parts(settings: Settings, start: str | None, end: str | None, chosen: S
     return RunPlan(taken, tuple(planned), attribution, {} if chosen else lacking, tuple(notes))
 
 
-def _is_empty(settings: Settings, part: Part) -> str:
-    """Why there are no days of a part to run, in a sentence; empty, if there are some."""
+def _why_empty(settings: Settings, part: Part) -> str:
+    """Why there are no days of a part to run, in a sentence; an empty text, if there are some."""
     of_part = tables_of_part(settings, part)
     if days_of(settings.warehouse, of_part):
         return ""
-    name = {"attribution": "conversions", "funnel": "events", "campaigns": "campaign_results"}[part]
-    [source] = [source for source in sources_read(of_part) if source.name == name]
+    [source] = [source for source in sources_read(of_part) if source.name == MAIN_SOURCE[part]]
     if settings.warehouse.first_date(source.name, source.day_column, source.has_times):
         return ""
     if part == "attribution":
         return _nothing_to_attribute(settings)
-    return f"The table {name} in {settings.database} has no row with a date. Fill it first."
+    return f"The table {source.name} in {settings.database} has no row with a date. Fill it first."
 
 
 def _undated_orders(settings: Settings) -> list[str]:
@@ -187,17 +186,16 @@ def _days_of_part(
 
 
 def _outside_partitions(settings: Settings, part: Part) -> Iterator[str]:
-    """A line for each source of the part with rows of days that cannot run."""
+    """A line for each side of the partitions on which the part's main source has rows, whose days cannot run."""
     first, last = first_day(settings), last_day(settings)
     outside = {
         f"before {first}, the first day,": Days("0001-01-01", shift(first, -1)),
         f"after {last}, the last day that can run,": Days(shift(last, 1), "9999-12-31"),
     }
-    for source in (source for source in sources_read(tables_of_part(settings, part)) if source.name in ALONE):
-        for where, days in outside.items():
-            rows = settings.warehouse.rows_by_day(source.name, source.day_column, days, source.has_times)
-            if rows:
-                yield f"{sum(rows.values()):,} rows of {source.name} {where} are not in the report."
+    [source] = [source for source in sources_read(tables_of_part(settings, part)) if source.name == MAIN_SOURCE[part]]
+    for where, days in outside.items():
+        if rows := settings.warehouse.rows_by_day(source.name, source.day_column, days, source.has_times):
+            yield f"{sum(rows.values()):,} rows of {source.name} {where} are not in the report."
 
 
 def _check_partition(day: str, first: str, last: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from attribution_assets.catalog.attribution import ATTRIBUTION
@@ -28,8 +28,8 @@ CHECKS: tuple[tuple[DailyTable, Check], ...] = tuple((table, check) for table in
 PARTS: tuple[Part, ...] = tuple(dict.fromkeys(job.part for job in JOBS))
 """The parts of the graph that can be run alone, in their order."""
 
-ALONE = frozenset({"events", "campaign_results"})
-"""The sources of parts that a database can be there for without any conversion."""
+MAIN_SOURCE: Mapping[Part, str] = {"attribution": "conversions", "funnel": "events", "campaigns": "campaign_results"}
+"""By part, the source whose rows give it days."""
 
 _TABLES = {table.name: table for table in TABLES}
 _SOURCES = {source.name: source for source in SOURCES}
@@ -69,7 +69,8 @@ def _lacking_of_part(settings: Settings, part: Part) -> frozenset[str]:
 
     Ad spend can stand for what sessions cost.
     """
-    if part != "attribution" or not settings.present & ALONE:
+    others = {source for other, source in MAIN_SOURCE.items() if other != "attribution"}
+    if part != "attribution" or not settings.present & others:
         return frozenset()
     required = {source.name for source in SOURCES if not source.optional}
     return frozenset(required - ({"session_costs"} if "ad_costs" in settings.present else set()) - settings.present)

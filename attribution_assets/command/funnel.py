@@ -56,19 +56,20 @@ def print_funnel(found: dict[str, Any]) -> None:
             f"session{'' if largest['sessions'] == 1 else 's'}, {_share(largest['share'])}."
         )
     if len(found["channels"]) > 1:
-        _print_groups("Sessions by channel", "channel", found)
-    _print_groups("Sessions by day", "date", found)
+        channels = ({"channel": row["channel"], "sessions": row["sessions"], **row["steps"]} for row in found["channels"])
+        _print_sessions("Sessions by channel", list(channels))
+    _print_sessions(
+        "Sessions by day", [{name: row[name] for name in ("date", "sessions", *found["steps"])} for row in found["days"]]
+    )
     _print_products(found["products"])
     _print_customers(found["customers"])
 
 
-def _print_groups(title: str, name: str, found: dict[str, Any]) -> None:
-    """The sessions that reached each step, by channel or by day."""
-    rows = [
-        {name: row[name], "sessions": row["sessions"], **(row["steps"] if name == "channel" else row)}
-        for row in found["channels" if name == "channel" else "days"]
-    ]
-    figures = ("sessions", *found["steps"])
+def _print_sessions(title: str, rows: list[dict[str, Any]]) -> None:
+    """A table of the rows, each a name and numbers of sessions."""
+    if not rows:
+        return
+    name, *figures = rows[0]
     click.echo()
     print_table(
         title,
