@@ -6,6 +6,9 @@ import hashlib
 import json
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from difflib import get_close_matches
 from functools import cache, cached_property
@@ -13,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from attribution_assets.errors import AttributionError
@@ -23,6 +26,7 @@ from attribution_assets.ihc.endpoint import ENDPOINT, endpoint
 from attribution_assets.models import MODELS, ModelRules, PathRules, PositionShares, read_channel_groups
 from attribution_assets.warehouse import SQLiteWarehouse
 from attribution_assets.warehouse.duckdb.compute import Compute
+from attribution_assets.warehouse.sqlite.database import Snapshot
 from attribution_assets.warehouse.sqlite.views import Reading
 
 ENV_FILE = ".env"
@@ -316,6 +320,17 @@ class Settings(BaseSettings):
             "for a formula: text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return."
         ),
     )
+    campaign_file: FolderOrFile | None = Field(
+        None,
+        description=(
+            "File with campaign results that the web application imports at `/worker/process-data`. If unset, it imports none."
+        ),
+    )
+    web_database: FolderOrFile = Field(
+        Path("data/web.db"),
+        description="SQLite file of the web application: its accounts, sessions, runs and cache. It is created if need be.",
+    )
+    web_public: bool = Field(False, description="Whether the web application shows reports to people who have not logged in.")
     dagster_home: FolderOrFile | None = Field(
         None,
         validation_alias="DAGSTER_HOME",
@@ -324,6 +339,8 @@ class Settings(BaseSettings):
             "database has a folder of its own in `.dagster_home`."
         ),
     )
+
+    _snapshot: Snapshot | None = PrivateAttr(default=None)
 
     @classmethod
     def settings_customise_sources(
@@ -345,7 +362,19 @@ class Settings(BaseSettings):
     @property
     def warehouse(self) -> SQLiteWarehouse:
         """The database."""
-        return SQLiteWarehouse(self.database, compute=self.compute, reading=self.reading)
+        return self._snapshot or SQLiteWarehouse(self.database, compute=self.compute, reading=self.reading)
+
+    @contextmanager
+    def at_one_state(self, busy_timeout: float = 5) -> Iterator[Self]:
+        """The same settings with the database as it is now, to read alone; see `SQLiteWarehouse.at_one_state`.
+
+        `busy_timeout`: how many seconds to wait where another process has locked the file.
+        """
+        with replace(self.warehouse, busy_timeout=busy_timeout).at_one_state() as snapshot:
+            settings = self.model_copy()
+            settings.__dict__.pop("present", None)
+            settings._snapshot = snapshot
+            yield settings
 
     @property
     def reading(self) -> Reading:

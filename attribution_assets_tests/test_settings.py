@@ -63,6 +63,9 @@ CHOICES: list[tuple[str, str, str, Any]] = [  # variable, text, field, value
     ("ATTRIBUTION_SCHEDULE_HOUR", "6", "schedule_hour", 6),
     ("ATTRIBUTION_SCHEDULE_TIME_ZONE", "Europe/Berlin", "schedule_time_zone", "Europe/Berlin"),
     ("ATTRIBUTION_CSV_ESCAPE", "false", "csv_escape", False),
+    ("ATTRIBUTION_CAMPAIGN_FILE", "/some/results.csv", "campaign_file", Path("/some/results.csv")),
+    ("ATTRIBUTION_WEB_DATABASE", "/some/web.db", "web_database", Path("/some/web.db")),
+    ("ATTRIBUTION_WEB_PUBLIC", "true", "web_public", True),
     ("DAGSTER_HOME", "/some/home", "dagster_home", Path("/some/home")),
 ]
 OTHER: dict[str, Any] = {  # of each field: neither the default nor the value above
@@ -109,6 +112,9 @@ OTHER: dict[str, Any] = {  # of each field: neither the default nor the value ab
     "schedule_hour": 1,
     "schedule_time_zone": "UTC",
     "csv_escape": True,
+    "campaign_file": Path("/other/results.csv"),
+    "web_database": Path("/other/web.db"),
+    "web_public": False,
     "dagster_home": Path("/other/home"),
 }
 
@@ -162,6 +168,9 @@ def test_the_defaults(tmp_path: Path) -> None:
         "schedule_hour": 1,
         "schedule_time_zone": "UTC",
         "csv_escape": True,
+        "campaign_file": None,
+        "web_database": tmp_path / "data" / "web.db",
+        "web_public": False,
         "dagster_home": None,
     }
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from attribution_assets.catalog.span import final_on, first_day, is_final
+from attribution_assets.catalog.span import final_on, first_day, last_day
 from attribution_assets.catalog.tables import has_spend
 from attribution_assets.ihc.parameters import PRESETS
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
 from attribution_assets.warehouse.csv_files import CSVFiles
+from attribution_assets.warehouse.days import shift
 
 if TYPE_CHECKING:
     from attribution_assets.analysis.plan import Plan, RunPlan
@@ -60,8 +61,8 @@ def totals(channels: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
 
 def provisional_days(settings: Settings, days: Days) -> Days | None:
     """The report days that later conversions can still change, which are the last ones; None if all are final."""
-    changing = [day for day in days if not is_final(settings, day)]
-    return Days(changing[0], changing[-1]) if changing else None
+    first = max(days.first, shift(last_day(settings), 1 - settings.lookback_days))
+    return Days(first, days.last) if first <= days.last else None
 
 
 def summary(settings: Settings, plan: RunPlan) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from attribution_assets.orchestration.jobs import AssetJobs
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, SQLiteWarehouse
 from attribution_assets.warehouse.days import shift, unbroken_ranges
+from attribution_assets.warehouse.sqlite.state import file_state
 
 SECONDS_OF_A_TICK = 30
 """How long a tick searches for late data before it leaves the rest to the next tick. Dagster ends a tick after 60 s."""
@@ -238,9 +239,3 @@ def _requests(settings: Settings, job: Job, late: LateDays) -> Iterator[dg.RunRe
                 tags={**range_tags(days), **reason_tags(reasons[day] for day in days)},
                 asset_selection=None if is_whole else [dg.AssetKey(name) for name in selected],
             )
-
-
-def file_state(database: Path) -> str:
-    """A text that changes with every change of the file or its write-ahead log."""
-    files = (database, database.with_name(f"{database.name}-wal"))
-    return " ".join(f"{file.stat().st_mtime_ns} {file.stat().st_size}" if file.exists() else "none" for file in files)

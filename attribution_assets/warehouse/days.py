@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from itertools import pairwise
 from typing import Self
 
@@ -59,8 +59,9 @@ def is_date(text: str) -> bool:
 
 
 def shift(day: str, days: int) -> str:
-    """The date `days` days later (earlier if negative), as ISO text."""
-    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+    """The date `days` days later (earlier if negative), as ISO text; no earlier than year 1 and no later than year 9999."""
+    ordinal = date.fromisoformat(day).toordinal() + days
+    return date.fromordinal(min(max(ordinal, 1), date.max.toordinal())).isoformat()
 
 
 def gaps(days: Days, among: Iterable[str], longer_than: int) -> list[Days]:

@@ -64,25 +64,47 @@ class SQLiteWarehouse:
 
         Raises AttributionError also for a file that a newer package has upgraded.
         """
+        with self._open("rw") as connection:
+            yield connection
+
+    @contextmanager
+    def at_one_state(self) -> Iterator[Snapshot]:
+        """This database to read alone, by SQLite alone: until the end of the block, all answers are of one state of it.
+
+        Others may write meanwhile, and are not held up. Raises AttributionError as `connect` does.
+        """
+        with self._open("ro") as connection:
+            connection.execute("BEGIN")
+            yield Snapshot(self.path, self.busy_timeout, "sqlite", self.reading, connection)
+
+    @contextmanager
+    def _open(self, mode: Literal["ro", "rw"]) -> Iterator[sqlite3.Connection]:
         if not self.path.is_file():
             raise NotReadyError(
                 f"There is no database {self.path}. Point --database or ATTRIBUTION_DATABASE to yours, "
                 "or create one with `attribution sample-data`."
             )
-        try:
-            with closing(
+        with (
+            self._plain_errors(),
+            closing(
                 sqlite3.connect(
-                    f"{self.path.absolute().as_uri()}?mode=rw",
+                    f"{self.path.absolute().as_uri()}?mode={mode}",
                     uri=True,
                     timeout=self.busy_timeout,
                     isolation_level=None,
                 )
-            ) as connection:
-                functions.add_to(connection)
-                connection.execute(f"PRAGMA cache_size = -{CACHE}")
-                add_views(connection, self.reading)
-                version_of(connection, self.path)
-                yield connection
+            ) as connection,
+        ):
+            functions.add_to(connection)
+            connection.execute(f"PRAGMA cache_size = -{CACHE}")
+            add_views(connection, self.reading)
+            version_of(connection, self.path)
+            yield connection
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.Error as error:
             raise self._in_words(error) from error
 
@@ -252,7 +274,8 @@ class SQLiteWarehouse:
             where, bounds = "", {}
             if day_column and days:
                 bounds = {"first": days.first, "last": days.last}
-                connection.execute("BEGIN")  # so that what is found now is still so when the rows are read
+                if not connection.in_transaction:
+                    connection.execute("BEGIN")  # so that what is found now is still so when the rows are read
                 if has_rows_beside(connection, table, day_column, days):
                     where = f"WHERE {day_column} BETWEEN :first AND :last"
             cursor = connection.execute(
@@ -409,6 +432,21 @@ class SQLiteWarehouse:
                 if by_duckdb and self._computed(connection, answer, query):
                     rows = NewRows(ANSWER, {}, _is_typed(connection, table))
                 return Replacement(connection, table, day_column, days).make(rows)
+
+
+@dataclass(frozen=True)
+class Snapshot(SQLiteWarehouse):
+    """The database at one state: every method reads on one connection, whose transaction is open."""
+
+    held: sqlite3.Connection | None = None
+
+    @contextmanager
+    def connect(self) -> Iterator[sqlite3.Connection]:
+        """The connection at that state. Raises NotReadyError after the end of the block that it was made for."""
+        if self.held is None:
+            raise NotReadyError(f"{self.path} is not open.")
+        with self._plain_errors():
+            yield self.held
 
 
 def _day_in(day_column: str, has_times: bool) -> str:

@@ -1,0 +1,211 @@
+"""The reports of the channels: what each cost and earned, over a range of days, by day, and against the range before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from math import fsum
+from typing import Any
+
+from attribution_assets.analysis.report import basis, totals
+from attribution_assets.analysis.reports.form import (
+    Answer,
+    Asked,
+    Chart,
+    Column,
+    Link,
+    Page,
+    Report,
+    Row,
+    credited,
+    days_asked,
+    stored,
+)
+from attribution_assets.catalog.span import is_final
+from attribution_assets.errors import NotFoundError, NotReadyError
+from attribution_assets.models.registry import BY_NAME, MODELS
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days, Query
+from attribution_assets.warehouse.days import shift
+
+FIGURES = ("cost", "orders", "revenue")
+"""What adds up."""
+
+OF_REPORT = (
+    stored("channel_report", "cost", "amount"),
+    stored("channel_report", "orders", "number"),
+    stored("channel_report", "revenue", "amount"),
+    stored("channel_report", "CPO", "amount", heading="CPO"),
+    stored("channel_report", "ROAS", "number", heading="ROAS"),
+)
+
+BEFORE = (
+    Column("cost_before", "amount", "cost of as many days before the range", True),
+    Column("orders_before", "number", "orders of as many days before the range", True),
+    Column("revenue_before", "amount", "revenue of as many days before the range", True),
+)
+
+FINAL = Column("final", "flag", "whether no later order can be credited to the day any more")
+
+
+def channels(settings: Settings, asked: Asked) -> Answer:
+    """By channel the figures of the days asked for and those of the range before; what earns most comes first."""
+    days = days_asked(settings, asked)
+    cells = report_cells(settings, asked.model, days)
+    earlier = {row["channel"]: row for row in sums(report_cells(settings, asked.model, range_before(days)), "channel")}
+    rows = sorted(sums(cells, "channel"), key=lambda row: (-row["revenue"], -row["cost"], row["channel"]))
+    shown = [{**row, **_before(earlier.get(row["channel"]))} for row in rows]
+    before = of_all(earlier.values())
+    return Answer(
+        shown,
+        total={"channel": "total", **of_all(rows), **{f"{name}_before": before[name] if earlier else None for name in FIGURES}},
+        notes=_paid_alone(rows),
+        **credited(settings, days, basis_of(settings, asked.model, days, cells)),
+    )
+
+
+def days_of_report(settings: Settings, asked: Asked) -> Answer:
+    """By day the figures of all channels, and whether they are final."""
+    days = days_asked(settings, asked)
+    cells = report_cells(settings, asked.model, days)
+    rows = [{**row, "final": is_final(settings, row["date"])} for row in sums(cells, "date")]
+    return Answer(
+        rows,
+        total={"date": "total", **of_all(rows)},
+        **credited(settings, days, basis_of(settings, asked.model, days, cells)),
+    )
+
+
+def cells(settings: Settings, asked: Asked) -> Answer:
+    """By day and channel the figures of the report, as they are stored."""
+    days = days_asked(settings, asked)
+    found = report_cells(settings, asked.model, days)
+    rows = [{**row, "final": is_final(settings, row["date"])} for row in found]
+    return Answer(rows, **credited(settings, days, basis_of(settings, asked.model, days, found)))
+
+
+def report_cells(settings: Settings, model: str, days: Days) -> list[dict[str, Any]]:
+    """The rows of sql/report_cells.sql: by day and channel the figures under the model.
+
+    Raises NotFoundError for a model that there is not, and NotReadyError for one whose report has not been computed.
+    """
+    if model not in MODELS:
+        raise NotFoundError(f"There is no model {model!r}. Choose from {', '.join(MODELS)}.")
+    if model not in ("ihc", *settings.models):
+        raise NotReadyError(f"The report under {model} is not computed. Add {model} to ATTRIBUTION_MODELS, then run all days.")
+    bounds: dict[str, str | int] = {
+        "first_day": days.first,
+        "last_day": days.last,
+        "lookback_days": settings.lookback_days,
+        "model": model,
+    }
+    return settings.warehouse.rows(Query("report_cells", bounds))
+
+
+def range_before(days: Days) -> Days:
+    """As many days, before the first of these."""
+    return Days(shift(days.first, -len(days)), shift(days.first, -1))
+
+
+def sums(rows: Iterable[Row], name: str) -> list[dict[str, Any]]:
+    """For each value of a column, in its order: cost, orders and revenue, and CPO and ROAS, None where undefined."""
+    ordered = sorted(rows, key=lambda row: row[name])
+    return [{name: value, **_figures(list(group))} for value, group in groupby(ordered, lambda row: row[name])]
+
+
+def of_all(rows: Iterable[Row]) -> dict[str, Any]:
+    """The figures of all rows together. CPO and ROAS are blended: over all channels, paid or not."""
+    return {name.lower(): value for name, value in totals(list(rows)).items() if not name.startswith("paid")}
+
+
+def basis_of(settings: Settings, model: str, days: Days, found: Sequence[Row]) -> dict[str, str | None]:
+    """By what the credit of these cells was computed, and in which currency amounts are.
+
+    For ihc as of `analysis.report.basis`. Another model's parameters are its settings; where its rows have been computed with
+    other settings than those of now, it says so.
+    """
+    of_ihc = basis(settings, Days(days.first, shift(days.last, settings.lookback_days)))
+    if model == "ihc":
+        return of_ihc
+    rules = settings.model_rules
+    used = rules.used_by(BY_NAME[model], ())
+    own = [f"{name.replace('_', ' ')} {value}" for name, value in used.items() if name != "direct_channels"]
+    if {row["settings"] for row in found} - {settings.models_fingerprint(rules)}:
+        own = ["other settings than now"]
+    return {
+        "model": model,
+        "parameters": "; ".join([*dict.fromkeys(row["parameters"] for row in found), *own]),
+        "computed_by": "embedded",
+        "learned_from": "your journeys" if BY_NAME[model].learn else None,
+        "currency": settings.currency,
+    }
+
+
+def _figures(rows: Sequence[Row]) -> dict[str, Any]:
+    added = {name: fsum(row[name] for row in rows) for name in FIGURES}
+    return {
+        **added,
+        "cpo": added["cost"] / added["orders"] if added["orders"] else None,
+        "roas": added["revenue"] / added["cost"] if added["cost"] else None,
+    }
+
+
+def _before(row: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {f"{name}_before": row[name] if row else None for name in FIGURES}
+
+
+def _paid_alone(rows: Sequence[Row]) -> tuple[str, ...]:
+    """CPO and ROAS of what was paid for, where that is not the same as of all."""
+    of_rows = totals(rows)
+    cpo, roas = of_rows["paid_CPO"], of_rows["paid_ROAS"]
+    if (cpo, roas) == (of_rows["CPO"], of_rows["ROAS"]) or cpo is None or roas is None:
+        return ()
+    alone = f"The channels that cost something, alone: CPO {cpo:,.2f}, ROAS {roas:,.2f}."
+    return (f"{alone} The total is blended: it has the orders of the others too.",)
+
+
+CHANNELS = Report(
+    "channels",
+    "Channels",
+    "What each channel cost and earned over the days, beside the same number of days before.",
+    (
+        stored("channel_report", "channel", "text", link=Link("why", {"channel": "channel"})),
+        *OF_REPORT,
+        *BEFORE,
+    ),
+    channels,
+    by_model=True,
+)
+
+DAYS = Report(
+    "days",
+    "Days",
+    "What all channels together cost and earned on each day of sessions.",
+    (stored("channel_report", "date", "day"), *OF_REPORT, FINAL),
+    days_of_report,
+    by_model=True,
+)
+
+CELLS = Report(
+    "channel_reporting",
+    "Channels by day",
+    "What each channel cost and earned on each day of sessions.",
+    (
+        stored("channel_report", "date", "day", link=Link("why", {"date": "date", "channel": "channel"})),
+        stored("channel_report", "channel", "text"),
+        *OF_REPORT,
+        FINAL,
+    ),
+    cells,
+    filters=("channel",),
+    by_model=True,
+)
+
+OVERVIEW = Page(
+    "overview",
+    "Overview",
+    "What did we spend, what did it bring, what changed?",
+    (CHANNELS, DAYS),
+    figures="channels",
+    charts=(Chart("days", ("cost", "revenue")),),
+)

@@ -1,0 +1,101 @@
+"""The database at one state: what a reader sees while others write."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from attribution_assets.errors import AttributionError, BusyError, NotReadyError
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days, Query, schema
+from attribution_assets.warehouse.days import shift
+from attribution_assets.warehouse.sqlite.state import file_state
+from attribution_assets_tests.support import Shop
+
+EVER = Days("0001-01-01", "9999-12-31")
+
+
+def test_a_reader_sees_one_state_while_others_write(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    shop.session("s1", "anna", "2023-09-01 10:00:00")
+
+    with shop.warehouse.at_one_state() as state:
+        before = state.rows_by_day("session_sources", "event_date", EVER)
+        shop.session("s2", "anna", "2023-09-01 11:00:00")
+        after = state.rows_by_day("session_sources", "event_date", EVER)
+
+    assert (before, after) == ({"2023-09-01": 1}, {"2023-09-01": 1})
+    assert shop.warehouse.rows_by_day("session_sources", "event_date", EVER) == {"2023-09-01": 2}
+
+
+def test_tables_are_read_as_frames_at_the_same_state(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    shop.execute("INSERT INTO channel_costs VALUES ('2023-09-01', 'Email', 1, 0)")
+
+    with shop.warehouse.at_one_state() as state:
+        shop.execute("INSERT INTO channel_costs VALUES ('2023-09-01', 'Search', 1, 0)")
+        read = state.read(schema()["channel_costs"], "date", EVER)
+
+    assert list(read["channel_name"]) == ["Email"]
+
+
+def test_nothing_can_be_written_at_one_state(shop: Shop) -> None:
+    with (
+        shop.warehouse.at_one_state() as state,
+        pytest.raises(AttributionError, match="writable"),
+        state.connect() as connection,
+    ):
+        connection.execute("DELETE FROM main.session_sources")
+
+
+def test_a_database_that_is_not_there_is_not_ready(tmp_path: Path) -> None:
+    with pytest.raises(NotReadyError, match="There is no database"), Settings(database=tmp_path / "no.db").at_one_state():
+        pass
+
+
+def test_a_database_that_stays_locked_is_busy(shop: Shop) -> None:
+    with closing(sqlite3.connect(shop.database)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+
+        with pytest.raises(BusyError, match="stayed locked"), Settings(database=shop.database).at_one_state(busy_timeout=0):
+            pass
+
+
+def test_settings_at_one_state_see_the_sources_of_that_state(shop: Shop) -> None:
+    settings = Settings(database=shop.database)
+    assert "events" not in settings.present
+
+    shop.add_optional_sources()
+
+    with settings.at_one_state() as now:
+        assert "events" in now.present
+
+
+def test_the_state_of_a_file_changes_with_every_commit(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    with closing(sqlite3.connect(shop.database, isolation_level=None)) as writer:
+        states = []
+        for number in range(50):
+            writer.execute("INSERT INTO conversions VALUES (?, 'anna', '2023-09-01', '10:00:00', 1)", (str(number),))
+            states.append(file_state(shop.database))
+
+    assert len({*states}) == 50
+
+
+def test_the_state_of_a_file_stays_while_it_is_only_read(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    before = file_state(shop.database)
+
+    with shop.warehouse.at_one_state() as state:
+        state.rows(Query("digest_conversions", {"first_day": EVER.first, "last_day": EVER.last}))
+        during = file_state(shop.database)
+
+    assert (during, file_state(shop.database)) == (before, before)
+
+
+@pytest.mark.parametrize(("day", "days", "shifted"), [("9999-12-31", 90, "9999-12-31"), ("0001-01-05", -90, "0001-01-01")])
+def test_a_day_is_shifted_no_further_than_dates_go(day: str, days: int, shifted: str) -> None:
+    assert shift(day, days) == shifted
