@@ -75,6 +75,7 @@ class SQLiteWarehouse:
         """
         with self._open("ro") as connection:
             connection.execute("BEGIN")
+            connection.execute("SELECT 1 FROM main.sqlite_master LIMIT 1").fetchall()  # the first read decides which state
             yield Snapshot(self.path, self.busy_timeout, "sqlite", self.reading, connection)
 
     @contextmanager
