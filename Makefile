@@ -66,7 +66,7 @@ INSTALL = $(BIN)/pip install --disable-pip-version-check --constraint constraint
 $(VENV)/running: pyproject.toml constraints.txt ## what run and dev need
 	@echo "Installing into $(VENV), once. This takes about a minute."
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) '.[ui]'
+	$(INSTALL) '.[ui,web]'
 	@touch $@
 
 $(VENV)/installed: $(VENV)/running ## what tests, linters and the documentation need as well

@@ -331,6 +331,7 @@ class Settings(BaseSettings):
         description="SQLite file of the web application: its accounts, sessions, runs and cache. It is created if need be.",
     )
     web_public: bool = Field(False, description="Whether the web application shows reports to people who have not logged in.")
+    web_url: str | None = Field(None, description="URL of the web application, for links.")
     dagster_home: FolderOrFile | None = Field(
         None,
         validation_alias="DAGSTER_HOME",

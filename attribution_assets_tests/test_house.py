@@ -47,8 +47,10 @@ FLOORS = (
     ("catalog",),
     ("analysis", "importing"),
     ("orchestration",),
+    ("pages",),
     ("assets",),
     ("definitions",),
+    ("web",),
     ("command",),
     ("__main__",),
 )

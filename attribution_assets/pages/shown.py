@@ -1,0 +1,109 @@
+"""A page as it is shown: the answers of its reports, or why there is none, and what stands at its top."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from attribution_assets.analysis.reports.form import Answer, Asked, Column, Page, Report, Row
+from attribution_assets.errors import AttributionError
+from attribution_assets.formats import number
+from attribution_assets.settings import Settings
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number in large: its column, its value, and how much it changed against the range before (a share, None if unknown)."""
+
+    column: Column
+    value: Any
+    change: float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A report with its answer; without one, `problem` says why, and what to do."""
+
+    report: Report
+    answer: Answer
+    problem: AttributionError | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page for what was asked."""
+
+    page: Page
+    asked: Asked
+    tables: Sequence[Table]
+
+    @property
+    def figures(self) -> Iterator[Figure]:
+        """The numbers at the top: the total of the page's report of figures."""
+        for table in self.tables:
+            if table.report.name == self.page.figures and table.answer.total:
+                yield from _figures(table.report, table.answer.total)
+
+    @property
+    def basis(self) -> Answer | None:
+        """The first answer that says by which model and parameters it is."""
+        return next((table.answer for table in self.tables if table.answer.basis), None)
+
+    @property
+    def days(self) -> str:
+        """The days that the page is about; empty where no report has any."""
+        return next((str(table.answer.days) for table in self.tables if table.answer.days), "")
+
+    @property
+    def charts(self) -> Iterator[dict[str, Any]]:
+        """What a chart draws: `name`, `title`, `days`, `series` (name and values), and the first provisional day."""
+        answers = {table.report.name: table for table in self.tables}
+        for chart in self.page.charts:
+            if (table := answers.get(chart.report)) and len(rows := table.answer.rows) > 1:
+                titles = {column.name: column.title for column in table.report.columns}
+                yield {
+                    "name": chart.report,
+                    "title": f"{' and '.join(titles[name] for name in chart.series).capitalize()} by day",
+                    "days": [row["date"] for row in rows],
+                    "series": [{"name": titles[name], "values": [row[name] for row in rows]} for name in chart.series],
+                    "provisional_from": table.answer.provisional_from,
+                }
+
+
+def show(settings: Settings, page: Page, asked: Asked) -> Shown:
+    """The page with the answers of its reports; a report that has none says why. Give settings at one state of the database."""
+    return Shown(page, asked, [_answered(settings, report, asked) for report in page.shown(asked)])
+
+
+def as_text(column: Column, value: Any) -> str:
+    """A value as people read it; empty if it is undefined."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    match column.kind:
+        case "flag":
+            return "yes" if value else "no"
+        case "count":
+            return f"{value:,}"
+        case "share":
+            return f"{value:.1%}"
+        case "credit":
+            return f"{value:.4f}"
+        case _:
+            return number(value)
+
+
+def _answered(settings: Settings, report: Report, asked: Asked) -> Table:
+    try:
+        return Table(report, report.asked(settings, asked))
+    except AttributionError as error:
+        return Table(report, Answer(()), error)
+
+
+def _figures(report: Report, total: Row) -> Iterator[Figure]:
+    for column in report.columns[1:]:
+        if not column.name.endswith("_before"):
+            value, before = total[column.name], total.get(f"{column.name}_before")
+            yield Figure(column, value, (value - before) / before if value is not None and before else None)

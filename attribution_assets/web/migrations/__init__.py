@@ -1,0 +1,1 @@
+"""How the web application's own file got its tables."""

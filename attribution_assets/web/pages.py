@@ -1,0 +1,103 @@
+"""The pages and their downloads, as views: they ask the reports at one state of the database, and keep what they rendered."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import jinja2
+from django.conf import settings
+from django.contrib import auth
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
+from django.views.decorators.http import require_http_methods, require_safe
+
+from attribution_assets.analysis.reports.form import Asked, Page
+from attribution_assets.pages import html
+from attribution_assets.pages.registry import PAGES, REPORTS
+from attribution_assets.pages.shown import Table, show
+from attribution_assets.pages.workbook import csv_of, workbook
+from attribution_assets.web.asked import asked_of
+from attribution_assets.web.cache import cached
+
+MOST_ROWS = 500
+"""How many rows of a table a page shows."""
+
+TYPES = {"csv": "text/csv; charset=utf-8", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+
+
+def environment(**_: Any) -> jinja2.Environment:
+    """The templates' environment, as Django asks for it."""
+    made = html.environment()
+    made.globals["static"] = static
+    return made
+
+
+@require_safe
+def start(request: HttpRequest) -> HttpResponse:
+    """The first page."""
+    return redirect("/overview/")
+
+
+@require_http_methods(["GET", "POST"])
+def logout(request: HttpRequest) -> HttpResponse:
+    """Asks, and on a POST ends the session."""
+    if request.method == "GET":
+        return render(request, "logout.html", using="jinja2")
+    auth.logout(request)
+    return redirect(settings.LOGOUT_REDIRECT_URL)
+
+
+@require_safe
+def page(request: HttpRequest, name: str) -> HttpResponse:
+    """A page of the menu, for the range and the model in its address."""
+    if name not in PAGES:
+        raise Http404
+    shown_page = PAGES[name]
+    asked = asked_of(request.GET, _values_of(shown_page))
+    return cached(request, lambda: _rendered(request, shown_page, asked))
+
+
+@require_safe
+def download(request: HttpRequest, name: str, form: str) -> HttpResponse:
+    """A report as a file: every row of it, as `csv` or `xlsx`."""
+    if name not in REPORTS or form not in TYPES:
+        raise Http404
+    report = REPORTS[name]
+    asked = asked_of(request.GET, sorted({value for each in PAGES.values() for value in _values_of(each)}))
+    return cached(request, lambda: _file(name, form, Table(report, _answer(name, asked))))
+
+
+def _answer(name: str, asked: Asked) -> Any:
+    with settings.ATTRIBUTION.at_one_state() as state:
+        return REPORTS[name].asked(state, asked)
+
+
+def _file(name: str, form: str, table: Table) -> HttpResponse:
+    content = workbook([table]) if form == "xlsx" else csv_of(table, is_for_spreadsheets=True).encode()
+    disposition = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
+    return HttpResponse(content, content_type=TYPES[form], headers=disposition)
+
+
+def _values_of(shown: Page) -> list[str]:
+    return sorted({value for report in shown.reports for value in (*report.filters, *report.requires)})
+
+
+def _rendered(request: HttpRequest, shown_page: Page, asked: Asked) -> HttpResponse:
+    ours = settings.ATTRIBUTION
+    with ours.at_one_state() as state:
+        shown = show(state, shown_page, asked)
+    kept = {name: value for name in ("start", "end", "model") if (value := getattr(asked, name)) and value != "ihc"}
+    every = {**kept, **asked.values}
+    context = {
+        "shown": shown,
+        "pages": PAGES.values(),
+        "models": ["ihc", *(model for model in ours.models if model != "ihc")],
+        "kept": kept,
+        "range_query": f"?{urlencode(kept)}" if kept else "",
+        "query": f"?{urlencode(every)}" if every else "",
+        "most": MOST_ROWS,
+        "updated": None,
+    }
+    return render(request, "page.html", context, using="jinja2")

@@ -1,0 +1,108 @@
+"""What goes wrong, as an answer: problem JSON (RFC 9457) for programs, a page for people; never a traceback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from rest_framework.exceptions import APIException, Throttled, ValidationError
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from attribution_assets.errors import AttributionError, BusyError, NotFoundError
+
+TITLES = {
+    400: "The question is wrong",
+    401: "Log in first",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Not possible this way",
+    409: "Not ready",
+    415: "Unknown type of content",
+    429: "Too many requests",
+    500: "Something broke",
+    503: "Busy",
+}
+
+FOR_PROGRAMS = ("/api/", "/worker/")
+
+
+def status_of(error: AttributionError) -> int:
+    """The HTTP status of one of our errors: what cannot be answered as things are is 409."""
+    return 404 if isinstance(error, NotFoundError) else 503 if isinstance(error, BusyError) else 409
+
+
+def problem(status: int, detail: str, **headers: str) -> HttpResponse:
+    """A problem as JSON: `type`, `title`, `status` and `detail`."""
+    body = {"type": "about:blank", "title": TITLES.get(status, "Problem"), "status": status, "detail": detail}
+    return HttpResponse(
+        json.dumps(body, ensure_ascii=False), status=status, content_type="application/problem+json", headers=headers
+    )
+
+
+def as_problem(error: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
+    """The answer of the API to an exception; None for one that nobody expected. The EXCEPTION_HANDLER of the framework."""
+    if isinstance(error, AttributionError):
+        return problem(status_of(error), str(error), **({"Retry-After": "5"} if isinstance(error, BusyError) else {}))
+    answered = exception_handler(error, context)
+    if answered is None:
+        return None
+    detail = _of_validation(error) if isinstance(error, ValidationError) else str(getattr(error, "detail", None) or error)
+    headers = {name: value for name, value in answered.headers.items() if name in {"WWW-Authenticate", "Retry-After", "Allow"}}
+    if isinstance(error, Throttled):
+        detail = "Too many requests. Ask again later."
+    return problem(answered.status_code, detail, **headers)
+
+
+def _of_validation(error: APIException) -> str:
+    detail = error.detail
+    if isinstance(detail, dict):
+        return " ".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in detail.items())
+    return " ".join(map(str, detail)) if isinstance(detail, list) else str(detail)
+
+
+def shown_problem(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+    """A problem in the form that who asked can read."""
+    if request.path.startswith(FOR_PROGRAMS):
+        return problem(status, detail)
+    context = {"title": TITLES.get(status, "Problem"), "detail": detail}
+    return render(request, "problem.html", context, status=status, using="jinja2")
+
+
+class Problems:
+    """Turns what pages raise into an answer that says what is wrong."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        """The next one that answers."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """The answer."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """The answer to an exception; None leaves it to Django."""
+        if isinstance(error, AttributionError):
+            return shown_problem(request, status_of(error), str(error))
+        if isinstance(error, BadRequest):
+            return shown_problem(request, 400, str(error))
+        if isinstance(error, PermissionDenied):
+            return shown_problem(request, 403, str(error) or "You may not see this.")
+        if isinstance(error, Http404):
+            return shown_problem(request, 404, str(error) or f"There is no page {request.path}.")
+        return None
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The page for an address that is none."""
+    return shown_problem(request, 404, f"There is no page {request.path}.")
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """The page for what nobody expected."""
+    return shown_problem(request, 500, "The server's log says what happened.")

@@ -1,0 +1,24 @@
+"""The addresses of the web application."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth.views import LoginView
+from django.urls import include, path, re_path
+
+from attribution_assets.web import api, pages
+
+urlpatterns = [
+    path("", pages.start),
+    re_path(r"^health-check/?$", api.health_check),
+    path("login/", LoginView.as_view(template_name="login.html", redirect_authenticated_user=True)),
+    path("logout/", pages.logout),
+    path("admin/", admin.site.urls),
+    path("api-auth/", include("rest_framework.urls")),
+    path("api/", include(api.urlpatterns)),
+    path("download/<slug:name>.<slug:form>", pages.download),
+    path("<slug:name>/", pages.page),
+]
+
+handler404 = "attribution_assets.web.problems.not_found"
+handler500 = "attribution_assets.web.problems.broken"
