@@ -11,6 +11,7 @@ import dagster as dg
 
 from attribution_assets.assets.comparison import comparison_assets
 from attribution_assets.assets.daily import daily_assets
+from attribution_assets.assets.files import files_assets
 from attribution_assets.orchestration.automation import automation_sensor, late_data_sensor
 from attribution_assets.orchestration.checks import result_checks
 from attribution_assets.orchestration.daily import source_assets
@@ -27,7 +28,13 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]
     Raises AttributionError where the file of channel groups cannot be read.
     """
     _ = settings.model_rules  # read here, so that a bad file stops the definitions and not a run
-    return [*source_assets(settings), *daily_assets(settings), *comparison_assets(settings), *result_checks(settings)]
+    return [
+        *source_assets(settings),
+        *daily_assets(settings),
+        *comparison_assets(settings),
+        *files_assets(settings),
+        *result_checks(settings),
+    ]
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from attribution_assets.command.printed import (
     print_states,
     print_summary,
 )
+from attribution_assets.command.report import report
 from attribution_assets.command.terminal import progress, telling
 from attribution_assets.errors import AttributionError
 
@@ -338,3 +339,4 @@ main.add_command(campaigns)
 main.add_command(channels)
 main.add_command(funnel_)
 main.add_command(ihc)
+main.add_command(report)

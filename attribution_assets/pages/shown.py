@@ -10,6 +10,7 @@ from attribution_assets.analysis.reports.form import Answer, Asked, Column, Page
 from attribution_assets.errors import AttributionError
 from attribution_assets.formats import number
 from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,10 @@ class Shown:
 
     @property
     def figures(self) -> Iterator[Figure]:
-        """The numbers at the top: the total of the page's report of figures."""
+        """The numbers at the top: the first row of the page's report of figures."""
         for table in self.tables:
-            if table.report.name == self.page.figures and table.answer.total:
-                yield from _figures(table.report, table.answer.total)
+            if table.report.name == self.page.figures and table.answer.rows:
+                yield from _figures(table.report, table.answer.rows[0])
 
     @property
     def basis(self) -> Answer | None:
@@ -51,9 +52,9 @@ class Shown:
         return next((table.answer for table in self.tables if table.answer.basis), None)
 
     @property
-    def days(self) -> str:
-        """The days that the page is about; empty where no report has any."""
-        return next((str(table.answer.days) for table in self.tables if table.answer.days), "")
+    def days(self) -> Days | None:
+        """The days that the page is about; None where no report has any."""
+        return next((table.answer.days for table in self.tables if table.answer.days), None)
 
     @property
     def charts(self) -> Iterator[dict[str, Any]]:
@@ -73,7 +74,7 @@ class Shown:
 
 def show(settings: Settings, page: Page, asked: Asked) -> Shown:
     """The page with the answers of its reports; a report that has none says why. Give settings at one state of the database."""
-    return Shown(page, asked, [_answered(settings, report, asked) for report in page.shown(asked)])
+    return Shown(page, asked, [answered(settings, report, asked) for report in page.shown(asked)])
 
 
 def as_text(column: Column, value: Any) -> str:
@@ -95,15 +96,16 @@ def as_text(column: Column, value: Any) -> str:
             return number(value)
 
 
-def _answered(settings: Settings, report: Report, asked: Asked) -> Table:
+def answered(settings: Settings, report: Report, asked: Asked) -> Table:
+    """The report with its answer, or with what says why there is none."""
     try:
         return Table(report, report.asked(settings, asked))
     except AttributionError as error:
         return Table(report, Answer(()), error)
 
 
-def _figures(report: Report, total: Row) -> Iterator[Figure]:
+def _figures(report: Report, row: Row) -> Iterator[Figure]:
     for column in report.columns[1:]:
         if not column.name.endswith("_before"):
-            value, before = total[column.name], total.get(f"{column.name}_before")
+            value, before = row[column.name], row.get(f"{column.name}_before")
             yield Figure(column, value, (value - before) / before if value is not None and before else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import xlsxwriter
@@ -23,7 +23,7 @@ FORMATS = {
     "day": "yyyy-mm-dd",
 }
 
-MADE = date(2000, 1, 1)
+MADE = datetime(2000, 1, 1)
 """When each workbook says it was made: the same tables give the same bytes."""
 
 LONGEST_NAME = 31
@@ -59,8 +59,9 @@ def _write(sheet: Any, table: Table, bold: Any, formats: dict[str, Any]) -> None
         sheet.set_column(place, place, max(len(column.title), *_widths(column, table.answer.rows)) + 2)
         for number, row in enumerate(table.answer.rows, start=1):
             _write_cell(sheet, number, place, column, row[column.name], formats)
-    about = _about(table)
-    for number, text in enumerate(about, start=len(table.answer.rows) + 2):
+        if table.answer.total:
+            _write_cell(sheet, len(table.answer.rows) + 1, place, column, table.answer.total.get(column.name), formats)
+    for number, text in enumerate(_about(table), start=len(table.answer.rows) + 3):
         sheet.write_string(number, 0, text)
 
 

@@ -149,7 +149,7 @@ class Page:
     """A page: the question that it answers, and the reports that answer it.
 
     `chosen`: which of the reports are shown for what is asked; all, unless a page says otherwise. `figures`: the report whose
-    total stands at the top, in large.
+    first row stands at the top, in large.
     """
 
     name: str

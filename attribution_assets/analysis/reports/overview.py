@@ -21,7 +21,8 @@ from attribution_assets.analysis.reports.form import (
     days_asked,
     stored,
 )
-from attribution_assets.catalog.span import is_final
+from attribution_assets.catalog.reporting import CHANNEL_REPORT
+from attribution_assets.catalog.span import days_of, is_final
 from attribution_assets.errors import NotFoundError, NotReadyError
 from attribution_assets.models.registry import BY_NAME, MODELS
 from attribution_assets.settings import Settings
@@ -45,21 +46,35 @@ BEFORE = (
     Column("revenue_before", "amount", "revenue of as many days before the range", True),
 )
 
+RATIOS_BEFORE = (
+    Column("cpo_before", "amount", "cost per order of as many days before the range", True, heading="CPO before"),
+    Column("roas_before", "number", "return on ad spend of as many days before the range", True, heading="ROAS before"),
+)
+
 FINAL = Column("final", "flag", "whether no later order can be credited to the day any more")
+
+
+def together(settings: Settings, asked: Asked) -> Answer:
+    """All channels together (blended), and those that cost something (paid), with the figures of the range before."""
+    days = days_asked(settings, asked)
+    cells = report_cells(settings, asked.model, days)
+    now, before = sums(cells, "channel"), _sums_before(settings, asked, days)
+    rows = [
+        {"channels": name, **of_all(of_now), **_before(of_all(of_before) if before else None)}
+        for name, of_now, of_before in (("all", now, before), ("paid", _paid(now), _paid(before)))
+    ]
+    return Answer(rows, **credited(settings, days, basis_of(settings, asked.model, days, cells)))
 
 
 def channels(settings: Settings, asked: Asked) -> Answer:
     """By channel the figures of the days asked for and those of the range before; what earns most comes first."""
     days = days_asked(settings, asked)
     cells = report_cells(settings, asked.model, days)
-    earlier = {row["channel"]: row for row in sums(report_cells(settings, asked.model, range_before(days)), "channel")}
+    earlier = {row["channel"]: row for row in _sums_before(settings, asked, days)}
     rows = sorted(sums(cells, "channel"), key=lambda row: (-row["revenue"], -row["cost"], row["channel"]))
-    shown = [{**row, **_before(earlier.get(row["channel"]))} for row in rows]
-    before = of_all(earlier.values())
     return Answer(
-        shown,
-        total={"channel": "total", **of_all(rows), **{f"{name}_before": before[name] if earlier else None for name in FIGURES}},
-        notes=_paid_alone(rows),
+        [{**row, **_before(earlier.get(row["channel"]))} for row in rows],
+        total={"channel": "total", **of_all(rows), **_before(of_all(earlier.values()) if earlier else None)},
         **credited(settings, days, basis_of(settings, asked.model, days, cells)),
     )
 
@@ -102,9 +117,11 @@ def report_cells(settings: Settings, model: str, days: Days) -> list[dict[str, A
     return settings.warehouse.rows(Query("report_cells", bounds))
 
 
-def range_before(days: Days) -> Days:
-    """As many days, before the first of these."""
-    return Days(shift(days.first, -len(days)), shift(days.first, -1))
+def range_before(settings: Settings, days: Days) -> Days | None:
+    """As many days, before the first of these; None where the report does not have them all, so that none are compared."""
+    reported = days_of(settings.warehouse, [CHANNEL_REPORT])
+    first = shift(days.first, -len(days))
+    return Days(first, shift(days.first, -1)) if reported and reported.first <= first < days.first else None
 
 
 def sums(rows: Iterable[Row], name: str) -> list[dict[str, Any]]:
@@ -150,19 +167,33 @@ def _figures(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
+def _sums_before(settings: Settings, asked: Asked, days: Days) -> list[dict[str, Any]]:
+    """By channel the figures of the range before; nothing where there is none to compare with."""
+    before = range_before(settings, days)
+    return sums(report_cells(settings, asked.model, before), "channel") if before else []
+
+
 def _before(row: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {f"{name}_before": row[name] if row else None for name in FIGURES}
+    return {f"{name}_before": row[name] if row else None for name in (*FIGURES, "cpo", "roas")}
 
 
-def _paid_alone(rows: Sequence[Row]) -> tuple[str, ...]:
-    """CPO and ROAS of what was paid for, where that is not the same as of all."""
-    of_rows = totals(rows)
-    cpo, roas = of_rows["paid_CPO"], of_rows["paid_ROAS"]
-    if (cpo, roas) == (of_rows["CPO"], of_rows["ROAS"]) or cpo is None or roas is None:
-        return ()
-    alone = f"The channels that cost something, alone: CPO {cpo:,.2f}, ROAS {roas:,.2f}."
-    return (f"{alone} The total is blended: it has the orders of the others too.",)
+def _paid(rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if row["cost"]]
 
+
+TOTALS = Report(
+    "totals",
+    "All channels together",
+    "All channels (blended), and those that cost something (paid), beside the same number of days before.",
+    (
+        Column("channels", "text", "all: every channel; paid: those that cost something in the range"),
+        *OF_REPORT,
+        *BEFORE,
+        *RATIOS_BEFORE,
+    ),
+    together,
+    by_model=True,
+)
 
 CHANNELS = Report(
     "channels",
@@ -205,7 +236,7 @@ OVERVIEW = Page(
     "overview",
     "Overview",
     "What did we spend, what did it bring, what changed?",
-    (CHANNELS, DAYS),
-    figures="channels",
+    (TOTALS, CHANNELS, DAYS),
+    figures="totals",
     charts=(Chart("days", ("cost", "revenue")),),
 )

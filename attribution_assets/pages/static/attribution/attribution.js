@@ -17,8 +17,12 @@ function draw(figure) {
   const plot = new uPlot({
     width: figure.clientWidth, height: 240, tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     hooks: { drawClear: [shade] },
-    axes: [axis, { ...axis, size: 70 }],
-    series: [{ value: "{YYYY}-{MM}-{DD}" }, ...chart.series.map((series, place) => ({
+    scales: { y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.05 : 1] } },
+    axes: [
+      { ...axis, values: (_, seconds) => seconds.map((second) => new Date(second * 1000).toISOString().slice(5, 10)) },
+      { ...axis, size: 70 },
+    ],
+    series: [{ label: "day", value: "{YYYY}-{MM}-{DD}" }, ...chart.series.map((series, place) => ({
       label: series.name, width: 2, stroke: colour(place ? "--second" : "--first"), dash: place ? [6, 4] : undefined,
       value: (_, value) => value === null ? "undefined" : value.toLocaleString("en", { maximumFractionDigits: 2 }),
     }))],
