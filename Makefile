@@ -5,7 +5,7 @@ PORT ?= 3000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run dev test test-long lint types docs docs-check picture bench bench-small
+.PHONY: run dev serve test test-long lint types docs docs-check picture bench bench-small
 
 COG := $(BIN)/cog -I . -p "from docs import tables" --verbosity=1
 
@@ -17,6 +17,9 @@ run: $(VENV)/running ## attribute a sample database (or yours: make run ATTRIBUT
 dev: $(VENV)/running ## the Dagster UI on the same database, at http://127.0.0.1:3000 (another port: make dev PORT=3001)
 	@home=$$($(BIN)/attribution home) && \
 	    DAGSTER_HOME="$$home" VIRTUAL_ENV="$(CURDIR)/$(VENV)" PATH="$(abspath $(BIN)):$$PATH" dg dev --port $(PORT)
+
+serve: $(VENV)/running ## the web application on the same database, at http://127.0.0.1:8000 (another port: make serve PORT=8001)
+	$(BIN)/attribution serve --port $(if $(filter file,$(origin PORT)),8000,$(PORT))
 
 test: $(VENV)/installed ## every test; what is long by nature in a short form
 	$(BIN)/pytest -n 4 --dist loadgroup

@@ -27,6 +27,7 @@ from attribution_assets.definitions import build_defs
 from attribution_assets.importing.mapping import READY
 from attribution_assets.importing.values import key_of
 from attribution_assets.models import MODELS
+from attribution_assets.pages.registry import PAGES, REPORTS
 from attribution_assets.settings import Settings, variables
 from attribution_assets.warehouse.schema import FURTHER, Column, Table, empty_database, schema
 
@@ -255,6 +256,38 @@ def _command_section(command: click.Command, context: click.Context) -> Iterator
     if records:
         rows = ((_code(option.replace(" RANGE", "")), meaning) for option, meaning in records)
         yield _table(("option", "meaning"), rows)
+
+
+# The web application --------------------------------------------------------------------------------------------------
+
+
+def pages() -> str:
+    """The pages, in the order of the menu."""
+    rows = ((page.title, page.question, ", ".join(report.title for report in page.reports)) for page in PAGES.values())
+    return _table(("page", "the question that it answers", "tables"), rows)
+
+
+def endpoints() -> str:
+    """The endpoint of each report, with what can be asked of it."""
+    return _table(
+        ("endpoint", "what it answers", "parameters"),
+        (
+            (
+                _code(f"/api/{report.name.replace('_', '-')}/"),
+                report.description,
+                ", ".join(
+                    _code(name)
+                    for name in (
+                        *(("start", "end") if report.has_days else ()),
+                        *(("model",) if report.by_model else ()),
+                        *report.requires,
+                        *report.filters,
+                    )
+                ),
+            )
+            for report in REPORTS.values()
+        ),
+    )
 
 
 # Markdown -------------------------------------------------------------------------------------------------------------
