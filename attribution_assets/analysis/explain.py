@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,6 +109,14 @@ def explain_conversion(settings: Settings, conv_id: str) -> Explanation:
         Days(day, day),
         None if up_to_date else f"The credit of {day} is out of date: its sessions or its ihc_results have changed. {again}",
     )
+
+
+def why_no_credit(journey: Mapping[str, Any]) -> str | None:
+    """Why what `explain_conversion` shows is credited to no channel, in words; None if it is credited."""
+    if journey["sessions"]:
+        return None
+    why = "the user is one of ATTRIBUTION_NOBODY" if journey["is_nobody"] else "the user has no session within the lookback"
+    return f"{why}, so it is credited to no channel"
 
 
 def _touchpoint(row: dict[str, Any], channel: Any) -> tuple[str, ...]:

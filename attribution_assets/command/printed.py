@@ -390,10 +390,11 @@ def print_cell(cell: dict[str, Any]) -> None:
 
 def print_journey(journey: dict[str, Any]) -> None:
     """The sessions behind a conversion, and their sums; of `analysis.explain.explain_conversion`."""
+    from attribution_assets.analysis.explain import why_no_credit
+
     title = f"{journey['conv_id']}, {journey['conv_date']} {journey['conv_time']}, revenue {number(journey['revenue'])}"
-    if not journey["sessions"]:
-        why = "the user is one of ATTRIBUTION_NOBODY" if journey["is_nobody"] else "the user has no session within the lookback"
-        click.echo(f"{title}: {why}, so it is credited to no channel.")
+    if why := why_no_credit(journey):
+        click.echo(f"{title}: {why}.")
         return
     phases = ("initializer", "holder", "closer")
     rows = [

@@ -10,7 +10,7 @@ from attribution_assets.analysis.report import provisional_days
 from attribution_assets.catalog.reporting import CHANNEL_REPORT
 from attribution_assets.catalog.span import days_of
 from attribution_assets.catalog.table import DailyTable
-from attribution_assets.errors import NotReadyError
+from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, schema
 from attribution_assets.warehouse.days import shift
@@ -106,7 +106,12 @@ class Report:
     has_days: bool = True
 
     def asked(self, settings: Settings, asked: Asked) -> Answer:
-        """The answer, with the rows that have the values that the filters ask for."""
+        """The answer, with the rows that have the values that the filters ask for.
+
+        Raises AttributionError where a value is missing without which there is nothing to show.
+        """
+        if missing := [name for name in self.requires if name not in asked.values]:
+            raise AttributionError(f"{self.title}: give {' and '.join(missing)}.")
         answer = self.answer(settings, asked)
         wanted = {name: value for name, value in asked.values.items() if name in self.filters}
         if not wanted:
