@@ -6,23 +6,35 @@ import json
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from attribution_assets.analysis.reports.explained import CELL, JOURNEY, WHY
 from attribution_assets.analysis.reports.form import Answer, Asked, Report
+from attribution_assets.analysis.reports.models import MODEL_COMPARISON, MODEL_REPORTING
 from attribution_assets.analysis.reports.overview import CELLS
+from attribution_assets.analysis.reports.paths import PATH_REPORT
 from attribution_assets.command.cli import main
-from attribution_assets.errors import AttributionError, NotFoundError
+from attribution_assets.errors import AttributionError, NotFoundError, NotReadyError
 from attribution_assets.models import MODELS
+from attribution_assets.orchestration.home import history
 from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days, schema
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.templates import Templates
 
 FIRST, LAST = "2023-09-01", "2023-09-10"
 CHOICES = {"models": MODELS, "breakdowns": ["campaign_id", "market"], "end_date": LAST, "lookback_days": 14}
+
+
+@pytest.fixture
+def copy(sample: Shop, tmp_path: Path) -> Shop:
+    """A copy of the sample that may be changed; it has the sample's history no more."""
+    sample.execute("VACUUM INTO ?", str(tmp_path / "copy.db"))
+    return Shop.at(tmp_path / "copy.db", tmp_path / "exports")
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +46,39 @@ def sample(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Sh
 
 def report_sample(folder: Path) -> None:
     write_sample(folder / "shop.db", days=10, end=pd.Timestamp(LAST).date(), sessions=2_000, seed=0)
-    command(Shop.at(folder / "shop.db", folder / "exports"), "run")
+    shop = Shop.at(folder / "shop.db", folder / "exports")
+    for column in ("campaign_id", "market"):
+        shop.execute(f"ALTER TABLE session_sources ADD COLUMN {column} text")
+    for source in ("conversions_backend", "ad_costs"):
+        shop.execute(schema()[source].create)
+    shop.execute("UPDATE session_sources SET market = 'DE', campaign_id = channel_name WHERE event_time < '18'")
+    shop.execute(
+        "INSERT INTO conversions_backend SELECT conv_id, user_id, conv_date, 'DE', revenue, NULL FROM conversions "
+        "WHERE conv_time < '20'"
+    )
+    shop.execute(
+        "INSERT INTO ad_costs (date, campaign_id, cost, conversions, revenue) "
+        "SELECT event_date, campaign_id, 10, 2, 50 FROM session_sources "
+        "WHERE campaign_id LIKE 'P%' GROUP BY event_date, campaign_id"
+    )
+    command(shop, "run")
+    kept(shop, "compare")
+    kept(shop, "paths")
+
+
+def kept(shop: Shop, *asked: str, **environment: str) -> Result:
+    return CliRunner().invoke(main, [*asked, "--keep"], env={**variables(shop), **environment})
 
 
 def command(shop: Shop, *asked: str) -> Any:
     """What the command prints as JSON, with the settings of the sample."""
-    environment = {
+    result = CliRunner().invoke(main, [*asked, "--json"], env=variables(shop))
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def variables(shop: Shop) -> dict[str, str]:
+    return {
         "ATTRIBUTION_DATABASE": str(shop.database),
         "ATTRIBUTION_EXPORTS": str(shop.exports),
         "ATTRIBUTION_MODELS": "all",
@@ -48,9 +87,6 @@ def command(shop: Shop, *asked: str) -> Any:
         "ATTRIBUTION_LOOKBACK_DAYS": "14",
         "DAGSTER_HOME": str(shop.database.with_name("home")),
     }
-    result = CliRunner().invoke(main, [*asked, "--json"], env=environment)
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
 
 
 def asked(
@@ -73,6 +109,11 @@ def of_sample(
 def shown(report: Report, answer: Answer, *names: str) -> list[tuple[Any, ...]]:
     """The rows as a table has them: the columns of these names, or all."""
     return [tuple(row[name] for name in names or [column.name for column in report.columns]) for row in answer.rows]
+
+
+def printed(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows with as many digits as `compare` and `paths` print as JSON."""
+    return [tuple(round(value, 10) if isinstance(value, float) else value for value in row) for row in rows]
 
 
 # -- why ---------------------------------------------------------------------------------------------------------------
@@ -119,10 +160,7 @@ def test_credit_of_ihc_says_so_where_another_model_was_asked_for(sample: Shop) -
     assert answer.notes[1] == "This is the credit of ihc. That of last_touch is in the table model_attribution."
 
 
-def test_credit_that_is_out_of_date_says_so(sample: Shop, tmp_path: Path) -> None:
-    database = tmp_path / "copy.db"
-    sample.execute("VACUUM INTO ?", str(database))
-    copy = Shop.at(database, tmp_path / "exports")
+def test_credit_that_is_out_of_date_says_so(copy: Shop) -> None:
     copy.execute("UPDATE channel_reporting SET cost = cost + 1 WHERE date = '2023-09-05' AND channel_name = 'FB & IG Ads'")
 
     answer = of_sample(CELL, copy, date="2023-09-05", channel="FB & IG Ads")
@@ -156,3 +194,127 @@ def test_what_is_asked_for_is_a_value_and_never_sql(sample: Shop, hostile: str) 
 )
 def test_why_leads_from_cells_to_conversions_to_journeys(values: dict[str, str], report: Report) -> None:
     assert WHY.shown(Asked(values=values)) == (report,)
+
+
+# -- models and paths --------------------------------------------------------------------------------------------------
+
+
+def test_every_model_has_the_sums_of_its_report(sample: Shop) -> None:
+    sums = sample.execute(
+        "SELECT model, channel_name, sum(cost), sum(orders), sum(revenue) FROM model_reporting WHERE date_basis = 'session' "
+        "AND date BETWEEN '2023-09-03' AND '2023-09-07' GROUP BY model, channel_name ORDER BY 1, 2"
+    )
+
+    answer = of_sample(MODEL_REPORTING, sample, "2023-09-03", "2023-09-07")
+    rows = sorted(shown(MODEL_REPORTING, answer, "model", "channel", "cost", "orders", "revenue"))
+
+    assert [row[:2] for row in rows] == [row[:2] for row in sums]
+    for row, expected in zip(rows, sums, strict=True):
+        assert row[2:] == pytest.approx(expected[2:])
+    assert list(dict.fromkeys(row["model"] for row in answer.rows)) == list(MODELS)
+    assert answer.basis["model"] == ", ".join(MODELS)
+    assert "ihc: challenge" in str(answer.basis["parameters"])
+    assert answer.provisional_from == "2023-09-03"
+
+
+def test_ihc_is_among_the_models_where_none_is_chosen(sample: Shop) -> None:
+    answer = asked(MODEL_REPORTING, sample.settings(end_date=LAST))
+
+    assert {row["model"] for row in answer.rows} == {"ihc"}
+
+
+def test_a_model_that_was_chosen_later_is_named_as_not_computed(copy: Shop) -> None:
+    copy.execute("DELETE FROM model_reporting WHERE model = 'markov'")
+
+    assert of_sample(MODEL_REPORTING, copy).notes == ("Not computed on these days: markov. Run all days again.",)
+
+
+def test_models_can_be_asked_for_one_by_one(sample: Shop) -> None:
+    answer = of_sample(MODEL_REPORTING, sample, channel="Newsletter & Email")
+
+    assert [row["model"] for row in answer.rows] == list(MODELS)
+    assert {row["channel"] for row in answer.rows} == {"Newsletter & Email"}
+
+
+def test_the_comparison_that_is_kept_is_the_one_that_compare_prints(sample: Shop) -> None:
+    said = command(sample, "compare")
+    names = ("model", "channel", "orders", "orders_shift", "orders_shift_low", "orders_shift_high", "is_noise", "rank_change")
+
+    answer = of_sample(MODEL_COMPARISON, sample)
+
+    assert printed(shown(MODEL_COMPARISON, answer, *names)) == [tuple(row[name] for name in names) for row in said["channels"]]
+    assert (answer.days, answer.provisional_from) == (Days(said["start"], said["end"]), None)
+    assert answer.basis["parameters"] == "ihc: challenge; whole journeys"
+
+
+def test_the_paths_that_are_kept_are_those_that_paths_prints(sample: Shop) -> None:
+    said = command(sample, "paths")
+
+    answer = of_sample(PATH_REPORT, sample)
+
+    assert printed(shown(PATH_REPORT, answer)) == [tuple(row[column.name] for column in PATH_REPORT.columns) for row in said]
+    assert answer.basis["parameters"] == "whole journeys"
+
+
+def test_what_is_kept_can_be_asked_for_by_its_section(sample: Shop) -> None:
+    answer = of_sample(PATH_REPORT, sample, section="length")
+
+    assert {row["section"] for row in answer.rows} == {"length"}
+
+
+KEPT = pytest.mark.parametrize(("report", "name"), [(MODEL_COMPARISON, "compare"), (PATH_REPORT, "paths")])
+
+
+@KEPT
+def test_what_is_kept_of_other_days_says_of_which_and_how_to_compute_these(sample: Shop, report: Report, name: str) -> None:
+    with pytest.raises(
+        NotReadyError,
+        match=rf"is of 2023-09-01 to 2023-09-\d\d\. Run `attribution {name} --keep --start 2023-09-03 --end 2023-09-05`\.$",
+    ):
+        of_sample(report, sample, "2023-09-03", "2023-09-05")
+
+
+@KEPT
+def test_what_was_never_kept_says_how_to_compute_it(copy: Shop, report: Report, name: str) -> None:
+    copy.execute(f"DELETE FROM {report.name}")
+
+    with pytest.raises(NotReadyError, match=rf"nothing in {report.name} yet\. Run `attribution {name} --keep`\.$"):
+        of_sample(report, copy)
+    with pytest.raises(NotReadyError, match=r"--keep` with ATTRIBUTION_MODELS set\.$"):
+        asked(report, copy.settings())
+
+
+@KEPT
+def test_days_that_were_kept_answer_the_same_days(sample: Shop, copy: Shop, report: Report, name: str) -> None:
+    days = ("--start", "2023-09-03", "--end", "2023-09-05")
+
+    result = kept(copy, name, *days)
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    answer = of_sample(report, copy, "2023-09-03", "2023-09-05")
+    assert (answer.days, bool(answer.rows)) == (Days("2023-09-03", "2023-09-05"), True)
+
+
+@KEPT
+def test_what_was_kept_with_other_settings_says_so(sample: Shop, report: Report, name: str) -> None:
+    answer = asked(report, sample.settings(**{**CHOICES, "last_sessions": 2}))
+
+    assert str(answer.basis["parameters"]).endswith("whole journeys; other settings than now")
+
+
+@KEPT
+def test_nothing_is_kept_without_models_or_where_it_is_to_be_printed(copy: Shop, report: Report, name: str) -> None:
+    without_models = kept(copy, name, ATTRIBUTION_MODELS="")
+    printed = kept(copy, name, "--json")
+
+    assert (without_models.exit_code, printed.exit_code) == (1, 2)
+    assert without_models.stderr.startswith(f"Error: Without models there is no table {report.name}. Set ATTRIBUTION_MODELS")
+    assert "Give either --keep, or --csv or --json." in printed.stderr
+
+
+def test_what_is_kept_is_a_run_in_the_history_of_the_database(copy: Shop) -> None:
+    kept(copy, "paths")
+
+    with history(copy.settings(dagster_home=copy.database.with_name("home"))) as instance:
+        [run] = instance.get_runs()
+        assert (run.status, run.tags["because"]) == (dg.DagsterRunStatus.SUCCESS, "`--keep`")

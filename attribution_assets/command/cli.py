@@ -6,6 +6,7 @@ import json
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -30,6 +31,9 @@ from attribution_assets.command.printed import (
 from attribution_assets.command.report import report
 from attribution_assets.command.terminal import progress, telling
 from attribution_assets.errors import AttributionError
+
+if TYPE_CHECKING:
+    from attribution_assets.settings import Settings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -214,16 +218,27 @@ def check(database: Path | None, start: str | None, end: str | None, credit: str
 @click.option("--end", type=DAY, help="Last conversion day, included. [default: the last with results]")
 @click.option("--base", metavar="MODEL", help="Model to compare the others with. [default: ihc]")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write every figure and interval to this CSV file.")
+@click.option("--keep", is_flag=True, help="Keep the result in the table model_comparison, for pages and the API; print none.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def compare(
-    database: Path | None, start: str | None, end: str | None, base: str | None, csv_file: Path | None, as_json: bool
+    database: Path | None,
+    start: str | None,
+    end: str | None,
+    base: str | None,
+    csv_file: Path | None,
+    keep: bool,
+    as_json: bool,
 ) -> None:
     """Compare what the attribution models say about the same journeys, and show which differences are noise.
 
-    Compares the models in ATTRIBUTION_MODELS, or all of them if it is unset. Writes nothing but the --csv file.
+    Compares the models in ATTRIBUTION_MODELS, or all of them if it is unset. Writes nothing but the --csv file, unless you keep
+    the result; then ATTRIBUTION_MODELS must be set.
     """
     with plain_errors():
         settings = settings_with(database=database)
+        if keep:
+            _keep(settings, "model_comparison", {"start": start, "end": end, "base": base}, csv_file, as_json)
+            return
         from attribution_assets.analysis.comparison import compare_models, compared_days
         from attribution_assets.analysis.report import basis
 
@@ -243,6 +258,16 @@ def compare(
         print_comparison(comparison, computed_by)
 
 
+def _keep(settings: Settings, table: str, config: dict[str, str | None], csv_file: Path | None, as_json: bool) -> None:
+    """Fills the table in a run. Raises UsageError where the result is to be printed or written as well."""
+    if csv_file or as_json:
+        raise click.UsageError("Give either --keep, or --csv or --json.")
+    from attribution_assets.command.run import keep
+
+    with progress() as on_event:
+        keep(settings, table, config, on_event)
+
+
 @main.command("paths")
 @DATABASE
 @click.option("--start", type=DAY, help="First conversion day. [default: the first with results]")
@@ -251,13 +276,26 @@ def compare(
     "--csv", "csv_file", type=click.Path(path_type=Path), help="Write the report, with the hundred top paths, to this CSV file."
 )
 @click.option("--all", "show_all", is_flag=True, help="Show every row of the report, not only the first 20 of each section.")
+@click.option("--keep", is_flag=True, help="Keep the result in the table path_report, for pages and the API; print none.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as a JSON array.")
 def paths(
-    database: Path | None, start: str | None, end: str | None, csv_file: Path | None, show_all: bool, as_json: bool
+    database: Path | None,
+    start: str | None,
+    end: str | None,
+    csv_file: Path | None,
+    show_all: bool,
+    keep: bool,
+    as_json: bool,
 ) -> None:
-    """Show the paths that lead to conversions, their length, the time they take, and which channels assist."""
+    """Show the paths that lead to conversions, their length, the time they take, and which channels assist.
+
+    Writes nothing but the --csv file, unless you keep the result; then ATTRIBUTION_MODELS must be set.
+    """
     with plain_errors():
         settings = settings_with(database=database)
+        if keep:
+            _keep(settings, "path_report", {"start": start, "end": end}, csv_file, as_json)
+            return
         from attribution_assets.analysis.comparison import compared_days, report_paths
 
         days = compared_days(settings, start, end)

@@ -1,10 +1,10 @@
-"""`attribution run` without its terminal: the Dagster runs of a plan, alone and after those of others."""
+"""`attribution run` and what `--keep` stores, without a terminal: their Dagster runs, alone and after those of others."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from filelock import Timeout
 from attribution_assets.analysis.plan import RunPlan
 from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError
+from attribution_assets.models import MODELS
 from attribution_assets.orchestration.automation import command_lock
 from attribution_assets.orchestration.checks import told_by
 from attribution_assets.orchestration.history import COMMAND_TAG, end_killed_commands, range_tags, reason_tags, writing_runs
@@ -40,19 +41,49 @@ def execute_plan(settings: Settings, plan: RunPlan, on_event: OnEvent) -> list[d
     defs = build_defs(settings, loggers={"progress": _event_logger(on_event)})
     with dagster_instance(make_home(settings)) as instance, _alone(instance):
         for job, days in ((of_job.job, days) for of_job in plan.jobs for days in of_job.ranges):
-            _wait_for_other_runs(instance)
-            try:
-                told = {"days": str(days), "database": settings.database.name}
-                tags = {**COMMAND_TAG, **range_tags(days), **told, **reason_tags(["`attribution run`"])}
-                result = defs.resolve_job_def(job.name).execute_in_process(
-                    instance=instance, tags=tags, run_config={"loggers": {"progress": {}}}
-                )
-                evaluations += result.get_asset_check_evaluations()
-            except dg.DagsterError as error:
-                if isinstance(error.__cause__, AttributionError):  # raised while a resource was set up
-                    raise error.__cause__ from None
-                raise
+            tags = {**range_tags(days), "days": str(days), **reason_tags(["`attribution run`"])}
+            result = _executed(settings, instance, defs.resolve_job_def(job.name), tags)
+            evaluations += result.get_asset_check_evaluations()
     return told_by(evaluations)
+
+
+def keep(settings: Settings, table: str, config: Mapping[str, str | None], on_event: OnEvent) -> None:
+    """Fills a table that has no days, model_comparison or path_report, in a run of its asset with this config.
+
+    `on_event` as in `execute_plan`. Raises AttributionError where no models are chosen: without, the table is not in the graph.
+    """
+    if not settings.models:
+        raise AttributionError(
+            f"Without models there is no table {table}. Set ATTRIBUTION_MODELS to `all`, or to some of {', '.join(MODELS)}."
+        )
+    given = {name: value for name, value in config.items() if value is not None}
+    defs = build_defs(settings, loggers={"progress": _event_logger(on_event)})
+    with dagster_instance(make_home(settings)) as instance, _alone(instance):
+        job = defs.resolve_implicit_global_asset_job_def()
+        _executed(settings, instance, job, reason_tags(["`--keep`"]), [dg.AssetKey(table)], {table: {"config": given}})
+
+
+def _executed(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    job: dg.JobDefinition,
+    tags: Mapping[str, str],
+    assets: Sequence[dg.AssetKey] | None = None,
+    ops: Mapping[str, Any] | None = None,
+) -> dg.ExecuteInProcessResult:
+    """The result of a run of the job, or of these of its assets, once no other run is in progress."""
+    _wait_for_other_runs(instance)
+    try:
+        return job.execute_in_process(
+            instance=instance,
+            asset_selection=assets,
+            tags={**COMMAND_TAG, "database": settings.database.name, **tags},
+            run_config={"loggers": {"progress": {}}, "ops": {**(ops or {})}},
+        )
+    except dg.DagsterError as error:
+        if isinstance(error.__cause__, AttributionError):  # raised while a resource was set up
+            raise error.__cause__ from None
+        raise
 
 
 @contextmanager

@@ -185,7 +185,8 @@ def progress() -> Iterator[Callable[[dg.DagsterEvent], None]]:
                 checks.pop(step, None)
                 tasks[step] = bars.add_task(step, total=None, rows="")
             elif event.is_step_materialization and data.materialization.asset_key.path[-1] == step:
-                rows[step] += data.materialization.metadata["dagster/partition_row_count"].value
+                metadata = data.materialization.metadata
+                rows[step] += metadata.get("dagster/partition_row_count", metadata.get("dagster/row_count")).value
             elif event.event_type_value == "ASSET_CHECK_EVALUATION":
                 checks[step] += 1
             elif event.is_step_success:

@@ -141,9 +141,8 @@ def basis_of(settings: Settings, model: str, days: Days, found: Sequence[Row]) -
     For ihc as of `analysis.report.basis`. Another model's parameters are its settings; where its rows have been computed with
     other settings than those of now, it says so.
     """
-    of_ihc = basis(settings, Days(days.first, shift(days.last, settings.lookback_days)))
     if model == "ihc":
-        return of_ihc
+        return basis(settings, Days(days.first, shift(days.last, settings.lookback_days)))
     rules = settings.model_rules
     used = rules.used_by(BY_NAME[model], ())
     own = [f"{name.replace('_', ' ')} {value}" for name, value in used.items() if name != "direct_channels"]

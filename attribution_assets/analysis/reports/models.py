@@ -1,0 +1,129 @@
+"""The reports of the models side by side: what each credits, and which of their differences are more than chance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from attribution_assets.analysis.report import basis
+from attribution_assets.analysis.reports.form import Answer, Asked, Column, Page, Report, credited, days_asked, stored
+from attribution_assets.analysis.reports.overview import OF_REPORT, basis_of, sums
+from attribution_assets.errors import NotReadyError
+from attribution_assets.models.registry import MODELS
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days, Query
+
+OTHER_SETTINGS = "other settings than now"
+
+
+def models(settings: Settings, asked: Asked) -> Answer:
+    """By model and channel the figures of the days asked for; within a model, what earns most comes first."""
+    days = days_asked(settings, asked)
+    cells = _cells(settings, days)
+    rows = [
+        {"model": model, **row}
+        for model, of_model in cells.items()
+        for row in sorted(sums(of_model, "channel"), key=lambda row: (-row["revenue"], -row["cost"], row["channel"]))
+    ]
+    lacking = [model for model in settings.models if model not in cells]
+    notes = [f"Not computed on these days: {', '.join(lacking)}. Run all days again."] if lacking else []
+    return Answer(rows, notes=(*notes,), **credited(settings, days, _basis_of_all(settings, days, cells)))
+
+
+def comparison(settings: Settings, asked: Asked) -> Answer:
+    """The stored table model_comparison, of the days that it was computed for."""
+    rows, days = kept(settings, asked, "model_comparison", "compare")
+    of_ihc = basis(settings, days)
+    rules = settings.model_rules
+    is_other = {(row["rules"], row["settings"]) for row in rows} != {(str(rules.path), settings.models_fingerprint(rules))}
+    parameters = [f"ihc: {of_ihc['parameters']}", *dict.fromkeys(row["rules"] for row in rows)]
+    return Answer(
+        [{**row, "is_noise": bool(row["is_noise"])} for row in rows],
+        days,
+        {
+            **of_ihc,
+            "model": ", ".join(dict.fromkeys(row["model"] for row in rows)),
+            "parameters": "; ".join([*parameters, *([OTHER_SETTINGS] if is_other else [])]),
+        },
+    )
+
+
+def kept(settings: Settings, asked: Asked, table: str, command: str) -> tuple[list[dict[str, Any]], Days]:
+    """The rows of a table that `attribution <command> --keep` fills, and the days that they are of.
+
+    Raises NotReadyError where there are none, and where they are of other days than those asked for; AttributionError for a
+    reversed range.
+    """
+    wanted = Days(asked.start or "0001-01-01", asked.end or "9999-12-31")
+    options = [f" --start {wanted.first}" if asked.start else "", f" --end {wanted.last}" if asked.end else ""]
+    with_models = "" if settings.models else " with ATTRIBUTION_MODELS set"
+    how = f"Run `attribution {command} --keep{''.join(options)}`{with_models}."
+    rows = settings.warehouse.rows(Query(f"kept_{table}")) if settings.warehouse.has(table) else []
+    if not rows:
+        raise NotReadyError(f"{settings.database} has nothing in {table} yet. {how}")
+    days = Days(rows[0]["first_day"], rows[0]["last_day"])
+    if (asked.start or days.first, asked.end or days.last) != (days.first, days.last):
+        raise NotReadyError(f"What is in {table} is of {days}. {how}")
+    return rows, days
+
+
+def _cells(settings: Settings, days: Days) -> dict[str, list[dict[str, Any]]]:
+    """By model, in the order of the models, the rows of sql/model_cells.sql; ihc is always asked for."""
+    bounds = {"first_day": days.first, "last_day": days.last, "models": json.dumps(settings.models)}
+    rows = settings.warehouse.rows(Query("model_cells", bounds))
+    by_model = {model: [*of_model] for model, of_model in groupby(rows, lambda row: row["model"])}
+    return {model: by_model[model] for model in MODELS if model in by_model}
+
+
+def _basis_of_all(settings: Settings, days: Days, cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, str | None]:
+    """As of `overview.basis_of`, with the parameters of each model."""
+    by_model = {model: basis_of(settings, model, days, of_model) for model, of_model in cells.items()}
+
+    def together(name: str) -> str | None:
+        return ", ".join(dict.fromkeys(value for of_model in by_model.values() if (value := of_model[name]))) or None
+
+    return {
+        "model": ", ".join(by_model),
+        "parameters": ". ".join(f"{model}: {of_model['parameters']}" for model, of_model in by_model.items()) or None,
+        "computed_by": together("computed_by"),
+        "learned_from": together("learned_from"),
+        "currency": settings.currency,
+    }
+
+
+MODEL = Column("model", "text", "the model that gave the credit")
+CHANNEL = Column("channel", "text", "traffic channel; under other models than ihc, after grouping")
+
+MODEL_REPORTING = Report(
+    "model_reporting",
+    "Models",
+    "What each channel cost and earned on the days of sessions, under every model.",
+    (MODEL, CHANNEL, *OF_REPORT),
+    models,
+    filters=("model", "channel"),
+)
+
+MODEL_COMPARISON = Report(
+    "model_comparison",
+    "Which differences are more than chance",
+    "How many more orders each channel gets than under the base model, and within which bounds that lies in nine of ten cases. "
+    "Of the days of conversions that were compared last, as they were then.",
+    (
+        MODEL,
+        CHANNEL,
+        stored("model_comparison", "orders", "number"),
+        stored("model_comparison", "orders_shift", "number", heading="orders more"),
+        stored("model_comparison", "orders_shift_low", "number", heading="at least"),
+        stored("model_comparison", "orders_shift_high", "number", heading="at most"),
+        Column("is_noise", "flag", "whether the difference may be chance: the bounds include 0", heading="may be chance"),
+        stored("model_comparison", "rank", "count"),
+        stored("model_comparison", "rank_change", "count", heading="places gained"),
+        stored("model_comparison", "base", "text"),
+    ),
+    comparison,
+    filters=("model", "channel"),
+)
+
+MODELS_PAGE = Page("models", "Models", "What would other models say?", (MODEL_REPORTING, MODEL_COMPARISON))
