@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
+from attribution_assets.analysis.reports.breakdowns import BREAKDOWNS_REPORT, SESSIONS_REPORT
 from attribution_assets.analysis.reports.explained import CELL, JOURNEY, WHY
 from attribution_assets.analysis.reports.form import Answer, Asked, Report
 from attribution_assets.analysis.reports.models import MODEL_COMPARISON, MODEL_REPORTING
@@ -229,7 +230,7 @@ def test_a_model_that_was_chosen_later_is_named_as_not_computed(copy: Shop) -> N
     assert of_sample(MODEL_REPORTING, copy).notes == ("Not computed on these days: markov. Run all days again.",)
 
 
-def test_models_can_be_asked_for_one_by_one(sample: Shop) -> None:
+def test_every_model_can_be_asked_for_one_channel(sample: Shop) -> None:
     answer = of_sample(MODEL_REPORTING, sample, channel="Newsletter & Email")
 
     assert [row["model"] for row in answer.rows] == list(MODELS)
@@ -318,3 +319,84 @@ def test_what_is_kept_is_a_run_in_the_history_of_the_database(copy: Shop) -> Non
     with history(copy.settings(dagster_home=copy.database.with_name("home"))) as instance:
         [run] = instance.get_runs()
         assert (run.status, run.tags["because"]) == (dg.DagsterRunStatus.SUCCESS, "`--keep`")
+
+
+# -- breakdowns --------------------------------------------------------------------------------------------------------
+
+
+def test_the_values_of_a_dimension_add_up_to_the_channels_under_each_model(sample: Shop) -> None:
+    for model in ("ihc", "last_touch"):
+        answer = of_sample(BREAKDOWNS_REPORT, sample, "2023-09-03", "2023-09-07", model, dimension="market")
+        of_models = of_sample(MODEL_REPORTING, sample, "2023-09-03", "2023-09-07")
+
+        for channel in {row["channel"] for row in answer.rows}:
+            [whole] = [row for row in of_models.rows if (row["model"], row["channel"]) == (model, channel)]
+            of_channel = [row for row in answer.rows if row["channel"] == channel]
+            for name in ("cost", "orders", "revenue"):
+                assert sum(row[name] for row in of_channel) == pytest.approx(whole[name])
+        assert {row["value"] for row in answer.rows} == {"DE", "(none)"}
+        assert (answer.basis["model"], answer.provisional_from) == (model, "2023-09-03")
+
+
+def test_a_breakdown_by_the_date_of_conversions_is_not_provisional(sample: Shop) -> None:
+    [stored] = sample.execute(
+        "SELECT sum(sessions), sum(orders), sum(revenue) FROM breakdown_reporting WHERE date_basis = 'conversion' "
+        "AND model = 'ihc' AND dimension = 'market' AND value = 'DE' AND channel = 'FB & IG Ads'"
+    )
+
+    answer = of_sample(
+        BREAKDOWNS_REPORT, sample, dimension="market", value="DE", channel="FB & IG Ads", date_basis="conversion"
+    )
+
+    assert shown(BREAKDOWNS_REPORT, answer, "sessions", "orders", "revenue") == [pytest.approx(stored)]
+    assert answer.provisional_from is None
+
+
+def test_another_basis_of_dates_is_refused(sample: Shop) -> None:
+    with pytest.raises(AttributionError, match=r"^'week' is no date_basis\. Choose from session, conversion\.$"):
+        of_sample(BREAKDOWNS_REPORT, sample, date_basis="week")
+
+
+def test_days_of_a_breakdown_are_added_up_with_their_ratios(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    row = "INSERT INTO breakdown_reporting VALUES (?, 'ihc', 'session', 'Ads', ?, 'DE', ?, 1, ?, NULL, ?, ?, NULL, NULL, NULL)"
+    shop.execute("ALTER TABLE session_sources ADD COLUMN market text")
+    shop.execute(row, "2023-09-01", "market", 3, 10.0, 1.0, 30.0)
+    shop.execute(row, "2023-09-02", "market", 1, 2.0, 0.0, 0.0)
+    shop.execute(row, "2023-09-02", "conversions.market", 0, 0.0, 1.0, 30.0)
+    names = ("dimension", "sessions", "cost", "cpc", "orders", "revenue", "cpo", "roas", "conversion_rate")
+
+    answer = asked(BREAKDOWNS_REPORT, shop.settings(breakdowns=["market"]))
+
+    assert shown(BREAKDOWNS_REPORT, answer, *names) == [
+        ("conversions.market", 0, 0.0, None, 1.0, 30.0, None, None, None),
+        ("market", 4, 12.0, 3.0, 1.0, 30.0, 12.0, 2.5, 0.25),
+    ]
+
+
+def test_sessions_are_added_up_by_channel_campaign_and_market(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    for column in ("campaign_id", "market"):
+        shop.execute(f"ALTER TABLE session_sources ADD COLUMN {column} text")
+    row = "INSERT INTO session_report VALUES (?, 'Ads', 'brand', ?, ?, 1, ?, ?, ?, NULL)"
+    shop.execute(row, "2023-09-01", "DE", 3, 1, 30.0, 6.0)
+    shop.execute(row, "2023-09-02", "DE", 1, 0, 0.0, 2.0)
+    shop.execute(row, "2023-09-02", "AT", 0, 0, 0.0, 1.0)
+
+    answer = asked(SESSIONS_REPORT, shop.settings())
+
+    assert shown(SESSIONS_REPORT, answer) == [
+        ("Ads", "brand", "DE", 4, 1, 30.0, 8.0, 2.0),
+        ("Ads", "brand", "AT", 0, 0, 0.0, 1.0, None),
+    ]
+    assert answer.total == {"channel": "total", "sessions": 4, "conversions": 1, "revenue": 30.0, "cost": 9.0, "cpc": 2.25}
+
+
+def test_a_breakdown_that_is_not_in_the_graph_says_what_switches_it_on(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    with pytest.raises(NotReadyError, match=r"switched off\. Name columns in ATTRIBUTION_BREAKDOWNS"):
+        asked(BREAKDOWNS_REPORT, shop.settings())
+    with pytest.raises(NotReadyError, match=r"needs session_sources\.market, which .*shop\.db does not have"):
+        asked(BREAKDOWNS_REPORT, shop.settings(breakdowns=["market"]))
+    with pytest.raises(NotReadyError, match=r"needs session_sources\.campaign_id and session_sources\.market, which"):
+        asked(SESSIONS_REPORT, shop.settings())

@@ -102,7 +102,7 @@ MODEL_REPORTING = Report(
     "What each channel cost and earned on the days of sessions, under every model.",
     (MODEL, CHANNEL, *OF_REPORT),
     models,
-    filters=("model", "channel"),
+    filters=("channel",),
 )
 
 MODEL_COMPARISON = Report(
@@ -123,7 +123,7 @@ MODEL_COMPARISON = Report(
         stored("model_comparison", "base", "text"),
     ),
     comparison,
-    filters=("model", "channel"),
+    filters=("channel",),
 )
 
 MODELS_PAGE = Page("models", "Models", "What would other models say?", (MODEL_REPORTING, MODEL_COMPARISON))
