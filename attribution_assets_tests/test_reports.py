@@ -17,6 +17,20 @@ from attribution_assets.analysis.reports.form import Answer, Asked, Report
 from attribution_assets.analysis.reports.models import MODEL_COMPARISON, MODEL_REPORTING
 from attribution_assets.analysis.reports.overview import CELLS
 from attribution_assets.analysis.reports.paths import PATH_REPORT
+from attribution_assets.analysis.reports.reconciliation import CONVERSIONS, SPEND, UNUSUAL_DAYS
+from attribution_assets.analysis.reports.shop import (
+    CATEGORY_TYPE_PERFORMANCE,
+    CLAIMS,
+    CONVERSION_RATE,
+    CUSTOMERS,
+    FILTERED_AGGREGATION,
+    FUNNEL_CHANNELS,
+    FUNNEL_DAYS,
+    FUNNEL_STEPS,
+    PRODUCTS,
+    STATUS_DISTRIBUTION,
+    STATUS_TOTALS,
+)
 from attribution_assets.command.cli import main
 from attribution_assets.errors import AttributionError, NotFoundError, NotReadyError
 from attribution_assets.models import MODELS
@@ -400,3 +414,168 @@ def test_a_breakdown_that_is_not_in_the_graph_says_what_switches_it_on(shop: Sho
         asked(BREAKDOWNS_REPORT, shop.settings(breakdowns=["market"]))
     with pytest.raises(NotReadyError, match=r"needs session_sources\.campaign_id and session_sources\.market, which"):
         asked(SESSIONS_REPORT, shop.settings())
+
+
+# -- the shop ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_funnel_has_the_steps_that_the_command_prints(sample: Shop) -> None:
+    said = command(sample, "funnel", "--start", "2023-09-03", "--end", "2023-09-07")
+    total = said["total"]
+
+    answer = of_sample(FUNNEL_STEPS, sample, "2023-09-03", "2023-09-07")
+
+    assert shown(FUNNEL_STEPS, answer) == [
+        (
+            step,
+            position,
+            total["sessions"],
+            total["steps"][step],
+            total["rates"][step],
+            total["levels"][f"level_{position}"],
+            said["drop_off"][position - 1]["sessions"],
+            said["drop_off"][position - 1]["share"],
+        )
+        for position, step in enumerate(said["steps"], start=1)
+    ]
+    assert answer.days == Days("2023-09-03", "2023-09-07")
+
+
+def test_the_funnel_has_a_row_for_each_channel_and_step_and_for_each_day_and_step(sample: Shop) -> None:
+    said = command(sample, "funnel")
+    steps = said["steps"]
+
+    channels = of_sample(FUNNEL_CHANNELS, sample)
+    days = of_sample(FUNNEL_DAYS, sample)
+
+    assert shown(FUNNEL_CHANNELS, channels, "channel", "step", "reached", "rate") == [
+        (row["channel"], step, row["steps"][step], row["rates"][step]) for row in said["channels"] for step in steps
+    ]
+    assert shown(FUNNEL_DAYS, days, "date", "step", "reached", "level") == [
+        (row["date"], step, row[step], row[f"level_{place}"])
+        for row in said["days"]
+        for place, step in enumerate(steps, start=1)
+    ]
+
+
+def test_one_step_of_every_channel_can_be_asked_for(sample: Shop) -> None:
+    answer = of_sample(FUNNEL_CHANNELS, sample, step="checkout")
+
+    assert {row["step"] for row in answer.rows} == {"checkout"}
+
+
+@pytest.mark.parametrize(("report", "name"), [(PRODUCTS, "products"), (CUSTOMERS, "customers")])
+def test_products_and_buyers_are_those_that_the_command_prints(sample: Shop, report: Report, name: str) -> None:
+    assert [*of_sample(report, sample).rows] == command(sample, "funnel")[name]
+
+
+def test_a_funnel_that_there_is_not_says_why(shop: Shop) -> None:
+    shop.warehouse.prepare()
+
+    with pytest.raises(NotReadyError, match=r"has no funnel yet: it has no events\.$"):
+        asked(FUNNEL_STEPS, shop.settings())
+
+
+def test_a_funnel_of_other_steps_says_how_to_compute_it(sample: Shop) -> None:
+    with pytest.raises(NotReadyError, match="computed with other steps than page_view, checkout"):
+        asked(FUNNEL_STEPS, sample.settings(**{**CHOICES, "funnel_steps": ["page_view", "checkout"]}))
+
+
+def test_claims_are_those_that_the_command_prints_and_can_still_change(sample: Shop) -> None:
+    said = command(sample, "campaigns")["claims"]
+
+    answer = of_sample(CLAIMS, sample)
+
+    assert [*answer.rows] == said["campaigns"]
+    assert (answer.basis["parameters"], answer.provisional_from) == ("challenge", said["provisional_from"])
+    assert answer.total
+    assert answer.total["claimed_conversions"] == sum(row["claimed_conversions"] or 0 for row in answer.rows)
+
+
+def test_without_claims_the_report_says_what_they_need(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    shop.execute(schema()["campaign_results"].create)
+    shop.execute("INSERT INTO campaign_performance VALUES ('2023-09-01', 'A', 'ON', 'X', 'Y', 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)")
+
+    with pytest.raises(
+        NotReadyError, match=r"No platform claims anything in .* ad_costs needs the columns conversions and revenue"
+    ):
+        asked(CLAIMS, shop.settings())
+
+
+@pytest.mark.parametrize(
+    ("report", "name"),
+    [
+        (STATUS_DISTRIBUTION, "status_distribution"),
+        (STATUS_TOTALS, "status_totals"),
+        (CATEGORY_TYPE_PERFORMANCE, "category_type"),
+    ],
+)
+def test_sums_of_campaigns_are_those_that_the_command_prints(sample: Shop, report: Report, name: str) -> None:
+    assert [*of_sample(report, sample, LAST, LAST).rows] == command(sample, "campaigns", "--start", LAST, "--end", LAST)[name]
+
+
+def test_conversion_rates_name_the_highest_and_the_lowest(sample: Shop) -> None:
+    said = command(sample, "campaigns")["conversion_rate"]
+
+    answer = of_sample(CONVERSION_RATE, sample)
+
+    assert [*answer.rows] == said["customers"]
+    assert answer.notes == tuple(
+        f"{name.capitalize()}: {said[name]['customer_id']}, {said[name]['conversion_rate']:.6f}."
+        for name in ("highest", "lowest")
+    )
+
+
+def test_means_are_of_the_type_conversion_unless_others_are_asked_for(sample: Shop) -> None:
+    of_conversions = of_sample(FILTERED_AGGREGATION, sample)
+    of_others = of_sample(FILTERED_AGGREGATION, sample, status="ENABLED", type="AWARENESS")
+
+    assert shown(FILTERED_AGGREGATION, of_conversions) == [
+        tuple(row.values()) for row in command(sample, "campaigns")["filtered"]
+    ]
+    assert of_conversions.notes == ("Of rows with type CONVERSION.",)
+    assert of_others.notes == ("Of rows with status ENABLED and type AWARENESS.",)
+    assert of_others.rows != of_conversions.rows
+    assert of_sample(FILTERED_AGGREGATION, sample, type="'; DROP TABLE campaign_performance; --").rows == []
+
+
+# -- reconciliation ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("report", "name"), [(CONVERSIONS, "conversions"), (SPEND, "spend")])
+def test_what_does_not_agree_is_what_the_command_prints(sample: Shop, report: Report, name: str) -> None:
+    said = command(sample, "reconcile", "--start", "2023-09-03", "--end", "2023-09-07")
+
+    answer = of_sample(report, sample, "2023-09-03", "2023-09-07")
+
+    assert [*answer.rows] == said[name]
+    assert answer.rows
+    assert answer.total
+    assert {figure: said["totals"][figure] for figure in answer.total if figure != "date"} == {
+        figure: value for figure, value in answer.total.items() if figure != "date"
+    }
+
+
+def test_days_with_unusually_many_conversions_are_listed(shop: Shop) -> None:
+    for day in range(1, 11):
+        for number in range(40 if day == 10 else day % 2 + 2):
+            shop.conversion(f"c{day}-{number}", "anna", f"2023-09-{day:02} 10:00:00")
+    shop.warehouse.prepare()
+    shop.execute(
+        "INSERT INTO channel_report SELECT conv_date, 'Email', 0, 0, 0, NULL, NULL, 'ihc', 'challenge', 'EUR', conv_date "
+        "FROM conversions GROUP BY conv_date"
+    )
+
+    answer = asked(UNUSUAL_DAYS, shop.settings())
+
+    assert shown(UNUSUAL_DAYS, answer, "date", "conversions") == [("2023-09-10", 40)]
+
+
+def test_without_a_backend_or_spend_the_report_says_what_it_needs(shop: Shop) -> None:
+    shop.warehouse.prepare()
+
+    with pytest.raises(NotReadyError, match="conversion_reconciliation needs conversions_backend, which"):
+        asked(CONVERSIONS, shop.settings())
+    with pytest.raises(NotReadyError, match="spend_reconciliation needs ad_costs"):
+        asked(SPEND, shop.settings())

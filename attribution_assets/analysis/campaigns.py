@@ -35,8 +35,7 @@ def campaigns(
     range.
     """
     days = reported_days(settings, start, end)
-    has_performance = settings.warehouse.has(CAMPAIGN_PERFORMANCE.name)
-    rows = settings.warehouse.rows(_of_days("campaign_totals", days)) if has_performance else []
+    rows = totals_of(settings, days)
     by_category_type = sums(rows, "category", "type")
     return {
         "start": days.first,
@@ -49,6 +48,12 @@ def campaigns(
         "filtered": means(rows, kept),
         "claims": claims(settings, days),
     }
+
+
+def totals_of(settings: Settings, days: Days) -> Rows:
+    """The rows of sql/campaign_totals.sql of the days; none where only claims have been computed."""
+    has_performance = settings.warehouse.has(CAMPAIGN_PERFORMANCE.name)
+    return settings.warehouse.rows(_of_days("campaign_totals", days)) if has_performance else []
 
 
 def reported_days(settings: Settings, start: str | None, end: str | None) -> Days:

@@ -49,9 +49,12 @@ def funnel(settings: Settings, start: str | None = None, end: str | None = None)
         "largest_drop_off": max(ranked, key=lambda each: each["share"], default=None),
         "days": [
             {"date": day, "sessions": of_day["sessions"], **of_day["steps"], **of_day["levels"]}
-            for day, of_day in _by(settings, rows, "date").items()
+            for day, of_day in figures_by(settings.funnel_steps, rows, "date").items()
         ],
-        "channels": [{"channel": channel, **of_channel} for channel, of_channel in _by(settings, rows, "channel").items()],
+        "channels": [
+            {"channel": channel, **of_channel}
+            for channel, of_channel in figures_by(settings.funnel_steps, rows, "channel").items()
+        ],
         "products": settings.warehouse.rows(Query("product_totals", bounds)) if stored("product_funnel") else [],
         "customers": settings.warehouse.rows(Query("customers_of_days", bounds)),
     }
@@ -104,6 +107,14 @@ def figures(steps: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> dict[str
     }
 
 
+def figures_by(steps: Sequence[str], rows: Rows, name: str) -> dict[str, dict[str, Any]]:
+    """The figures of the rows with each value of a column, in its order."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row[name], []).append(row)
+    return {value: figures(steps, groups[value]) for value in sorted(groups)}
+
+
 def drop_off(steps: Sequence[str], total: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What is lost from each level to the next, first from all sessions, of what `figures` gives."""
     levels = [total["sessions"], *total["levels"].values()]
@@ -123,11 +134,3 @@ def as_frame(settings: Settings, days: Days) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(report_rows(settings, days), columns=list(schema()[FUNNEL_REPORT.name].column_names))
-
-
-def _by(settings: Settings, rows: Rows, name: str) -> dict[str, dict[str, Any]]:
-    """The figures of the rows with each value of a column, in its order."""
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(row[name], []).append(row)
-    return {value: figures(settings.funnel_steps, groups[value]) for value in sorted(groups)}

@@ -33,7 +33,7 @@ def reconcile(settings: Settings, start: str | None, end: str | None) -> dict[st
     days = Days(start or EVER.first, end or EVER.last)
     lacking = {name: of for name, of in tables_without_sources(settings).items() if name in names(RECONCILIATION)}
     notes = [f"There is no {' and no '.join(missing)} for {name}." for name, missing in lacking.items()]
-    conversions, spend = ([] if table.name in lacking else _rows(settings, table, days) for table in RECONCILIATION)
+    conversions, spend = ([] if table.name in lacking else differences(settings, table, days) for table in RECONCILIATION)
     if len(notes) == len(RECONCILIATION):
         raise NotReadyError(
             f"There is nothing to reconcile in {settings.database}. {' '.join(notes)} "
@@ -43,10 +43,10 @@ def reconcile(settings: Settings, start: str | None, end: str | None) -> dict[st
         "currency": settings.currency,
         "conversions": conversions,
         "spend": spend,
-        "outliers": _unusual_days(settings, days),
+        "outliers": unusual_days(settings, days),
         "totals": {
-            **_totals(CONVERSION_RECONCILIATION, conversions),
-            **_totals(SPEND_RECONCILIATION, spend),
+            **totals(CONVERSION_RECONCILIATION, conversions),
+            **totals(SPEND_RECONCILIATION, spend),
             "match_rate": match_rate(conversions),
         },
         "notes": notes,
@@ -61,7 +61,8 @@ def as_frame(found: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, dtype=object)
 
 
-def _rows(settings: Settings, table: DailyTable, days: Days) -> Rows:
+def differences(settings: Settings, table: DailyTable, days: Days) -> Rows:
+    """The rows that the table of the group reconciliation would have for the days now."""
     bounds = {"first_day": days.first, "last_day": days.last, "currency": settings.currency}
     query = Query(table.name, bounds, table.guards, is_lenient=table.is_lenient)
     with settings.warehouse.rows_of(query) as cursor:
@@ -69,14 +70,15 @@ def _rows(settings: Settings, table: DailyTable, days: Days) -> Rows:
         return [dict(zip(columns, row, strict=True)) for row in cursor]
 
 
-def _unusual_days(settings: Settings, days: Days) -> Rows:
+def unusual_days(settings: Settings, days: Days) -> Rows:
+    """Those of the days with unusually many or few tracked conversions, as of sql/check_days_are_usual.sql."""
     if "conversions" not in settings.present:
         return []
     bounds = {"first_day": days.first, "last_day": days.last}
     return settings.warehouse.rows(Query("check_days_are_usual", bounds, is_lenient=True))
 
 
-def _totals(table: DailyTable, rows: Rows) -> dict[str, Any]:
+def totals(table: DailyTable, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The sums of the table's figures; None without rows, or where no row has a figure."""
     figures = [column for column in table.columns if column.type != "text" and column.name != "match_rate"]
     values = {column: [row[column.name] for row in rows if row[column.name] is not None] for column in figures}

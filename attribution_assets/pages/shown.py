@@ -92,6 +92,8 @@ def as_text(column: Column, value: Any) -> str:
             return f"{value:.1%}"
         case "credit":
             return f"{value:.4f}"
+        case "rate":
+            return f"{value:,.6f}"
         case _:
             return number(value)
 

@@ -19,6 +19,7 @@ FORMATS = {
     "number": "#,##0.00",
     "credit": "0.0000",
     "share": "0.0%",
+    "rate": "#,##0.000000",
     "count": "#,##0",
     "day": "yyyy-mm-dd",
 }

@@ -36,6 +36,7 @@ FIELDS: Mapping[Kind, Callable[..., AnyField]] = {
     "number": serializers.FloatField,
     "credit": serializers.FloatField,
     "share": serializers.FloatField,
+    "rate": serializers.FloatField,
     "flag": serializers.BooleanField,
 }
 

@@ -15,8 +15,10 @@ from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, schema
 from attribution_assets.warehouse.days import shift
 
-Kind = Literal["text", "day", "count", "amount", "number", "credit", "share", "flag"]
-"""What a column holds: `amount` is money, `number` has two decimals, `credit` is a part of one order, `share` a part of 1."""
+Kind = Literal["text", "day", "count", "amount", "number", "credit", "share", "rate", "flag"]
+"""What a column holds: `amount` is money, `number` has two decimals, `credit` is a part of one order, `share` a part of 1.
+
+`rate` is so many of something for one of another, with six decimals."""
 
 Row = Mapping[str, Any]
 """A row by the names of the columns; None where a value is undefined."""
