@@ -1,0 +1,1 @@
+"""Tests of the web application, mostly by a server that runs."""
