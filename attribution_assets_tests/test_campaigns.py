@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribution_assets.analysis.campaigns import campaigns
+from attribution_assets.analysis.campaigns import campaigns, campaigns_now
 from attribution_assets.analysis.checking import Finding, check_parameters, run_check
 from attribution_assets.assets.campaigns import campaigns_of_days
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
@@ -745,6 +745,51 @@ def test_a_session_that_turns_out_to_be_of_another_campaign_restates_its_day(aut
     automated.shop.execute("UPDATE session_sources SET campaign_id = 'video' WHERE event_date = '2023-09-05'")
 
     assert automated.late_data_requests()["report_channels"] == ["2023-09-05"]
+
+
+# -- the rows as they are now ------------------------------------------------------------------------------------------
+
+
+def test_rows_that_no_run_has_seen_count_at_once_and_after_the_run_both_give_the_same_bits(ads: Shop) -> None:
+    for number in range(30):
+        labels = (("ENABLED", "HIDDEN")[number % 2], ("CONVERSION", None)[number % 3 // 2], "TOYS")
+        result(ads, "AB"[number % 2], number / 7, number, day=f"2024-01-0{number % 3 + 1}", labels=labels)
+    computed(ads)
+    result(ads, "C", 0.1, 3, day="2024-01-05")
+
+    now = campaigns_now(ads.settings())
+
+    assert (now["start"], now["end"]) == ("2024-01-01", "2024-01-05")
+    assert [row["customer_id"] for row in now["conversion_rate"]["customers"]] == ["A", "B", "C"]
+    assert now["conversion_rate"]["customers"][2]["conversions"] == 3
+    computed(ads, Days("2024-01-01", "2024-01-05"))
+    assert {**now, "claims": None} == campaigns(ads.settings())
+
+
+def test_the_rows_of_now_are_asked_for_by_range_and_by_what_the_means_are_of(ads: Shop) -> None:
+    result(ads, "A", 100, 1)
+    result(ads, "A", 300, 2, day="2024-01-02", labels=("HIDDEN", "AWARENESS", "TOYS"))
+
+    [mean] = campaigns_now(ads.settings(), "2024-01-02", None, {"type": "AWARENESS", "status": "HIDDEN"})["filtered"]
+
+    assert mean == {"customer_id": "A", "average_revenue": 300.0, "average_conversions": 2.0, "rows": 1}
+
+
+def test_rows_that_a_run_would_refuse_are_named_and_not_summed(ads: Shop) -> None:
+    result(ads)
+    result(ads, revenue="much")
+
+    with pytest.raises(AttributionError, match="has revenue 'much', which is not a number"):
+        campaigns_now(ads.settings())
+
+
+def test_without_rows_of_now_one_is_told_to_import_some(shop: Shop) -> None:
+    with pytest.raises(NotReadyError, match=r"no rows of campaign_results\. Import them"):
+        campaigns_now(shop.settings())
+
+    with_results(shop)
+    with pytest.raises(NotReadyError, match=r"no rows of campaign_results\. Import them"):
+        campaigns_now(shop.settings())
 
 
 # -- the real file -----------------------------------------------------------------------------------------------------

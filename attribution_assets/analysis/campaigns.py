@@ -1,19 +1,25 @@
-"""What ad platforms say of campaigns over any range of days: rates, distributions, sums and means of campaign_performance."""
+"""What ad platforms say of campaigns over any range of days: rates, distributions, sums and means of what they report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
 from math import fsum
 from typing import Any
 
 from attribution_assets.analysis.report import basis, provisional_days
 from attribution_assets.catalog.campaigns import CAMPAIGN_PERFORMANCE, OF_CAMPAIGNS, PLATFORM_CLAIMS
 from attribution_assets.catalog.span import days_of
-from attribution_assets.catalog.tables import tables
+from attribution_assets.catalog.tables import query_of, tables
 from attribution_assets.errors import NotReadyError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
 from attribution_assets.warehouse.days import shift
+from attribution_assets.warehouse.sqlite.database import readable
+
+RESULTS = "campaign_results"
+"""The source, whose rows are what the platforms say."""
 
 CONVERSION = {"type": "CONVERSION"}
 """The rows whose means are asked for, unless others are."""
@@ -29,24 +35,51 @@ def campaigns(
 ) -> dict[str, Any]:
     """The analyses of the days from `start` to `end`, or of all days with results, ready for JSON. Writes nothing.
 
-    `start` and `end`, and what the functions of this module give: `conversion_rate`, `status_distribution`, `status_totals`,
-    `category_type`, `top_category_type`, `filtered`, the means of the rows `kept`, and `claims`. A range without results has no
-    rows, and None for what would be one. Raises NotReadyError where no run has written any, and AttributionError for a reversed
-    range.
+    `start`, `end`, what `analyses` gives for campaign_performance, and `claims`. Raises NotReadyError where no run has written
+    any results, and AttributionError for a reversed range.
     """
     days = reported_days(settings, start, end)
     rows = totals_of(settings, days)
+    return {"start": days.first, "end": days.last, **analyses(rows, kept), "claims": claims(settings, days)}
+
+
+def campaigns_now(
+    settings: Settings, start: str | None = None, end: str | None = None, kept: Mapping[str, str] = CONVERSION
+) -> dict[str, Any]:
+    """The same without `claims`, of the rows that are in campaign_results now, whether a run has seen them or not.
+
+    After a run, both give the same. Raises NotReadyError where there are no rows, and AttributionError for a reversed range and
+    for rows that a run would refuse.
+    """
+    warehouse, day_column = settings.warehouse, CAMPAIGN_PERFORMANCE.day_column
+    first, last = warehouse.first_date(RESULTS, day_column), warehouse.last_date(RESULTS, day_column, date.max.isoformat())
+    if first is None or last is None:
+        raise NotReadyError(f"{settings.database} has no rows of {RESULTS}. Import them with `attribution import {RESULTS}`.")
+    days = _reaching(first, last, start, end)
+    query = replace(
+        query_of(settings, CAMPAIGN_PERFORMANCE, days), name="campaign_totals", computed=(CAMPAIGN_PERFORMANCE.name,)
+    )
+    with warehouse.rows_of(query) as cursor:
+        cursor.connection.text_factory = readable
+        names = [name for name, *_ in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor]
+    return {"start": days.first, "end": days.last, **analyses(rows, kept)}
+
+
+def analyses(rows: Sequence[Row], kept: Mapping[str, str] = CONVERSION) -> dict[str, Any]:
+    """What the functions of this module give for the rows.
+
+    `conversion_rate`, `status_distribution`, `status_totals`, `category_type`, `top_category_type`, and `filtered`, the means
+    of the rows `kept`. Without rows there are none in it, and None for what would be one.
+    """
     by_category_type = sums(rows, "category", "type")
     return {
-        "start": days.first,
-        "end": days.last,
         "conversion_rate": conversion_rates(rows),
         "status_distribution": sums(rows, "status", "type", "category"),
         "status_totals": sums(rows, "status"),
         "category_type": by_category_type,
         "top_category_type": _first(by_category_type, "conversions", max),
         "filtered": means(rows, kept),
-        "claims": claims(settings, days),
     }
 
 
@@ -65,11 +98,11 @@ def reported_days(settings: Settings, start: str | None, end: str | None) -> Day
     if computed is None:
         what = (
             "Run `attribution run` first."
-            if "campaign_results" in settings.present
+            if RESULTS in settings.present
             else "Import campaign_results with `attribution import`, then run `attribution run`."
         )
         raise NotReadyError(f"{settings.database} has no results of campaigns. {what}")
-    return Days(start or min(computed.first, end or computed.first), end or max(computed.last, start or computed.last))
+    return _reaching(computed.first, computed.last, start, end)
 
 
 def claims(settings: Settings, days: Days) -> dict[str, Any] | None:
@@ -152,6 +185,11 @@ def total(rows: Iterable[Row], name: str) -> float | None:
     if not values:
         return None
     return sum(values) if all(isinstance(value, int) for value in values) else fsum(values)
+
+
+def _reaching(first: str, last: str, start: str | None, end: str | None) -> Days:
+    """From `start` to `end`; where one is unset, from the first or to the last day, as far as that is no reversed range."""
+    return Days(start or min(first, end or first), end or max(last, start or last))
 
 
 def _of_days(query: str, days: Days) -> Query:

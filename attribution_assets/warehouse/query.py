@@ -24,7 +24,7 @@ class Query:
     `guards` name further files of sql/ with the same parameters, whose rows (one column: `problem`) are reasons not to run it.
     `driven_by`: the rows that drive it, as "table WHERE condition": for each of them SQLite looks up about `lookups_per_row`
     others. Empty where it reads few rows. `is_lenient`: it takes sources as they are. An id may stand in several rows, and
-    there may be no times of day.
+    there may be no times of day. `computed`: tables that it reads as their own queries give them now, not as they are stored.
     """
 
     name: str
@@ -33,11 +33,13 @@ class Query:
     driven_by: str = ""
     lookups_per_row: float = 1
     is_lenient: bool = False
+    computed: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """The statement. Raises FileNotFoundError where sql/ has no such file."""
-        return read_sql(self.name)
+        computed = ", ".join(f"{table} AS ({read_sql(table)}\n)" for table in self.computed)
+        return f"WITH {computed} {read_sql(self.name)}" if computed else read_sql(self.name)
 
 
 @dataclass

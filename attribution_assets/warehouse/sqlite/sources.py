@@ -50,7 +50,7 @@ def check_sources(connection: sqlite3.Connection, path: Path, reading: Reading, 
 
 def _read_by(query: Query) -> dict[str, set[str]]:
     """The source tables that the query or one of its guards reads, each with the columns that they need of it."""
-    read = [reads(read_sql(name)).tables for name in (query.name, *query.guards)]
+    read = [reads(text).tables for text in (query.text, *map(read_sql, query.guards))]
     return {
         source: {column for tables in read for column in tables.get(source, ())}
         for source in ALL_SOURCES
