@@ -68,7 +68,7 @@ def _of_validation(error: APIException) -> str:
 
 def shown_problem(request: HttpRequest, status: int, detail: str) -> HttpResponse:
     """A problem in the form that who asked can read."""
-    if request.path.startswith(FOR_PROGRAMS):
+    if request.path_info.startswith(FOR_PROGRAMS):
         return problem(status, detail)
     context = {"title": TITLES.get(status, "Problem"), "detail": detail}
     return render(request, "problem.html", context, status=status, using="jinja2")

@@ -42,7 +42,8 @@ class LoginRequired:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """The answer, or the way to the login."""
-        if may_read(request) or request.path.startswith(OPEN):
+        is_open = request.path_info.startswith(OPEN) and not request.path_info.startswith(WITH_INLINE_STYLES)
+        if may_read(request) or is_open:
             return self.get_response(request)
         if request.method in {"GET", "HEAD"}:
             from urllib.parse import urlencode
@@ -61,7 +62,7 @@ class SecurityHeaders:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """The answer with the policy."""
         response = self.get_response(request)
-        styles = "'self' 'unsafe-inline'" if request.path.startswith(WITH_INLINE_STYLES) else "'self'"
+        styles = "'self' 'unsafe-inline'" if request.path_info.startswith(WITH_INLINE_STYLES) else "'self'"
         response.headers.setdefault(
             "Content-Security-Policy",
             f"default-src 'none'; script-src 'self'; style-src {styles}; img-src 'self' data:; font-src 'self'; "

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.views import LoginView
 from django.urls import include, path, re_path
 
-from attribution_assets.web import api, pages
+from attribution_assets.web import api, documents, pages
 
 urlpatterns = [
     path("", pages.start),
@@ -15,7 +15,7 @@ urlpatterns = [
     path("logout/", pages.logout),
     path("admin/", admin.site.urls),
     path("api-auth/", include("rest_framework.urls")),
-    path("api/", include(api.urlpatterns)),
+    path("api/", include(api.urlpatterns + documents.urlpatterns)),
     path("download/<slug:name>.<slug:form>", pages.download),
     path("<slug:name>/", pages.page),
 ]

@@ -1,0 +1,143 @@
+"""The endpoints about campaigns: rates by customer, statuses, categories and types, and means, of the rows as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpResponse, JsonResponse
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view, inline_serializer
+from rest_framework.request import Request
+
+from attribution_assets.analysis.campaigns import CONVERSION, campaigns_now
+from attribution_assets.analysis.reports.form import Asked, Column
+from attribution_assets.settings import Settings
+from attribution_assets.web.endpoint import Endpoint
+from attribution_assets.web.schema import RANGE, day_fields, operation, rows, text, value
+
+NOW = (
+    "Of the rows that are in campaign_results now, over all days unless asked for fewer. A sum is that of the rows that have "
+    "the number, null if none has; a rate by 0 is null."
+)
+
+CUSTOMER = Column("customer_id", "text", "whose campaigns these are")
+STATUS = Column("status", "text", "status of the campaigns; (none) if there is none")
+TYPE = Column("type", "text", "type of the campaigns; (none) if there is none")
+CATEGORY = Column("category", "text", "category of what is advertised; (none) if there is none")
+FIGURES = (
+    Column("revenue", "amount", "revenue that the platform claims", True),
+    Column("conversions", "count", "conversions that it claims", True),
+)
+ROWS = Column("rows", "count", "how many rows of campaign_results these are")
+BY_CUSTOMER = (CUSTOMER, *FIGURES, Column("conversion_rate", "number", "conversions / revenue, of the sums", True))
+BY_CATEGORY_AND_TYPE = (CATEGORY, TYPE, *FIGURES, ROWS)
+MEANS = (
+    CUSTOMER,
+    Column("average_revenue", "amount", "mean revenue of the rows that have one", True),
+    Column("average_conversions", "number", "mean conversions of the rows that have a number", True),
+    ROWS,
+)
+
+
+Found = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """An analysis: its name, what it is about, what can be asked of it, the fields of its answer, and these of what is found.
+
+    `shown` gets what `analysis.campaigns.campaigns_now` finds.
+    """
+
+    name: str
+    title: str
+    description: str
+    fields: Mapping[str, Any]
+    shown: Callable[[Found], Found]
+    parameters: tuple[OpenApiParameter, ...] = RANGE
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return f"/api/{self.name.replace('_', '-')}/"
+
+
+ANALYSES = (
+    Analysis(
+        "conversion_rate",
+        "Conversion rate by customer",
+        f"Conversions / revenue of each customer, and who has the highest and the lowest rate. {NOW}",
+        {
+            "customers": rows("CustomerRate", BY_CUSTOMER),
+            "highest": rows("HighestRate", BY_CUSTOMER, many=False, allow_null=True),
+            "lowest": rows("LowestRate", BY_CUSTOMER, many=False, allow_null=True),
+        },
+        lambda found: found["conversion_rate"],
+    ),
+    Analysis(
+        "status_distribution",
+        "Distribution of statuses",
+        f"Revenue and conversions by status, type and category, and of each status in total. {NOW}",
+        {
+            "status_distribution": rows("StatusPart", (STATUS, TYPE, CATEGORY, *FIGURES, ROWS)),
+            "status_totals": rows("StatusTotal", (STATUS, *FIGURES, ROWS)),
+        },
+        lambda found: found,
+    ),
+    Analysis(
+        "category_type_performance",
+        "Performance by category and type",
+        f"Revenue and conversions by category and type, and which of these has the most conversions. {NOW}",
+        {
+            "category_type": rows("CategoryType", BY_CATEGORY_AND_TYPE),
+            "top_category_type": rows("TopCategoryType", BY_CATEGORY_AND_TYPE, many=False, allow_null=True),
+        },
+        lambda found: found,
+    ),
+    Analysis(
+        "filtered_aggregation",
+        "Means by customer",
+        f"Mean revenue and mean conversions of each customer, per row of a type. {NOW}",
+        {
+            "type": text("of which type the rows are", allow_null=False),
+            "status": text("of which status, if that was asked for"),
+            "category": text("of which category, if that was asked for"),
+            "filtered": rows("CustomerMeans", MEANS),
+        },
+        lambda found: found,
+        (
+            *RANGE,
+            value("type", f"only rows of this type; unless given, {CONVERSION['type']}"),
+            value("status", "only rows of this status"),
+            value("category", "only rows of this category"),
+        ),
+    ),
+)
+
+
+class AnalysisView(Endpoint):
+    """An analysis of the campaigns."""
+
+    analysis: Analysis
+
+    def answer(self, request: Request, state: Settings, asked: Asked) -> HttpResponse:
+        """The fields of the analysis, and of which days they are."""
+        kept = {**CONVERSION, **asked.values}
+        found = campaigns_now(state, asked.start, asked.end, kept)
+        of_analysis = {"status": None, "category": None, **kept, **self.analysis.shown(found)}
+        return JsonResponse({name: {**found, **of_analysis}[name] for name in ("start", "end", *self.analysis.fields)})
+
+
+def view_of(analysis: Analysis) -> type[AnalysisView]:
+    """The view of the analysis, with what the OpenAPI document says of it."""
+    answer = inline_serializer(analysis.name.title().replace("_", ""), {**day_fields(), **analysis.fields})
+
+    said = operation(analysis.name, analysis.title, analysis.description, analysis.parameters, answer, "campaigns")
+
+    @extend_schema_view(get=extend_schema(**said))
+    class View(AnalysisView):
+        pass
+
+    View.analysis, View.parameters = analysis, analysis.parameters
+    return View
