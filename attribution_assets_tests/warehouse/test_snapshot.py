@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -94,6 +96,39 @@ def test_the_state_of_a_file_stays_while_it_is_only_read(shop: Shop) -> None:
         during = file_state(shop.database)
 
     assert (during, file_state(shop.database)) == (before, before)
+
+
+OF_ANOTHER_PROCESS = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+print(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+"""
+"""Says whether a reader keeps it from emptying the log: 1, and else 0."""
+
+
+def test_who_looks_at_the_state_of_a_file_keeps_the_locks_of_those_who_read_it(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    with closing(sqlite3.connect(shop.database, isolation_level=None)) as writer:
+        writer.execute("INSERT INTO conversions VALUES ('c1', 'anna', '2023-09-01', '10:00:00', 1)")
+        with shop.warehouse.at_one_state():
+            writer.execute("INSERT INTO conversions VALUES ('c2', 'anna', '2023-09-01', '10:00:00', 1)")
+            file_state(shop.database)
+            kept_out = subprocess.check_output([sys.executable, "-c", OF_ANOTHER_PROCESS, shop.database], text=True)
+
+    assert kept_out == "1\n"
+
+
+def test_looking_at_the_state_of_a_file_leaves_few_files_open(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    with closing(sqlite3.connect(shop.database)):
+        file_state(shop.database)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for number in range(20):
+        with closing(sqlite3.connect(shop.database, isolation_level=None)) as writer:
+            writer.execute("INSERT INTO conversions VALUES (?, 'anna', '2023-09-01', '10:00:00', 1)", (str(number),))
+            file_state(shop.database)
+
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2
 
 
 @pytest.mark.parametrize(("day", "days", "shifted"), [("9999-12-31", 90, "9999-12-31"), ("0001-01-05", -90, "0001-01-01")])
