@@ -62,8 +62,12 @@ def as_problem(error: Exception, context: dict[str, Any]) -> Response | HttpResp
 def _of_validation(error: APIException) -> str:
     detail = error.detail
     if isinstance(detail, dict):
-        return " ".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in detail.items())
-    return " ".join(map(str, detail)) if isinstance(detail, list) else str(detail)
+        return " ".join(f"{name}: {_joined(texts)}" for name, texts in detail.items())
+    return _joined(detail)
+
+
+def _joined(texts: object) -> str:
+    return " ".join(map(str, texts)) if isinstance(texts, list) else str(texts)
 
 
 def shown_problem(request: HttpRequest, status: int, detail: str) -> HttpResponse:
