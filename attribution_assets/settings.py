@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, model_validator
@@ -112,6 +113,49 @@ def _known_time_zone(name: str) -> str:
 
 
 TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
+
+
+def _url(text: str, schemes: tuple[str, ...], form: str) -> SplitResult:
+    """The parts of the URL. Raises ValueError with the form alone: the URL may be a secret."""
+    try:
+        parts = urlsplit(text)
+        is_one = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # whose own message has the URL
+        is_one = False
+    if not is_one or not (text.isascii() and text.isprintable()) or " " in text:
+        raise ValueError(f"write it as {form}")
+    return parts
+
+
+def _webhook(url: SecretStr) -> SecretStr:
+    _url(url.get_secret_value(), ("http", "https"), "https://host/path")
+    return url
+
+
+def _mail_server(url: SecretStr) -> SecretStr:
+    form = "smtp://USER:PASSWORD@HOST:587, smtps://USER:PASSWORD@HOST:465, or without USER:PASSWORD@"
+    parts = _url(url.get_secret_value(), ("smtp", "smtps"), form)
+    if bool(parts.username) != bool(parts.password) or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"write it as {form}, with special characters of the password percent-encoded")
+    return url
+
+
+def _web_url(url: str) -> str:
+    form = "https://host or https://host/path"
+    parts = _url(url, ("http", "https"), form)
+    if parts.username or parts.query or parts.fragment:
+        raise ValueError(f"write it as {form}")
+    return url.rstrip("/")
+
+
+def _address(address: str) -> str:
+    if not re.fullmatch(r"[^\s@,;<>]+@[^\s@,;<>]+", address, re.ASCII) or not address.isascii():
+        raise ValueError(f"{address!r} is not an e-mail address. Write name@host")
+    return address
+
+
+def _addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(_address, addresses)))
 
 
 class Settings(BaseSettings):
@@ -331,7 +375,36 @@ class Settings(BaseSettings):
         description="SQLite file of the web application: its accounts, sessions, runs and cache. It is created if need be.",
     )
     web_public: bool = Field(False, description="Whether the web application shows reports to people who have not logged in.")
-    web_url: str | None = Field(None, description="URL of the web application, for links.")
+    web_url: Annotated[str, AfterValidator(_web_url)] | None = Field(
+        None, description="URL at which people reach the web application, such as `https://attribution.example.com`, for links."
+    )
+    alert_url: Annotated[SecretStr, AfterValidator(_webhook)] | None = Field(
+        None,
+        description=(
+            'Webhook that is told of failed runs and of stale days, as Slack expects it (`{"text": ...}`). Who knows the URL '
+            "can post, so it is never shown."
+        ),
+    )
+    alert_email: Annotated[Names, AfterValidator(_addresses)] = Field(
+        (), description="E-mail addresses that are told the same, comma-separated. Needs ATTRIBUTION_SMTP_URL."
+    )
+    alert_sender: Annotated[str, AfterValidator(_address)] | None = Field(
+        None,
+        description=(
+            "Sender of these e-mails. If unset, the user of ATTRIBUTION_SMTP_URL if it is an address, else `attribution@` and "
+            "the machine's name."
+        ),
+    )
+    alert_stale_hours: float = Field(
+        24, gt=0, allow_inf_nan=False, description="How many hours a day can be stale before an alert says so."
+    )
+    smtp_url: Annotated[SecretStr, AfterValidator(_mail_server)] | None = Field(
+        None,
+        description=(
+            "Mail server: `smtp://USER:PASSWORD@HOST:587`, encrypted where the server offers it, or "
+            "`smtps://USER:PASSWORD@HOST:465`, with special characters of the password percent-encoded. It is never shown."
+        ),
+    )
     dagster_home: FolderOrFile | None = Field(
         None,
         validation_alias="DAGSTER_HOME",
@@ -482,6 +555,14 @@ class Settings(BaseSettings):
     def _start_before_end(self) -> Self:
         if self.start_date and self.end_date and self.start_date > self.end_date:
             raise ValueError(f"ATTRIBUTION_START_DATE {self.start_date} is later than ATTRIBUTION_END_DATE {self.end_date}")
+        return self
+
+    @model_validator(mode="after")
+    def _mail_has_a_server_and_somebody_to_go_to(self) -> Self:
+        if self.alert_email and not self.smtp_url:
+            raise ValueError("ATTRIBUTION_ALERT_EMAIL needs ATTRIBUTION_SMTP_URL, the server that sends the e-mails")
+        if self.smtp_url and not self.alert_email:
+            raise ValueError("ATTRIBUTION_SMTP_URL needs ATTRIBUTION_ALERT_EMAIL, the addresses that get the e-mails")
         return self
 
 

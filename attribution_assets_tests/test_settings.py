@@ -66,8 +66,19 @@ CHOICES: list[tuple[str, str, str, Any]] = [  # variable, text, field, value
     ("ATTRIBUTION_CAMPAIGN_FILE", "/some/results.csv", "campaign_file", Path("/some/results.csv")),
     ("ATTRIBUTION_WEB_DATABASE", "/some/web.db", "web_database", Path("/some/web.db")),
     ("ATTRIBUTION_WEB_PUBLIC", "true", "web_public", True),
+    ("ATTRIBUTION_WEB_URL", "https://shop.example/reports/", "web_url", "https://shop.example/reports"),
+    ("ATTRIBUTION_ALERT_URL", "https://hooks.example/T1/secret", "alert_url", SecretStr("https://hooks.example/T1/secret")),
+    ("ATTRIBUTION_ALERT_EMAIL", "ann@shop.example, bo@shop.example", "alert_email", ("ann@shop.example", "bo@shop.example")),
+    ("ATTRIBUTION_ALERT_SENDER", "us@shop.example", "alert_sender", "us@shop.example"),
+    ("ATTRIBUTION_ALERT_STALE_HOURS", "6", "alert_stale_hours", 6),
+    ("ATTRIBUTION_SMTP_URL", "smtp://ann:p%40ss@mail.example:587", "smtp_url", SecretStr("smtp://ann:p%40ss@mail.example:587")),
     ("DAGSTER_HOME", "/some/home", "dagster_home", Path("/some/home")),
 ]
+TOGETHER = {
+    "ATTRIBUTION_ALERT_EMAIL": ("ATTRIBUTION_SMTP_URL", "smtp://mail.example"),
+    "ATTRIBUTION_SMTP_URL": ("ATTRIBUTION_ALERT_EMAIL", "ann@shop.example"),
+}
+"""Variables that are refused alone, each with what it needs."""
 OTHER: dict[str, Any] = {  # of each field: neither the default nor the value above
     "database": Path("/other/shop.db"),
     "exports": Path("/other/exports"),
@@ -115,12 +126,23 @@ OTHER: dict[str, Any] = {  # of each field: neither the default nor the value ab
     "campaign_file": Path("/other/results.csv"),
     "web_database": Path("/other/web.db"),
     "web_public": False,
+    "web_url": "https://other.example",
+    "alert_url": SecretStr("https://hooks.example/T2/other"),
+    "alert_email": ("cy@shop.example",),
+    "alert_sender": "others@shop.example",
+    "alert_stale_hours": 48,
+    "smtp_url": SecretStr("smtps://mail.example"),
     "dagster_home": Path("/other/home"),
 }
 
 
 def default(field: str) -> Any:
     return getattr(Settings(), field)
+
+
+def set_what_it_needs(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    if variable in TOGETHER:
+        monkeypatch.setenv(*TOGETHER[variable])
 
 
 def test_the_defaults(tmp_path: Path) -> None:
@@ -171,6 +193,12 @@ def test_the_defaults(tmp_path: Path) -> None:
         "campaign_file": None,
         "web_database": tmp_path / "data" / "web.db",
         "web_public": False,
+        "web_url": None,
+        "alert_url": None,
+        "alert_email": (),
+        "alert_sender": None,
+        "alert_stale_hours": 24,
+        "smtp_url": None,
         "dagster_home": None,
     }
 
@@ -192,13 +220,17 @@ def test_a_variable_of_the_environment_is_read(
 ) -> None:
     assert default(field) != value
 
+    set_what_it_needs(monkeypatch, variable)
     monkeypatch.setenv(variable, text)
 
     assert getattr(Settings(), field) == value
 
 
 @pytest.mark.parametrize(("variable", "text", "field", "value"), CHOICES)
-def test_a_variable_in_the_env_file_of_the_current_folder_is_read(variable: str, text: str, field: str, value: Any) -> None:
+def test_a_variable_in_the_env_file_of_the_current_folder_is_read(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, field: str, value: Any
+) -> None:
+    set_what_it_needs(monkeypatch, variable)
     Path(".env").write_text(f"# ours\n{variable}={text}\n")
 
     assert getattr(Settings(), field) == value
@@ -216,6 +248,7 @@ def test_an_env_file_of_another_folder_is_not_read(tmp_path: Path, monkeypatch: 
 def test_the_environment_wins_over_the_env_file(
     monkeypatch: pytest.MonkeyPatch, variable: str, text: str, field: str, value: Any
 ) -> None:
+    set_what_it_needs(monkeypatch, variable)
     Path(".env").write_text(f"{variable}={OTHER[field]}\n")
     monkeypatch.setenv(variable, text)
 
@@ -249,6 +282,7 @@ def test_an_empty_variable_of_the_environment_leaves_the_word_to_the_env_file(mo
 def test_a_keyword_argument_wins_over_the_environment_and_the_env_file(
     monkeypatch: pytest.MonkeyPatch, variable: str, text: str, field: str
 ) -> None:
+    set_what_it_needs(monkeypatch, variable)
     Path(".env").write_text(f"{variable}={text}\n")
     monkeypatch.setenv(variable, text)
 
@@ -310,6 +344,65 @@ def test_one_day_may_be_the_first_and_the_last() -> None:
     assert Settings(start_date="2023-09-01", end_date="2023-09-01").end_date == date(2023, 9, 1)
 
 
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("alert_url", "hooks.example/T1/secret"),
+        ("alert_url", "ftp://hooks.example/T1/secret"),
+        ("alert_url", "https:///T1/secret"),
+        ("alert_url", "https://hooks.example:secret/T1"),
+        ("alert_url", "https://[secret/T1"),
+        ("alert_url", "https://hooks.example/T1 secret"),
+        ("alert_url", "https://hooks.example/T1/secret\u2026"),
+        ("smtp_url", "mail.example:587"),
+        ("smtp_url", "https://ann:secret@mail.example"),
+        ("smtp_url", "smtp://ann:sec/ret@mail.example"),
+        ("smtp_url", "smtp://ann:sec#ret@mail.example"),
+        ("smtp_url", "smtp://ann@mail.example"),
+        ("smtp_url", "smtp://ann:secret@mail.example/inbox"),
+    ],
+)
+def test_a_secret_url_that_is_none_is_refused_in_one_line_that_does_not_show_it(field: str, text: str) -> None:
+    others = {"alert_email": "ann@shop.example"} if field == "smtp_url" else {}
+
+    with pytest.raises(AttributionError) as refused:
+        read_settings(**{field: text, **others})
+
+    assert str(refused.value).startswith(f"ATTRIBUTION_{field.upper()}: write it as ")
+    assert "\n" not in str(refused.value)
+    assert "secret" not in str(refused.value) + repr(refused.value.__cause__)
+    assert "ret@" not in str(refused.value)
+
+
+def test_secret_urls_are_not_shown_with_the_settings() -> None:
+    settings = Settings(
+        alert_url="https://hooks.example/xyz", smtp_url="smtp://ann:xyz@mail.example", alert_email="ann@shop.example"
+    )
+
+    assert "xyz" not in f"{settings} {settings!r} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "said"),
+    [
+        ("web_url", "shop.example", "ATTRIBUTION_WEB_URL: write it as https://host or https://host/path."),
+        ("web_url", "https://shop.example?page=1", "ATTRIBUTION_WEB_URL: write it as https://host or https://host/path."),
+        ("alert_sender", "us", "ATTRIBUTION_ALERT_SENDER: 'us' is not an e-mail address. Write name@host."),
+        ("alert_sender", "a@b\nBcc: c@d", "is not an e-mail address. Write name@host."),
+        ("alert_email", "ann@shop.example,bo", "ATTRIBUTION_ALERT_EMAIL: 'bo' is not an e-mail address. Write name@host."),
+        ("alert_email", "ann@shop.example", "ATTRIBUTION_ALERT_EMAIL needs ATTRIBUTION_SMTP_URL"),
+        ("smtp_url", "smtp://mail.example", "ATTRIBUTION_SMTP_URL needs ATTRIBUTION_ALERT_EMAIL"),
+        ("alert_stale_hours", "0", "ATTRIBUTION_ALERT_STALE_HOURS: "),
+    ],
+)
+def test_a_target_of_alerts_that_is_none_is_refused_in_one_line(field: str, text: str, said: str) -> None:
+    with pytest.raises(AttributionError) as refused:
+        read_settings(**{field: text})
+
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
 API = {"ihc_api_key": "secret", "ihc_conv_type_id": "mine"}
 
 
@@ -346,6 +439,8 @@ def test_a_choice_that_changes_results_changes_the_fingerprint(base: dict[str, A
         ({}, {"compute": "duckdb"}),
         ({}, {"csv_escape": False}),
         ({}, {"breakdowns": ["market"]}),
+        ({}, {"alert_url": "https://hooks.example/T1", "alert_stale_hours": 6, "web_url": "https://shop.example"}),
+        ({}, {"alert_email": "ann@shop.example", "alert_sender": "us@shop.example", "smtp_url": "smtp://mail.example"}),
         ({}, {"ihc_conv_type_id": "other", "ihc_max_sessions": 200, "ihc_long_journeys": "fail"}),  # of the API, not asked
         (API, {"ihc_api_key": "another"}),
         (API, {"ihc_concurrency": 1, "ihc_timeout": 5, "ihc_max_journeys": 1}),
