@@ -12,6 +12,7 @@ import dagster as dg
 from attribution_assets.assets.comparison import comparison_assets
 from attribution_assets.assets.daily import daily_assets
 from attribution_assets.assets.files import files_assets
+from attribution_assets.orchestration.alerts import alert_sensors
 from attribution_assets.orchestration.automation import automation_sensor, late_data_sensor
 from attribution_assets.orchestration.checks import result_checks
 from attribution_assets.orchestration.daily import source_assets
@@ -101,7 +102,7 @@ def build_defs(
         assets=[*dg.with_source_code_references([asset for asset in assets if asset not in checks]), *checks],
         jobs=[*jobs.values()],
         schedules=daily_schedules(jobs, settings),
-        sensors=[automation_sensor(), late_data_sensor(settings, jobs)],
+        sensors=[automation_sensor(), late_data_sensor(settings, jobs), *alert_sensors(settings)],
         resources={**build_resources(settings), **(resources or {})},
         executor=dg.in_process_executor,
         loggers=loggers,

@@ -69,16 +69,17 @@ def run(
         settings = settings_with(database=database, exports=exports)
         from attribution_assets.analysis.plan import prepared_plan
         from attribution_assets.analysis.report import summary
-        from attribution_assets.command.run import execute_plan
+        from attribution_assets.command.run import alerting, execute_plan
         from attribution_assets.orchestration.home import find_home
 
-        find_home(settings)
-        plan = prepared_plan(settings, start, end, [name.strip() for name in groups.split(",")] if groups else ())
-        for line in planned(plan):
-            click.echo(line, err=True)
-        with progress() as on_event:
-            checks = execute_plan(settings, plan, on_event)
-        result = {**summary(settings, plan), "checks": checks}
+        with alerting(settings):
+            find_home(settings)
+            plan = prepared_plan(settings, start, end, [name.strip() for name in groups.split(",")] if groups else ())
+            for line in planned(plan):
+                click.echo(line, err=True)
+            with progress() as on_event:
+                checks = execute_plan(settings, plan, on_event)
+            result = {**summary(settings, plan), "checks": checks}
     print_json(result) if as_json else print_summary(result)
 
 

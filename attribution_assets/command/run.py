@@ -15,6 +15,7 @@ from attribution_assets.analysis.plan import RunPlan
 from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError
 from attribution_assets.models import MODELS
+from attribution_assets.orchestration.alerts import alert_after_command
 from attribution_assets.orchestration.automation import command_lock
 from attribution_assets.orchestration.checks import told_by
 from attribution_assets.orchestration.history import COMMAND_TAG, end_killed_commands, range_tags, reason_tags, writing_runs
@@ -84,6 +85,18 @@ def _executed(
         if isinstance(error.__cause__, AttributionError):  # raised while a resource was set up
             raise error.__cause__ from None
         raise
+
+
+@contextmanager
+def alerting(settings: Settings) -> Iterator[None]:
+    """Sends alerts of what fails in the block, if they have a target, and of what failed before and was not told yet."""
+    began = time.time()
+    try:
+        yield
+    except Exception as error:
+        alert_after_command(settings, began, error)
+        raise
+    alert_after_command(settings, began, None)
 
 
 @contextmanager

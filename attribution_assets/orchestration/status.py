@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from attribution_assets.analysis.alerts import Stale
 from attribution_assets.analysis.checking import check_sources
 from attribution_assets.analysis.late_data import search
 from attribution_assets.catalog.span import days_with_data, final_on, first_day, is_final, last_day, stretches_without_data
@@ -141,9 +142,33 @@ def grouped(states: list[dict[str, Any]]) -> list[tuple[Days, dict[str, Any]]]:
 
 def reasons(states: list[dict[str, Any]]) -> list[str]:
     """Why days are stale: a line for each asset and reason, unless the reason is another stale asset of the same day."""
-    days: dict[tuple[str, str], list[str]] = {}
+    stale: dict[str, dict[str, str]] = {}
     for state in states:
         for asset, result in state["assets"].items():
-            if result["because"] and f"of {state['day']} is stale" not in result["because"]:
-                days.setdefault((asset, result["because"]), []).append(state["day"])
-    return [f"{asset} of {', '.join(map(str, unbroken_ranges(stale)))}: {because}." for (asset, because), stale in days.items()]
+            if result["because"]:
+                stale.setdefault(asset, {})[state["day"]] = result["because"]
+    return reasons_of(stale)
+
+
+def reasons_of(stale: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """The same lines, of the stale days by asset, each with its reason."""
+    days: dict[tuple[str, str], list[str]] = {}
+    for asset, of_asset in stale.items():
+        for day, because in of_asset.items():
+            if f"of {day} is stale" not in because:
+                days.setdefault((asset, because), []).append(day)
+    return [f"{asset} of {', '.join(map(str, unbroken_ranges(of)))}: {because}." for (asset, because), of in days.items()]
+
+
+def stale_days(settings: Settings, instance: dg.DagsterInstance) -> dict[str, dict[str, Stale]]:
+    """By asset, those of its days that `day_states` calls stale, of all days that can run. Assets without any are left out."""
+    first, last = first_day(settings), last_day(settings)
+    if first > last:
+        return {}
+    found = {
+        asset: {
+            day: Stale(done[day], because) for day, because in sorted(stale.items()) if day in done and first <= day <= last
+        }
+        for asset, (done, stale) in _states(settings, instance, Days(first, last)).items()
+    }
+    return {asset: days for asset, days in found.items() if days}
