@@ -238,7 +238,7 @@ CUSTOMERS = Report(
 )
 
 CLAIMS = Report(
-    "claims",
+    "platform_claims",
     "Claimed against credited",
     "What ad platforms claim that campaigns brought, beside what the campaigns' sessions are credited with by the model ihc.",
     (
@@ -264,7 +264,7 @@ CONVERSIONS = Column("conversions", "count", "conversions that it claims; empty 
 SUMS = (REVENUE, CONVERSIONS, Column("rows", "count", "how many rows of campaign results these are"))
 
 CONVERSION_RATE = Report(
-    "conversion_rate",
+    "campaign_customers",
     "Conversions per unit of revenue",
     "What ad platforms say that the campaigns of each customer brought.",
     (
@@ -278,7 +278,7 @@ CONVERSION_RATE = Report(
 )
 
 STATUS_DISTRIBUTION = Report(
-    "status_distribution",
+    "campaign_statuses",
     "Status by type and category",
     "What campaigns of each status brought, by their type and what they advertise.",
     (STATUS, TYPE, CATEGORY, *SUMS),
@@ -287,7 +287,7 @@ STATUS_DISTRIBUTION = Report(
 )
 
 STATUS_TOTALS = Report(
-    "status_totals",
+    "campaign_status_totals",
     "Each status in total",
     "What campaigns of each status brought.",
     (STATUS, *SUMS),
@@ -295,7 +295,7 @@ STATUS_TOTALS = Report(
 )
 
 CATEGORY_TYPE_PERFORMANCE = Report(
-    "category_type_performance",
+    "campaign_categories",
     "Category and type",
     "What campaigns of each category and type brought.",
     (CATEGORY, TYPE, *SUMS),
@@ -304,7 +304,7 @@ CATEGORY_TYPE_PERFORMANCE = Report(
 )
 
 FILTERED_AGGREGATION = Report(
-    "filtered_aggregation",
+    "campaign_means",
     "Means per row",
     "Of each customer the means per row of campaign results, of rows with a status, type or category; of the type CONVERSION, "
     "unless you choose.",
