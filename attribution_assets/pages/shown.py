@@ -47,6 +47,16 @@ class Shown:
                 yield from _figures(table.report, table.answer.rows[0])
 
     @property
+    def has_days(self) -> bool:
+        """Whether a report of the page is of a range of days."""
+        return any(table.report.has_days for table in self.tables)
+
+    @property
+    def by_model(self) -> bool:
+        """Whether there is a report of the page for each model."""
+        return any(table.report.by_model for table in self.tables)
+
+    @property
     def basis(self) -> Answer | None:
         """The first answer that says by which model and parameters it is."""
         return next((table.answer for table in self.tables if table.answer.basis), None)

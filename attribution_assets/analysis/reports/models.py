@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
+from math import fsum
 from typing import Any
 
 from attribution_assets.analysis.report import basis
@@ -32,6 +34,16 @@ def models(settings: Settings, asked: Asked) -> Answer:
     return Answer(rows, notes=(*notes,), **credited(settings, days, _basis_of_all(settings, days, cells)))
 
 
+def orders_side_by_side(settings: Settings, asked: Asked) -> Answer:
+    """By channel the orders under each model; what earns most under the first one comes first."""
+    return _side_by_side(models(settings, asked), "orders")
+
+
+def revenue_side_by_side(settings: Settings, asked: Asked) -> Answer:
+    """By channel the revenue under each model; what earns most under the first one comes first."""
+    return _side_by_side(models(settings, asked), "revenue")
+
+
 def comparison(settings: Settings, asked: Asked) -> Answer:
     """The stored table model_comparison, of the days that it was computed for."""
     rows, days = kept(settings, asked, "model_comparison", "compare")
@@ -48,6 +60,15 @@ def comparison(settings: Settings, asked: Asked) -> Answer:
             "parameters": "; ".join([*parameters, *([OTHER_SETTINGS] if is_other else [])]),
         },
     )
+
+
+def _side_by_side(answer: Answer, figure: str) -> Answer:
+    channels = dict.fromkeys(row["channel"] for row in answer.rows)
+    values = {(row["channel"], row["model"]): row[figure] for row in answer.rows}
+    rows = [{"channel": channel, **{model: values.get((channel, model)) for model in MODELS}} for channel in channels]
+    sums = {model: [row[model] for row in rows if row[model] is not None] for model in MODELS}
+    total = {"channel": "total", **{model: fsum(of_model) if of_model else None for model, of_model in sums.items()}}
+    return replace(answer, rows=rows, total=total)
 
 
 def kept(settings: Settings, asked: Asked, table: str, command: str) -> tuple[list[dict[str, Any]], Days]:
@@ -96,9 +117,27 @@ def _basis_of_all(settings: Settings, days: Days, cells: Mapping[str, Sequence[M
 MODEL = Column("model", "text", "the model that gave the credit")
 CHANNEL = Column("channel", "text", "traffic channel; under other models than ihc, after grouping")
 
+ORDERS_BY_MODEL = Report(
+    "orders_by_model",
+    "Orders by model",
+    "How many orders each model credits to each channel, on the days of sessions. Models that are not computed are empty.",
+    (CHANNEL, *(Column(model, "number", f"orders that {model} credits to the channel", True) for model in MODELS)),
+    orders_side_by_side,
+    filters=("channel",),
+)
+
+REVENUE_BY_MODEL = Report(
+    "revenue_by_model",
+    "Revenue by model",
+    "How much revenue each model credits to each channel, on the days of sessions.",
+    (CHANNEL, *(Column(model, "amount", f"revenue that {model} credits to the channel", True) for model in MODELS)),
+    revenue_side_by_side,
+    filters=("channel",),
+)
+
 MODEL_REPORTING = Report(
     "model_reporting",
-    "Models",
+    "Every model in full",
     "What each channel cost and earned on the days of sessions, under every model.",
     (MODEL, CHANNEL, *OF_REPORT),
     models,
@@ -126,4 +165,6 @@ MODEL_COMPARISON = Report(
     filters=("channel",),
 )
 
-MODELS_PAGE = Page("models", "Models", "What would other models say?", (MODEL_REPORTING, MODEL_COMPARISON))
+MODELS_PAGE = Page(
+    "models", "Models", "What would other models say?", (ORDERS_BY_MODEL, REVENUE_BY_MODEL, MODEL_COMPARISON, MODEL_REPORTING)
+)

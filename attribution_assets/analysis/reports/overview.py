@@ -145,7 +145,7 @@ def basis_of(settings: Settings, model: str, days: Days, found: Sequence[Row]) -
         return basis(settings, Days(days.first, shift(days.last, settings.lookback_days)))
     rules = settings.model_rules
     used = rules.used_by(BY_NAME[model], ())
-    own = [f"{name.replace('_', ' ')} {value}" for name, value in used.items() if name != "direct_channels"]
+    own = [f"{name.replace('_', ' ')} {_in_words(value)}" for name, value in used.items() if name != "direct_channels"]
     if {row["settings"] for row in found} - {settings.models_fingerprint(rules)}:
         own = ["other settings than now"]
     return {
@@ -155,6 +155,12 @@ def basis_of(settings: Settings, model: str, days: Days, found: Sequence[Row]) -
         "learned_from": "your journeys" if BY_NAME[model].learn else None,
         "currency": settings.currency,
     }
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(f"{part:g}" for part in value)
+    return f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 
 def _figures(rows: Sequence[Row]) -> dict[str, Any]:
