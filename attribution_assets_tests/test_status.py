@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner
 
@@ -31,6 +32,14 @@ def test_days_that_were_never_computed_are_missing(computed: Automated) -> None:
 
     assert {asset["state"] for asset in tenth["assets"].values()} == {"fresh"}
     assert {asset["state"] for asset in eleventh["assets"].values()} == {"missing"}
+
+
+def test_a_run_of_a_reversed_range_is_the_last_run_of_no_day(computed: Automated) -> None:
+    before = states(computed)
+    reversed_range = {"dagster/asset_partition_range_start": "2023-09-03", "dagster/asset_partition_range_end": "2023-09-01"}
+    computed.instance.add_run(dg.DagsterRun("report_channels", tags=reversed_range))
+
+    assert states(computed) == before
 
 
 def test_late_data_makes_its_days_and_all_that_follows_them_stale(computed: Automated) -> None:

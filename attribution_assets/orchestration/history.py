@@ -13,6 +13,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from attribution_assets.analysis.late_data import Events, compared_tables
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
+from attribution_assets.warehouse.days import is_date
 
 COMMAND_TAG = {"attribution/command": "run"}
 """The tag of the runs of an `attribution run`."""
@@ -140,10 +141,11 @@ def range_tags(days: Days) -> dict[str, str]:
 
 
 def tagged_days(tags: Mapping[str, str]) -> list[str]:
-    """The days of a run, one or a range, by its tags."""
+    """The days of a run, one or a range, by its tags; none for a range that is reversed or has no dates, whose run fails."""
     first = tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition")
     last = tags.get("dagster/asset_partition_range_end") or first
-    return list(Days(first, last)) if first and last else []
+    is_range = first and last and is_date(first) and is_date(last) and first <= last
+    return list(Days(first, last)) if first and last and is_range else []
 
 
 def due_days(attempts: Mapping[str, int], inputs: Mapping[str, int], lookahead_days: int) -> set[str]:
