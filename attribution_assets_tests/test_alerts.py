@@ -8,6 +8,7 @@ import signal
 import ssl
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ import trustme
 from click.testing import CliRunner, Result
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from filelock import FileLock
 
 from attribution_assets.analysis.alerts import (
     Alert,
@@ -382,6 +384,32 @@ def test_a_target_that_is_no_longer_set_is_not_waited_for(hook: Webhook, instanc
         assert send(instance, Settings(**MAIL, smtp_url=f"smtp://127.0.0.1:{mailbox.port}"), []) == "There is nothing to tell."
 
 
+def test_processes_that_send_at_once_send_each_alert_once(hook: Webhook, tmp_path: Path) -> None:
+    settings = Settings(alert_url=hook.url)
+
+    with dagster_instance(tmp_path / "home") as instance, ThreadPoolExecutor(4) as threads:
+        said = [*threads.map(lambda _: send(instance, settings, [ALERT]), range(4))]
+
+    assert sorted(said) == ["Sent: 1. Waiting: 0.", *["There is nothing to tell."] * 3]
+    assert len(hook.texts) == 1
+
+
+def test_stale_days_are_told_later_if_another_process_is_sending(
+    computed: Automated, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed.choices["alert_url"] = hook.url
+    computed.shop.execute("UPDATE session_costs SET cost = 7 WHERE session_id = 'anna5'")
+    _, cursor = sensor_tick(computed, "stale_days")
+    at(monkeypatch, time.time() + 25 * 3600)
+    monkeypatch.setattr(alerts, "SECONDS_FOR_OTHERS", 0)
+
+    with FileLock(Path(computed.instance.root_directory) / ".attribution_alerts.lock"):
+        said, cursor = sensor_tick(computed, "stale_days", cursor)
+
+    assert said == "Another process is sending alerts. The next look sends what it leaves."
+    assert sensor_tick(computed, "stale_days", cursor)[0] == "Sent: 1. Waiting: 0."
+
+
 # -- failed runs --------------------------------------------------------------------------------------------------------
 
 
@@ -472,6 +500,17 @@ def test_a_failure_is_told_for_a_day_whatever_changes_of_its_run_later(
     assert len([*alerts_of_failed_runs(instance, Settings())]) == is_told
 
 
+def test_a_run_of_a_reversed_range_is_told_without_days(instance: dg.DagsterInstance) -> None:
+    reversed_range = {"dagster/asset_partition_range_start": "2023-09-03", "dagster/asset_partition_range_end": "2023-09-01"}
+    run = dg.DagsterRun("report_channels", tags=reversed_range)
+    instance.add_run(run)
+    instance.report_run_failed(run)
+
+    [told] = alerts_of_failed_runs(instance, Settings())
+
+    assert told.title == "attribution.db: report_channels failed"
+
+
 def test_without_a_target_there_is_no_sensor_of_alerts() -> None:
     with_target = {
         sensor.name for sensor in build_defs(Settings(alert_url="https://x.example")).get_repository_def().sensor_defs
@@ -508,7 +547,7 @@ def test_days_that_stay_stale_are_told_once(computed: Automated, hook: Webhook, 
     assert said == "There is nothing to tell."
     said, cursor = tick(24.1, cursor)
     assert said == "Sent: 1. Waiting: 0."
-    said, cursor = tick(48, cursor)
+    said, cursor = tick(24 * 7, cursor)
     assert said == "There is nothing to tell."
 
     [text] = hook.texts

@@ -28,7 +28,7 @@ from attribution_assets.analysis.alerts import (
     seen_again,
 )
 from attribution_assets.catalog.span import today
-from attribution_assets.errors import AttributionError
+from attribution_assets.errors import AttributionError, BusyError
 from attribution_assets.orchestration.automation import is_command_at_work
 from attribution_assets.orchestration.history import COMMAND_TAG, REASON_TAG, is_anything_at_work, tagged_days
 from attribution_assets.orchestration.home import check_history, find_home, history
@@ -45,6 +45,9 @@ WAIT_FOR_RETRY_SECONDS = 10 * 60
 
 SECONDS_OF_A_TICK = 30
 """How long alerts are sent before the rest is left to the next tick. Dagster ends a tick after 60 s."""
+
+SECONDS_FOR_OTHERS = 20
+"""How long to wait for another process that sends alerts."""
 
 SECONDS_BETWEEN_SEARCHES = 15 * 60
 """How often stale days are looked for: on a large database, it takes seconds."""
@@ -78,26 +81,26 @@ class _Memory:
     def read(cls, instance: dg.DagsterInstance) -> _Memory:
         text = instance.daemon_cursor_storage.get_cursor_values({MEMORY}).get(MEMORY)
         stored: dict[str, Any] = json.loads(text) if text else {"known": {}, "waiting": []}
+        known = {key: at for key, at in stored["known"].items() if at > time.time() - 2 * DAY_SECONDS}
         waiting = [_Waiting(Alert.of(each["alert"]), tuple(each["targets"]), each["since"]) for each in stored["waiting"]]
-        return cls(stored["known"], waiting)
+        return cls(known, waiting)
 
     def write(self, instance: dg.DagsterInstance) -> None:
         waiting = [{"alert": each.alert.stored(), "targets": each.targets, "since": each.since} for each in self.waiting]
-        known = {key: at for key, at in self.known.items() if at > time.time() - 2 * DAY_SECONDS}
-        instance.daemon_cursor_storage.set_cursor_values({MEMORY: json.dumps({"known": known, "waiting": waiting})})
+        instance.daemon_cursor_storage.set_cursor_values({MEMORY: json.dumps({"known": self.known, "waiting": waiting})})
 
 
 def send(instance: dg.DagsterInstance, settings: Settings, alerts: Iterable[Alert]) -> str:
     """Sends these alerts, if they are new to the history, and those that are still waiting; in a few words, what came of it.
 
     What cannot be sent is logged in one line, which shows no URL, and waits in the history for the next call, for up to a day.
-    A lock keeps two processes from sending the same.
+    A lock keeps two processes from sending the same. Raises BusyError if another holds it for too long; then nothing is sent.
     """
     try:
-        with FileLock(Path(instance.root_directory) / ".attribution_alerts.lock", timeout=SECONDS_OF_A_TICK):
+        with FileLock(Path(instance.root_directory) / ".attribution_alerts.lock", timeout=SECONDS_FOR_OTHERS):
             return _send(instance, settings, alerts)
-    except Timeout:
-        return "Another process is sending alerts."
+    except Timeout as error:
+        raise BusyError("Another process is sending alerts. The next look sends what it leaves.") from error
 
 
 def _send(instance: dg.DagsterInstance, settings: Settings, alerts: Iterable[Alert]) -> str:
@@ -270,9 +273,9 @@ def _failed_runs_sensor(settings: Settings) -> dg.SensorDefinition:
     def failed_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         try:
             check_history(context.instance, settings.warehouse)
+            return dg.SkipReason(send(context.instance, settings, alerts_of_failed_runs(context.instance, settings)))
         except AttributionError as error:
             return dg.SkipReason(str(error))
-        return dg.SkipReason(send(context.instance, settings, alerts_of_failed_runs(context.instance, settings)))
 
     return failed_runs
 
@@ -297,12 +300,12 @@ def _stale_days_sensor(settings: Settings) -> dg.SensorDefinition:
         try:
             check_history(instance, settings.warehouse)
             stale = stale_days(settings, instance)
+            before = [Sighting.of(stored) for stored in json.loads(context.cursor or "[]")]
+            sightings = seen_again(before, stale, now, newest)
+            due = [each for each in sightings if not each.is_told and each.at < now - settings.alert_stale_hours * 3600]
+            result = send(instance, settings, [_alert_of(due, stale, settings)] if due else [])
         except AttributionError as error:
             return skip(str(error))
-        before = [Sighting.of(stored) for stored in json.loads(context.cursor or "[]")]
-        sightings = seen_again(before, stale, now, newest)
-        due = [each for each in sightings if not each.is_told and each.at < now - settings.alert_stale_hours * 3600]
-        result = send(instance, settings, [_alert_of(due, stale, settings)] if due else [])
         told = [replace(each, is_told=each.is_told or each in due) for each in sightings]
         return dg.SensorResult(skip_reason=result, cursor=json.dumps([each.stored() for each in told]))
 
