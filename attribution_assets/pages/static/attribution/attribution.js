@@ -2,6 +2,7 @@
 "use strict";
 
 function draw(figure) {
+  figure.querySelector(".note").remove();
   const chart = JSON.parse(document.getElementById(figure.dataset.chart).textContent);
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
