@@ -11,14 +11,15 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from attribution_assets.analysis.reports.breakdowns import BREAKDOWNS_REPORT, SESSIONS_REPORT
+from attribution_assets.analysis.reports.breakdowns import BREAKDOWNS_PAGE, BREAKDOWNS_REPORT, SESSIONS_REPORT
 from attribution_assets.analysis.reports.explained import CELL, JOURNEY, WHY
 from attribution_assets.analysis.reports.form import Answer, Asked, Report
-from attribution_assets.analysis.reports.models import MODEL_COMPARISON, MODEL_REPORTING
-from attribution_assets.analysis.reports.overview import CELLS
-from attribution_assets.analysis.reports.paths import PATH_REPORT
+from attribution_assets.analysis.reports.models import MODEL_COMPARISON, MODEL_REPORTING, MODELS_PAGE
+from attribution_assets.analysis.reports.overview import CELLS, OVERVIEW
+from attribution_assets.analysis.reports.paths import PATH_REPORT, PATHS
 from attribution_assets.analysis.reports.reconciliation import CONVERSIONS, SPEND, UNUSUAL_DAYS
 from attribution_assets.analysis.reports.shop import (
+    CAMPAIGNS_PAGE,
     CATEGORY_TYPE_PERFORMANCE,
     CLAIMS,
     CONVERSION_RATE,
@@ -26,6 +27,7 @@ from attribution_assets.analysis.reports.shop import (
     FILTERED_AGGREGATION,
     FUNNEL_CHANNELS,
     FUNNEL_DAYS,
+    FUNNEL_PAGE,
     FUNNEL_STEPS,
     PRODUCTS,
     STATUS_DISTRIBUTION,
@@ -34,15 +36,17 @@ from attribution_assets.analysis.reports.shop import (
 from attribution_assets.command.cli import main
 from attribution_assets.errors import AttributionError, NotFoundError, NotReadyError
 from attribution_assets.models import MODELS
+from attribution_assets.orchestration.health import CHECKS, FRESHNESS, HEALTH, RESTATEMENTS, STATUS
 from attribution_assets.orchestration.home import history
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, schema
+from attribution_assets.warehouse.days import is_date
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.templates import Templates
 
 FIRST, LAST = "2023-09-01", "2023-09-10"
-CHOICES = {"models": MODELS, "breakdowns": ["campaign_id", "market"], "end_date": LAST, "lookback_days": 14}
+CHOICES: dict[str, Any] = {"models": MODELS, "breakdowns": ["campaign_id", "market"], "end_date": LAST, "lookback_days": 14}
 
 
 @pytest.fixture
@@ -129,6 +133,65 @@ def shown(report: Report, answer: Answer, *names: str) -> list[tuple[Any, ...]]:
 def printed(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """The rows with as many digits as `compare` and `paths` print as JSON."""
     return [tuple(round(value, 10) if isinstance(value, float) else value for value in row) for row in rows]
+
+
+# -- all reports -------------------------------------------------------------------------------------------------------
+
+ALL = {
+    report.name: report
+    for page in (OVERVIEW, WHY, MODELS_PAGE, PATHS, BREAKDOWNS_PAGE, FUNNEL_PAGE, CAMPAIGNS_PAGE, HEALTH)
+    for report in page.reports
+}
+HOLDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("text", "day"), str),
+    "count": int,
+    **dict.fromkeys(("amount", "number", "credit", "share", "rate"), (int, float)),
+    "flag": bool,
+}
+
+
+@pytest.mark.parametrize("report", ALL.values(), ids=ALL)
+def test_every_column_holds_what_it_says(sample: Shop, report: Report) -> None:
+    [(conv_id,), *_] = sample.execute("SELECT conv_id FROM customer_journeys ORDER BY conv_id")
+    values = {"date": "2023-09-05", "channel": "FB & IG Ads", "conversion": conv_id}
+    settings = sample.settings(**CHOICES, dagster_home=sample.database.with_name("home"))
+
+    answer = asked(report, settings, **{name: values[name] for name in report.requires})
+
+    assert answer.rows or report.name in {"unusual_days", "restatements"}
+    for column in report.columns:
+        held = [row[column.name] for row in answer.rows]
+        assert column.may_be_undefined or None not in held
+        known = [value for value in held if value is not None]
+        assert all(isinstance(value, HOLDS[column.kind]) for value in known)
+        assert column.kind == "flag" or not any(isinstance(value, bool) for value in known)
+        assert column.kind != "day" or all(is_date(value) for value in known)
+    assert answer.total is None or answer.total[report.columns[0].name] == "total"
+
+
+@pytest.mark.parametrize("report", ALL.values(), ids=ALL)
+def test_what_can_be_asked_for_is_in_the_rows_and_is_never_sql(sample: Shop, report: Report) -> None:
+    settings = sample.settings(**CHOICES, dagster_home=sample.database.with_name("home"))
+    for name in {*report.filters} - {"date_basis"} if not report.requires else ():
+        assert asked(report, settings, **{name: "'; DROP TABLE channel_report; --"}).rows == []
+
+
+BY_SESSIONS = (CELLS, MODEL_REPORTING, BREAKDOWNS_REPORT, SESSIONS_REPORT, FUNNEL_STEPS, FUNNEL_CHANNELS, CUSTOMERS, PRODUCTS)
+
+
+@pytest.mark.parametrize("report", [*BY_SESSIONS, UNUSUAL_DAYS, CONVERSIONS, SPEND], ids=lambda report: report.name)
+def test_days_without_results_are_one_day_and_have_no_rows(sample: Shop, report: Report) -> None:
+    for start, end in (("2024-05-01", "2024-05-31"), ("0001-01-01", "0001-01-02"), ("9999-12-30", "9999-12-31")):
+        answer = of_sample(report, sample, start, end)
+
+        assert (answer.days, [row for row in answer.rows if report is not FUNNEL_STEPS]) == (Days(start, start), [])
+
+
+@pytest.mark.parametrize(
+    "report", [CLAIMS, STATUS_TOTALS, CONVERSION_RATE, FILTERED_AGGREGATION], ids=lambda report: report.name
+)
+def test_campaigns_of_days_without_results_have_no_rows(sample: Shop, report: Report) -> None:
+    assert of_sample(report, sample, "2024-05-01", "2024-05-31").rows == []
 
 
 # -- why ---------------------------------------------------------------------------------------------------------------
@@ -579,3 +642,99 @@ def test_without_a_backend_or_spend_the_report_says_what_it_needs(shop: Shop) ->
         asked(CONVERSIONS, shop.settings())
     with pytest.raises(NotReadyError, match="spend_reconciliation needs ad_costs"):
         asked(SPEND, shop.settings())
+
+
+# -- health ------------------------------------------------------------------------------------------------------------
+
+
+def of_history(report: Report, shop: Shop, *range_: str, **values: str) -> Answer:
+    """What the report says of the shop with the history of its runs."""
+    settings = shop.settings(**CHOICES, dagster_home=shop.database.with_name("home"))
+    return asked(report, settings, *range_, **values)
+
+
+@pytest.fixture
+def alive(templates: Templates, tmp_path: Path) -> Shop:
+    """The sample with its history, which may be run again."""
+    folder = templates.copy("reports", report_sample, tmp_path / "alive")
+    return Shop.at(folder / "shop.db", folder / "exports")
+
+
+def test_the_status_has_the_states_that_the_command_prints(sample: Shop) -> None:
+    said = command(sample, "status", "--start", "2023-09-09", "--end", "2023-09-10")
+
+    answer = of_history(STATUS, sample, "2023-09-09", "2023-09-10")
+
+    assert shown(STATUS, answer, "day", "asset", "state", "because", "final", "final_on", "last_run") == [
+        (day["day"], asset, of_asset["state"], of_asset["because"], False, day["final_on"], "success")
+        for day in reversed(said)
+        for asset, of_asset in day["assets"].items()
+    ]
+    assert answer.days == Days("2023-09-09", "2023-09-10")
+
+
+def test_the_last_days_with_results_are_shown_where_nobody_says_which(sample: Shop) -> None:
+    assert of_history(STATUS, sample).days == Days(FIRST, LAST)
+
+
+def test_a_check_has_what_its_newest_evaluation_found_and_failed_ones_come_first(alive: Shop) -> None:
+    warned = [row for row in of_history(CHECKS, alive).rows if row["result"] != "passed"]
+    alive.execute("UPDATE conversions SET revenue = 'much' WHERE conv_date = '2023-09-05'")
+    CliRunner().invoke(main, ["run", "--start", "2023-09-05", "--end", "2023-09-05"], env=variables(alive))
+
+    answer = of_history(CHECKS, alive)
+
+    assert {row["result"] for row in warned} == {"warning", "not_yet"}
+    assert [row["check"] for row in answer.rows if row["result"] == "failed"] == ["conversions_are_sound"]
+    assert answer.rows[0]["days"] == "2023-09-05"
+    assert "conversion" in answer.rows[0]["sentence"]
+
+
+def test_a_day_whose_amounts_changed_is_a_restatement_with_before_after_and_why(alive: Shop) -> None:
+    assert of_history(RESTATEMENTS, alive).rows == []
+    [(session,)] = alive.execute(
+        "SELECT session_id FROM session_costs JOIN session_sources USING (session_id) "
+        "WHERE event_date = '2023-09-10' AND cost > 0 ORDER BY session_id LIMIT 1"
+    )
+    alive.execute("UPDATE session_costs SET cost = cost + 5 WHERE session_id = ?", session)
+    command(alive, "run", "--start", LAST, "--end", LAST)
+
+    answer = of_history(RESTATEMENTS, alive, asset="channel_costs")
+    [row] = answer.rows
+
+    before, after = (float(row[name].removeprefix("cost ").replace(",", "")) for name in ("before", "after"))
+    assert (row["day"], row["because"]) == (LAST, "`attribution run`")
+    assert after - before == pytest.approx(5)
+
+
+def test_freshness_has_the_last_day_of_each_source_and_the_last_run_of_each_group(sample: Shop) -> None:
+    answer = of_history(FRESHNESS, sample)
+
+    rows = {row["name"]: row for row in answer.rows}
+    assert {name: rows[name]["last_run_status"] for name in ("attribution", "funnel", "campaigns")} == dict.fromkeys(
+        ("attribution", "funnel", "campaigns"), "success"
+    )
+    assert rows["attribution"]["last_day_computed"] == LAST
+    assert rows["session_sources"]["last_day_with_rows"] == LAST
+    assert rows["session_sources"]["last_run"] is None
+
+
+@pytest.mark.parametrize("report", [STATUS, CHECKS, RESTATEMENTS])
+def test_a_database_that_was_never_run_has_no_history_and_says_so(shop: Shop, report: Report) -> None:
+    shop.session("s1", "anna", "2023-09-01 10:00:00")
+    shop.warehouse.prepare()
+
+    answer = asked(report, shop.settings())
+
+    assert (answer.rows, len(answer.notes)) == ((), 1)
+    assert answer.notes[0].startswith("Nothing has been run yet")
+
+
+def test_the_sources_of_a_database_that_was_never_run_have_their_last_days(shop: Shop) -> None:
+    shop.session("s1", "anna", "2023-09-01 10:00:00")
+    shop.warehouse.prepare()
+
+    answer = asked(FRESHNESS, shop.settings())
+
+    assert ("session_sources", "2023-09-01", None) in shown(FRESHNESS, answer, "name", "last_day_with_rows", "last_run")
+    assert answer.notes[0].startswith("Nothing has been run yet")

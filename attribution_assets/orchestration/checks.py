@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from attribution_assets.analysis.checking import Finding, check_parameters, run_check, stop_if_failed
+from attribution_assets.analysis.checking import Finding, State, check_parameters, run_check, stop_if_failed
 from attribution_assets.catalog.span import computed_days
 from attribution_assets.catalog.table import Check, DailyTable, Parameters
 from attribution_assets.catalog.tables import tables
@@ -108,12 +108,22 @@ def _shown(value: object) -> str | int | float:
     return value if isinstance(value, str | int | float) else "" if value is None else repr(value)
 
 
+def result_of(evaluation: dg.AssetCheckEvaluation) -> State:
+    """The state of the finding that was stored."""
+    if evaluation.passed:
+        return "not_yet" if NOT_YET in evaluation.metadata else "passed"
+    return "failed" if evaluation.blocking else "warning"
+
+
 def told_by(evaluations: Iterable[dg.AssetCheckEvaluation]) -> list[dict[str, Any]]:
     """What a run's checks found that does not hold, or not yet, ready for JSON; what two assets say alike is told once."""
     found: dict[tuple[str, str | None], dict[str, Any]] = {}
     for evaluation in evaluations:
         if not evaluation.passed or NOT_YET in evaluation.metadata:
-            result = "not_yet" if evaluation.passed else "failed" if evaluation.blocking else "warning"
-            told = {"check": evaluation.check_name, "asset": evaluation.asset_key.path[-1], "result": result}
+            told = {
+                "check": evaluation.check_name,
+                "asset": evaluation.asset_key.path[-1],
+                "result": result_of(evaluation),
+            }
             found.setdefault((evaluation.check_name, evaluation.description), {**told, "sentence": evaluation.description})
     return list(found.values())

@@ -65,10 +65,15 @@ def restatement(
         wanted = dg.AssetRecordsFilter(asset_key=asset, storage_ids=some)
         for record in instance.fetch_materializations(wanted, limit=len(some)).records:
             if (materialization := record.asset_materialization) and materialization.partition:
-                values = {name: materialization.metadata[name].value for name in AMOUNTS if name in materialization.metadata}
-                before = ", ".join(f"{name} {value:,.2f}" for name, value in values.items() if isinstance(value, int | float))
+                before = amounts(materialization)
                 shown[materialization.partition] = {**({"before": before} if before else {}), **because}
     return shown
+
+
+def amounts(materialization: dg.AssetMaterialization) -> str:
+    """The amounts that are shown beside a materialized day, in words; empty if there are none."""
+    values = {name: materialization.metadata[name].value for name in AMOUNTS if name in materialization.metadata}
+    return ", ".join(f"{name} {value:,.2f}" for name, value in values.items() if isinstance(value, int | float))
 
 
 def reason_tags(reasons: Iterable[str]) -> dict[str, str]:
