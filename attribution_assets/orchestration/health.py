@@ -106,6 +106,12 @@ def freshness(settings: Settings, _: Asked) -> Answer:
         return Answer([*of_groups, *of_sources], notes=() if instance else NEVER_RUN)
 
 
+def last_event(settings: Settings) -> int:
+    """The number of the last event of the database's history; 0 where it has none."""
+    with _history(settings) as instance:
+        return (instance.event_log_storage.get_maximum_record_id() or 0) if instance else 0
+
+
 @contextmanager
 def _history(settings: Settings) -> Iterator[dg.DagsterInstance | None]:
     """The history of the database; None where nothing has been run yet."""
@@ -200,6 +206,7 @@ STATUS = Report(
     ),
     status,
     filters=("asset", "state"),
+    of_history=True,
 )
 
 CHECKS = Report(
@@ -217,6 +224,7 @@ CHECKS = Report(
     checks,
     filters=("asset", "result"),
     has_days=False,
+    of_history=True,
 )
 
 RESTATEMENTS = Report(
@@ -234,6 +242,7 @@ RESTATEMENTS = Report(
     restatements,
     filters=("day", "asset"),
     has_days=False,
+    of_history=True,
 )
 
 FRESHNESS = Report(
@@ -250,6 +259,7 @@ FRESHNESS = Report(
     ),
     freshness,
     has_days=False,
+    of_history=True,
 )
 
 HEALTH = Page("health", "Data health", "Can I trust it?", (FRESHNESS, CHECKS, STATUS, RESTATEMENTS, *OF_SOURCES))

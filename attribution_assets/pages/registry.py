@@ -11,8 +11,9 @@ from attribution_assets.analysis.reports.models import MODELS_PAGE
 from attribution_assets.analysis.reports.overview import OVERVIEW
 from attribution_assets.analysis.reports.paths import PATHS
 from attribution_assets.analysis.reports.shop import CAMPAIGNS_PAGE, FUNNEL_PAGE
+from attribution_assets.orchestration.health import HEALTH
 
-_IN_ORDER = (OVERVIEW, WHY, MODELS_PAGE, PATHS, BREAKDOWNS_PAGE, FUNNEL_PAGE, CAMPAIGNS_PAGE)
+_IN_ORDER = (OVERVIEW, WHY, MODELS_PAGE, PATHS, BREAKDOWNS_PAGE, FUNNEL_PAGE, CAMPAIGNS_PAGE, HEALTH)
 
 PAGES: Mapping[str, Page] = {page.name: page for page in _IN_ORDER}
 """Every page by its name."""

@@ -87,7 +87,7 @@ def view_of(report: Report) -> type[ReportView]:
     class View(ReportView):
         pass
 
-    View.report, View.parameters = report, parameters_of(report)
+    View.report, View.reports, View.parameters = report, (report,), parameters_of(report)
     return View
 
 

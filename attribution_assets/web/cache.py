@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 
 from django.conf import settings
 from django.core.cache import cache as kept
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 
+from attribution_assets.analysis.reports.form import Report
 from attribution_assets.catalog.span import today
+from attribution_assets.orchestration.health import last_event
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse.sqlite.state import file_state
 
+FILES = ("channel_groups", "ihc_redistribution", "ihc_parameters")
+"""The settings that name files, whose content is a setting too."""
 
-def cached(request: HttpRequest, answer: Callable[[], HttpResponse], *, further: str = "") -> HttpResponse:
+
+def cached(request: HttpRequest, answer: Callable[[], HttpResponse], reports: Iterable[Report]) -> HttpResponse:
     """The answer, computed only if something that it follows from has changed since it was.
 
     It follows from the address, the state of the database, the settings, the UTC date (what is final turns at midnight), what
-    who asks may see, and `further`. Only answers with the status 200 are kept. A browser that has it gets 304.
+    who asks may see, and the last event of the history, if one of the reports does. Only answers with the status 200 are kept.
+    A browser that has it gets 304.
     """
-    key = _key(request, further)
+    of_history = any(report.of_history for report in reports)
+    key = _key(request, of_history)
     tag = f'"{key}"'
     if request.headers.get("If-None-Match") == tag:
         return HttpResponseNotModified(headers={"ETag": tag})
@@ -34,17 +42,18 @@ def cached(request: HttpRequest, answer: Callable[[], HttpResponse], *, further:
         response = answer()
         if response.status_code != 200:
             return response
-        if _key(request, further) == key:
+        if _key(request, of_history) == key:
             kept.set(key, (response.content, dict(response.headers)))
     response.headers["ETag"] = tag
     return response
 
 
-def _key(request: HttpRequest, further: str) -> str:
+def _key(request: HttpRequest, of_history: bool) -> str:
     user = request.user
     rights = "staff" if getattr(user, "is_staff", False) else "reader" if user.is_authenticated else "anybody"
     ours: Settings = settings.ATTRIBUTION
-    parts = (request.get_full_path(), file_state(ours.database), _of_settings(ours), today(), rights, further)
+    event = str(last_event(ours)) if of_history else ""
+    parts = (request.get_full_path(), file_state(ours.database), _of_settings(ours), today(), rights, event)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -54,5 +63,7 @@ def _identity() -> str:
 
 
 def _of_settings(ours: Settings) -> str:
-    """All settings, without secrets, and the version that is installed."""
-    return json.dumps(ours.model_dump(mode="json"), sort_keys=True) + _identity()
+    """All settings, without secrets, when the files that they name were changed, and the version that is installed."""
+    named = (Path(str(getattr(ours, name))) for name in FILES)
+    changed = [file.stat().st_mtime_ns for file in named if file.is_file()]
+    return json.dumps([ours.model_dump(mode="json"), changed, _identity()], sort_keys=True)

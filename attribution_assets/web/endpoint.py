@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from attribution_assets.analysis.reports.form import Asked
+from attribution_assets.analysis.reports.form import Asked, Report
 from attribution_assets.settings import Settings
 from attribution_assets.web.asked import asked_of
 from attribution_assets.web.cache import cached
@@ -23,11 +23,13 @@ class Endpoint(APIView):
 
     http_method_names = ("get", "head")
     parameters: Sequence[OpenApiParameter] = ()
+    reports: Sequence[Report] = ()
+    """The reports that the answer is made of."""
 
     def get(self, request: Request) -> HttpResponse:
         """The answer, kept until what it was made of changes."""
         asked = self.asked(request)
-        return cached(request, lambda: self._answered(request, asked))
+        return cached(request, lambda: self._answered(request, asked), self.reports)
 
     def answer(self, request: Request, state: Settings, asked: Asked) -> HttpResponse:
         """The answer of the endpoint, by the database at one state."""

@@ -56,7 +56,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404
     shown_page = PAGES[name]
     asked = asked_of(request.GET, _values_of(shown_page))
-    return cached(request, lambda: _rendered(request, shown_page, asked))
+    return cached(request, lambda: _rendered(request, shown_page, asked), shown_page.shown(asked))
 
 
 @require_safe
@@ -66,7 +66,7 @@ def download(request: HttpRequest, name: str, form: str) -> HttpResponse:
         raise Http404
     report = REPORTS[name]
     asked = asked_of(request.GET, sorted({value for each in PAGES.values() for value in _values_of(each)}))
-    return cached(request, lambda: _file(name, form, Table(report, _answer(name, asked))))
+    return cached(request, lambda: _file(name, form, Table(report, _answer(name, asked))), [report])
 
 
 def _answer(name: str, asked: Asked) -> Any:

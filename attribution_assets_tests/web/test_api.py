@@ -453,7 +453,11 @@ def test_fifty_readers_get_whole_answers_of_one_state_while_another_process_writ
         program = live.program()
 
         def revenues(number: int) -> list[tuple[float, float]]:
-            asked_for: dict[str, str | int] = {"start": "2023-09-06", "end": "2023-09-10", "limit": 20 + number % 7}  # not all get what is kept
+            asked_for: dict[str, str | int] = {
+                "start": "2023-09-06",
+                "end": "2023-09-10",
+                "limit": 20 + number % 7,
+            }  # not all get what is kept
             response = program.get(f"{live.url}/api/channels/", params=asked_for)
             return [(row["revenue"], row["revenue_before"]) for row in response.json()["rows"]]
 

@@ -95,6 +95,7 @@ class Report:
     `name`: its name in addresses, files and sheets. `answer` raises NotFoundError, NotReadyError and AttributionError for what
     cannot be had. `filters`: the columns whose value can be asked for. `requires`: values without which there is nothing to
     show. `by_model`: whether there is one for each model. `has_days`: whether it is of a range of days.
+    `of_history`: whether it follows from Dagster's history as well.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Report:
     requires: tuple[str, ...] = ()
     by_model: bool = False
     has_days: bool = True
+    of_history: bool = False
 
     def asked(self, settings: Settings, asked: Asked) -> Answer:
         """The answer, with the rows that have the values that the filters ask for.
