@@ -29,6 +29,7 @@ from attribution_assets.command.printed import (
     print_summary,
 )
 from attribution_assets.command.report import report
+from attribution_assets.command.serve import serve_
 from attribution_assets.command.terminal import progress, telling
 from attribution_assets.errors import AttributionError
 
@@ -379,3 +380,4 @@ main.add_command(channels)
 main.add_command(funnel_)
 main.add_command(ihc)
 main.add_command(report)
+main.add_command(serve_)
