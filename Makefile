@@ -51,6 +51,7 @@ bench: $(VENV)/installed .venv-bench/installed ## this project and its contender
 	$(BIN)/python benchmarks/importing.py --write
 	$(BIN)/python benchmarks/spend.py --write
 	$(BIN)/python benchmarks/funnel.py --write
+	$(BIN)/python benchmarks/web.py --write
 
 bench-small: $(VENV)/installed .venv-bench/installed ## the same on 100,000 sessions, once, to see that it runs and that all agree
 	.venv-bench/bin/python benchmarks/speed/bench.py --sizes 100000 --rounds 1
@@ -58,6 +59,7 @@ bench-small: $(VENV)/installed .venv-bench/installed ## the same on 100,000 sess
 	$(BIN)/python benchmarks/importing.py --rows 10000 --rounds 1
 	$(BIN)/python benchmarks/spend.py --rows 10000 --rounds 1
 	$(BIN)/python benchmarks/funnel.py --rows 10000 --rounds 1
+	$(BIN)/python benchmarks/web.py --sessions 10000 --rounds 1
 
 .venv-bench/installed: benchmarks/speed/requirements.txt
 	$(PYTHON) -m venv .venv-bench
