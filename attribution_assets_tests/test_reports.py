@@ -687,6 +687,8 @@ def test_a_check_has_what_its_newest_evaluation_found_and_failed_ones_come_first
     assert {row["result"] for row in warned} == {"warning", "not_yet"}
     assert [row["check"] for row in answer.rows if row["result"] == "failed"] == ["conversions_are_sound"]
     assert answer.rows[0]["days"] == "2023-09-05"
+    results = [row["result"] for row in answer.rows]
+    assert results == sorted(results, key=("failed", "warning", "not_yet", "passed").index)
     assert "conversion" in answer.rows[0]["sentence"]
 
 
@@ -701,6 +703,7 @@ def test_a_day_whose_amounts_changed_is_a_restatement_with_before_after_and_why(
 
     answer = of_history(RESTATEMENTS, alive, asset="channel_costs")
     [row] = answer.rows
+    assert {row["day"] for row in of_history(RESTATEMENTS, alive).rows} == {LAST}
 
     before, after = (float(row[name].removeprefix("cost ").replace(",", "")) for name in ("before", "after"))
     assert (row["day"], row["because"]) == (LAST, "`attribution run`")
