@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -100,6 +101,14 @@ class Problems:
         if isinstance(error, Http404):
             return shown_problem(request, 404, str(error) or f"There is no page {request.path}.")
         return None
+
+
+def locked_out(request: HttpRequest, _: HttpResponse | None, __: dict[str, Any] | None) -> HttpResponse:
+    """The page for who has tried to log in too often. The AXES_LOCKOUT_CALLABLE."""
+    minutes = round(60 * settings.AXES_COOLOFF_TIME)
+    page = shown_problem(request, 429, f"The password was wrong too often. Try again in {minutes} minutes.")
+    page.headers["Retry-After"] = str(60 * minutes)
+    return page
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -94,7 +94,7 @@ DATABASES = {
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode = wal; PRAGMA synchronous = normal",
         },
-    }
+    },
 }
 CACHES = {
     "default": {
@@ -102,7 +102,11 @@ CACHES = {
         "LOCATION": "cache",
         "TIMEOUT": None,
         "OPTIONS": {"MAX_ENTRIES": 1000},
-    }
+    },
+    "requests": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
 }
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
@@ -113,7 +117,7 @@ AUTH_PASSWORD_VALIDATORS = [
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_HTTP_RESPONSE_CODE = 429
+AXES_LOCKOUT_CALLABLE = "attribution_assets.web.problems.locked_out"
 AXES_VERBOSE = False
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
@@ -134,9 +138,10 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.FormParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.AnonRateThrottle",
-        "rest_framework.throttling.UserRateThrottle",
+        "attribution_assets.web.throttling.AnybodyThrottle",
+        "attribution_assets.web.throttling.UserThrottle",
     ],
+    "NUM_PROXIES": 0,  # the server knows the proxy, and who is behind it
     "DEFAULT_THROTTLE_RATES": {"anon": "600/min", "user": "6000/min"},
     "EXCEPTION_HANDLER": "attribution_assets.web.problems.as_problem",
     "URL_FORMAT_OVERRIDE": None,
