@@ -113,7 +113,8 @@ def answered(settings: Settings, report: Report, asked: Asked) -> Table:
     try:
         return Table(report, report.asked(settings, asked))
     except AttributionError as error:
-        return Table(report, Answer(()), error)
+        said = str(error).replace(str(settings.database), settings.database.name)
+        return Table(report, Answer(()), type(error)(said))
 
 
 def _figures(report: Report, row: Row) -> Iterator[Figure]:

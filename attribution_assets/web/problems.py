@@ -46,10 +46,16 @@ def problem(status: int, detail: str, **headers: str) -> HttpResponse:
     )
 
 
+def said(error: AttributionError) -> str:
+    """What the error says, without the folder of the database, which is nobody's business here."""
+    database = settings.ATTRIBUTION.database
+    return str(error).replace(str(database), database.name)
+
+
 def as_problem(error: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
     """The answer of the API to an exception; None for one that nobody expected. The EXCEPTION_HANDLER of the framework."""
     if isinstance(error, AttributionError):
-        return problem(status_of(error), str(error), **({"Retry-After": "5"} if isinstance(error, BusyError) else {}))
+        return problem(status_of(error), said(error), **({"Retry-After": "5"} if isinstance(error, BusyError) else {}))
     answered = exception_handler(error, context)
     if answered is None:
         return None
@@ -93,7 +99,7 @@ class Problems:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """The answer to an exception; None leaves it to Django."""
         if isinstance(error, AttributionError):
-            return shown_problem(request, status_of(error), str(error))
+            return shown_problem(request, status_of(error), said(error))
         if isinstance(error, BadRequest):
             return shown_problem(request, 400, str(error))
         if isinstance(error, PermissionDenied):

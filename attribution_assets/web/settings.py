@@ -51,9 +51,9 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "attribution_assets.web.security.SecurityHeaders",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "attribution_assets.web.addresses.FinalSlash",
-    "attribution_assets.web.security.SecurityHeaders",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -22,19 +22,19 @@ EVERY_MODEL = {"ATTRIBUTION_MODELS": "all", "ATTRIBUTION_LOOKBACK_DAYS": "14"}
 @pytest.fixture
 def sample(tmp_path: Path, templates: Templates) -> Shop:
     """Ten days of the sample, with a shop, until 2023-09-10: attributed and reported by every model."""
-    templates.copy("web", _report_sample, tmp_path)
+    templates.copy("web", report_sample, tmp_path)
     return Shop.at(tmp_path / "shop.db", tmp_path / "exports")
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Iterator[LiveWeb]:
     """A server over such a sample, for the tests of a module that change nothing."""
-    folder = templates.copy("web", _report_sample, tmp_path_factory.mktemp("web"))
+    folder = templates.copy("web", report_sample, tmp_path_factory.mktemp("web"))
     with LiveWeb(folder / "shop.db", "--unthrottled", **EVERY_MODEL) as live:
         yield live
 
 
-def _report_sample(folder: Path) -> None:
+def report_sample(folder: Path) -> None:
     write_sample(folder / "shop.db", days=10, end=date(2023, 9, 10), sessions=2_000, seed=0)
     places = {
         "ATTRIBUTION_DATABASE": str(folder / "shop.db"),

@@ -74,7 +74,7 @@ def test_what_the_document_does_not_allow_is_refused(server: LiveWeb, path: str,
 
     @settings(max_examples=200 if long else 15, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
-    def ask(case: schemathesis.Case) -> None:
+    def ask(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(session=program)
 
     ask()

@@ -96,6 +96,7 @@ class Report:
     cannot be had. `filters`: the columns whose value can be asked for. `requires`: values without which there is nothing to
     show. `by_model`: whether there is one for each model. `has_days`: whether it is of a range of days.
     `of_history`: whether it follows from Dagster's history as well.
+    `on_request`: whether it takes so long that it is computed beforehand, when somebody asks for it.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Report:
     by_model: bool = False
     has_days: bool = True
     of_history: bool = False
+    on_request: bool = False
 
     def asked(self, settings: Settings, asked: Asked) -> Answer:
         """The answer, with the rows that have the values that the filters ask for.

@@ -163,6 +163,7 @@ MODEL_COMPARISON = Report(
     ),
     comparison,
     filters=("channel",),
+    on_request=True,
 )
 
 MODELS_PAGE = Page(

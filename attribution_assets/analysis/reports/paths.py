@@ -33,6 +33,7 @@ PATH_REPORT = Report(
     ),
     paths,
     filters=("section",),
+    on_request=True,
 )
 
 PATHS = Page("paths", "Paths", "Which paths lead to orders?", (PATH_REPORT,))
