@@ -30,7 +30,7 @@ TITLES = {
     503: "Busy",
 }
 
-FOR_PROGRAMS = ("/api/", "/worker/")
+FOR_PROGRAMS, FOR_BOTH = "/api/", "/worker/"
 
 
 def status_of(error: AttributionError) -> int:
@@ -77,10 +77,21 @@ def _joined(texts: object) -> str:
     return " ".join(map(str, texts)) if isinstance(texts, list) else str(texts)
 
 
+def is_for_people(request: HttpRequest) -> bool:
+    """Whether who asks prefers HTML, as browsers do; who has a token is a program."""
+    is_preferred = request.get_preferred_type(["application/json", "text/html"]) == "text/html"
+    return is_preferred and "Authorization" not in request.headers
+
+
 def shown_problem(request: HttpRequest, status: int, detail: str) -> HttpResponse:
     """A problem in the form that who asked can read."""
-    if request.path_info.startswith(FOR_PROGRAMS):
+    if request.path_info.startswith(FOR_PROGRAMS) or (request.path_info.startswith(FOR_BOTH) and not is_for_people(request)):
         return problem(status, detail)
+    return problem_page(request, status, detail)
+
+
+def problem_page(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+    """A problem as a page."""
     context = {"title": TITLES.get(status, "Problem"), "detail": detail}
     return render(request, "problem.html", context, status=status, using="jinja2")
 

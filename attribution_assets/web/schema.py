@@ -143,13 +143,13 @@ def operation(
     }
 
 
-def responses(answer: Any) -> dict[tuple[int, str], Any]:
+def responses(answer: Any, status: int = 200) -> dict[tuple[int, str], Any]:
     """The answer as JSON, and every problem."""
     return {
-        (200, "application/json"): answer,
+        (status, "application/json"): answer,
         **{
-            (status, "application/problem+json"): OpenApiResponse(PROBLEM, description=description)
-            for status, description in PROBLEMS.items()
+            (code, "application/problem+json"): OpenApiResponse(PROBLEM, description=description)
+            for code, description in PROBLEMS.items()
         },
     }
 

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.views import LoginView
 from django.urls import include, path, re_path
 
-from attribution_assets.web import api, documents, pages
+from attribution_assets.web import api, documents, pages, runs
 
 urlpatterns = [
     path("", pages.start),
@@ -16,6 +16,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api-auth/", include("rest_framework.urls")),
     path("api/", include(api.urlpatterns + documents.urlpatterns)),
+    path("worker/", include(runs.urlpatterns)),
     path("download/<slug:name>.<slug:form>", pages.download),
     path("<slug:name>/", pages.page),
 ]
