@@ -9,6 +9,9 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models
 
+WAREHOUSE = "warehouse"
+"""The connection to the warehouse, which only reads."""
+
 
 class Run(models.Model):
     """What somebody had started here, and what became of it. A run that was killed has no end and no exit code."""
@@ -71,3 +74,17 @@ class CampaignResult(models.Model):
     def __str__(self) -> str:
         """Whose row it is, and of which day."""
         return f"{self.customer_id}, {self.date}"
+
+
+class Router:
+    """Sends campaign results to the warehouse, and everything else to the file of the web application."""
+
+    def db_for_read(self, model: type[models.Model], **_: object) -> str | None:
+        """Where rows of the model are read."""
+        return WAREHOUSE if model is CampaignResult else None
+
+    db_for_write = db_for_read
+
+    def allow_migrate(self, db: str, _app: str, **_: object) -> bool:
+        """Nothing of Django's is made in the warehouse."""
+        return db != WAREHOUSE

@@ -25,6 +25,11 @@ def may_read(request: HttpRequest | Request) -> bool:
     return bool(settings.ATTRIBUTION.web_public or (request.user and request.user.is_authenticated))
 
 
+def is_staff(request: HttpRequest) -> bool:
+    """Whether who asks may start runs and look into the admin."""
+    return bool(getattr(request.user, "is_staff", False))
+
+
 class MayRead(BasePermission):
     """Whoever has logged in, or everybody where ATTRIBUTION_WEB_PUBLIC is true."""
 

@@ -95,7 +95,13 @@ DATABASES = {
             "init_command": "PRAGMA journal_mode = wal; PRAGMA synchronous = normal",
         },
     },
+    "warehouse": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": f"{ATTRIBUTION.database.as_uri()}?mode=ro",
+        "OPTIONS": {"timeout": 5},
+    },
 }
+DATABASE_ROUTERS = ["attribution_assets.web.models.Router"]
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
