@@ -54,12 +54,12 @@ class RunFields(serializers.ModelSerializer[Run]):
 class Range(serializers.Serializer[Any]):
     """The days whose conversions are compared."""
 
-    start = serializers.DateField(help_text="the first day")
-    end = serializers.DateField(help_text="the last day, included")
+    start = serializers.DateField(required=False, help_text="the first day; unless given, the first with results")
+    end = serializers.DateField(required=False, help_text="the last day, included; unless given, the last with results")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """The range, which must not be reversed."""
-        if attrs["start"] > attrs["end"]:
+        if {"start", "end"} <= attrs.keys() and attrs["start"] > attrs["end"]:
             raise serializers.ValidationError({"end": "must not be before start"})
         return attrs
 
@@ -153,6 +153,11 @@ class ProcessData(ForStaff):
 class Compare(ForStaff):
     """Compares the models over a range, for the pages that show the comparison."""
 
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
+        """The page with the range and the button."""
+        return render(request._request, "compare.html", {"asked": request.GET}, using="jinja2")
+
     @extend_schema(
         operation_id="compare",
         summary="Compare the models and report the paths over a range",
@@ -163,11 +168,11 @@ class Compare(ForStaff):
     )
     def post(self, request: Request) -> HttpResponseBase:
         """Starts a run."""
-        asked = Range(data=request.data)
+        of_form = {name: value for name, value in request.POST.items() if value}
+        asked = Range(data=of_form if request.POST else request.data)
         asked.is_valid(raise_exception=True)
-        days = asked.validated_data
-        steps = worker.steps_of_compare(days["start"].isoformat(), days["end"].isoformat())
-        return self.started(request, COMPARE, steps)
+        days = {name: day.isoformat() for name, day in asked.validated_data.items()}
+        return self.started(request, COMPARE, worker.steps_of_compare(days))
 
 
 class OneRun(ForStaff):

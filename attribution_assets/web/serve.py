@@ -40,8 +40,10 @@ def serve(host: str, port: int, tell: Callable[[str], None] = lambda _: None) ->
     """Answers requests until it is interrupted, and tells where. Raises AttributionError where it cannot listen there."""
     from django.conf import settings
     from django.core.wsgi import get_wsgi_application
+    from django.urls import is_valid_path
     from waitress.server import create_server
 
+    is_valid_path("/")  # imports every view, which the first one who asks would wait for
     try:
         server = create_server(
             get_wsgi_application(),

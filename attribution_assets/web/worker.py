@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from select import select
@@ -50,9 +50,10 @@ def steps_of_process_data(ours: Settings) -> Steps:
     return [["import", "campaign_results", str(ours.campaign_file)], ["run", "--groups", "campaigns"]]
 
 
-def steps_of_compare(start: str, end: str) -> Steps:
-    """The commands that compare the models and report the paths over the conversions of these days, and keep both."""
-    return [[command, "--keep", "--start", start, "--end", end] for command in ("compare", "paths")]
+def steps_of_compare(days: Mapping[str, str]) -> Steps:
+    """The commands that compare the models and report the paths over conversions from `start` to `end`, and keep both."""
+    options = [text for name, day in days.items() for text in (f"--{name}", day)]
+    return [[command, "--keep", *options] for command in ("compare", "paths")]
 
 
 def start(ours: Settings, kind: str, steps: Steps, user: Any) -> Run:
