@@ -5,7 +5,7 @@ PORT ?= 3000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run dev serve test test-long lint types docs docs-check picture bench bench-small
+.PHONY: run dev serve test test-long lint types docs docs-check examples picture bench bench-small
 
 COG := $(BIN)/cog -I . -p "from docs import tables" --verbosity=1
 
@@ -38,6 +38,9 @@ docs: $(VENV)/installed ## the tables in the documentation that follow from the 
 
 docs-check: $(VENV)/installed ## fails where they no longer do
 	$(COG) --check --diff --check-fail-msg="Run 'make docs' and commit what it changes." README.md docs/*.md docs/origins/*.md
+
+examples: $(VENV)/installed ## the examples in the API's document, as a server answers over the sample of the tests
+	$(BIN)/python -m attribution_assets_tests.web.examples
 
 picture: $(VENV)/installed ## the picture of the report in the README
 	folder=$$(mktemp -d) && cd $$folder && export PATH="$(CURDIR)/$(BIN):$$PATH" DAGSTER_HOME=$$folder COLUMNS=100 && \

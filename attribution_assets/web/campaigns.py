@@ -69,9 +69,9 @@ ANALYSES = (
         "Conversion rate by customer",
         f"Conversions / revenue of each customer, and who has the highest and the lowest rate. {NOW}",
         {
-            "customers": rows("CustomerRate", BY_CUSTOMER),
-            "highest": rows("HighestRate", BY_CUSTOMER, many=False, allow_null=True),
-            "lowest": rows("LowestRate", BY_CUSTOMER, many=False, allow_null=True),
+            "customers": rows("ConversionRateCustomer", BY_CUSTOMER),
+            "highest": rows("ConversionRateHighest", BY_CUSTOMER, many=False, allow_null=True),
+            "lowest": rows("ConversionRateLowest", BY_CUSTOMER, many=False, allow_null=True),
         },
         lambda found: found["conversion_rate"],
     ),
@@ -80,8 +80,8 @@ ANALYSES = (
         "Distribution of statuses",
         f"Revenue and conversions by status, type and category, and of each status in total. {NOW}",
         {
-            "status_distribution": rows("StatusPart", (STATUS, TYPE, CATEGORY, *FIGURES, ROWS)),
-            "status_totals": rows("StatusTotal", (STATUS, *FIGURES, ROWS)),
+            "status_distribution": rows("StatusDistributionPart", (STATUS, TYPE, CATEGORY, *FIGURES, ROWS)),
+            "status_totals": rows("StatusDistributionSum", (STATUS, *FIGURES, ROWS)),
         },
         lambda found: found,
     ),
@@ -90,8 +90,8 @@ ANALYSES = (
         "Performance by category and type",
         f"Revenue and conversions by category and type, and which of these has the most conversions. {NOW}",
         {
-            "category_type": rows("CategoryType", BY_CATEGORY_AND_TYPE),
-            "top_category_type": rows("TopCategoryType", BY_CATEGORY_AND_TYPE, many=False, allow_null=True),
+            "category_type": rows("CategoryTypePerformancePart", BY_CATEGORY_AND_TYPE),
+            "top_category_type": rows("CategoryTypePerformanceTop", BY_CATEGORY_AND_TYPE, many=False, allow_null=True),
         },
         lambda found: found,
     ),
@@ -103,7 +103,7 @@ ANALYSES = (
             "type": text("of which type the rows are", allow_null=False),
             "status": text("of which status, if that was asked for"),
             "category": text("of which category, if that was asked for"),
-            "filtered": rows("CustomerMeans", MEANS),
+            "filtered": rows("FilteredAggregationCustomer", MEANS),
         },
         lambda found: found,
         (

@@ -137,8 +137,8 @@ def operation(
         "responses": responses(answer),
         "tags": [tag],
         "examples": [
-            OpenApiExample(f"{name}: {example['query'] or 'all'}", example["answer"], media_type="application/json")
-            for example in _examples().get(name, ())
+            OpenApiExample(example["address"], example["answer"], response_only=True, status_codes=["200"])
+            for example in ([_examples()[name]] if name in _examples() else [])
         ],
     }
 
@@ -181,6 +181,6 @@ def _said(name: str) -> str:
 
 @cache
 def _examples() -> Mapping[str, Any]:
-    """By the name of an endpoint, what it answers to questions about the sample database."""
+    """By the name of an endpoint, an `address` of it and its `answer`, over the sample database."""
     examples: Mapping[str, Any] = json.loads(shipped("web/examples.json").read_text(encoding="utf-8"))
     return examples

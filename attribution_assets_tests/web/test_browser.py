@@ -158,3 +158,14 @@ def test_a_table_sorts_by_the_column_that_is_clicked(server: LiveWeb, page: Page
     shown = [float(text.replace(",", "")) for text in table.locator("tbody td:nth-child(2)").all_inner_texts()]
     assert shown == sorted(shown, reverse=True)
     assert len({*shown}) > 1
+
+
+@pytest.mark.parametrize("address", ["/api/docs/", "/api/redoc/"])
+def test_the_documents_of_the_api_load_everything_from_the_server(server: LiveWeb, page: Page, address: str) -> None:
+    heard = Heard(page)
+    log_in(page, server, address)
+    expect(page.get_by_text("/api/channels/", exact=True).first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+
+    assert heard.complaints == []
+    assert [asked for asked in heard.addresses if not asked.startswith((server.url, f"blob:{server.url}", "data:"))] == []

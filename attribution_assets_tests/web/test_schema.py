@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -9,24 +12,31 @@ from typing import Any
 
 import pytest
 import schemathesis
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 from attribution_assets.pages.registry import REPORTS
+from attribution_assets.shipped import shipped
+from attribution_assets_tests.web.examples import ANALYSES, behind_a_number, examples
 from attribution_assets_tests.web.live import LiveWeb
-from attribution_assets_tests.web.test_api import ANALYSES
 
 OF_SAMPLE: Mapping[str, Sequence[str]] = {
-    "start": [f"2023-09-{day:02}" for day in range(1, 6)],
-    "end": [f"2023-09-{day:02}" for day in range(6, 11)],
-    "date": ["2023-09-02", "2023-09-05"],
-    "channel": ["Direct Traffic", "FB & IG Ads"],
+    "start": ["2023-09-01"],
+    "end": ["2023-09-09"],
     "type": ["CONVERSION", "AWARENESS"],
     "status": ["ENABLED"],
     "category": ["House plants"],
 }
 """By parameter, values that the sample has."""
+
+
+@cache
+def values_of(live: LiveWeb) -> Mapping[str, Sequence[str]]:
+    """The same, with a number that can be taken apart."""
+    return {**OF_SAMPLE} | {name: [value] for name, value in behind_a_number(live).items()}
+
 
 PATHS = ["/api/", *(f"/api/{name.replace('_', '-')}/" for name in (*ANALYSES, *REPORTS))]
 
@@ -43,17 +53,57 @@ def test_the_document_names_every_endpoint(server: LiveWeb) -> None:
     assert sorted(each["path"] for each in listed) == sorted(PATHS[1:])
 
 
+def test_the_document_is_sound(server: LiveWeb) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "attribution_assets.web",
+        "spectacular",
+        "--validate",
+        "--fail-on-warn",
+        "--format",
+        "openapi",
+    ]
+    made = subprocess.run(command, cwd=server.folder, capture_output=True, text=True)
+
+    assert (made.returncode, made.stderr) == (0, "")
+    assert yaml.safe_load(made.stdout)["paths"] == document(server).raw_schema["paths"]
+
+
+def test_every_endpoint_says_how_it_fails(server: LiveWeb) -> None:
+    for path in PATHS:
+        assert {"400", "401", "403", "404", "409", "429", "503"} < document(server).raw_schema["paths"][path]["get"][
+            "responses"
+        ].keys()
+
+
+def test_the_examples_are_what_a_server_answers_over_the_sample(server: LiveWeb) -> None:
+    shipped_examples = json.loads(shipped("web/examples.json").read_text())
+    operations = document(server).raw_schema["paths"].values()
+    shown = [each["get"]["responses"]["200"]["content"]["application/json"].get("examples", {}) for each in operations]
+
+    assert examples(server) == shipped_examples, "Run `make examples` and commit what it writes."
+    assert [example["value"] for named in shown for example in named.values()] == [
+        shipped_examples[each["get"]["operationId"]]["answer"]
+        for each in operations
+        if each["get"]["operationId"] in shipped_examples
+    ]
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_every_answer_is_as_the_document_says_and_half_of_them_at_least_have_what_was_asked_for(
     server: LiveWeb, path: str, long: bool
 ) -> None:
     operation, program, statuses = document(server)[path]["GET"], server.program(), Counter[int]()
-    known = {name: OF_SAMPLE[name] for name in OF_SAMPLE if name in {each.name for each in operation.query}}
+    asked_for = {each.name for each in operation.query}
+    known = {name: values for name, values in values_of(server).items() if name in asked_for}
     required = {each.name for each in operation.query if each.is_required}
-    values = st.fixed_dictionaries(
-        {name: st.sampled_from(known[name]) for name in known if name in required},
-        optional={name: st.sampled_from(known[name]) for name in known if name not in required},
+    every = {name: st.sampled_from(known[name]) for name in known}
+    some = st.fixed_dictionaries(
+        {name: every[name] for name in every if name in required},
+        optional={name: every[name] for name in every if name not in required},
     )
+    values = st.fixed_dictionaries(every) | some
 
     @settings(max_examples=200 if long else 25, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(data=st.data())
