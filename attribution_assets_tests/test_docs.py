@@ -65,7 +65,7 @@ def section(document: Path, heading: str) -> str:
 
 def whole_graph() -> dg.Definitions:
     """Everything that can be in the graph."""
-    return build_defs(every_table(models=MODELS))
+    return build_defs(every_table(models=MODELS, alert_url="https://hooks.example.com/alerts"))
 
 
 def automatic() -> dict[str, str]:
