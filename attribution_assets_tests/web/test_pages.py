@@ -6,8 +6,10 @@ import csv
 import html
 import io
 import json
+import os
 import re
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,8 +22,9 @@ from click.testing import CliRunner
 
 from attribution_assets.command.cli import main
 from attribution_assets.pages.registry import PAGES
-from attribution_assets_tests.support import Shop
+from attribution_assets_tests.support import PROJECT, Shop, wait_for
 from attribution_assets_tests.templates import Templates
+from attribution_assets_tests.web.accounts import TOKENS
 from attribution_assets_tests.web.conftest import EVERY_MODEL, report_sample
 from attribution_assets_tests.web.live import LiveWeb
 
@@ -300,3 +303,37 @@ def test_data_health_follows_the_history_too(sample: Shop, tmp_path: Path) -> No
         changed = session.get(f"{server.url}/health/?{WHOLE}", headers={"If-None-Match": first.headers["ETag"]})
 
     assert (again.status_code, changed.status_code) == (304, 200)
+
+
+# The documentation ----------------------------------------------------------------------------------------------------
+
+ASKING = [
+    content
+    for content in re.findall(r"^```bash\n(.*?)^```$", (PROJECT / "docs" / "web.md").read_text(), re.MULTILINE | re.DOTALL)
+    if content.startswith("curl")
+]
+
+
+@pytest.mark.parametrize("command", ASKING, ids=["channels", "process-data"])
+def test_what_the_documentation_asks_is_answered(sample: Shop, tmp_path: Path, command: str) -> None:
+    (tmp_path / "results.csv").write_text(
+        "customer_id,date,status,type,category,revenue,conversions\nshop,2023-09-01,ENABLED,CONVERSION,TOYS,1,1\n"
+    )
+    with LiveWeb(sample.database, ATTRIBUTION_CAMPAIGN_FILE=str(tmp_path / "results.csv"), **EVERY_MODEL) as server:
+        script = command.replace("http://127.0.0.1:8000", server.url).replace("curl", "curl --silent --fail-with-body")
+        asked = subprocess.run(
+            ["bash", "-c", script], env={**os.environ, "TOKEN": TOKENS["staff"]}, capture_output=True, text=True, check=False
+        )
+        if "process-data" in command:
+            wait_for(
+                lambda: (
+                    server.program("staff").get(f"{server.url}{answer['url']}").json()["finished"]
+                    if (answer := json.loads(asked.stdout))
+                    else None
+                )
+            )
+
+    assert asked.returncode == 0, asked.stdout + asked.stderr
+    assert json.loads(asked.stdout).keys() >= (
+        {"id", "url", "state"} if "process-data" in command else {"start", "model", "rows", "next"}
+    )

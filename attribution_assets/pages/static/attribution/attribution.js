@@ -25,7 +25,7 @@ function draw(figure) {
     ],
     series: [{ label: "day", value: "{YYYY}-{MM}-{DD}" }, ...chart.series.map((series, place) => ({
       label: series.name, width: 2, stroke: colour(place ? "--second" : "--first"), dash: place ? [6, 4] : undefined,
-      value: (_, value) => value === null ? "undefined" : value.toLocaleString("en", { maximumFractionDigits: 2 }),
+      value: (_, value) => value == null ? "–" : value.toLocaleString("en", { maximumFractionDigits: 2 }),
     }))],
   }, [days, ...chart.series.map((series) => series.values)], figure);
   addEventListener("resize", () => plot.setSize({ width: figure.clientWidth, height: 240 }));
