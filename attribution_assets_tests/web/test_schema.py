@@ -49,7 +49,7 @@ def document(live: LiveWeb) -> Any:
 def test_the_document_names_every_endpoint(server: LiveWeb) -> None:
     listed = server.program().get(f"{server.url}/api/").json()
 
-    assert sorted(document(server).raw_schema["paths"]) == sorted(PATHS)
+    assert sorted(path for path in document(server).raw_schema["paths"] if path.startswith("/api/")) == sorted(PATHS)
     assert sorted(each["path"] for each in listed) == sorted(PATHS[1:])
 
 
@@ -79,15 +79,14 @@ def test_every_endpoint_says_how_it_fails(server: LiveWeb) -> None:
 
 def test_the_examples_are_what_a_server_answers_over_the_sample(server: LiveWeb) -> None:
     shipped_examples = json.loads(shipped("web/examples.json").read_text())
-    operations = document(server).raw_schema["paths"].values()
-    shown = [each["get"]["responses"]["200"]["content"]["application/json"].get("examples", {}) for each in operations]
+    shown = {}
+    for path in PATHS:
+        operation = document(server).raw_schema["paths"][path]["get"]
+        for example in operation["responses"]["200"]["content"]["application/json"].get("examples", {}).values():
+            shown[operation["operationId"]] = example["value"]
 
     assert examples(server) == shipped_examples, "Run `make examples` and commit what it writes."
-    assert [example["value"] for named in shown for example in named.values()] == [
-        shipped_examples[each["get"]["operationId"]]["answer"]
-        for each in operations
-        if each["get"]["operationId"] in shipped_examples
-    ]
+    assert shown == {name: example["answer"] for name, example in shipped_examples.items()}
 
 
 @pytest.mark.parametrize("path", PATHS)
