@@ -19,6 +19,9 @@ from attribution_assets.orchestration.health import last_event
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse.sqlite.state import file_state
 
+LONGEST = 512 * 1024
+"""The bytes of the longest answer that is kept: together with the number of entries, this bounds the cache."""
+
 FILES = ("channel_groups", "ihc_redistribution", "ihc_parameters")
 """The settings that name files, whose content is a setting too."""
 
@@ -27,7 +30,7 @@ def cached(request: HttpRequest, answer: Callable[[], HttpResponse], reports: It
     """The answer, computed only if something that it follows from has changed since it was.
 
     It follows from the address, the state of the database, the settings, the UTC date (what is final turns at midnight), what
-    who asks may see, and the last event of the history, if one of the reports does. Only answers with the status 200 are kept.
+    who asks may see, and the last event of the history, if one of the reports does. Only answers with the status 200 are kept, if they are not too long.
     A browser that has it gets 304.
     """
     of_history = any(report.of_history for report in reports)
@@ -42,7 +45,7 @@ def cached(request: HttpRequest, answer: Callable[[], HttpResponse], reports: It
         response = answer()
         if response.status_code != 200:
             return response
-        if _key(request, of_history) == key:
+        if len(response.content) <= LONGEST and _key(request, of_history) == key:
             kept.set(key, (response.content, dict(response.headers)))
     response.headers["ETag"] = tag
     return response

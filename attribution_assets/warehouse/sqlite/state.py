@@ -16,7 +16,8 @@ INDEX_HEADER = slice(0, 48)
 def file_state(database: Path) -> str:
     """A text that changes with every change of the file or its write-ahead log.
 
-    Times of files count in steps of some milliseconds; of two changes within one, the counters tell.
+    Times of files count in steps of some milliseconds on older systems; of two changes within one, the counters tell, unless
+    each of them was followed by the removal of the log.
     """
     log, index = (database.with_name(f"{database.name}{suffix}") for suffix in ("-wal", "-shm"))
     in_file = f"{_changed(database)} {_bytes(database, CHANGE_COUNTER)}"
