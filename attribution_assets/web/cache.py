@@ -30,8 +30,8 @@ def cached(request: HttpRequest, answer: Callable[[], HttpResponse], reports: It
     """The answer, computed only if something that it follows from has changed since it was.
 
     It follows from the address, the state of the database, the settings, the UTC date (what is final turns at midnight), what
-    who asks may see, and the last event of the history, if one of the reports does. Only answers with the status 200 are kept, if they are not too long.
-    A browser that has it gets 304.
+    who asks may see, and the last event of the history, if one of the reports does. Only answers with the status 200 are kept,
+    if they are not too long. A browser that has one gets 304.
     """
     of_history = any(report.of_history for report in reports)
     key = _key(request, of_history)

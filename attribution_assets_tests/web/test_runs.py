@@ -370,16 +370,22 @@ def test_an_unknown_run_is_not_found(web: LiveWeb) -> None:
 @pytest.mark.parametrize(
     ("days", "says"),
     [
-        ({}, "start: This field is required. end: This field is required."),
         ({"start": "2024-01-01", "end": "yesterday"}, "end: Date has wrong format."),
         ({"start": "2024-02-01", "end": "2024-01-01"}, "end: must not be before start"),
     ],
 )
-def test_a_comparison_needs_a_range(web: LiveWeb, days: dict[str, str], says: str) -> None:
+def test_a_comparison_refuses_days_that_make_no_range(web: LiveWeb, days: dict[str, str], says: str) -> None:
     answer = web.program("staff").post(web.url + COMPARE, json=days)
 
     assert answer.status_code == 400
     assert answer.json()["detail"].startswith(says)
+
+
+def test_without_days_a_comparison_is_of_all_of_them(web: LiveWeb) -> None:
+    started = start(web, COMPARE)
+    kill(started["id"])
+
+    assert run_of(web, started)["commands"] == ["attribution compare --keep", "attribution paths --keep"]
 
 
 def test_a_comparison_keeps_models_and_paths_of_the_range(web: LiveWeb) -> None:
