@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -15,7 +16,7 @@ from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, schema
 from attribution_assets.warehouse.days import shift
 from attribution_assets.warehouse.sqlite.state import file_state
-from attribution_assets_tests.support import Shop
+from attribution_assets_tests.support import PROJECT, Shop
 
 EVER = Days("0001-01-01", "9999-12-31")
 
@@ -134,3 +135,36 @@ def test_looking_at_the_state_of_a_file_leaves_few_files_open(shop: Shop) -> Non
 @pytest.mark.parametrize(("day", "days", "shifted"), [("9999-12-31", 90, "9999-12-31"), ("0001-01-05", -90, "0001-01-01")])
 def test_a_day_is_shifted_no_further_than_dates_go(day: str, days: int, shifted: str) -> None:
     assert shift(day, days) == shifted
+
+
+READ_AS_NOBODY = """
+import os, sys
+from attribution_assets.settings import Settings
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    with Settings(database=sys.argv[1]).at_one_state():
+        print("read")
+except Exception as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+
+
+def test_who_may_not_write_the_folder_of_a_database_is_told_in_one_line() -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        shop = Shop(Path(folder) / "shop.db", Path(folder) / "exports")
+        shop.warehouse.prepare()
+        shop.database.chmod(0o444)
+        Path(folder).chmod(0o555)
+
+        said = subprocess.run(
+            [sys.executable, "-c", READ_AS_NOBODY, str(shop.database)], cwd=PROJECT, capture_output=True, text=True, check=True
+        ).stdout
+
+        Path(folder).chmod(0o755)
+    assert said == (
+        f"AttributionError: {shop.database} cannot be written. Make the file and its folder writable, then run again: SQLite keeps "
+        "files beside it even while it is only read.\n"
+    )
