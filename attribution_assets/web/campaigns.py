@@ -11,7 +11,14 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework.request import Request
 
 from attribution_assets.analysis.campaigns import CONVERSION, campaigns_now
-from attribution_assets.analysis.reports.form import Asked, Column
+from attribution_assets.analysis.reports.form import Asked
+from attribution_assets.analysis.reports.shop import (
+    CATEGORY_TYPE_PERFORMANCE,
+    CONVERSION_RATE,
+    FILTERED_AGGREGATION,
+    STATUS_DISTRIBUTION,
+    STATUS_TOTALS,
+)
 from attribution_assets.settings import Settings
 from attribution_assets.web.endpoint import Endpoint
 from attribution_assets.web.schema import RANGE, day_fields, operation, rows, text, value
@@ -21,23 +28,8 @@ NOW = (
     "the number, null if none has; a rate by 0 is null."
 )
 
-CUSTOMER = Column("customer_id", "text", "whose campaigns these are")
-STATUS = Column("status", "text", "status of the campaigns; (none) if there is none")
-TYPE = Column("type", "text", "type of the campaigns; (none) if there is none")
-CATEGORY = Column("category", "text", "category of what is advertised; (none) if there is none")
-FIGURES = (
-    Column("revenue", "amount", "revenue that the platform claims", True),
-    Column("conversions", "count", "conversions that it claims", True),
-)
-ROWS = Column("rows", "count", "how many rows of campaign_results these are")
-BY_CUSTOMER = (CUSTOMER, *FIGURES, Column("conversion_rate", "number", "conversions / revenue, of the sums", True))
-BY_CATEGORY_AND_TYPE = (CATEGORY, TYPE, *FIGURES, ROWS)
-MEANS = (
-    CUSTOMER,
-    Column("average_revenue", "amount", "mean revenue of the rows that have one", True),
-    Column("average_conversions", "number", "mean conversions of the rows that have a number", True),
-    ROWS,
-)
+BY_CUSTOMER = CONVERSION_RATE.columns
+BY_CATEGORY_AND_TYPE = CATEGORY_TYPE_PERFORMANCE.columns
 
 
 Found = Mapping[str, Any]
@@ -80,8 +72,8 @@ ANALYSES = (
         "Distribution of statuses",
         f"Revenue and conversions by status, type and category, and of each status in total. {NOW}",
         {
-            "status_distribution": rows("StatusDistributionPart", (STATUS, TYPE, CATEGORY, *FIGURES, ROWS)),
-            "status_totals": rows("StatusDistributionSum", (STATUS, *FIGURES, ROWS)),
+            "status_distribution": rows("StatusDistributionPart", STATUS_DISTRIBUTION.columns),
+            "status_totals": rows("StatusDistributionSum", STATUS_TOTALS.columns),
         },
         lambda found: found,
     ),
@@ -103,7 +95,7 @@ ANALYSES = (
             "type": text("of which type the rows are", allow_null=False),
             "status": text("of which status, if that was asked for"),
             "category": text("of which category, if that was asked for"),
-            "filtered": rows("FilteredAggregationCustomer", MEANS),
+            "filtered": rows("FilteredAggregationCustomer", FILTERED_AGGREGATION.columns),
         },
         lambda found: found,
         (

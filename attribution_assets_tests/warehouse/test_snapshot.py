@@ -165,6 +165,6 @@ def test_who_may_not_write_the_folder_of_a_database_is_told_in_one_line() -> Non
 
         Path(folder).chmod(0o755)
     assert said == (
-        f"AttributionError: {shop.database} cannot be written. Make the file and its folder writable, then run again: SQLite keeps "
-        "files beside it even while it is only read.\n"
+        f"AttributionError: {shop.database} cannot be written. Make the file and its folder writable, then run again: "
+        "SQLite keeps files beside it even while it is only read.\n"
     )

@@ -131,8 +131,8 @@ class SQLiteWarehouse:
             return self._not_made(missing[1])
         if "readonly" in text or "unable to open" in text:
             return AttributionError(
-                f"{self.path} cannot be written. Make the file and its folder writable, then run again: SQLite keeps files beside "
-                "it even while it is only read."
+                f"{self.path} cannot be written. Make the file and its folder writable, then run again: SQLite keeps files "
+                "beside it even while it is only read."
             )
         return AttributionError(f"{self.path}: {text}.")
 
