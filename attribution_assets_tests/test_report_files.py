@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from attribution_assets.analysis.reports.form import Answer, Column, Report
 from attribution_assets.command.cli import main
 from attribution_assets.pages.registry import REPORTS
-from attribution_assets.pages.shown import Table
+from attribution_assets.pages.shown import Table, without_folders
 from attribution_assets.pages.workbook import LONGEST_NAME, csv_of, workbook
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.templates import Templates
@@ -163,3 +163,41 @@ def test_every_report_has_a_sheet_of_its_own() -> None:
     names = [report.title[:LONGEST_NAME].casefold() for report in REPORTS.values()]
 
     assert sorted(names) == sorted({*names})
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--start", "2023-09-05", "--end", "2023-09-01"), 1, "reversed"),
+        (("--start", "2030-01-01", "--end", "2030-01-31"), 1, "no results"),
+        (("--model", "shapley"), 1, "shapley is not computed"),
+        (("--model", "best"), 1, "There is no model 'best'"),
+    ],
+)
+def test_a_report_of_nothing_is_no_file(sample: Shop, tmp_path: Path, options: tuple[str, ...], code: int, said: str) -> None:
+    result = attribution(sample, "report", *options, "--html", str(tmp_path / "r.html"), "--xlsx", str(tmp_path / "r.xlsx"))
+
+    assert (result.exit_code, said in result.stderr.replace("The report under shapley", "shapley")) == (code, True), (
+        result.stderr
+    )
+    assert not (tmp_path / "r.html").exists()
+    assert not (tmp_path / "r.xlsx").exists()
+
+
+def test_two_reports_need_two_files(sample: Shop, tmp_path: Path) -> None:
+    result = attribution(sample, "report", "--html", str(tmp_path / "r"), "--xlsx", str(tmp_path / "r"))
+
+    assert (result.exit_code, "two files" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("There is no database /srv/data/shop.db.", "There is no database shop.db."),
+        ("DAGSTER_HOME /a/b holds the history of /c/d.db, not", "DAGSTER_HOME b holds the history of d.db, not"),
+        ("Set ATTRIBUTION_WEB_URL=https://example.com/a/b", "Set ATTRIBUTION_WEB_URL=https://example.com/a/b"),
+        ("claimed / credited", "claimed / credited"),
+    ],
+)
+def test_a_problem_is_told_without_folders(text: str, shown: str) -> None:
+    assert without_folders(text) == shown

@@ -25,6 +25,8 @@ def report(database: Path | None, html: Path | None, xlsx: Path | None, start: s
         settings = settings_with(database=database)
         if not html and not xlsx:
             raise click.UsageError("Give --html, --xlsx or both.")
+        if html == xlsx:
+            raise click.UsageError("Give --html and --xlsx two files.")
         from attribution_assets.analysis.reports.form import Asked
         from attribution_assets.pages.files import write_files
 

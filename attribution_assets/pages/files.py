@@ -7,27 +7,35 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from attribution_assets.analysis.reports.form import Asked
+from attribution_assets.analysis.reports.overview import TOTALS
 from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.pages.html import html_file
 from attribution_assets.pages.registry import PAGES, REPORTS
 from attribution_assets.pages.shown import Shown, answered, show
 from attribution_assets.pages.workbook import workbook
 from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days
 
 
 def write_files(settings: Settings, asked: Asked, html: Path | None, xlsx: Path | None) -> list[str]:
     """Writes the pages and the reports for the range and the model, and returns a line for each report that is left out.
 
     Both files are of one state of the database. Reports that ask for more than a range and a model are left out silently: they
-    are behind a click. Raises NotReadyError where no report has an answer, and AttributionError where a file cannot be written.
+    are behind a click. Raises NotReadyError where no report has rows on these days, or none under this model, AttributionError
+    for a reversed range and where a file cannot be written.
     """
+    if asked.start and asked.end:
+        Days(asked.start, asked.end)
     with settings.at_one_state(settings.warehouse.busy_timeout) as state:
         pages = [show(state, page, asked) for page in PAGES.values()]
         on_pages = {table.report.name: table for page in pages for table in page.tables}
         others = (report for report in REPORTS.values() if report.name not in on_pages and not report.requires)
         tables = {**on_pages, **{report.name: answered(state, report, asked) for report in others}}
-    if not any(table.answer.rows for table in tables.values()):
-        raise next((table.problem for table in tables.values() if table.problem), _nothing(settings))
+    if asked.model != Asked().model and (problem := tables[TOTALS.name].problem):
+        raise problem
+    of_days = [table for table in tables.values() if table.report.has_days and not table.report.of_history]
+    if not any(table.answer.rows for table in of_days):
+        raise next((table.problem for table in of_days if table.problem), _nothing(settings))
     if html:
         _write(html, html_file(_with_answers(pages), _title(pages)).encode())
     if xlsx:

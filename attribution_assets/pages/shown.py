@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,13 +69,12 @@ class Shown:
 
     @property
     def charts(self) -> Iterator[dict[str, Any]]:
-        """What a chart draws: `name`, `title`, `days`, `series` (name and values), and the first provisional day."""
+        """What a chart draws: `title`, `days`, `series` (name and values), and the first provisional day."""
         answers = {table.report.name: table for table in self.tables}
         for chart in self.page.charts:
             if (table := answers.get(chart.report)) and len(rows := table.answer.rows) > 1:
                 titles = {column.name: column.title for column in table.report.columns}
                 yield {
-                    "name": chart.report,
                     "title": f"{' and '.join(titles[name] for name in chart.series).capitalize()} by day",
                     "days": [row["date"] for row in rows],
                     "series": [{"name": titles[name], "values": [row[name] for row in rows]} for name in chart.series],
@@ -85,6 +85,11 @@ class Shown:
 def show(settings: Settings, page: Page, asked: Asked) -> Shown:
     """The page with the answers of its reports; a report that has none says why. Give settings at one state of the database."""
     return Shown(page, asked, [answered(settings, report, asked) for report in page.shown(asked)])
+
+
+def without_folders(text: str) -> str:
+    """The text with the names of files alone: where they lie is nobody's business who reads it elsewhere."""
+    return re.sub(r"(?<![\w:/.])/(?:[^/\s]+/)+", "", text)
 
 
 def as_text(column: Column, value: Any) -> str:
@@ -113,8 +118,7 @@ def answered(settings: Settings, report: Report, asked: Asked) -> Table:
     try:
         return Table(report, report.asked(settings, asked))
     except AttributionError as error:
-        said = str(error).replace(str(settings.database), settings.database.name)
-        return Table(report, Answer(()), type(error)(said))
+        return Table(report, Answer(()), type(error)(without_folders(str(error))))
 
 
 def _figures(report: Report, row: Row) -> Iterator[Figure]:

@@ -13,7 +13,7 @@ from attribution_assets.warehouse.days import is_date
 
 ALWAYS = ("start", "end", "model")
 
-MOST_LETTERS = 1000
+MOST_LETTERS = 10_000
 
 
 def asked_of(given: QueryDict, known: Collection[str]) -> Asked:
@@ -27,8 +27,10 @@ def asked_of(given: QueryDict, known: Collection[str]) -> Asked:
     for name, value in given.lists():
         if len(value) > 1:
             raise BadRequest(f"Give {name} once.")
-        if len(value[0]) > MOST_LETTERS or "\0" in value[0]:
-            raise BadRequest(f"{name} has more than {MOST_LETTERS} letters, or one that is none.")
+        if len(value[0]) > MOST_LETTERS:
+            raise BadRequest(f"{name} has more than {MOST_LETTERS} letters.")
+        if "\0" in value[0]:
+            raise BadRequest(f"{name} has a letter that no text has.")
     _check_dates(values)
     if values.get("model", "ihc") not in MODELS:
         raise BadRequest(f"There is no model {values['model']!r}. Choose from {', '.join(MODELS)}.")

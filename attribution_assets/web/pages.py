@@ -98,6 +98,5 @@ def _rendered(request: HttpRequest, shown_page: Page, asked: Asked) -> HttpRespo
         "range_query": f"?{urlencode(kept)}" if kept else "",
         "query": f"?{urlencode(every)}" if every else "",
         "most": MOST_ROWS,
-        "updated": None,
     }
     return render(request, "page.html", context, using="jinja2")

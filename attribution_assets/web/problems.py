@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from attribution_assets.errors import AttributionError, BusyError, NotFoundError
+from attribution_assets.pages.shown import without_folders
 
 TITLES = {
     400: "The question is wrong",
@@ -47,9 +48,8 @@ def problem(status: int, detail: str, **headers: str) -> HttpResponse:
 
 
 def said(error: AttributionError) -> str:
-    """What the error says, without the folder of the database, which is nobody's business here."""
-    database = settings.ATTRIBUTION.database
-    return str(error).replace(str(database), database.name)
+    """What the error says to who is not on this machine."""
+    return without_folders(str(error))
 
 
 def as_problem(error: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
