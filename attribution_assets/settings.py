@@ -141,9 +141,9 @@ def _mail_server(url: SecretStr) -> SecretStr:
 
 
 def _web_url(url: str) -> str:
-    form = "https://host or https://host/path"
+    form = "https://host or https://host:port"
     parts = _url(url, ("http", "https"), form)
-    if parts.username or parts.query or parts.fragment:
+    if parts.username or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(f"write it as {form}")
     return url.rstrip("/")
 

@@ -66,7 +66,7 @@ CHOICES: list[tuple[str, str, str, Any]] = [  # variable, text, field, value
     ("ATTRIBUTION_CAMPAIGN_FILE", "/some/results.csv", "campaign_file", Path("/some/results.csv")),
     ("ATTRIBUTION_WEB_DATABASE", "/some/web.db", "web_database", Path("/some/web.db")),
     ("ATTRIBUTION_WEB_PUBLIC", "true", "web_public", True),
-    ("ATTRIBUTION_WEB_URL", "https://shop.example/reports/", "web_url", "https://shop.example/reports"),
+    ("ATTRIBUTION_WEB_URL", "https://reports.shop.example:8443/", "web_url", "https://reports.shop.example:8443"),
     ("ATTRIBUTION_ALERT_URL", "https://hooks.example/T1/secret", "alert_url", SecretStr("https://hooks.example/T1/secret")),
     ("ATTRIBUTION_ALERT_EMAIL", "ann@shop.example, bo@shop.example", "alert_email", ("ann@shop.example", "bo@shop.example")),
     ("ATTRIBUTION_ALERT_SENDER", "us@shop.example", "alert_sender", "us@shop.example"),
@@ -385,8 +385,9 @@ def test_secret_urls_are_not_shown_with_the_settings() -> None:
 @pytest.mark.parametrize(
     ("field", "text", "said"),
     [
-        ("web_url", "shop.example", "ATTRIBUTION_WEB_URL: write it as https://host or https://host/path."),
-        ("web_url", "https://shop.example?page=1", "ATTRIBUTION_WEB_URL: write it as https://host or https://host/path."),
+        ("web_url", "shop.example", "ATTRIBUTION_WEB_URL: write it as https://host or https://host:port."),
+        ("web_url", "https://shop.example?page=1", "ATTRIBUTION_WEB_URL: write it as https://host or https://host:port."),
+        ("web_url", "https://shop.example/reports", "ATTRIBUTION_WEB_URL: write it as https://host or https://host:port."),
         ("alert_sender", "us", "ATTRIBUTION_ALERT_SENDER: 'us' is not an e-mail address. Write name@host."),
         ("alert_sender", "a@b\nBcc: c@d", "is not an e-mail address. Write name@host."),
         ("alert_email", "ann@shop.example,bo", "ATTRIBUTION_ALERT_EMAIL: 'bo' is not an e-mail address. Write name@host."),
