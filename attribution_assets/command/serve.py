@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from attribution_assets.command.options import DATABASE, plain_errors, settings_with
-from attribution_assets.errors import AttributionError
 
 OF_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
@@ -36,12 +35,7 @@ def serve_(database: Path | None, host: str, port: int, creates_admin: bool) -> 
         settings = settings_with(database=database)
         from attribution_assets.web.serve import prepare, serve
 
-        try:
-            prepare(settings)
-        except ModuleNotFoundError as error:
-            raise AttributionError(
-                f"The web application needs {error.name}. Run `pip install 'attribution_assets[web]'`."
-            ) from error
+        prepare(settings)
         from attribution_assets.web.accounts import is_there
 
         if creates_admin:

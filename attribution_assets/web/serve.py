@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
@@ -17,16 +18,23 @@ THREADS = 8
 def prepare(settings: Settings) -> None:
     """Sets Django up, and creates or upgrades the tables of its own file; of several processes, one does.
 
-    Raises AttributionError where that file cannot be written or is no database.
+    Nobody else can read the file: it holds tokens and sessions. Raises AttributionError where it cannot be written or is no
+    database, and where the extra `web` is not installed.
     """
     os.environ["DJANGO_SETTINGS_MODULE"] = "attribution_assets.web.settings"
     os.environ["ATTRIBUTION_DATABASE"] = str(settings.database)  # Django's settings read the environment
-    import django
-    from django.core.management import call_command
-    from django.db import DatabaseError
+    try:
+        import django
+        from django.core.management import call_command
+        from django.db import DatabaseError
 
-    django.setup()
-    with FileLock(settings.web_database.with_name(f"{settings.web_database.name}.lock")):
+        django.setup()
+    except ModuleNotFoundError as error:
+        raise AttributionError(
+            f"The web application needs {error.name}. Run `pip install 'attribution_assets[web]'`."
+        ) from error
+    _keep_from_others(settings.web_database)
+    with FileLock(_beside(settings.web_database, ".lock")):
         try:
             call_command("migrate", verbosity=0, interactive=False)
             call_command("createcachetable", verbosity=0)
@@ -34,6 +42,24 @@ def prepare(settings: Settings) -> None:
             raise AttributionError(
                 f"{settings.web_database} cannot be used: {error}. Point ATTRIBUTION_WEB_DATABASE to another file."
             ) from error
+
+
+def _keep_from_others(database: Path) -> None:
+    """Makes the files that there will be, or takes them from others who can read them; SQLite makes its own like them."""
+    try:
+        for file in (database, _beside(database, ".lock")):
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        for file in (_beside(database, suffix) for suffix in ("", "-wal", "-shm", ".lock")):
+            if file.exists() and file.stat().st_mode & 0o077:
+                file.chmod(0o600)
+    except OSError as error:
+        raise AttributionError(
+            f"{error.filename} cannot be written: {error.strerror}. Point ATTRIBUTION_WEB_DATABASE to another file."
+        ) from error
+
+
+def _beside(database: Path, suffix: str) -> Path:
+    return database.with_name(f"{database.name}{suffix}")
 
 
 def serve(host: str, port: int, tell: Callable[[str], None] = lambda _: None) -> None:

@@ -133,6 +133,49 @@ def test_a_file_of_its_own_that_is_no_database_is_one_line(shop: Shop, tmp_path:
     )
 
 
+@pytest.mark.parametrize("mode", [None, 0o644])
+def test_nobody_else_can_read_its_files(shop: Shop, tmp_path: Path, mode: int | None) -> None:
+    if mode:
+        (tmp_path / "web.db").touch(mode)
+        (tmp_path / "web.db").chmod(mode)
+
+    with served(shop, ATTRIBUTION_WEB_DATABASE="web.db") as server:
+        server.get("/login/")
+        modes = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.glob("web.db*")}
+
+    assert modes == {f"web.db{suffix}": "0o600" for suffix in ("", "-wal", "-shm", ".lock", ".key")}
+
+
+def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What a command of Django's says over an application that nobody has served yet."""
+    return subprocess.run(
+        [sys.executable, "-m", "attribution_assets.web", *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_account_can_be_made_before_it_is_served_first(shop: Shop) -> None:
+    made = manage("createsuperuser", "--noinput", "--email", "", ATTRIBUTION_DATABASE=str(shop.database), **ADMIN)
+
+    assert made.returncode == 0, made.stderr
+    assert accounts() == [("ann", 1)]
+
+
+def test_a_key_that_others_can_read_is_one_line(shop: Shop, tmp_path: Path) -> None:
+    key = tmp_path / "web.db.key"
+    key.write_text("secret")
+    key.chmod(0o644)
+    says = f"Error: {key} can be read by others, who could log in as anybody. Run `chmod 600 {key}`.\n"
+
+    made = manage("createsuperuser", ATTRIBUTION_DATABASE=str(shop.database), ATTRIBUTION_WEB_DATABASE="web.db")
+
+    assert (made.returncode, made.stderr) == (1, says)
+    assert refused(shop, ATTRIBUTION_WEB_DATABASE="web.db") == says
+
+
 def test_it_says_who_is_answered_where_others_can_reach_it(shop: Shop) -> None:
     with served(shop, "--host", "0.0.0.0") as server:
         by_name = server.get("/login/", Host="reports.example.com")
