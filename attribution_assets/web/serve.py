@@ -90,8 +90,9 @@ def serve(host: str, port: int, tell: Callable[[str], None] = lambda _: None) ->
 
 
 _BEHIND_A_PROXY: dict[str, Any] = {
-    "trusted_proxy": "*",
+    "trusted_proxy": "127.0.0.1",
     "trusted_proxy_count": 1,
     "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
 }
-"""The last address in X-Forwarded-For is who asks: the proxy has put it there, and what stands before it may be forged."""
+"""The proxy runs on the same machine: of others the server believes no such header. The last address in X-Forwarded-For is who
+asks: the proxy has put it there, and what stands before it may be forged."""

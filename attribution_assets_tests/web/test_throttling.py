@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.web.accounts import PASSWORD
@@ -76,6 +77,20 @@ def test_behind_a_proxy_its_word_counts_and_what_stands_before_it_does_not(shop:
         other = log_in(web, PASSWORD, **{"X-Forwarded-For": "10.0.0.99, 203.0.113.8"})
 
     assert (same.status_code, other.status_code) == (429, 302)
+
+
+def test_another_machine_is_not_believed_who_asks_through_it(shop: Shop) -> None:
+    elsewhere = HTTPAdapter()
+    elsewhere.init_poolmanager(1, 1, source_address=("127.0.0.2", 0))
+    with LiveWeb(shop.database, ATTRIBUTION_WEB_URL="https://localhost", ATTRIBUTION_WEB_PUBLIC="true") as web:
+        with requests.Session() as session:
+            session.mount("http://", elsewhere)
+            forwarded = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
+            from_elsewhere = session.get(f"{web.url}/login/", headers=forwarded)
+        from_the_proxy = requests.get(f"{web.url}/login/", headers=forwarded)
+
+    assert "Strict-Transport-Security" not in from_elsewhere.headers
+    assert "Strict-Transport-Security" in from_the_proxy.headers
 
 
 def test_who_asks_the_api_too_often_has_to_wait_and_others_do_not(shop: Shop) -> None:
