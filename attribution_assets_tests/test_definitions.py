@@ -56,7 +56,7 @@ def test_the_workspace_file_and_the_dg_table_name_the_same_module() -> None:
 def test_the_assets_of_the_catalog_are_made_from_three_external_sources() -> None:
     keys = graph()
 
-    assert sorted(key.to_user_string() for key in keys.materializable_asset_keys) == sorted(TABLES)
+    assert sorted(key.to_user_string() for key in keys.materializable_asset_keys) == sorted([*TABLES, "report_files"])
     assert sorted(key.to_user_string() for key in keys.external_asset_keys) == sorted(SOURCES)
 
 
