@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from django.conf import settings
 from django.core.cache import cache as kept
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.utils.http import parse_etags
 
 from attribution_assets.analysis.reports.form import Report
 from attribution_assets.catalog.span import today
+from attribution_assets.errors import AttributionError, BusyError
 from attribution_assets.orchestration.health import last_event
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse.sqlite.state import file_state
@@ -25,18 +29,38 @@ LONGEST = 512 * 1024
 FILES = ("channel_groups", "ihc_redistribution", "ihc_parameters")
 """The settings that name files, whose content is a setting too."""
 
+_of_history = BoundedSemaphore(2)
+"""One request reads the history and one waits for it; whatever else is asked for always finds a thread."""
+
 
 def cached(request: HttpRequest, answer: Callable[[], HttpResponse], reports: Iterable[Report]) -> HttpResponse:
     """The answer, computed only if something that it follows from has changed since it was.
 
     It follows from the address, the state of the database, the settings, the UTC date (what is final turns at midnight), what
     who asks may see, and the last event of the history, if one of the reports does. Only answers with the status 200 are kept,
-    if they are not too long. A browser that has one gets 304.
+    if they are not too long. A browser that has one gets 304. Raises BusyError where two others ask about the history.
     """
     of_history = any(report.of_history for report in reports)
+    with _a_place() if of_history else nullcontext():
+        return _cached(request, answer, of_history)
+
+
+@contextmanager
+def _a_place() -> Iterator[None]:
+    """One of the places for who asks about the history."""
+    if not _of_history.acquire(blocking=False):
+        raise BusyError("Others are reading the history, which takes some seconds. Ask again then.")
+    try:
+        yield
+    finally:
+        _of_history.release()
+
+
+def _cached(request: HttpRequest, answer: Callable[[], HttpResponse], of_history: bool) -> HttpResponse:
     key = _key(request, of_history)
     tag = f'"{key}"'
-    if request.headers.get("If-None-Match") == tag:
+    had = parse_etags(request.headers.get("If-None-Match", ""))
+    if {tag, f"W/{tag}"} & {*had}:
         return HttpResponseNotModified(headers={"ETag": tag})
     if found := kept.get(key):
         content, headers = found
@@ -47,6 +71,8 @@ def cached(request: HttpRequest, answer: Callable[[], HttpResponse], reports: It
             return response
         if len(response.content) <= LONGEST and _key(request, of_history) == key:
             kept.set(key, (response.content, dict(response.headers)))
+    if had == ["*"]:
+        return HttpResponseNotModified(headers={"ETag": tag})
     response.headers["ETag"] = tag
     return response
 
@@ -55,9 +81,19 @@ def _key(request: HttpRequest, of_history: bool) -> str:
     user = request.user
     rights = "staff" if getattr(user, "is_staff", False) else "reader" if user.is_authenticated else "anybody"
     ours: Settings = settings.ATTRIBUTION
-    event = str(last_event(ours)) if of_history else ""
+    event = _last_event(ours) if of_history else ""
     parts = (request.get_full_path(), file_state(ours.database), _of_settings(ours), today(), rights, event)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _last_event(ours: Settings) -> str:
+    """The last event of the history, or why it cannot be read, which each table of the page says then."""
+    try:
+        return str(last_event(ours))
+    except BusyError:
+        raise
+    except AttributionError as error:
+        return str(error)
 
 
 @cache

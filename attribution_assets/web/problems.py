@@ -55,7 +55,7 @@ def said(error: AttributionError) -> str:
 def as_problem(error: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
     """The answer of the API to an exception; None for one that nobody expected. The EXCEPTION_HANDLER of the framework."""
     if isinstance(error, AttributionError):
-        return problem(status_of(error), said(error), **({"Retry-After": "5"} if isinstance(error, BusyError) else {}))
+        return problem(status_of(error), said(error), **_when_to_ask_again(error))
     answered = exception_handler(error, context)
     if answered is None:
         return None
@@ -83,17 +83,24 @@ def is_for_people(request: HttpRequest) -> bool:
     return is_preferred and "Authorization" not in request.headers
 
 
-def shown_problem(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+def shown_problem(request: HttpRequest, status: int, detail: str, **headers: str) -> HttpResponse:
     """A problem in the form that who asked can read."""
     if request.path_info.startswith(FOR_PROGRAMS) or (request.path_info.startswith(FOR_BOTH) and not is_for_people(request)):
-        return problem(status, detail)
-    return problem_page(request, status, detail)
+        return problem(status, detail, **headers)
+    return problem_page(request, status, detail, **headers)
 
 
-def problem_page(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+def problem_page(request: HttpRequest, status: int, detail: str, **headers: str) -> HttpResponse:
     """A problem as a page."""
     context = {"title": TITLES.get(status, "Problem"), "detail": detail}
-    return render(request, "problem.html", context, status=status, using="jinja2")
+    page = render(request, "problem.html", context, status=status, using="jinja2")
+    for name, value in headers.items():
+        page.headers[name] = value
+    return page
+
+
+def _when_to_ask_again(error: AttributionError) -> dict[str, str]:
+    return {"Retry-After": "5"} if isinstance(error, BusyError) else {}
 
 
 class Problems:
@@ -110,7 +117,7 @@ class Problems:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """The answer to an exception; None leaves it to Django."""
         if isinstance(error, AttributionError):
-            return shown_problem(request, status_of(error), said(error))
+            return shown_problem(request, status_of(error), said(error), **_when_to_ask_again(error))
         if isinstance(error, BadRequest):
             return shown_problem(request, 400, str(error))
         if isinstance(error, PermissionDenied):
@@ -123,9 +130,8 @@ class Problems:
 def locked_out(request: HttpRequest, _: HttpResponse | None, __: dict[str, Any] | None) -> HttpResponse:
     """The page for who has tried to log in too often. The AXES_LOCKOUT_CALLABLE."""
     minutes = round(60 * settings.AXES_COOLOFF_TIME)
-    page = shown_problem(request, 429, f"The password was wrong too often. Try again in {minutes} minutes.")
-    page.headers["Retry-After"] = str(60 * minutes)
-    return page
+    detail = f"The password was wrong too often. Try again in {minutes} minutes."
+    return shown_problem(request, 429, detail, **{"Retry-After": str(60 * minutes)})
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -91,10 +91,8 @@ class ForStaff(APIView):
             return answer
         if answer.status_code == 401:
             return redirect_to_login(self.request.get_full_path() if self.request.method == "GET" else "/")
-        page = problem_page(self.request._request, answer.status_code, json.loads(answer.content)["detail"])
-        for name in {"Allow", "Retry-After"} & {*answer.headers}:
-            page.headers[name] = answer.headers[name]
-        return page
+        headers = {name: answer.headers[name] for name in {"Allow", "Retry-After"} & {*answer.headers}}
+        return problem_page(self.request._request, answer.status_code, json.loads(answer.content)["detail"], **headers)
 
     def started(self, request: Request, kind: str, steps: worker.Steps) -> HttpResponseBase:
         """Starts a run, and says where to look what becomes of it."""

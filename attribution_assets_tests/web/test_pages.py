@@ -11,7 +11,8 @@ import re
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -212,10 +213,56 @@ def test_a_database_that_is_missing_or_locked_is_one_sentence_without_its_folder
         with LiveWeb(sample.database) as server:
             locked = server.login().get(f"{server.url}/overview/")
 
-    assert (missing.status_code, locked.status_code) == (409, 503)
+    assert (missing.status_code, locked.status_code, locked.headers["Retry-After"]) == (409, 503, "5")
     assert "There is no database missing.db." in missing.text
     assert "shop.db stayed locked" in locked.text
     assert str(tmp_path) not in missing.text + locked.text
+
+
+@contextmanager
+def held_up(file: Path) -> Iterator[None]:
+    """Whoever reads the file waits until the block ends."""
+    content, pipe, beside = file.read_text(), file.with_name("pipe"), file.with_name("beside")
+    os.mkfifo(pipe)
+    file.rename(beside)
+    pipe.rename(file)
+    try:
+        yield
+    finally:
+        file.rename(pipe)
+        beside.rename(file)
+        with os.fdopen(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "w") as waiting:
+            waiting.write(content)
+
+
+def test_who_asks_about_the_history_at_once_does_not_stop_the_server(sample: Shop) -> None:
+    with LiveWeb(sample.database, ATTRIBUTION_WEB_PUBLIC="true", **EVERY_MODEL) as server, ThreadPoolExecutor(9) as people:
+        with held_up(server.folder / "home" / "database.json"):
+            asked = [people.submit(requests.get, f"{server.url}/health/?{WHOLE}") for _ in range(9)]
+            wait_for(lambda: sum(each.done() for each in asked) == 7)
+            others = [requests.get(f"{server.url}{address}").status_code for address in ("/health-check/", "/overview/")]
+            status = requests.get(f"{server.url}/api/status/")
+            refused = [each.result() for each in asked if each.done()]
+
+        statuses = sorted(each.result().status_code for each in asked)
+
+    assert [(each.status_code, each.headers["Retry-After"]) for each in (*refused, status)] == [(503, "5")] * 8
+    assert others == [200, 200]
+    assert statuses == [200, 200] + [503] * 7
+
+
+def test_with_the_history_of_another_database_each_table_that_needs_it_says_so(sample: Shop) -> None:
+    home = sample.database.parent / "home" / "database.json"
+    home.write_text(json.dumps({**json.loads(home.read_text()), "database_id": "another"}))
+
+    with LiveWeb(sample.database, **EVERY_MODEL) as server:
+        page = server.login().get(f"{server.url}/health/?{WHOLE}")
+        status = server.program().get(f"{server.url}/api/status/")
+
+    assert page.status_code == 200
+    assert page.text.count("holds the history of") == 4
+    assert rows_of(page.text, "Tracking against the backend")
+    assert status.status_code == 409
 
 
 # Who may see what -----------------------------------------------------------------------------------------------------
@@ -290,6 +337,17 @@ def test_a_page_is_sent_again_only_if_something_has_changed(sample: Shop) -> Non
     assert (again.status_code, again.content, changed.status_code) == (304, b"", 200)
     before, after = (float(rows_of(page.text, "Channels")["Referral"][2].replace(",", "")) for page in (first, changed))
     assert after - before == pytest.approx(1000)
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"another", {}', "*"])
+def test_a_tag_is_known_in_every_form_that_it_can_have(server: LiveWeb, form: str) -> None:
+    session = server.login()
+    tag = session.get(f"{server.url}/overview/?{WHOLE}").headers["ETag"]
+
+    again = session.get(f"{server.url}/overview/?{WHOLE}", headers={"If-None-Match": form.format(tag)})
+    wrong = session.get(f"{server.url}/overview/?model=best", headers={"If-None-Match": form.format(tag)})
+
+    assert (again.status_code, again.headers["ETag"], wrong.status_code) == (304, tag, 400)
 
 
 def test_data_health_follows_the_history_too(sample: Shop, tmp_path: Path) -> None:
