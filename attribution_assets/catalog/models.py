@@ -6,7 +6,8 @@ import json
 
 from attribution_assets.catalog.checks import CONVERSIONS_ARE_SOUND
 from attribution_assets.catalog.table import ATTRIBUTE, REPORT, WITH_MODELS, Check, DailyTable, Parameters
-from attribution_assets.models import LEARNED
+from attribution_assets.errors import NotReadyError
+from attribution_assets.models import LEARNED, MODELS
 from attribution_assets.settings import Settings
 
 CREDITS = "model_attribution WHERE conv_date BETWEEN $first_day AND $last_conversion_day"
@@ -20,6 +21,14 @@ NONE_IS_DIRECT = (
     "Name yours in ATTRIBUTION_DIRECT_CHANNELS."
 )
 """What follows where no channel is direct."""
+
+
+def require_models(settings: Settings, table: str) -> None:
+    """Raises NotReadyError where no models are chosen: without, the table is not in the graph."""
+    if not settings.models:
+        raise NotReadyError(
+            f"Without models there is no table {table}. Set ATTRIBUTION_MODELS to `all`, or to some of {', '.join(MODELS)}."
+        )
 
 
 def _model_parameters(settings: Settings) -> Parameters:

@@ -12,9 +12,9 @@ import dagster as dg
 from filelock import Timeout
 
 from attribution_assets.analysis.plan import RunPlan
+from attribution_assets.catalog.models import require_models
 from attribution_assets.definitions import build_defs
 from attribution_assets.errors import AttributionError
-from attribution_assets.models import MODELS
 from attribution_assets.orchestration.alerts import alert_after_command
 from attribution_assets.orchestration.automation import command_lock
 from attribution_assets.orchestration.checks import told_by
@@ -51,12 +51,9 @@ def execute_plan(settings: Settings, plan: RunPlan, on_event: OnEvent) -> list[d
 def keep(settings: Settings, table: str, config: Mapping[str, str | None], on_event: OnEvent) -> None:
     """Fills a table that has no days, model_comparison or path_report, in a run of its asset with this config.
 
-    `on_event` as in `execute_plan`. Raises AttributionError where no models are chosen: without, the table is not in the graph.
+    `on_event` as in `execute_plan`. Raises NotReadyError where no models are chosen.
     """
-    if not settings.models:
-        raise AttributionError(
-            f"Without models there is no table {table}. Set ATTRIBUTION_MODELS to `all`, or to some of {', '.join(MODELS)}."
-        )
+    require_models(settings, table)
     given = {name: value for name, value in config.items() if value is not None}
     defs = build_defs(settings, loggers={"progress": _event_logger(on_event)})
     with dagster_instance(make_home(settings)) as instance, _alone(instance):

@@ -20,6 +20,7 @@ from attribution_assets.pages.shown import Table, show
 from attribution_assets.pages.workbook import csv_of, workbook
 from attribution_assets.web.asked import asked_of
 from attribution_assets.web.cache import cached
+from attribution_assets.web.security import is_staff
 
 MOST_ROWS = 500
 """How many rows of a table a page shows."""
@@ -90,13 +91,15 @@ def _rendered(request: HttpRequest, shown_page: Page, asked: Asked) -> HttpRespo
         shown = show(state, shown_page, asked)
     kept = {name: value for name in ("start", "end", "model") if (value := getattr(asked, name)) and value != "ihc"}
     every = {**kept, **asked.values}
+    range_query = f"?{urlencode(kept)}" if kept else ""
     context = {
         "shown": shown,
         "pages": PAGES.values(),
         "models": ["ihc", *(model for model in ours.models if model != "ihc")],
         "kept": kept,
-        "range_query": f"?{urlencode(kept)}" if kept else "",
+        "range_query": range_query,
         "query": f"?{urlencode(every)}" if every else "",
         "most": MOST_ROWS,
+        "computes": f"/worker/compare/{range_query}" if is_staff(request) and ours.models else None,
     }
     return render(request, "page.html", context, using="jinja2")

@@ -58,7 +58,9 @@ class Range(serializers.Serializer[Any]):
     end = serializers.DateField(required=False, help_text="the last day, included; unless given, the last with results")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """The range, which must not be reversed."""
+        """The range, which must not be reversed, and nothing else."""
+        if unknown := [name for name in self.initial_data if name not in self.fields]:
+            raise serializers.ValidationError({unknown[0]: f"is unknown. There are {', '.join(self.fields)}."})
         if {"start", "end"} <= attrs.keys() and attrs["start"] > attrs["end"]:
             raise serializers.ValidationError({"end": "must not be before start"})
         return attrs
@@ -154,6 +156,7 @@ class Compare(ForStaff):
     @extend_schema(exclude=True)
     def get(self, request: Request) -> HttpResponse:
         """The page with the range and the button."""
+        worker.steps_of_compare(settings.ATTRIBUTION, {})
         return render(request._request, "compare.html", {"asked": request.GET}, using="jinja2")
 
     @extend_schema(
@@ -166,11 +169,13 @@ class Compare(ForStaff):
     )
     def post(self, request: Request) -> HttpResponseBase:
         """Starts a run."""
-        of_form = {name: value for name, value in request.POST.items() if value}
+        if request.GET:
+            raise serializers.ValidationError("Give the range in the body of the request, not in its address.")
+        of_form = {name: value for name, value in request.POST.items() if value and name != "csrfmiddlewaretoken"}
         asked = Range(data=of_form if request.POST else request.data)
         asked.is_valid(raise_exception=True)
         days = {name: day.isoformat() for name, day in asked.validated_data.items()}
-        return self.started(request, COMPARE, worker.steps_of_compare(days))
+        return self.started(request, COMPARE, worker.steps_of_compare(settings.ATTRIBUTION, days))
 
 
 class OneRun(ForStaff):

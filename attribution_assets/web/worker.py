@@ -18,6 +18,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from attribution_assets.catalog.models import require_models
 from attribution_assets.errors import BusyError, NotReadyError
 from attribution_assets.settings import Settings
 from attribution_assets.web.models import Run
@@ -50,8 +51,12 @@ def steps_of_process_data(ours: Settings) -> Steps:
     return [["import", "campaign_results", str(ours.campaign_file)], ["run", "--groups", "campaigns"]]
 
 
-def steps_of_compare(days: Mapping[str, str]) -> Steps:
-    """The commands that compare the models and report the paths over conversions from `start` to `end`, and keep both."""
+def steps_of_compare(ours: Settings, days: Mapping[str, str]) -> Steps:
+    """The commands that compare the models and report the paths over conversions from `start` to `end`, and keep both.
+
+    Raises NotReadyError where no models are chosen.
+    """
+    require_models(ours, "model_comparison")
     options = [text for name, day in days.items() for text in (f"--{name}", day)]
     return [[command, "--keep", *options] for command in ("compare", "paths")]
 
