@@ -13,18 +13,24 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
+from attribution_assets.web.endpoint import ForWhateverOnePrefers
+
 REDOC = "drf_spectacular_sidecar/redoc/bundles/redoc.standalone.js"
 
 LOGO_ELSEWHERE, NO_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg", b"data:,"
 
 
-class Swagger(SpectacularSwaggerSplitView):
+class Schema(ForWhateverOnePrefers, SpectacularAPIView):
+    """The document."""
+
+
+class Swagger(ForWhateverOnePrefers, SpectacularSwaggerSplitView):
     """The document as pages on which one can try the endpoints."""
 
     template_name = "api/swagger.html"
 
 
-class Redoc(SpectacularRedocView):
+class Redoc(ForWhateverOnePrefers, SpectacularRedocView):
     """The document as one page to read."""
 
     template_name = "api/redoc.html"
@@ -44,7 +50,7 @@ def _redoc() -> bytes:
 
 
 urlpatterns: list[URLPattern] = [
-    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("schema/", Schema.as_view(), name="schema"),
     path("docs/", Swagger.as_view()),
     path("redoc/", Redoc.as_view()),
     path("redoc/redoc.js", redoc_script, name="redoc-script"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import BadRequest
@@ -18,7 +19,15 @@ from attribution_assets.web.asked import asked_of
 from attribution_assets.web.cache import cached
 
 
-class Endpoint(APIView):
+class ForWhateverOnePrefers(APIView):
+    """A view that refuses nobody for the types of content that they prefer: what it answers follows from what is asked."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """The first type, where none is preferred that there is."""
+        return super().perform_content_negotiation(request, force=True)
+
+
+class Endpoint(ForWhateverOnePrefers):
     """What all endpoints have in common; each says what it knows as `parameters`, and what it answers."""
 
     http_method_names = ("get", "head")

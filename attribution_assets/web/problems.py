@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from math import ceil
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import BadRequest, DisallowedHost, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -30,6 +31,8 @@ TITLES = {
     500: "Something broke",
     503: "Busy",
 }
+
+TOO_OFTEN = "Too many requests. Ask again later."
 
 FOR_PROGRAMS, FOR_BOTH = "/api/", "/worker/"
 
@@ -62,7 +65,7 @@ def as_problem(error: Exception, context: dict[str, Any]) -> Response | HttpResp
     detail = _of_validation(error) if isinstance(error, ValidationError) else str(getattr(error, "detail", None) or error)
     headers = {name: value for name, value in answered.headers.items() if name in {"WWW-Authenticate", "Retry-After", "Allow"}}
     if isinstance(error, Throttled):
-        detail = "Too many requests. Ask again later."
+        detail = TOO_OFTEN
     return problem(answered.status_code, detail, **headers)
 
 
@@ -118,6 +121,8 @@ class Problems:
         """The answer to an exception; None leaves it to Django."""
         if isinstance(error, AttributionError):
             return shown_problem(request, status_of(error), said(error), **_when_to_ask_again(error))
+        if isinstance(error, Throttled):
+            return shown_problem(request, 429, TOO_OFTEN, **{"Retry-After": str(ceil(getattr(error, "wait", None) or 0))})
         if isinstance(error, BadRequest):
             return shown_problem(request, 400, str(error))
         if isinstance(error, PermissionDenied):
@@ -132,6 +137,15 @@ def locked_out(request: HttpRequest, _: HttpResponse | None, __: dict[str, Any] 
     minutes = round(60 * settings.AXES_COOLOFF_TIME)
     detail = f"The password was wrong too often. Try again in {minutes} minutes."
     return shown_problem(request, 429, detail, **{"Retry-After": str(60 * minutes)})
+
+
+def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The page for a request that Django does not take."""
+    if isinstance(exception, DisallowedHost):
+        return shown_problem(
+            request, 400, "The server does not know this name. Set ATTRIBUTION_WEB_URL to the URL that people use."
+        )
+    return shown_problem(request, 400, "The request is none that the server takes.")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

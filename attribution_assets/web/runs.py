@@ -17,10 +17,10 @@ from rest_framework import serializers
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.web import worker
+from attribution_assets.web.endpoint import ForWhateverOnePrefers
 from attribution_assets.web.models import Run
 from attribution_assets.web.problems import is_for_people, problem_page
 from attribution_assets.web.schema import responses
@@ -77,14 +77,10 @@ STARTED = inline_serializer(
 )
 
 
-class ForStaff(APIView):
+class ForStaff(ForWhateverOnePrefers):
     """A view for staff alone. Whoever prefers HTML gets a page, also of what went wrong, and the others JSON."""
 
     permission_classes = (IsAdminUser,)
-
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        """Nobody is refused for what they prefer."""
-        return super().perform_content_negotiation(request, force=True)
 
     def handle_exception(self, exc: Exception) -> Any:
         """A problem; people who have not logged in are sent there."""

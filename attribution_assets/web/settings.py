@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from logging import LogRecord
 from urllib.parse import urlsplit
 
 from attribution_assets.pages.html import STATIC
@@ -11,6 +12,13 @@ from attribution_assets.web.secret import secret_key
 
 ATTRIBUTION = read_settings()
 """The settings of the pipeline."""
+
+
+def without_traceback(record: LogRecord) -> bool:
+    """Makes a refused request one line of the log."""
+    record.exc_info = None
+    return True
+
 
 _URL = urlsplit(ATTRIBUTION.web_url or "")
 _IS_SECURE = _URL.scheme == "https"
@@ -169,6 +177,11 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "filters": {"one_line": {"()": "django.utils.log.CallbackFilter", "callback": without_traceback}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "plain"},
+        "refused": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["one_line"]},
+    },
+    "loggers": {"django.security": {"handlers": ["refused"], "propagate": False}},
     "root": {"handlers": ["console"], "level": "WARNING"},
 }

@@ -21,5 +21,6 @@ urlpatterns = [
     path("<slug:name>/", pages.page),
 ]
 
+handler400 = "attribution_assets.web.problems.refused"
 handler404 = "attribution_assets.web.problems.not_found"
 handler500 = "attribution_assets.web.problems.broken"

@@ -271,6 +271,37 @@ def test_who_does_not_just_read_is_told_what_is_possible(server: LiveWeb, method
     assert response.headers["Allow"] == "GET, HEAD"
 
 
+@pytest.mark.parametrize("accept", ["text/csv", "text/html", "application/xml", "*/*"])
+def test_what_is_answered_follows_from_the_address_whatever_one_prefers(server: LiveWeb, accept: str) -> None:
+    program = server.program()
+    types = [
+        program.get(f"{server.url}/api/{address}", headers={"Accept": accept}).headers["Content-Type"]
+        for address in ("channels/?format=csv", "channels/", "conversion-rate/", "schema/")
+    ]
+
+    assert types == [
+        "text/csv; charset=utf-8",
+        "application/json",
+        "application/json",
+        "application/vnd.oai.openapi; charset=utf-8",
+    ]
+
+
+def test_a_name_that_the_server_does_not_know_is_a_problem_and_one_line_of_the_log(sample: Shop) -> None:
+    with LiveWeb(sample.database) as live:
+        before = live.log
+        api, page = (
+            requests.get(f"{live.url}{address}", headers={"Host": "elsewhere.example"}) for address in ("/api/days/", "/login/")
+        )
+        written = live.log.removeprefix(before)
+
+    said = "The server does not know this name. Set ATTRIBUTION_WEB_URL to the URL that people use."
+    assert problem(api) == (400, said)
+    assert (page.status_code, said in page.text) == (400, True)
+    assert len(written.splitlines()) == 2
+    assert "Traceback" not in written
+
+
 def test_head_is_get_without_the_body(server: LiveWeb) -> None:
     by_get, by_head = (server.program().request(method, f"{server.url}/api/channels/") for method in ("GET", "HEAD"))
 
