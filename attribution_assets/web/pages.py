@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +14,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.views.decorators.http import require_http_methods, require_safe
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from attribution_assets.analysis.reports.form import Asked, Page
 from attribution_assets.pages import html
@@ -50,7 +54,20 @@ def logout(request: HttpRequest) -> HttpResponse:
     return redirect(settings.LOGOUT_REDIRECT_URL)
 
 
+def as_often_as_the_api(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The view, which raises Throttled for who has not logged in and asks too often, pages and API together."""
+
+    @wraps(view)
+    def asked(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            APIView().check_throttles(Request(request))
+        return view(request, *arguments, **named)
+
+    return asked
+
+
 @require_safe
+@as_often_as_the_api
 def page(request: HttpRequest, name: str) -> HttpResponse:
     """A page of the menu, for the range and the model in its address."""
     if name not in PAGES:
@@ -61,6 +78,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_safe
+@as_often_as_the_api
 def download(request: HttpRequest, name: str, form: str) -> HttpResponse:
     """A report as a file: every row of it, as `csv` or `xlsx`."""
     if name not in REPORTS or form not in TYPES:

@@ -130,7 +130,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
+AXES_HANDLER = "attribution_assets.web.throttling.Failures"
 AXES_LOCKOUT_CALLABLE = "attribution_assets.web.problems.locked_out"
 AXES_VERBOSE = False
 LOGIN_URL = "/login/"

@@ -8,13 +8,16 @@ from django.urls import include, path, re_path
 
 from attribution_assets.web import api, documents, pages, runs
 
+login = LoginView.as_view(template_name="login.html", redirect_authenticated_user=True)
+
 urlpatterns = [
     path("", pages.start),
     re_path(r"^health-check/?$", api.health_check),
-    path("login/", LoginView.as_view(template_name="login.html", redirect_authenticated_user=True)),
+    path("login/", login),
     path("logout/", pages.logout),
+    path("api-auth/login/", login),
+    path("api-auth/logout/", pages.logout),
     path("admin/", admin.site.urls),
-    path("api-auth/", include("rest_framework.urls")),
     path("api/", include(api.urlpatterns + documents.urlpatterns)),
     path("worker/", include(runs.urlpatterns)),
     path("download/<slug:name>.<slug:form>", pages.download),

@@ -14,6 +14,7 @@ from attribution_assets_tests.web.live import LiveWeb
 
 LOGINS = ("/login/", "/admin/login/", "/api-auth/login/")
 TRIES = 5
+FAILURES_OF_AN_ADDRESS = 50
 
 
 @pytest.fixture
@@ -61,6 +62,21 @@ def test_others_still_get_in(web: LiveWeb) -> None:
     assert log_in(web, PASSWORD, name="reader").status_code == 302
 
 
+def test_who_guesses_for_many_names_has_to_wait_for_all_of_them(web: LiveWeb) -> None:
+    guessed = [log_in(web, "guess", name=f"name {number}").status_code for number in range(FAILURES_OF_AN_ADDRESS)]
+
+    assert guessed == [200] * (FAILURES_OF_AN_ADDRESS - 1) + [429]
+    assert log_in(web, PASSWORD, name="reader").status_code == 429
+
+
+@pytest.mark.parametrize("address", LOGINS[::2])
+def test_a_login_is_ours_wherever_it_is(web: LiveWeb, address: str) -> None:
+    page = requests.get(web.url + address).text
+
+    assert "/static/attribution/attribution.css" in page
+    assert "<style" not in page
+
+
 def test_a_forged_address_does_not_help(web: LiveWeb) -> None:
     guessed = [
         log_in(web, f"guess {number}", **{"X-Forwarded-For": f"10.0.0.{number}"}).status_code for number in range(TRIES + 1)
@@ -93,7 +109,7 @@ def test_another_machine_is_not_believed_who_asks_through_it(shop: Shop) -> None
     assert "Strict-Transport-Security" in from_the_proxy.headers
 
 
-def test_who_asks_the_api_too_often_has_to_wait_and_others_do_not(shop: Shop) -> None:
+def test_who_asks_too_often_has_to_wait_and_others_do_not(shop: Shop) -> None:
     with LiveWeb(shop.database, ATTRIBUTION_WEB_PUBLIC="true") as web, requests.Session() as nobody:
         before = stored(web)
         answers = [
@@ -102,6 +118,8 @@ def test_who_asks_the_api_too_often_has_to_wait_and_others_do_not(shop: Shop) ->
         ]
         reader = web.program().get(f"{web.url}/api/days/")
         after = stored(web)
+        page = nobody.get(f"{web.url}/overview/")
+        download = nobody.get(f"{web.url}/download/channels.csv")
     last = answers[-1]
 
     assert {answer.status_code for answer in answers[:-1]} == {409}
@@ -109,4 +127,7 @@ def test_who_asks_the_api_too_often_has_to_wait_and_others_do_not(shop: Shop) ->
     assert 0 < int(last.headers["Retry-After"]) <= 60
     assert last.json()["detail"] == "Too many requests. Ask again later."
     assert reader.status_code == 409
+    for each in (page, download):
+        assert (each.status_code, "Too many requests. Ask again later." in each.text) == (429, True)
+        assert 0 < int(each.headers["Retry-After"]) <= 60
     assert after == before
