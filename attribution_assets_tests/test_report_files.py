@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import openpyxl
 import pytest
 from click.testing import CliRunner
 
-from attribution_assets.analysis.reports.form import Answer, Column, Report
+from attribution_assets.analysis.reports.form import Answer, Asked, Column, Page, Report
 from attribution_assets.command.cli import main
+from attribution_assets.pages.html import html_file
 from attribution_assets.pages.registry import REPORTS
-from attribution_assets.pages.shown import Table, without_folders
+from attribution_assets.pages.shown import Shown, Table, without_folders
 from attribution_assets.pages.workbook import LONGEST_NAME, csv_of, workbook
+from attribution_assets.warehouse import Days
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.templates import Templates
 from attribution_assets_tests.test_comparison import attribution, materialized, report_sample
@@ -45,6 +48,57 @@ def named(*names: str) -> Table:
     """A table whose one column has these texts."""
     report = Report("names", "Names", "", (Column("name", "text", ""),), lambda _settings, _asked: Answer(()))
     return Table(report, Answer([{"name": name} for name in names]))
+
+
+def on_a_page(*answers: Answer) -> str:
+    """The HTML file of one page, with a table for each answer."""
+    tables = [replace(named(), answer=answer) for answer in answers]
+    page = Page("names", "Names", "Which?", tuple(table.report for table in tables))
+    return re.sub(r"\s+", " ", html_file([Shown(page, Asked(), tables)], "Names").partition("<main")[2].partition("</main>")[0])
+
+
+def by(model: str) -> dict[str, str | None]:
+    """The basis of what the model credits."""
+    return {"model": model, "parameters": "challenge", "computed_by": None, "learned_from": None, "currency": None}
+
+
+def told(answer: Answer) -> list[str]:
+    """What a workbook says below the rows."""
+    sheet = openpyxl.load_workbook(io.BytesIO(workbook([replace(named(), answer=answer)])))["Names"]
+    return [str(cell.value) for [cell] in sheet.iter_rows(min_row=2) if cell.value]
+
+
+def test_a_table_of_other_days_or_another_basis_than_its_page_says_so() -> None:
+    first = Answer([], Days("2023-09-01", "2023-09-02"), by("ihc"), is_final=True)
+
+    alike = on_a_page(first, first)
+    other = on_a_page(first, Answer([], Days("2023-08-01", "2023-08-31"), by("markov")))
+
+    assert (alike.count('class="days"'), alike.count("By the model")) == (1, 1)
+    assert re.findall(r'class="days">([^<]*)<', other) == ["2023-09-01 to 2023-09-02", "2023-08-01 to 2023-08-31"]
+    assert re.findall(r"By the model <strong>(\w+)", other) == ["ihc", "markov"]
+
+
+@pytest.mark.parametrize(
+    ("is_final", "provisional_from", "said"),
+    [(True, None, ["Final"]), (False, "2023-09-02", ["Provisional"]), (None, None, [])],
+    ids=["final", "provisional", "not known"],
+)
+def test_only_what_is_known_to_be_final_is_called_final(
+    is_final: bool | None, provisional_from: str | None, said: list[str]
+) -> None:
+    days = Days("2023-09-01", "2023-09-02")
+    answer = Answer([], days, by("ihc"), is_final=is_final, provisional_from=provisional_from)
+
+    assert re.findall(r'class="mark \w+">(\w+)<', on_a_page(answer)) == said
+    assert [line.split(" ")[0].strip(".") for line in told(answer) if re.match("Final|Provisional", line)] == said
+
+
+def test_parameters_without_a_model_are_said() -> None:
+    answer = Answer([], Days("2023-09-01", "2023-09-02"), {"parameters": "whole journeys"})
+
+    assert "Parameters <strong>whole journeys</strong>." in on_a_page(answer)
+    assert "Parameters: whole journeys." in told(answer)
 
 
 def test_the_workbook_has_the_channels_of_a_run_to_the_last_digit(sample: Shop, tmp_path: Path) -> None:

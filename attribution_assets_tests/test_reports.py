@@ -15,7 +15,7 @@ from attribution_assets.analysis.reports.breakdowns import BREAKDOWNS_PAGE, BREA
 from attribution_assets.analysis.reports.explained import CELL, JOURNEY, WHY
 from attribution_assets.analysis.reports.form import Answer, Asked, Report
 from attribution_assets.analysis.reports.models import MODEL_COMPARISON, MODEL_REPORTING, MODELS_PAGE
-from attribution_assets.analysis.reports.overview import CELLS, OVERVIEW
+from attribution_assets.analysis.reports.overview import CELLS, CHANNELS, DAYS, OVERVIEW, TOTALS
 from attribution_assets.analysis.reports.paths import PATH_REPORT, PATHS
 from attribution_assets.analysis.reports.reconciliation import CONVERSIONS, SPEND, UNUSUAL_DAYS
 from attribution_assets.analysis.reports.shop import (
@@ -176,22 +176,98 @@ def test_what_can_be_asked_for_is_in_the_rows_and_is_never_sql(sample: Shop, rep
         assert asked(report, settings, **{name: "'; DROP TABLE channel_report; --"}).rows == []
 
 
-BY_SESSIONS = (CELLS, MODEL_REPORTING, BREAKDOWNS_REPORT, SESSIONS_REPORT, FUNNEL_STEPS, FUNNEL_CHANNELS, CUSTOMERS, PRODUCTS)
+BY_SESSIONS = (
+    TOTALS,
+    CHANNELS,
+    DAYS,
+    CELLS,
+    MODEL_REPORTING,
+    BREAKDOWNS_REPORT,
+    SESSIONS_REPORT,
+    FUNNEL_STEPS,
+    FUNNEL_CHANNELS,
+    CUSTOMERS,
+    PRODUCTS,
+)
 
 
 @pytest.mark.parametrize("report", [*BY_SESSIONS, UNUSUAL_DAYS, CONVERSIONS, SPEND], ids=lambda report: report.name)
-def test_days_without_results_are_one_day_and_have_no_rows(sample: Shop, report: Report) -> None:
+def test_days_without_results_are_those_asked_for_and_have_no_rows(sample: Shop, report: Report) -> None:
     for start, end in (("2024-05-01", "2024-05-31"), ("0001-01-01", "0001-01-02"), ("9999-12-30", "9999-12-31")):
         answer = of_sample(report, sample, start, end)
 
-        assert (answer.days, [row for row in answer.rows if report is not FUNNEL_STEPS]) == (Days(start, start), [])
+        assert (answer.days, [*answer.rows], answer.total) == (Days(start, end), [], None)
+        assert (answer.is_final, answer.provisional_from) == (None, None)
+
+
+def test_days_of_which_only_some_have_results_are_those_asked_for_and_a_note_says_which_have(sample: Shop) -> None:
+    answers = [of_sample(report, sample, "2023-09-09", "9999-12-31") for report in (TOTALS, FUNNEL_STEPS, UNUSUAL_DAYS)]
+
+    assert {str(answer.days) for answer in answers} == {"2023-09-09 to 9999-12-31"}
+    assert {answer.notes[-1] for answer in answers} == {"There are results of 2023-09-09 to 2023-09-10 only."}
+
+
+def test_days_between_those_with_results_have_no_rows_and_are_not_final(copy: Shop) -> None:
+    copy.execute("DELETE FROM channel_report WHERE date BETWEEN '2023-09-04' AND '2023-09-05'")
+
+    answer = of_sample(TOTALS, copy, "2023-09-04", "2023-09-05")
+
+    assert (answer.rows, answer.total, answer.is_final, answer.provisional_from) == ((), None, None, None)
 
 
 @pytest.mark.parametrize(
     "report", [CLAIMS, STATUS_TOTALS, CONVERSION_RATE, FILTERED_AGGREGATION], ids=lambda report: report.name
 )
 def test_campaigns_of_days_without_results_have_no_rows(sample: Shop, report: Report) -> None:
-    assert of_sample(report, sample, "2024-05-01", "2024-05-31").rows == []
+    answer = of_sample(report, sample, "2024-05-01", "2024-05-31")
+
+    assert (answer.rows, answer.total, answer.is_final, answer.provisional_from) == ([], None, None, None)
+
+
+# -- overview ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reported(shop: Shop) -> Shop:
+    """A report of two days: on the first Ads and Email, on the second Ads alone."""
+    shop.warehouse.prepare()
+    row = "INSERT INTO channel_report VALUES (?, ?, ?, ?, ?, NULL, NULL, 'ihc', 'challenge', 'EUR', '2023-12-01')"
+    shop.execute(row, "2023-09-01", "Ads", 10.0, 1.0, 30.0)
+    shop.execute(row, "2023-09-01", "Email", 2.0, 3.0, 60.0)
+    shop.execute(row, "2023-09-02", "Ads", 20.0, 2.0, 50.0)
+    return shop
+
+
+def test_a_channel_of_the_range_before_alone_is_shown_with_nothing_on_the_days(reported: Shop) -> None:
+    answer = asked(CHANNELS, reported.settings(), "2023-09-02", "2023-09-02")
+
+    assert shown(CHANNELS, answer) == [
+        ("Ads", 20.0, 2.0, 50.0, 10.0, 2.5, 10.0, 1.0, 30.0),
+        ("Email", 0.0, 0.0, 0.0, None, None, 2.0, 3.0, 60.0),
+    ]
+    assert answer.total
+    assert [sum(row[name] for row in answer.rows) for name in ("orders_before", "revenue_before")] == [
+        answer.total["orders_before"],
+        answer.total["revenue_before"],
+    ]
+
+
+def test_a_channel_that_is_new_had_nothing_in_the_range_before(reported: Shop) -> None:
+    reported.execute("UPDATE channel_report SET channel = 'TV' WHERE date = '2023-09-02'")
+
+    answer = asked(CHANNELS, reported.settings(), "2023-09-02", "2023-09-02")
+
+    assert shown(CHANNELS, answer, "channel", "cost_before", "orders_before") == [
+        ("TV", 0.0, 0.0),
+        ("Ads", 10.0, 1.0),
+        ("Email", 2.0, 3.0),
+    ]
+
+
+def test_without_a_range_before_nothing_is_known_of_it(reported: Shop) -> None:
+    answer = asked(CHANNELS, reported.settings(), "2023-09-01", "2023-09-02")
+
+    assert {row["cost_before"] for row in answer.rows} == {None}
 
 
 # -- why ---------------------------------------------------------------------------------------------------------------
@@ -217,6 +293,22 @@ def test_a_journey_has_the_sessions_that_the_command_explains_a_conversion_by(sa
     assert [*answer.rows] == said["sessions"]
     assert answer.total == pytest.approx({"timestamp": "total", "orders": 1, "revenue": said["revenue"]})
     assert answer.notes == (f"{conv_id}, {said['conv_date']} {said['conv_time']}, revenue {said['revenue']:,.2f}.",)
+
+
+def test_a_journey_claims_nothing_about_later_orders(sample: Shop) -> None:
+    [(conv_id,), *_] = sample.execute("SELECT conv_id FROM customer_journeys ORDER BY conv_date DESC, conv_id")
+
+    answer = of_sample(JOURNEY, sample, conversion=conv_id)
+
+    assert (answer.is_final, answer.provisional_from) == (None, None)
+
+
+def test_a_cell_is_final_once_no_later_order_can_reach_it(sample: Shop) -> None:
+    settings = sample.settings(**{**CHOICES, "end_date": "2023-09-19"})
+
+    answers = [asked(CELL, settings, date=day, channel="FB & IG Ads") for day in ("2023-09-05", "2023-09-06")]
+
+    assert [(answer.is_final, answer.provisional_from) for answer in answers] == [(True, None), (False, "2023-09-06")]
 
 
 def test_a_conversion_of_nobody_says_that_no_channel_has_it(shop: Shop) -> None:
@@ -321,8 +413,14 @@ def test_the_comparison_that_is_kept_is_the_one_that_compare_prints(sample: Shop
     answer = of_sample(MODEL_COMPARISON, sample)
 
     assert printed(shown(MODEL_COMPARISON, answer, *names)) == [tuple(row[name] for name in names) for row in said["channels"]]
-    assert (answer.days, answer.provisional_from) == (Days(said["start"], said["end"]), None)
-    assert answer.basis["parameters"] == "ihc: challenge; whole journeys"
+    assert (answer.days, answer.is_final) == (Days(said["start"], said["end"]), None)
+
+
+def test_the_basis_of_the_comparison_is_that_of_each_model(sample: Shop) -> None:
+    of_comparison, of_models = (of_sample(report, sample).basis for report in (MODEL_COMPARISON, MODEL_REPORTING))
+
+    assert of_comparison == of_models
+    assert of_comparison["learned_from"] == "your journeys, another company's journeys"
 
 
 def test_the_paths_that_are_kept_are_those_that_paths_prints(sample: Shop) -> None:
@@ -377,7 +475,8 @@ def test_days_that_were_kept_answer_the_same_days(sample: Shop, copy: Shop, repo
 def test_what_was_kept_with_other_settings_says_so(sample: Shop, report: Report, name: str) -> None:
     answer = asked(report, sample.settings(**{**CHOICES, "last_sessions": 2}))
 
-    assert str(answer.basis["parameters"]).endswith("whole journeys; other settings than now")
+    assert "whole journeys; other settings than now" in str(answer.basis["parameters"])
+    assert "challenge" not in str(answer.basis["parameters"])
 
 
 @KEPT
@@ -415,7 +514,7 @@ def test_the_values_of_a_dimension_add_up_to_the_channels_under_each_model(sampl
         assert (answer.basis["model"], answer.provisional_from) == (model, "2023-09-03")
 
 
-def test_a_breakdown_by_the_date_of_conversions_is_not_provisional(sample: Shop) -> None:
+def test_a_breakdown_by_the_date_of_conversions_is_neither_provisional_nor_said_to_be_final(sample: Shop) -> None:
     [stored] = sample.execute(
         "SELECT sum(sessions), sum(orders), sum(revenue) FROM breakdown_reporting WHERE date_basis = 'conversion' "
         "AND model = 'ihc' AND dimension = 'market' AND value = 'DE' AND channel = 'FB & IG Ads'"
@@ -426,7 +525,7 @@ def test_a_breakdown_by_the_date_of_conversions_is_not_provisional(sample: Shop)
     )
 
     assert shown(BREAKDOWNS_REPORT, answer, "sessions", "orders", "revenue") == [pytest.approx(stored)]
-    assert answer.provisional_from is None
+    assert (answer.is_final, answer.provisional_from) == (None, None)
 
 
 def test_another_basis_of_dates_is_refused(sample: Shop) -> None:
@@ -600,6 +699,9 @@ def test_means_are_of_the_type_conversion_unless_others_are_asked_for(sample: Sh
     assert of_conversions.notes == ("Of rows with type CONVERSION.",)
     assert of_others.notes == ("Of rows with status ENABLED and type AWARENESS.",)
     assert of_others.rows != of_conversions.rows
+    assert of_sample(FILTERED_AGGREGATION, sample, status="ENABLED").notes == (
+        "Of rows with status ENABLED and type CONVERSION.",
+    )
     assert of_sample(FILTERED_AGGREGATION, sample, type="'; DROP TABLE campaign_performance; --").rows == []
 
 

@@ -21,6 +21,9 @@ from attribution_assets.warehouse.sqlite.database import readable
 RESULTS = "campaign_results"
 """The source, whose rows are what the platforms say."""
 
+OF_ROWS = ("status", "type", "category")
+"""The columns whose values say of which rows the means are."""
+
 CONVERSION = {"type": "CONVERSION"}
 """The rows whose means are asked for, unless others are."""
 
@@ -172,6 +175,11 @@ def means(rows: Iterable[Row], kept: Mapping[str, str] = CONVERSION) -> Rows:
         }
         for (customer,), group in _groups(of_kept, "customer_id")
     ]
+
+
+def kept_for(values: Mapping[str, str]) -> dict[str, str]:
+    """Of which rows the means are where these values are asked for: of the type CONVERSION, unless of another."""
+    return {name: value for name in OF_ROWS if (value := {**CONVERSION, **values}.get(name)) is not None}
 
 
 def ratio(number: float | None, by: float | None) -> float | None:

@@ -57,7 +57,7 @@ def status(settings: Settings, asked: Asked) -> Answer:
         for state in reversed(states)
         for asset, of_asset in state["assets"].items()
     ]
-    return Answer(rows, Days(states[0]["day"], states[-1]["day"]))
+    return Answer(rows, Days(asked.start or states[0]["day"], end))
 
 
 def checks(settings: Settings, _: Asked) -> Answer:

@@ -62,6 +62,12 @@ class Shown:
         """The first answer that says by which model and parameters it is."""
         return next((table.answer for table in self.tables if table.answer.basis), None)
 
+    def has_basis_of(self, answer: Answer) -> bool:
+        """Whether what the page says of its basis is all that is to be said of the answer's."""
+        first = self.basis
+        said = (answer.basis, answer.is_final, answer.provisional_from)
+        return not answer.basis or (first is not None and said == (first.basis, first.is_final, first.provisional_from))
+
     @property
     def days(self) -> Days | None:
         """The days that the page is about; None where no report has any."""

@@ -91,15 +91,18 @@ def _widths(column: Column, rows: Sequence[Any]) -> list[int]:
 def _about(table: Table) -> list[str]:
     """What is to be known about the rows: their days, the model, the currency, what is provisional."""
     answer, basis = table.answer, table.answer.basis
-    model = f"Model: {basis['model']}, parameters: {basis.get('parameters') or 'none'}." if basis.get("model") else ""
     return [
         text
         for text in (
             table.report.description,
             f"Days: {answer.days}." if answer.days else "",
-            model,
+            *(f"{name.capitalize()}: {basis[name] or 'none'}." for name in ("model", "parameters") if name in basis),
             f"Amounts in {basis['currency']}." if basis.get("currency") else "",
-            f"Provisional from {answer.provisional_from} on." if answer.provisional_from else "Final." if model else "",
+            f"Provisional from {answer.provisional_from} on."
+            if answer.provisional_from
+            else "Final."
+            if answer.is_final
+            else "",
             *answer.notes,
         )
         if text

@@ -54,6 +54,7 @@ def _as_json(report: Report, answer: Answer, limit: int, offset: int, request: R
         "start": answer.days.first if answer.days else None,
         "end": answer.days.last if answer.days else None,
         **{name: answer.basis.get(name) for name in ("model", "parameters", "computed_by", "learned_from", "currency")},
+        "final": answer.is_final,
         "provisional_from": answer.provisional_from,
         "notes": list(answer.notes),
         "total": answer.total and {name: answer.total.get(name) for name in names},

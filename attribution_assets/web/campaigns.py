@@ -10,7 +10,7 @@ from django.http import HttpResponse, JsonResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view, inline_serializer
 from rest_framework.request import Request
 
-from attribution_assets.analysis.campaigns import CONVERSION, campaigns_now
+from attribution_assets.analysis.campaigns import CONVERSION, campaigns_now, kept_for
 from attribution_assets.analysis.reports.form import Asked
 from attribution_assets.analysis.reports.shop import (
     CATEGORY_TYPE_PERFORMANCE,
@@ -27,10 +27,6 @@ NOW = (
     "Of the rows that are in campaign_results now, over all days unless asked for fewer. A sum is that of the rows that have "
     "the number, null if none has; a rate by 0 is null."
 )
-
-BY_CUSTOMER = CONVERSION_RATE.columns
-BY_CATEGORY_AND_TYPE = CATEGORY_TYPE_PERFORMANCE.columns
-
 
 Found = Mapping[str, Any]
 
@@ -61,9 +57,9 @@ ANALYSES = (
         "Conversion rate by customer",
         f"Conversions / revenue of each customer, and who has the highest and the lowest rate. {NOW}",
         {
-            "customers": rows("ConversionRateCustomer", BY_CUSTOMER),
-            "highest": rows("ConversionRateHighest", BY_CUSTOMER, many=False, allow_null=True),
-            "lowest": rows("ConversionRateLowest", BY_CUSTOMER, many=False, allow_null=True),
+            "customers": rows("ConversionRateCustomer", CONVERSION_RATE.columns),
+            "highest": rows("ConversionRateHighest", CONVERSION_RATE.columns, many=False, allow_null=True),
+            "lowest": rows("ConversionRateLowest", CONVERSION_RATE.columns, many=False, allow_null=True),
         },
         lambda found: found["conversion_rate"],
     ),
@@ -82,8 +78,10 @@ ANALYSES = (
         "Performance by category and type",
         f"Revenue and conversions by category and type, and which of these has the most conversions. {NOW}",
         {
-            "category_type": rows("CategoryTypePerformancePart", BY_CATEGORY_AND_TYPE),
-            "top_category_type": rows("CategoryTypePerformanceTop", BY_CATEGORY_AND_TYPE, many=False, allow_null=True),
+            "category_type": rows("CategoryTypePerformancePart", CATEGORY_TYPE_PERFORMANCE.columns),
+            "top_category_type": rows(
+                "CategoryTypePerformanceTop", CATEGORY_TYPE_PERFORMANCE.columns, many=False, allow_null=True
+            ),
         },
         lambda found: found,
     ),
@@ -115,7 +113,7 @@ class AnalysisView(Endpoint):
 
     def answer(self, request: Request, state: Settings, asked: Asked) -> HttpResponse:
         """The fields of the analysis, and of which days they are."""
-        kept = {**CONVERSION, **asked.values}
+        kept = kept_for(asked.values)
         found = campaigns_now(state, asked.start, asked.end, kept)
         of_analysis = {"status": None, "category": None, **kept, **self.analysis.shown(found)}
         return JsonResponse({name: {**found, **of_analysis}[name] for name in ("start", "end", *self.analysis.fields)})

@@ -114,6 +114,9 @@ def schema_of(report: Report) -> dict[str, Any]:
         "computed_by": text("embedded or api"),
         "learned_from": text("whose journeys the parameters were learned from"),
         "currency": text("the currency of every amount"),
+        "final": serializers.BooleanField(
+            allow_null=True, help_text="whether no later order can be credited to the days; null where that is not known"
+        ),
         "provisional_from": serializers.DateField(allow_null=True, help_text="the first day that can still change"),
         "notes": serializers.ListField(child=serializers.CharField(), help_text="what else is to be known"),
         "total": inline_serializer(f"{name}Total", total, allow_null=True, help_text="all rows together"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from math import fsum
 
-from attribution_assets.analysis.reports.form import Answer, Asked, Column, Page, Report, credited, days_asked, stored
+from attribution_assets.analysis.reports.form import Answer, Asked, Column, Page, Report, credited, of_days, stored
 from attribution_assets.analysis.reports.overview import basis_of, report_cells
 from attribution_assets.catalog.breakdowns import BREAKDOWN_REPORTING, SESSION_REPORT
 from attribution_assets.catalog.tables import names, tables, tables_without_sources
 from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Query
+from attribution_assets.warehouse import Days, Query
 
 BASES = ("session", "conversion")
 """By whose date orders and revenue count; the first one where nobody says."""
@@ -22,20 +22,28 @@ def breakdowns(settings: Settings, asked: Asked) -> Answer:
     if date_basis not in BASES:
         raise AttributionError(f"{date_basis!r} is no date_basis. Choose from {', '.join(BASES)}.")
     _check_in_graph(settings, BREAKDOWN_REPORTING.name)
-    days = days_asked(settings, asked, [BREAKDOWN_REPORTING])
+    return _breakdowns(settings, asked)
+
+
+@of_days(BREAKDOWN_REPORTING)
+def _breakdowns(settings: Settings, asked: Asked, days: Days) -> Answer:
+    date_basis = asked.values.get("date_basis", BASES[0])
     cells = report_cells(settings, asked.model, days)
     bounds = {"first_day": days.first, "last_day": days.last, "model": asked.model, "date_basis": date_basis}
     rows = settings.warehouse.rows(Query("breakdown_totals", bounds))
-    about = credited(settings, days, basis_of(settings, asked.model, days, cells))
-    if date_basis == "conversion":
-        about["provisional_from"] = None
+    basis = basis_of(settings, asked.model, days, cells)
+    about = credited(settings, days, basis) if date_basis == "session" else {"days": days, "basis": basis}
     return Answer([{**row, "date_basis": date_basis} for row in rows], **about)
 
 
 def sessions(settings: Settings, asked: Asked) -> Answer:
     """By channel, campaign and market the sessions of the days asked for, and the conversions that came right after them."""
     _check_in_graph(settings, SESSION_REPORT.name)
-    days = days_asked(settings, asked, [SESSION_REPORT])
+    return _sessions(settings, asked)
+
+
+@of_days(SESSION_REPORT)
+def _sessions(settings: Settings, asked: Asked, days: Days) -> Answer:
     rows = settings.warehouse.rows(Query("session_totals", {"first_day": days.first, "last_day": days.last}))
     count, cost = sum(row["sessions"] for row in rows), fsum(row["cost"] for row in rows)
     total = {

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import wraps
 from typing import Any, Literal
 
 from attribution_assets.analysis.report import provisional_days
-from attribution_assets.catalog.reporting import CHANNEL_REPORT
 from attribution_assets.catalog.span import days_of
 from attribution_assets.catalog.table import DailyTable
 from attribution_assets.errors import AttributionError, NotReadyError
@@ -76,13 +76,15 @@ class Answer:
     """A report's rows, and what is to be known about them.
 
     `days` that they are about; `basis`: by which model and parameters, and in which currency, as of `analysis.report.basis`;
-    `provisional_from`: the first of the days that can still change, None if none can, or if nothing is credited; `total`: the
-    row of all together; `notes`: what else is to be said.
+    `is_final`: whether no later order can be credited to the days, None where that is not known or where there is no credit;
+    `provisional_from`: the first of the days to which one can, None unless `is_final` is False; `total`: the row of all
+    together; `notes`: what else is to be said.
     """
 
     rows: Sequence[Row]
     days: Days | None = None
     basis: Mapping[str, str | None] = field(default_factory=dict)
+    is_final: bool | None = None
     provisional_from: str | None = None
     total: Row | None = None
     notes: tuple[str, ...] = ()
@@ -123,28 +125,60 @@ class Report:
         if not wanted:
             return answer
         kept = [row for row in answer.rows if all(str(row[name]) == value for name, value in wanted.items())]
-        return Answer(kept, answer.days, answer.basis, answer.provisional_from, None, answer.notes)
+        return replace(answer, rows=kept, total=None)
 
 
-def days_asked(settings: Settings, asked: Asked, tables: Iterable[DailyTable] = (CHANNEL_REPORT,)) -> Days:
-    """The days from `start` to `end` as far as they have results; where one is unset, up to the last day, or the last 30.
+def of_days(
+    *tables: DailyTable,
+) -> Callable[[Callable[[Settings, Asked, Days], Answer]], Callable[[Settings, Asked], Answer]]:
+    """Makes what answers for days with results in the tables answer for the days asked for, be there results or not.
 
-    Of a range without results, one day. Raises NotReadyError where there are no results at all, and AttributionError for a
-    reversed range.
+    Without rows there is no total, and nothing is final or provisional. Where only some of the days have results, a note says
+    which. Raises as `days_asked`.
+    """
+
+    def for_all(answer: Callable[[Settings, Asked, Days], Answer]) -> Callable[[Settings, Asked], Answer]:
+        @wraps(answer)
+        def answer_for_all(settings: Settings, asked: Asked) -> Answer:
+            days, found = days_asked(settings, asked, tables)
+            if found is None:
+                return Answer((), days)
+            answered = answer(settings, asked, found)
+            notes = (*answered.notes, *([f"There are results of {found} only."] if found != days else []))
+            if not answered.rows:
+                return Answer((), days, answered.basis, notes=notes)
+            return replace(answered, days=days, notes=notes)
+
+        return answer_for_all
+
+    return for_all
+
+
+def days_asked(settings: Settings, asked: Asked, tables: Iterable[DailyTable]) -> tuple[Days, Days | None]:
+    """The days from `start` to `end`, and from the first to the last of them with results, None if there is none.
+
+    Where `end` is unset, it is the last day with results; where `start` is, there are 30 days, or as many as have results.
+    Raises NotReadyError where there are no results at all, and AttributionError for a reversed range.
     """
     computed = days_of(settings.warehouse, tables)
     if computed is None:
         raise NotReadyError(f"{settings.database} has no results for this report yet. Run `attribution run` first.")
     end = asked.end or max(computed.last, asked.start or computed.last)
-    days = Days(asked.start or shift(min(end, computed.last), 1 - DEFAULT_DAYS), end)
+    last_ones = min(max(shift(min(end, computed.last), 1 - DEFAULT_DAYS), computed.first), end)
+    days = Days(asked.start or last_ones, end)
     first, last = max(days.first, computed.first), min(days.last, computed.last)
-    return Days(first, last) if first <= last else Days(days.first, days.first)
+    return days, Days(first, last) if first <= last else None
 
 
 def credited(settings: Settings, days: Days, basis: Mapping[str, str | None]) -> dict[str, Any]:
-    """What is to be known about credit on these days of sessions: the arguments `days`, `basis` and `provisional_from`."""
+    """What is to be known about credit on these days of sessions, as arguments of Answer."""
     provisional = provisional_days(settings, days)
-    return {"days": days, "basis": basis, "provisional_from": provisional.first if provisional else None}
+    return {"days": days, "basis": basis, **finality(provisional.first if provisional else None)}
+
+
+def finality(provisional_from: str | None) -> dict[str, Any]:
+    """What can still change, as arguments of Answer; None: nothing."""
+    return {"is_final": provisional_from is None, "provisional_from": provisional_from}
 
 
 @dataclass(frozen=True)

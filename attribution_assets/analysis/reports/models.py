@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import groupby
 from math import fsum
 from typing import Any
 
 from attribution_assets.analysis.report import basis
-from attribution_assets.analysis.reports.form import Answer, Asked, Column, Page, Report, credited, days_asked, stored
-from attribution_assets.analysis.reports.overview import OF_REPORT, basis_of, sums
+from attribution_assets.analysis.reports.form import Answer, Asked, Column, Page, Report, credited, of_days, stored
+from attribution_assets.analysis.reports.overview import OF_REPORT, OTHER_SETTINGS, basis_of, sums
+from attribution_assets.catalog.reporting import CHANNEL_REPORT
 from attribution_assets.errors import NotReadyError
 from attribution_assets.models.registry import MODELS
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
 
-OTHER_SETTINGS = "other settings than now"
 
-
-def models(settings: Settings, asked: Asked) -> Answer:
+@of_days(CHANNEL_REPORT)
+def models(settings: Settings, asked: Asked, days: Days) -> Answer:
     """By model and channel the figures of the days asked for; within a model, what earns most comes first."""
-    days = days_asked(settings, asked)
     cells = _cells(settings, days)
     rows = [
         {"model": model, **row}
@@ -31,7 +30,8 @@ def models(settings: Settings, asked: Asked) -> Answer:
     ]
     lacking = [model for model in settings.models if model not in cells]
     notes = [f"Not computed on these days: {', '.join(lacking)}. Run all days again."] if lacking else []
-    return Answer(rows, notes=(*notes,), **credited(settings, days, _basis_of_all(settings, days, cells)))
+    by_model = {model: basis_of(settings, model, days, of_model) for model, of_model in cells.items()}
+    return Answer(rows, notes=(*notes,), **credited(settings, days, _basis_of_all(settings, by_model)))
 
 
 def orders_side_by_side(settings: Settings, asked: Asked) -> Answer:
@@ -47,19 +47,16 @@ def revenue_side_by_side(settings: Settings, asked: Asked) -> Answer:
 def comparison(settings: Settings, asked: Asked) -> Answer:
     """The stored table model_comparison, of the days that it was computed for."""
     rows, days = kept(settings, asked, "model_comparison", "compare")
-    of_ihc = basis(settings, days)
-    rules = settings.model_rules
-    is_other = {(row["rules"], row["settings"]) for row in rows} != {(str(rules.path), settings.models_fingerprint(rules))}
-    parameters = [f"ihc: {of_ihc['parameters']}", *dict.fromkeys(row["rules"] for row in rows)]
-    return Answer(
-        [{**row, "is_noise": bool(row["is_noise"])} for row in rows],
-        days,
-        {
-            **of_ihc,
-            "model": ", ".join(dict.fromkeys(row["model"] for row in rows)),
-            "parameters": "; ".join([*parameters, *([OTHER_SETTINGS] if is_other else [])]),
-        },
-    )
+    is_other = {row["settings"] for row in rows} != {settings.models_fingerprint(settings.model_rules)}
+    by_model = {}
+    for model, of_model in groupby(rows, lambda row: row["model"]):
+        if model == "ihc":
+            of_ihc = basis(settings, days)
+            by_model[model] = {**of_ihc, "parameters": OTHER_SETTINGS} if is_other else of_ihc
+        else:
+            found = [{"parameters": row["rules"], "settings": row["settings"]} for row in of_model]
+            by_model[model] = basis_of(settings, model, days, found)
+    return Answer([{**row, "is_noise": bool(row["is_noise"])} for row in rows], days, _basis_of_all(settings, by_model))
 
 
 def _side_by_side(answer: Answer, figure: str) -> Answer:
@@ -68,7 +65,7 @@ def _side_by_side(answer: Answer, figure: str) -> Answer:
     rows = [{"channel": channel, **{model: values.get((channel, model)) for model in MODELS}} for channel in channels]
     sums = {model: [row[model] for row in rows if row[model] is not None] for model in MODELS}
     total = {"channel": "total", **{model: fsum(of_model) if of_model else None for model, of_model in sums.items()}}
-    return replace(answer, rows=rows, total=total)
+    return replace(answer, rows=rows, total=total if rows else None)
 
 
 def kept(settings: Settings, asked: Asked, table: str, command: str) -> tuple[list[dict[str, Any]], Days]:
@@ -98,9 +95,9 @@ def _cells(settings: Settings, days: Days) -> dict[str, list[dict[str, Any]]]:
     return {model: by_model[model] for model in MODELS if model in by_model}
 
 
-def _basis_of_all(settings: Settings, days: Days, cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, str | None]:
-    """As of `overview.basis_of`, with the parameters of each model."""
-    by_model = {model: basis_of(settings, model, days, of_model) for model, of_model in cells.items()}
+def _basis_of_all(settings: Settings, by_model: Mapping[str, Mapping[str, str | None]]) -> dict[str, str | None]:
+    """The bases of the models, as of `overview.basis_of`, as one: with the parameters of each model."""
+    by_model = {model: by_model[model] for model in MODELS if model in by_model}
 
     def together(name: str) -> str | None:
         return ", ".join(dict.fromkeys(value for of_model in by_model.values() if (value := of_model[name]))) or None

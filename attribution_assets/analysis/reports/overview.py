@@ -18,7 +18,7 @@ from attribution_assets.analysis.reports.form import (
     Report,
     Row,
     credited,
-    days_asked,
+    of_days,
     stored,
 )
 from attribution_assets.catalog.reporting import CHANNEL_REPORT
@@ -31,6 +31,9 @@ from attribution_assets.warehouse.days import shift
 
 FIGURES = ("cost", "orders", "revenue")
 """What adds up."""
+
+OTHER_SETTINGS = "other settings than now"
+"""What is said for the parameters of results that were computed with settings that have changed since."""
 
 OF_REPORT = (
     stored("channel_report", "cost", "amount"),
@@ -54,34 +57,39 @@ RATIOS_BEFORE = (
 FINAL = Column("final", "flag", "whether no later order can be credited to the day any more")
 
 
-def together(settings: Settings, asked: Asked) -> Answer:
+@of_days(CHANNEL_REPORT)
+def together(settings: Settings, asked: Asked, days: Days) -> Answer:
     """All channels together (blended), and those that cost something (paid), with the figures of the range before."""
-    days = days_asked(settings, asked)
     cells = report_cells(settings, asked.model, days)
     now, before = sums(cells, "channel"), _sums_before(settings, asked, days)
     rows = [
-        {"channels": name, **of_all(of_now), **_before(of_all(of_before) if before else None)}
-        for name, of_now, of_before in (("all", now, before), ("paid", _paid(now), _paid(before)))
+        {"channels": name, **of_all(of_now), **_before(None if of_before is None else of_all(of_before))}
+        for name, of_now, of_before in (("all", now, before), ("paid", _paid(now), None if before is None else _paid(before)))
     ]
-    return Answer(rows, **credited(settings, days, basis_of(settings, asked.model, days, cells)))
+    return Answer(rows if cells else (), **credited(settings, days, basis_of(settings, asked.model, days, cells)))
 
 
-def channels(settings: Settings, asked: Asked) -> Answer:
-    """By channel the figures of the days asked for and those of the range before; what earns most comes first."""
-    days = days_asked(settings, asked)
+@of_days(CHANNEL_REPORT)
+def channels(settings: Settings, asked: Asked, days: Days) -> Answer:
+    """By channel the figures of the days asked for and those of the range before; what earns most comes first.
+
+    Channels of the range before alone come last, with nothing on the days.
+    """
     cells = report_cells(settings, asked.model, days)
-    earlier = {row["channel"]: row for row in _sums_before(settings, asked, days)}
-    rows = sorted(sums(cells, "channel"), key=lambda row: (-row["revenue"], -row["cost"], row["channel"]))
+    now = sorted(sums(cells, "channel"), key=lambda row: (-row["revenue"], -row["cost"], row["channel"]))
+    before = _sums_before(settings, asked, days)
+    earlier = None if before is None else {row["channel"]: row for row in before}
+    rows = now + [{"channel": name, **_figures(())} for name in earlier or () if name not in {row["channel"] for row in now}]
     return Answer(
-        [{**row, **_before(earlier.get(row["channel"]))} for row in rows],
-        total={"channel": "total", **of_all(rows), **_before(of_all(earlier.values()) if earlier else None)},
+        [{**row, **_before(None if earlier is None else earlier.get(row["channel"], _figures(())))} for row in rows],
+        total={"channel": "total", **of_all(rows), **_before(None if earlier is None else of_all(earlier.values()))},
         **credited(settings, days, basis_of(settings, asked.model, days, cells)),
     )
 
 
-def days_of_report(settings: Settings, asked: Asked) -> Answer:
+@of_days(CHANNEL_REPORT)
+def days_of_report(settings: Settings, asked: Asked, days: Days) -> Answer:
     """By day the figures of all channels, and whether they are final."""
-    days = days_asked(settings, asked)
     cells = report_cells(settings, asked.model, days)
     rows = [{**row, "final": is_final(settings, row["date"])} for row in sums(cells, "date")]
     return Answer(
@@ -91,9 +99,9 @@ def days_of_report(settings: Settings, asked: Asked) -> Answer:
     )
 
 
-def cells(settings: Settings, asked: Asked) -> Answer:
+@of_days(CHANNEL_REPORT)
+def cells(settings: Settings, asked: Asked, days: Days) -> Answer:
     """By day and channel the figures of the report, as they are stored."""
-    days = days_asked(settings, asked)
     found = report_cells(settings, asked.model, days)
     rows = [{**row, "final": is_final(settings, row["date"])} for row in found]
     return Answer(rows, **credited(settings, days, basis_of(settings, asked.model, days, found)))
@@ -147,7 +155,7 @@ def basis_of(settings: Settings, model: str, days: Days, found: Sequence[Row]) -
     used = rules.used_by(BY_NAME[model], ())
     own = [f"{name.replace('_', ' ')} {_in_words(value)}" for name, value in used.items() if name != "direct_channels"]
     if {row["settings"] for row in found} - {settings.models_fingerprint(rules)}:
-        own = ["other settings than now"]
+        own = [OTHER_SETTINGS]
     return {
         "model": model,
         "parameters": "; ".join([*dict.fromkeys(row["parameters"] for row in found), *own]),
@@ -172,10 +180,10 @@ def _figures(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _sums_before(settings: Settings, asked: Asked, days: Days) -> list[dict[str, Any]]:
-    """By channel the figures of the range before; nothing where there is none to compare with."""
+def _sums_before(settings: Settings, asked: Asked, days: Days) -> list[dict[str, Any]] | None:
+    """By channel the figures of the range before; None where there is none to compare with."""
     before = range_before(settings, days)
-    return sums(report_cells(settings, asked.model, before), "channel") if before else []
+    return sums(report_cells(settings, asked.model, before), "channel") if before else None
 
 
 def _before(row: Mapping[str, Any] | None) -> dict[str, Any]:

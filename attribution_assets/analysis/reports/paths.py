@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from attribution_assets.analysis.reports.form import Answer, Asked, Page, Report, stored
-from attribution_assets.analysis.reports.models import OTHER_SETTINGS, kept
+from attribution_assets.analysis.reports.models import kept
+from attribution_assets.analysis.reports.overview import OTHER_SETTINGS
 from attribution_assets.settings import Settings
 
 

@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 from attribution_assets.analysis.reconciliation import differences, match_rate, totals, unusual_days
-from attribution_assets.analysis.reports.form import Answer, Asked, Column, Report, days_asked, stored
+from attribution_assets.analysis.reports.form import Answer, Asked, Column, Report, of_days, stored
 from attribution_assets.catalog.reconciliation import CONVERSION_RECONCILIATION, RECONCILIATION, SPEND_RECONCILIATION
 from attribution_assets.catalog.reporting import CHANNEL_REPORT
 from attribution_assets.catalog.table import DailyTable
 from attribution_assets.catalog.tables import tables_without_sources
 from attribution_assets.errors import NotReadyError
 from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days
 
 
 def conversions(settings: Settings, asked: Asked) -> Answer:
     """By day and market the conversions that the tracking saw, held against those of the backend."""
     answer = _differences(settings, asked, CONVERSION_RECONCILIATION)
-    total = {"date": "total", **totals(CONVERSION_RECONCILIATION, answer.rows), "match_rate": match_rate(answer.rows)}
-    return Answer(answer.rows, answer.days, answer.basis, total=total)
+    return _with_total(answer, {**totals(CONVERSION_RECONCILIATION, answer.rows), "match_rate": match_rate(answer.rows)})
 
 
 def spend(settings: Settings, asked: Asked) -> Answer:
     """By day and campaign what the platform charged, held against the campaign's sessions."""
     answer = _differences(settings, asked, SPEND_RECONCILIATION)
-    return Answer(answer.rows, answer.days, answer.basis, total={"date": "total", **totals(SPEND_RECONCILIATION, answer.rows)})
+    return _with_total(answer, totals(SPEND_RECONCILIATION, answer.rows))
 
 
-def unusual(settings: Settings, asked: Asked) -> Answer:
+@of_days(CHANNEL_REPORT, *RECONCILIATION)
+def unusual(settings: Settings, asked: Asked, days: Days) -> Answer:
     """The days with unusually many or few tracked conversions."""
-    days = days_asked(settings, asked, [CHANNEL_REPORT, *RECONCILIATION])
     return Answer(unusual_days(settings, days), days)
 
 
 def _differences(settings: Settings, asked: Asked, table: DailyTable) -> Answer:
     if lacking := tables_without_sources(settings).get(table.name):
         raise NotReadyError(f"{table.name} needs {' and '.join(lacking)}, which {settings.database} does not have.")
-    days = days_asked(settings, asked, [CHANNEL_REPORT, table])
-    return Answer(differences(settings, table, days), days, {"currency": settings.currency})
+
+    @of_days(CHANNEL_REPORT, table)
+    def answer(settings: Settings, _: Asked, days: Days) -> Answer:
+        return Answer(differences(settings, table, days), days, {"currency": settings.currency})
+
+    return answer(settings, asked)
+
+
+def _with_total(answer: Answer, total: Mapping[str, Any]) -> Answer:
+    return replace(answer, total={"date": "total", **total} if answer.rows else None)
 
 
 CONVERSIONS = Report(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from attribution_assets.analysis.campaigns import (
-    CONVERSION,
+    OF_ROWS,
     claims,
     conversion_rates,
+    kept_for,
     means,
     reported_days,
     sums,
@@ -17,7 +18,7 @@ from attribution_assets.analysis.campaigns import (
     totals_of,
 )
 from attribution_assets.analysis.funnel import drop_off, figures, figures_by, funnel_days, report_rows
-from attribution_assets.analysis.reports.form import Answer, Asked, Column, Page, Report, days_asked, stored
+from attribution_assets.analysis.reports.form import Answer, Asked, Column, Page, Report, finality, of_days, stored
 from attribution_assets.catalog.funnel import OF_FUNNEL, PRODUCT_FUNNEL
 from attribution_assets.catalog.tables import tables_without_sources
 from attribution_assets.errors import NotReadyError
@@ -32,14 +33,14 @@ Rows = Sequence[Mapping[str, Any]]
 
 def steps(settings: Settings, asked: Asked) -> Answer:
     """By step the sessions that reached it, and those that are lost on the way to it; all sessions together."""
-    days = _funnel_days(settings, asked)
+    return _of_funnel(settings, asked, lambda days: _steps(settings, days))
+
+
+def _steps(settings: Settings, days: Days) -> Iterator[dict[str, Any]]:
     of_all = figures(settings.funnel_steps, report_rows(settings, days))
     lost = drop_off(settings.funnel_steps, of_all)
-    rows = [
-        {**row, "lost": before["sessions"], "share_lost": before["share"]}
-        for row, before in zip(_by_step(settings.funnel_steps, of_all), lost, strict=True)
-    ]
-    return Answer(rows, days)
+    for row, before in zip(_by_step(settings.funnel_steps, of_all), lost, strict=True):
+        yield {**row, "lost": before["sessions"], "share_lost": before["share"]}
 
 
 def steps_of_channels(settings: Settings, asked: Asked) -> Answer:
@@ -64,21 +65,29 @@ def buyers(settings: Settings, asked: Asked) -> Answer:
     return replace(_stored_answer(settings, asked, "customers_of_days"), basis={"currency": settings.currency})
 
 
-def _funnel_days(settings: Settings, asked: Asked) -> Days:
+def _of_funnel(settings: Settings, asked: Asked, rows: Callable[[Days], Iterable[Mapping[str, Any]]]) -> Answer:
     funnel_days(settings, None, None)  # says why there is no funnel, where there is none
-    return days_asked(settings, asked, OF_FUNNEL)
+
+    @of_days(*OF_FUNNEL)
+    def answer(_: Settings, __: Asked, days: Days) -> Answer:
+        return Answer([*rows(days)], days)
+
+    return answer(settings, asked)
 
 
 def _stored_answer(settings: Settings, asked: Asked, query: str) -> Answer:
-    days = _funnel_days(settings, asked)
-    return Answer(settings.warehouse.rows(Query(query, {"first_day": days.first, "last_day": days.last})), days)
+    def rows(days: Days) -> Rows:
+        return settings.warehouse.rows(Query(query, {"first_day": days.first, "last_day": days.last}))
+
+    return _of_funnel(settings, asked, rows)
 
 
 def _steps_by(settings: Settings, asked: Asked, name: str) -> Answer:
-    days = _funnel_days(settings, asked)
-    groups = figures_by(settings.funnel_steps, report_rows(settings, days), name)
-    rows = [{name: value, **row} for value, group in groups.items() for row in _by_step(settings.funnel_steps, group)]
-    return Answer(rows, days)
+    def rows(days: Days) -> Iterator[dict[str, Any]]:
+        for value, group in figures_by(settings.funnel_steps, report_rows(settings, days), name).items():
+            yield from ({name: value, **row} for row in _by_step(settings.funnel_steps, group))
+
+    return _of_funnel(settings, asked, rows)
 
 
 def _by_step(steps: Sequence[str], group: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -109,7 +118,7 @@ def claimed(settings: Settings, asked: Asked) -> Answer:
     rows, provisional_from = found.pop("campaigns"), found.pop("provisional_from")
     summed = ("cost", "claimed_conversions", "credited_orders", "claimed_revenue", "credited_revenue")
     of_all = {"campaign_id": "total", **{name: total(rows, name) for name in summed}}
-    return Answer(rows, days, found, provisional_from, of_all)
+    return Answer(rows, days, found, **finality(provisional_from), total=of_all) if rows else Answer(rows, days, found)
 
 
 def customers(settings: Settings, asked: Asked) -> Answer:
@@ -142,8 +151,8 @@ def category_types(settings: Settings, asked: Asked) -> Answer:
 
 
 def filtered(settings: Settings, asked: Asked) -> Answer:
-    """By customer the means of the rows with the values that are asked for; of the type CONVERSION, where none are."""
-    kept = {name: asked.values[name] for name in ("status", "type", "category") if name in asked.values} or CONVERSION
+    """By customer the means of the rows with the values that are asked for; of the type CONVERSION, unless of another."""
+    kept = kept_for(asked.values)
     of_kept = " and ".join(f"{name} {value}" for name, value in kept.items())
     return _of_campaigns(
         settings, asked, lambda rows: [{**row, **kept} for row in means(rows, kept)], lambda _: (f"Of rows with {of_kept}.",)
@@ -306,8 +315,8 @@ CATEGORY_TYPE_PERFORMANCE = Report(
 FILTERED_AGGREGATION = Report(
     "campaign_means",
     "Means per row",
-    "Of each customer the means per row of campaign results, of rows with a status, type or category; of the type CONVERSION, "
-    "unless you choose.",
+    "Of each customer the means per row of campaign results, of rows of a type, status or category; of the type CONVERSION, "
+    "unless you choose another type.",
     (
         CUSTOMER,
         Column("average_revenue", "amount", "mean revenue of the rows that have one", True),
@@ -315,7 +324,7 @@ FILTERED_AGGREGATION = Report(
         Column("rows", "count", "how many rows these are"),
     ),
     filtered,
-    filters=("status", "type", "category"),
+    filters=OF_ROWS,
 )
 
 FUNNEL_PAGE = Page(
