@@ -6,7 +6,7 @@ import logging
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from attribution_assets.warehouse.duckdb.compute import READS_AS, Compute, DuckD
 from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
 from attribution_assets.warehouse.schema import ALL_SOURCES, Table, schema
 from attribution_assets.warehouse.sqlite.replacement import NewRows, Parameters, Replacement, has_rows_beside
-from attribution_assets.warehouse.sqlite.sources import broken_sources, check_ids, check_sources, columns_of
+from attribution_assets.warehouse.sqlite.sources import broken_sources, check_ids, check_sources, columns_of, unreadable_sources
 from attribution_assets.warehouse.sqlite.upgrades import bring_up_to_date, is_up_to_date, meta_of, objects_of, version_of
 from attribution_assets.warehouse.sqlite.views import AS_STORED, MADE_LATER, Reading, add_views, collations, columns_as_read
 
@@ -86,7 +86,7 @@ class SQLiteWarehouse:
                 "or create one with `attribution sample-data`."
             )
         with (
-            self._plain_errors(),
+            self._plain_errors(is_reading=mode == "ro"),
             closing(
                 sqlite3.connect(
                     f"{self.path.absolute().as_uri()}?mode={mode}",
@@ -103,11 +103,11 @@ class SQLiteWarehouse:
             yield connection
 
     @contextmanager
-    def _plain_errors(self) -> Iterator[None]:
+    def _plain_errors(self, *, is_reading: bool) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise self._in_words(error) from error
+            raise self._in_words(error, is_reading=is_reading) from error
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -115,15 +115,13 @@ class SQLiteWarehouse:
         with self.connect() as connection, transaction(connection):
             yield connection
 
-    def _in_words(self, error: sqlite3.Error) -> AttributionError:
+    def _in_words(self, error: sqlite3.Error, *, is_reading: bool) -> AttributionError:
         text = str(error)
         if "not a database" in text:
             return AttributionError(f"{self.path} is not an SQLite database. Point --database or ATTRIBUTION_DATABASE to one.")
         if "locked" in text:
-            return BusyError(
-                f"{self.path} stayed locked by another process for {self.busy_timeout:g} s. "
-                "End the process that writes to it, then run again."
-            )
+            what_to_do = "Ask again in a moment." if is_reading else "End the process that writes to it, then run again."
+            return BusyError(f"{self.path} stayed locked by another process for {self.busy_timeout:g} s. {what_to_do}")
         if missing := re.fullmatch(r"no such table: (?:main\.)?(\w+)", text):
             if missing[1].lower() not in schema():
                 undeclared = f"a query reads {missing[1]}, which sql/challenge_db_create.sql does not declare"
@@ -298,7 +296,7 @@ class SQLiteWarehouse:
         with self.connect() as connection:
             check_sources(connection, self.path, self.reading, query)
             check_ids(connection, self.path, query)
-            _check_guards(connection, query)
+            _check_guards(connection, query, broken_sources)
             with self._select(connection, query) as (select, parameters):
                 cursor = connection.execute(select, parameters)
                 table.check([column for column, *_ in cursor.description])
@@ -337,7 +335,7 @@ class SQLiteWarehouse:
         """The query's rows, computed by the faster engine. Raises AttributionError if a source is missing or broken."""
         with self.connect() as connection:
             check_sources(connection, self.path, self.reading, query)
-            _check_guards(connection, query)
+            _check_guards(connection, query, unreadable_sources)
             with self._select(connection, query) as (select, parameters):
                 yield connection.execute(select, parameters)
 
@@ -431,7 +429,7 @@ class SQLiteWarehouse:
             if by_duckdb:
                 connection.execute("ATTACH ? AS computed", (str(answer.path),))
             with transaction(connection, locked_by=f"DELETE FROM {table.name} WHERE 0"):
-                _check_guards(connection, query)
+                _check_guards(connection, query, broken_sources)
                 rows = NewRows(query.text, query.parameters)
                 if by_duckdb and self._computed(connection, answer, query):
                     rows = NewRows(ANSWER, {}, _is_typed(connection, table))
@@ -449,7 +447,7 @@ class Snapshot(SQLiteWarehouse):
         """The connection at that state. Raises NotReadyError after the end of the block that it was made for."""
         if self.held is None:
             raise NotReadyError(f"{self.path} is not open.")
-        with self._plain_errors():
+        with self._plain_errors(is_reading=True):
             yield self.held
 
 
@@ -504,12 +502,14 @@ def _is_typed(connection: sqlite3.Connection, table: Table) -> bool:
     return all(re.search(READS_AS[column.type], given.get(column.name, "")) for column in table.columns)
 
 
-def _check_guards(connection: sqlite3.Connection, query: Query) -> None:
+def _check_guards(
+    connection: sqlite3.Connection, query: Query, error: Callable[[str, Sequence[str], int], AttributionError]
+) -> None:
     connection.text_factory = readable
     for guard in query.guards:
         problems = [problem for (problem,) in connection.execute(f"{read_sql(guard)} LIMIT 6", query.parameters)]
         if problems:
-            raise broken_sources(query.name, problems, len(problems))
+            raise error(query.name, problems, len(problems))
     connection.text_factory = str
 
 

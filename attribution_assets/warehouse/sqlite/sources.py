@@ -97,10 +97,18 @@ def _check_ids(connection: sqlite3.Connection, path: Path, source: Table) -> Non
 
 def broken_sources(name: str, problems: Sequence[str], offending: int) -> AttributionError:
     """The error that a table was not written, with up to five of the `offending` rows."""
+    return _broken(f"{name} was not written", problems, offending, "run again")
+
+
+def unreadable_sources(name: str, problems: Sequence[str], offending: int) -> AttributionError:
+    """The error that rows cannot be computed from their sources, with up to five of the `offending` rows."""
+    return _broken(f"{name} cannot be computed", problems, offending, "try again")
+
+
+def _broken(what: str, problems: Sequence[str], offending: int, afterwards: str) -> AttributionError:
     more = " There are more such rows." if offending > len(problems[:5]) else ""
     return AttributionError(
-        f"{name} was not written, because its sources are broken: {'; '.join(problems[:5])}.{more} "
-        "Fix these rows, then run again."
+        f"{what}, because its sources are broken: {'; '.join(problems[:5])}.{more} Fix these rows, then {afterwards}."
     )
 
 
