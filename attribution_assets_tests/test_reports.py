@@ -172,7 +172,7 @@ def test_every_column_holds_what_it_says(sample: Shop, report: Report) -> None:
 @pytest.mark.parametrize("report", ALL.values(), ids=ALL)
 def test_what_can_be_asked_for_is_in_the_rows_and_is_never_sql(sample: Shop, report: Report) -> None:
     settings = sample.settings(**CHOICES, dagster_home=sample.database.with_name("home"))
-    for name in {*report.filters} - {"date_basis"} if not report.requires else ():
+    for name in {*report.filters} - {"date_basis", "date"} if not report.requires else ():
         assert asked(report, settings, **{name: "'; DROP TABLE channel_report; --"}).rows == []
 
 
@@ -270,6 +270,18 @@ def test_without_a_range_before_nothing_is_known_of_it(reported: Shop) -> None:
     assert {row["cost_before"] for row in answer.rows} == {None}
 
 
+def test_cells_of_one_day_are_shown_whichever_days_came_last(reported: Shop) -> None:
+    reported.execute(
+        "INSERT INTO channel_report SELECT '2023-12-01', channel, 1, 1, 1, 1, 1, model, parameters, currency, "
+        "final_after FROM channel_report WHERE date = '2023-09-02'"
+    )
+
+    answer = asked(CELLS, reported.settings(), date="2023-09-01")
+
+    assert shown(CELLS, answer, "date", "channel") == [("2023-09-01", "Ads"), ("2023-09-01", "Email")]
+    assert answer.days == Days("2023-09-01", "2023-09-01")
+
+
 # -- why ---------------------------------------------------------------------------------------------------------------
 
 
@@ -358,6 +370,7 @@ def test_what_is_asked_for_is_a_value_and_never_sql(sample: Shop, hostile: str) 
     [
         ({}, CELLS),
         ({"channel": "Email"}, CELLS),
+        ({"date": "2023-09-05"}, CELLS),
         ({"date": "2023-09-05", "channel": "Email"}, CELL),
         ({"conversion": "c1", "channel": "Email"}, JOURNEY),
     ],

@@ -62,6 +62,10 @@ class Shown:
         """The first answer that says by which model and parameters it is."""
         return next((table.answer for table in self.tables if table.answer.basis), None)
 
+    def only_of(self, report: Report) -> dict[str, str]:
+        """The values that were asked for, by which the report's rows are chosen."""
+        return {name: value for name, value in self.asked.values.items() if name in report.values}
+
     def has_basis_of(self, answer: Answer) -> bool:
         """Whether what the page says of its basis is all that is to be said of the answer's."""
         first = self.basis

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from django.core.exceptions import BadRequest
 from django.http import QueryDict
@@ -11,7 +11,9 @@ from attribution_assets.analysis.reports.form import Asked
 from attribution_assets.models.registry import MODELS
 from attribution_assets.warehouse.days import is_date
 
-ALWAYS = ("start", "end", "model")
+RANGE = ("start", "end")
+
+ALWAYS = (*RANGE, "model")
 
 MOST_LETTERS = 10_000
 
@@ -22,8 +24,7 @@ def asked_of(given: QueryDict, known: Collection[str]) -> Asked:
     Raises BadRequest, which says which parameter is wrong, for unknown ones and for those that are no date or no model.
     """
     values = {name: str(value) for name, value in given.items() if value}
-    if unknown := [name for name in given if name not in (*ALWAYS, *known)]:
-        raise BadRequest(f"There is no parameter {unknown[0]!r} here. There are {', '.join((*ALWAYS, *known))}.")
+    refuse_unknown(given, (*ALWAYS, *known))
     for name, value in given.lists():
         if len(value) > 1:
             raise BadRequest(f"Give {name} once.")
@@ -40,6 +41,12 @@ def asked_of(given: QueryDict, known: Collection[str]) -> Asked:
         values.get("model", "ihc"),
         {name: value for name, value in values.items() if name not in ALWAYS},
     )
+
+
+def refuse_unknown(given: Iterable[str], known: Collection[str]) -> None:
+    """Raises BadRequest, which names the first one, for parameters that are not known."""
+    if unknown := [name for name in given if name not in known]:
+        raise BadRequest(f"There is no parameter {unknown[0]!r} here. There are {', '.join(known)}.")
 
 
 def _check_dates(values: Mapping[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
@@ -17,12 +17,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from attribution_assets.analysis.reports.form import Asked, Page
+from attribution_assets.analysis.reports.form import Asked, Page, Report
 from attribution_assets.pages import html
 from attribution_assets.pages.registry import PAGES, REPORTS
 from attribution_assets.pages.shown import Table, show
 from attribution_assets.pages.workbook import csv_of, workbook
-from attribution_assets.web.asked import asked_of
+from attribution_assets.web.asked import ALWAYS, RANGE, asked_of, refuse_unknown
 from attribution_assets.web.cache import cached
 from attribution_assets.web.security import is_staff
 
@@ -73,7 +73,8 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
     if name not in PAGES:
         raise Http404
     shown_page = PAGES[name]
-    asked = asked_of(request.GET, _values_of(shown_page))
+    asked = asked_of(request.GET, _values_of(shown_page.reports))
+    refuse_unknown(asked.values, (*ALWAYS, *_values_of(shown_page.shown(asked))))
     return cached(request, lambda: _rendered(request, shown_page, asked), shown_page.shown(asked))
 
 
@@ -84,7 +85,8 @@ def download(request: HttpRequest, name: str, form: str) -> HttpResponse:
     if name not in REPORTS or form not in TYPES:
         raise Http404
     report = REPORTS[name]
-    asked = asked_of(request.GET, sorted({value for each in PAGES.values() for value in _values_of(each)}))
+    refuse_unknown(request.GET, _parameters_of(report))
+    asked = asked_of(request.GET, _values_of([report]))
     return cached(request, lambda: _file(name, form, Table(report, _answer(name, asked))), [report])
 
 
@@ -99,8 +101,13 @@ def _file(name: str, form: str, table: Table) -> HttpResponse:
     return HttpResponse(content, content_type=TYPES[form], headers=disposition)
 
 
-def _values_of(shown: Page) -> list[str]:
-    return sorted({value for report in shown.reports for value in (*report.filters, *report.requires)})
+def _values_of(reports: Iterable[Report]) -> list[str]:
+    return sorted({value for report in reports for value in report.values})
+
+
+def _parameters_of(report: Report) -> tuple[str, ...]:
+    """What a download takes: what its report knows, and the model, which pages keep in every address."""
+    return (*(RANGE if report.has_days else ()), "model", *report.values)
 
 
 def _rendered(request: HttpRequest, shown_page: Page, asked: Asked) -> HttpResponse:
@@ -108,15 +115,20 @@ def _rendered(request: HttpRequest, shown_page: Page, asked: Asked) -> HttpRespo
     with ours.at_one_state() as state:
         shown = show(state, shown_page, asked)
     kept = {name: value for name in ("start", "end", "model") if (value := getattr(asked, name)) and value != "ihc"}
-    every = {**kept, **asked.values}
     range_query = f"?{urlencode(kept)}" if kept else ""
+
+    def query_of(report: Report) -> str:
+        """What the page shows of the report, as the end of an address."""
+        known = {name: value for name, value in {**kept, **asked.values}.items() if name in _parameters_of(report)}
+        return f"?{urlencode(known)}" if known else ""
+
     context = {
         "shown": shown,
         "pages": PAGES.values(),
         "models": ["ihc", *(model for model in ours.models if model != "ihc")],
         "kept": kept,
         "range_query": range_query,
-        "query": f"?{urlencode(every)}" if every else "",
+        "query_of": query_of,
         "most": MOST_ROWS,
         "computes": f"/worker/compare/{range_query}" if is_staff(request) and ours.models else None,
     }

@@ -90,14 +90,15 @@ FORM = (
 def parameters_of(report: Report) -> tuple[OpenApiParameter, ...]:
     """What can be asked of a report."""
     always = (*(RANGE if report.has_days else ()), *((MODEL,) if report.by_model else ()))
-    required = [
-        parameter(name, f"which {_said(name)}", OpenApiTypes.DATE, required=True)
-        if name == "date"
-        else value(name, f"which {_said(name)}", required=True)
-        for name in report.requires
-    ]
-    filters = [value(name, f"only rows with this {_said(name)}") for name in report.filters]
+    required = [_of_value(name, f"which {_said(name)}", required=True) for name in report.requires]
+    filters = [_of_value(name, f"only rows with this {_said(name)}") for name in report.filters]
     return (*always, *required, *filters, *FORM)
+
+
+def _of_value(name: str, description: str, *, required: bool = False) -> OpenApiParameter:
+    if name == "date":
+        return parameter(name, description, OpenApiTypes.DATE, required=required)
+    return value(name, description, required=required)
 
 
 def schema_of(report: Report) -> dict[str, Any]:

@@ -174,6 +174,13 @@ def test_downloads_guard_text_against_formulas_and_leave_numbers_alone(hostile: 
         ("/overview/?colour=red", 400, "There is no parameter"),
         ("/overview/?start=2023-09-01&start=2023-09-02", 400, "once"),
         ("/download/channels.csv?end=2023-13-01", 400, "is not a date"),
+        ("/download/totals.csv?channel=nonsense", 400, "There is no parameter 'channel' here. There are start, end, model."),
+        ("/download/checks.csv?start=2023-09-01", 400, "There is no parameter 'start' here."),
+        (
+            "/why/?conversion=none&channel=Referral",
+            400,
+            "There is no parameter 'channel' here. There are start, end, model, conversion.",
+        ),
         ("/download/nothing.csv", 404, "There is no page"),
         ("/download/channels.exe", 404, "There is no page"),
         ("/nothing/", 404, "There is no page"),
@@ -192,6 +199,37 @@ def test_a_wrong_address_is_told_what_is_wrong(server: LiveWeb, address: str, st
 )
 def test_every_page_answers_for_every_range(server: LiveWeb, name: str, days: str) -> None:
     assert server.login().get(f"{server.url}/{name}/?{days}").status_code == 200
+
+
+def test_a_page_says_which_rows_a_filter_leaves_and_how_to_see_all(server: LiveWeb) -> None:
+    session = server.login()
+
+    page = session.get(f"{server.url}/why/?date=2023-09-05&{WHOLE}").text
+
+    assert rows_of(page, "Channels by day").keys() == {"2023-09-05"}
+    assert 'Only date <strong>2023-09-05</strong> · <a href="/why/?start=2023-09-01&amp;end=2023-09-10">show all</a>' in page
+    assert "Only" not in session.get(f"{server.url}/why/?{WHOLE}").text
+
+
+def test_a_download_has_the_rows_of_its_table_and_not_more(server: LiveWeb) -> None:
+    session = server.login()
+    page = session.get(f"{server.url}/breakdowns/?dimension=market&{WHOLE}").text
+    links = [html.unescape(link) for link in re.findall(r'href="(/download/[^"]*csv[^"]*)"', page)]
+
+    files = [[*csv.DictReader(io.StringIO(session.get(f"{server.url}{link}").text))] for link in links]
+
+    assert [link.count("dimension=market") for link in links] == [1, 0]
+    assert {row["dimension"] for row in files[0]} == {"market"}
+    assert files[1]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_to_a_download_is_answered(server: LiveWeb, name: str) -> None:
+    session = server.login()
+    page = session.get(f"{server.url}/{name}/?{WHOLE}&model=last_touch").text
+
+    for link in re.findall(r'href="(/download/[^"]*csv[^"]*)"', page):
+        assert session.get(f"{server.url}{html.unescape(link)}").status_code == 200, link
 
 
 def test_a_page_can_only_be_read(server: LiveWeb) -> None:
@@ -215,7 +253,7 @@ def test_a_database_that_is_missing_or_locked_is_one_sentence_without_its_folder
 
     assert (missing.status_code, locked.status_code, locked.headers["Retry-After"]) == (409, 503, "5")
     assert "There is no database missing.db." in missing.text
-    assert "shop.db stayed locked" in locked.text
+    assert "shop.db stayed locked by another process for 5 s. Ask again in a moment." in locked.text
     assert str(tmp_path) not in missing.text + locked.text
 
 

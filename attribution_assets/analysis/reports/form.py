@@ -113,6 +113,11 @@ class Report:
     of_history: bool = False
     on_request: bool = False
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The columns and other things whose value can, or must, be asked for."""
+        return (*self.requires, *self.filters)
+
     def asked(self, settings: Settings, asked: Asked) -> Answer:
         """The answer, with the rows that have the values that the filters ask for.
 

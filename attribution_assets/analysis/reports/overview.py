@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from math import fsum
 from typing import Any
@@ -99,9 +100,14 @@ def days_of_report(settings: Settings, asked: Asked, days: Days) -> Answer:
     )
 
 
+def cells(settings: Settings, asked: Asked) -> Answer:
+    """By day and channel the figures of the report, as they are stored; where one `date` is asked for, of that day alone."""
+    day = asked.values.get("date")
+    return _cells(settings, asked if day is None or asked.start or asked.end else replace(asked, start=day, end=day))
+
+
 @of_days(CHANNEL_REPORT)
-def cells(settings: Settings, asked: Asked, days: Days) -> Answer:
-    """By day and channel the figures of the report, as they are stored."""
+def _cells(settings: Settings, asked: Asked, days: Days) -> Answer:
     found = report_cells(settings, asked.model, days)
     rows = [{**row, "final": is_final(settings, row["date"])} for row in found]
     return Answer(rows, **credited(settings, days, basis_of(settings, asked.model, days, found)))
@@ -241,7 +247,7 @@ CELLS = Report(
         FINAL,
     ),
     cells,
-    filters=("channel",),
+    filters=("date", "channel"),
     by_model=True,
 )
 
