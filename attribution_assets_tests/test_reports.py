@@ -788,6 +788,19 @@ def test_the_status_has_the_states_that_the_command_prints(sample: Shop) -> None
     assert answer.days == Days("2023-09-09", "2023-09-10")
 
 
+def test_the_status_is_that_of_the_history_until_a_search_finds_late_data(sample: Shop) -> None:
+    sample.session("late", "anna", "2023-09-09 10:00:00")
+
+    states = {row["state"] for row in of_history(STATUS, sample, "2023-09-09", "2023-09-09").rows}
+
+    assert states == {"fresh"}
+    assert "stale" in {
+        of["state"]
+        for day in command(sample, "status", "--start", "2023-09-09", "--end", "2023-09-09")
+        for of in day["assets"].values()
+    }
+
+
 def test_the_last_days_with_results_are_shown_where_nobody_says_which(sample: Shop) -> None:
     assert of_history(STATUS, sample).days == Days(FIRST, LAST)
 

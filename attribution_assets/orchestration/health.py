@@ -44,7 +44,7 @@ def status(settings: Settings, asked: Asked) -> Answer:
             return Answer((), notes=NEVER_RUN)
         computed = days_of(settings.warehouse, tables(settings))
         end = asked.end or max(computed.last if computed else last_day(settings), asked.start or "")
-        states = day_states(settings, instance, asked.start or shift(end, 1 - DEFAULT_DAYS), end)
+        states = day_states(settings, instance, asked.start or shift(end, 1 - DEFAULT_DAYS), end, by_history=True)
     rows = [
         {
             "day": state["day"],
@@ -194,7 +194,8 @@ ASSET = Column("asset", "text", "the table")
 STATUS = Report(
     "status",
     "Is it up to date?",
-    "For each day and table, whether it has results, whether they are those of the sources as they are now, and why not.",
+    "For each day and table, whether it has results, and whether they are newer than what they follow from, by the history of "
+    "runs. The daemon and `attribution status` look for late data in the sources; what they find is restated, and shows here.",
     (
         Column("day", "day", "the day"),
         ASSET,

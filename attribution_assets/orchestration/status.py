@@ -10,7 +10,7 @@ import dagster as dg
 
 from attribution_assets.analysis.alerts import Stale
 from attribution_assets.analysis.checking import check_sources
-from attribution_assets.analysis.late_data import search
+from attribution_assets.analysis.late_data import LateDays, search
 from attribution_assets.catalog.span import days_with_data, final_on, first_day, is_final, last_day, stretches_without_data
 from attribution_assets.catalog.table import DailyTable, Part
 from attribution_assets.catalog.tables import inputs, kind_of, parts, table_named, tables, tables_of_part
@@ -24,7 +24,9 @@ RUNS = 1_000
 """How many runs are looked through, from the newest back, for the last one of each day."""
 
 
-def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | None, end: str | None) -> list[dict[str, Any]]:
+def day_states(
+    settings: Settings, instance: dg.DagsterInstance, start: str | None, end: str | None, *, by_history: bool = False
+) -> list[dict[str, Any]]:
     """The days from `start` to `end`, both included (unset: all days that can run), ready for JSON.
 
     For each day: under `assets`, each asset's `state` (`missing`, `no data`, `fresh` or `stale`) and `because`, why it is
@@ -33,15 +35,20 @@ def day_states(settings: Settings, instance: dg.DagsterInstance, start: str | No
     checks of the sources find on these days that does not hold, or not yet. There is `no data` for a missing day of a stretch
     that runs leave out.
 
+    With `by_history`, the sources are not looked at: late data that no run has seen makes no day stale, and nothing is checked.
+    The search takes a minute on a million sessions, unless the daemon has just made one.
+
     Raises NotFoundError if none of the days can run.
     """
     first, last = first_day(settings), last_day(settings)
     if max(start or first, first) > min(end or last, last):
         raise NotFoundError(f"No day from {start or first} to {end or last} can run. The partitions are {first} to {last}.")
     days = Days(max(start or first, first), min(end or last, last))
-    states = _states(settings, instance, days)
+    late = LateDays() if by_history else _late_days(settings, instance, days)
+    states = _states(settings, instance, late)
     runs = _last_runs(instance, days)
-    found = [finding.told() for finding in check_sources(settings, days) if finding.state != "passed"]
+    findings = [] if by_history else check_sources(settings, days)
+    found = [finding.told() for finding in findings if finding.state != "passed"]
     partitions = Days(first, last)
     no_data = {part: _days_without_data(settings, part, partitions) for part in parts(settings)}
     reports = [states[table.name][0] for table in tables(settings) if _has_credit(table)]
@@ -80,15 +87,19 @@ def _state(
     return {"state": "stale" if day in stale else "fresh", "because": stale.get(day)}
 
 
+def _late_days(settings: Settings, instance: dg.DagsterInstance, days: Days) -> LateDays:
+    """What the sources make stale of the days, and of those that these follow."""
+    lookback = settings.lookback_days
+    within_reach = Days(shift(days.first, -lookback), min(shift(days.last, lookback), last_day(settings)))
+    return search(settings, within_reach, compared_events(instance, settings))[0]
+
+
 def _states(
-    settings: Settings, instance: dg.DagsterInstance, days: Days
+    settings: Settings, instance: dg.DagsterInstance, late: LateDays
 ) -> dict[str, tuple[Mapping[str, int], Mapping[str, str]]]:
     """By asset, in the order of the graph: the days that were materialized, and those that are stale, with the reason."""
-    lookback = settings.lookback_days
     in_graph = tables(settings)
     done = {table.name: materialized(instance, dg.AssetKey(table.name)) for table in in_graph}
-    within_reach = Days(shift(days.first, -lookback), min(shift(days.last, lookback), last_day(settings)))
-    late, _ = search(settings, within_reach, compared_events(instance, settings))
     follows = inputs(settings)
     stale: dict[str, dict[str, str]] = {}
     for table in in_graph:
@@ -165,10 +176,11 @@ def stale_days(settings: Settings, instance: dg.DagsterInstance) -> dict[str, di
     first, last = first_day(settings), last_day(settings)
     if first > last:
         return {}
+    late = _late_days(settings, instance, Days(first, last))
     found = {
         asset: {
             day: Stale(done[day], because) for day, because in sorted(stale.items()) if day in done and first <= day <= last
         }
-        for asset, (done, stale) in _states(settings, instance, Days(first, last)).items()
+        for asset, (done, stale) in _states(settings, instance, late).items()
     }
     return {asset: days for asset, days in found.items() if days}
