@@ -35,7 +35,8 @@ def write_files(settings: Settings, asked: Asked, html: Path | None, xlsx: Path 
         raise problem
     of_days = [table for table in tables.values() if table.report.has_days and not table.report.of_history]
     if not any(table.answer.rows for table in of_days):
-        raise next((table.problem for table in of_days if table.problem), _nothing(settings))
+        problems = [table.problem for table in of_days if table.problem]
+        raise problems[0] if len(problems) == len(of_days) else _nothing(settings)
     if html:
         _write(html, html_file(_with_answers(pages), _title(pages)).encode())
     if xlsx:

@@ -237,7 +237,7 @@ def test_a_range_without_data_has_no_rows(server: LiveWeb) -> None:
         ("offset=99999999999999999999", "whole number from 0"),
         ("format=xml", "Choose from json, csv"),
         ("spreadsheet=yes", "Choose from true, false"),
-        ("channel=a%00b", "one that is none"),
+        ("channel=a%00b", "a letter that no text has"),
         (f"channel={'a' * (MOST_LETTERS + 1)}", f"more than {MOST_LETTERS} letters"),
     ],
 )
