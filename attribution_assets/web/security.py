@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -51,8 +52,6 @@ class LoginRequired:
         if may_read(request) or is_open:
             return self.get_response(request)
         if request.method in {"GET", "HEAD"}:
-            from urllib.parse import urlencode
-
             return redirect(f"{settings.LOGIN_URL}?{urlencode({'next': request.get_full_path()})}")
         return HttpResponse("Log in first.", status=401, content_type="text/plain")
 
