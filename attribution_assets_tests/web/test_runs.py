@@ -45,8 +45,8 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def web(shop: Shop, file: Path) -> Iterator[LiveWeb]:
-    """A server over an empty database, which knows the file."""
-    with LiveWeb(shop.database, ATTRIBUTION_CAMPAIGN_FILE=str(file)) as live:
+    """A server over an empty database, which knows the file, and every model."""
+    with LiveWeb(shop.database, ATTRIBUTION_CAMPAIGN_FILE=str(file), ATTRIBUTION_MODELS="all") as live:
         yield live
 
 
@@ -394,49 +394,44 @@ def test_a_comparison_refuses_what_it_does_not_know(web: LiveWeb) -> None:
     )
 
 
-def test_without_models_there_is_nothing_to_compare(web: LiveWeb) -> None:
+def test_without_models_there_is_nothing_to_compare(shop: Shop) -> None:
     says = "Without models there is no table model_comparison. Set ATTRIBUTION_MODELS to `all`"
-    posted = web.program("staff").post(web.url + COMPARE)
-    looked = web.login().get(web.url + COMPARE, headers=BROWSER)
+    with LiveWeb(shop.database) as web:
+        posted = web.program("staff").post(web.url + COMPARE)
+        looked = web.login().get(web.url + COMPARE, headers=BROWSER)
+        models = web.login().get(f"{web.url}/models/").text
 
     assert (posted.status_code, posted.json()["detail"].startswith(says)) == (409, True)
     assert (looked.status_code, says in looked.text) == (409, True)
-    assert COMPARE not in web.login().get(f"{web.url}/models/").text
+    assert COMPARE not in models
 
 
-@pytest.fixture
-def comparing(shop: Shop) -> Iterator[LiveWeb]:
-    """A server over an empty database, by every model."""
-    with LiveWeb(shop.database, ATTRIBUTION_MODELS="all") as live:
-        yield live
-
-
-def test_the_form_compares_the_range_that_it_shows(comparing: LiveWeb) -> None:
-    staff = comparing.login()
-    form = staff.get(f"{comparing.url}{COMPARE}?start=2024-01-01&end=2024-01-31", headers=BROWSER)
+def test_the_form_compares_the_range_that_it_shows(web: LiveWeb) -> None:
+    staff = web.login()
+    form = staff.get(f"{web.url}{COMPARE}?start=2024-01-01&end=2024-01-31", headers=BROWSER)
     days = dict(re.findall(r'type="date" name="(\w+)" value="([^"]*)"', form.text))
     answer = staff.post(
-        comparing.url + COMPARE,
+        web.url + COMPARE,
         data={**days, "csrfmiddlewaretoken": staff.cookies["csrftoken"]},
-        headers={**BROWSER, "Referer": comparing.url + COMPARE},
+        headers={**BROWSER, "Referer": web.url + COMPARE},
         allow_redirects=False,
     )
 
     assert answer.status_code == 303, answer.text
-    assert ended(comparing, {"url": answer.headers["Location"]})["commands"][0] == (
+    assert ended(web, {"url": answer.headers["Location"]})["commands"][0] == (
         "attribution compare --keep --start 2024-01-01 --end 2024-01-31"
     )
 
 
-def test_without_days_a_comparison_is_of_all_of_them(comparing: LiveWeb) -> None:
-    started = start(comparing, COMPARE)
+def test_without_days_a_comparison_is_of_all_of_them(web: LiveWeb) -> None:
+    started = start(web, COMPARE)
     kill(started["id"])
 
-    assert run_of(comparing, started)["commands"] == ["attribution compare --keep", "attribution paths --keep"]
+    assert run_of(web, started)["commands"] == ["attribution compare --keep", "attribution paths --keep"]
 
 
-def test_a_comparison_keeps_models_and_paths_of_the_range(comparing: LiveWeb) -> None:
-    run = ended(comparing, start(comparing, COMPARE, start="2024-01-01", end="2024-01-31"))
+def test_a_comparison_keeps_models_and_paths_of_the_range(web: LiveWeb) -> None:
+    run = ended(web, start(web, COMPARE, start="2024-01-01", end="2024-01-31"))
 
     assert run["commands"] == [
         "attribution compare --keep --start 2024-01-01 --end 2024-01-31",
