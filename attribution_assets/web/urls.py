@@ -8,7 +8,7 @@ from django.urls import include, path, re_path
 
 from attribution_assets.web import api, documents, pages, runs
 
-login = LoginView.as_view(template_name="login.html", redirect_authenticated_user=True)
+login = LoginView.as_view(template_name="login.html")
 
 urlpatterns = [
     path("", pages.start),

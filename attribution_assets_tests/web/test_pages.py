@@ -328,6 +328,10 @@ def test_the_login_leads_to_no_other_host(server: LiveWeb) -> None:
     assert (answer.status_code, answer.headers["Location"]) == (302, "/")
 
 
+def test_who_has_logged_in_can_look_at_the_login(server: LiveWeb) -> None:
+    assert server.login().get(f"{server.url}/login/?next=/login/").status_code == 200
+
+
 def test_public_reports_are_open_and_runs_and_the_admin_are_not(sample: Shop) -> None:
     with LiveWeb(sample.database, ATTRIBUTION_WEB_PUBLIC="true") as server:
         statuses = [
