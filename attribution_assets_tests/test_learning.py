@@ -162,7 +162,7 @@ def test_sessions_without_a_user_are_nobodys_journey(sold: Shop, nobody: str | N
 def test_a_session_that_cannot_be_read_is_named(sold: Shop) -> None:
     sold.session("s9", "emil", "2023-09-01 noon")
 
-    with pytest.raises(AttributionError, match=r"^channel_values was not written, .*'s9' has event_time 'noon'"):
+    with pytest.raises(AttributionError, match=r"^channel_values cannot be computed, .*'s9' has event_time 'noon'"):
         learned(sold, "2023-09-02")
 
 

@@ -251,6 +251,7 @@ def test_two_reports_need_two_files(sample: Shop, tmp_path: Path) -> None:
         ("DAGSTER_HOME /a/b holds the history of /c/d.db, not", "DAGSTER_HOME b holds the history of d.db, not"),
         ("Set ATTRIBUTION_WEB_URL=https://example.com/a/b", "Set ATTRIBUTION_WEB_URL=https://example.com/a/b"),
         ("claimed / credited", "claimed / credited"),
+        ("Import them at /worker/process-data/.", "Import them at /worker/process-data/."),
     ],
 )
 def test_a_problem_is_told_without_folders(text: str, shown: str) -> None:

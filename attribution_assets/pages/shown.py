@@ -99,7 +99,7 @@ def show(settings: Settings, page: Page, asked: Asked) -> Shown:
 
 def without_folders(text: str) -> str:
     """The text with the names of files alone: where they lie is nobody's business who reads it elsewhere."""
-    return re.sub(r"(?<![\w:/.])/(?:[^/\s]+/)+", "", text)
+    return re.sub(r"(?<![\w:/.])/(?:[^/\s]+/)++(?=\w)", "", text)
 
 
 def as_text(column: Column, value: Any) -> str:
