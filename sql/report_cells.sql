@@ -1,20 +1,14 @@
--- One row per channel and session date of the days: the report under $model, by its date of sessions.
+-- One row per model of $models (a JSON array), session date of the days and channel: the report under the model, by its date of sessions.
 -- `parameters`: by what the credit was computed; `settings`: a hash of all that determines it, for models other than ihc.
-SELECT date, channel, cost, orders, revenue, CPO AS cpo, ROAS AS roas, parameters, NULL AS settings, final_after
+WITH asked AS (
+    SELECT value AS model FROM json_each($models)
+)
+
+SELECT 'ihc' AS model, date, channel, cost, orders, revenue, CPO AS cpo, ROAS AS roas, parameters, NULL AS settings
 FROM channel_report
-WHERE $model = 'ihc' AND date BETWEEN $first_day AND $last_day
+WHERE date BETWEEN $first_day AND $last_day AND 'ihc' IN asked
 UNION ALL
-SELECT
-    date,
-    channel_name AS channel,
-    cost,
-    orders,
-    revenue,
-    CPO AS cpo,
-    ROAS AS roas,
-    rules AS parameters,
-    settings,
-    date(date, '+' || $lookback_days || ' days') AS final_after
+SELECT model, date, channel_name AS channel, cost, orders, revenue, CPO AS cpo, ROAS AS roas, rules AS parameters, settings
 FROM model_reporting
-WHERE $model <> 'ihc' AND model = $model AND date_basis = 'session' AND date BETWEEN $first_day AND $last_day
-ORDER BY date, channel
+WHERE date BETWEEN $first_day AND $last_day AND date_basis = 'session' AND model <> 'ihc' AND model IN asked
+ORDER BY model, date, channel

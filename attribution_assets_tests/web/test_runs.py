@@ -149,6 +149,24 @@ def test_the_same_file_again_changes_nothing_and_new_rows_arrive(shop: Shop, web
     assert len(shop.execute(PERFORMANCE)) == 4
 
 
+def test_the_endpoints_have_new_rows_once_the_file_is_processed_and_rows_put_in_by_hand_at_once(
+    shop: Shop, web: LiveWeb, file: Path
+) -> None:
+    def highest() -> str:
+        return str(web.program().get(f"{web.url}/api/conversion-rate/").json()["highest"]["customer_id"])
+
+    succeeded(web, start(web))
+    first = highest()
+    file.write_text(file.read_text() + "moss,1,9000,ENABLED,ROAS,BOOKS,2024-01-04,70,10\n")
+    between = highest()
+    succeeded(web, start(web))
+    processed = highest()
+    shop.execute("UPDATE campaign_results SET customer_id = 'by hand' WHERE customer_id = 'moss'")
+
+    assert between == first
+    assert (processed, highest()) == ("moss", "by hand")
+
+
 @pytest.mark.skipif(not REAL.exists(), reason="the real campaign results are not here")
 def test_the_real_results_are_imported_whole(shop: Shop, web: LiveWeb, file: Path) -> None:
     shutil.copy(REAL, file)

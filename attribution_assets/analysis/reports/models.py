@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import groupby
@@ -11,7 +10,7 @@ from typing import Any
 
 from attribution_assets.analysis.report import basis
 from attribution_assets.analysis.reports.form import Answer, Asked, Column, Page, Report, credited, of_days, stored
-from attribution_assets.analysis.reports.overview import OF_REPORT, OTHER_SETTINGS, basis_of, sums
+from attribution_assets.analysis.reports.overview import OF_REPORT, OTHER_SETTINGS, basis_of, cells_of, sums
 from attribution_assets.catalog.reporting import CHANNEL_REPORT
 from attribution_assets.errors import NotReadyError
 from attribution_assets.models.registry import MODELS
@@ -88,9 +87,8 @@ def kept(settings: Settings, asked: Asked, table: str, command: str) -> tuple[li
 
 
 def _cells(settings: Settings, days: Days) -> dict[str, list[dict[str, Any]]]:
-    """By model, in the order of the models, the rows of sql/model_cells.sql; ihc is always asked for."""
-    bounds = {"first_day": days.first, "last_day": days.last, "models": json.dumps(settings.models)}
-    rows = settings.warehouse.rows(Query("model_cells", bounds))
+    """By model, in the order of the models, the rows of `overview.cells_of`; ihc is always asked for."""
+    rows = cells_of(settings, ["ihc", *settings.models], days)
     by_model = {model: [*of_model] for model, of_model in groupby(rows, lambda row: row["model"])}
     return {model: by_model[model] for model in MODELS if model in by_model}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -122,12 +123,12 @@ def report_cells(settings: Settings, model: str, days: Days) -> list[dict[str, A
         raise NotFoundError(f"There is no model {model!r}. Choose from {', '.join(MODELS)}.")
     if model not in ("ihc", *settings.models):
         raise NotReadyError(f"The report under {model} is not computed. Add {model} to ATTRIBUTION_MODELS, then run all days.")
-    bounds: dict[str, str | int] = {
-        "first_day": days.first,
-        "last_day": days.last,
-        "lookback_days": settings.lookback_days,
-        "model": model,
-    }
+    return cells_of(settings, [model], days)
+
+
+def cells_of(settings: Settings, models: Sequence[str], days: Days) -> list[dict[str, Any]]:
+    """The same under each of these models that has been computed."""
+    bounds = {"first_day": days.first, "last_day": days.last, "models": json.dumps(models)}
     return settings.warehouse.rows(Query("report_cells", bounds))
 
 
