@@ -17,7 +17,7 @@ from attribution_assets.orchestration.automation import automation_sensor, late_
 from attribution_assets.orchestration.checks import result_checks
 from attribution_assets.orchestration.daily import source_assets
 from attribution_assets.orchestration.home import find_home
-from attribution_assets.orchestration.io_managers import CSVFilesIOManager, SQLiteIOManager
+from attribution_assets.orchestration.io_managers import CSVFilesIOManager, LakeIOManager, SQLiteIOManager, WarehouseIOManager
 from attribution_assets.orchestration.jobs import asset_jobs, daily_schedules
 from attribution_assets.orchestration.resources import EmbeddedIHCResource, IHCApiResource, IHCResource
 from attribution_assets.settings import Settings, read_settings
@@ -41,18 +41,23 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]
 def build_resources(settings: Settings) -> dict[str, Any]:
     """What the assets run with, by name: `io_manager`, `csv_io_manager`, `ihc`."""
     return {
-        "io_manager": SQLiteIOManager(
-            database=str(settings.database),
-            compute=settings.compute,
-            conversions=settings.conversions,
-            currency=settings.currency,
-            breakdowns=[*settings.breakdowns],
-        ),
+        "io_manager": _io_manager(settings),
         "csv_io_manager": CSVFilesIOManager(
             database=str(settings.database), exports=str(settings.exports), escape=settings.csv_escape
         ),
         "ihc": _ihc_resource(settings),
     }
+
+
+def _io_manager(settings: Settings) -> WarehouseIOManager:
+    read_as: dict[str, Any] = {
+        "conversions": settings.conversions,
+        "currency": settings.currency,
+        "breakdowns": [*settings.breakdowns],
+    }
+    if settings.database.is_lake:
+        return LakeIOManager(database=str(settings.database), **read_as)
+    return SQLiteIOManager(database=str(settings.database), compute=settings.compute, **read_as)
 
 
 def _ihc_resource(settings: Settings) -> IHCResource:

@@ -25,9 +25,9 @@ from attribution_assets.formats import DIRECT_CHANNELS
 from attribution_assets.ihc import IHCParameters, Redistribution
 from attribution_assets.ihc.endpoint import ENDPOINT, endpoint
 from attribution_assets.models import MODELS, ModelRules, PathRules, PositionShares, read_channel_groups
-from attribution_assets.warehouse import SQLiteWarehouse
+from attribution_assets.warehouse import Location, Warehouse
 from attribution_assets.warehouse.duckdb.compute import Compute
-from attribution_assets.warehouse.sqlite.database import Snapshot
+from attribution_assets.warehouse.opening import warehouse_at
 from attribution_assets.warehouse.sqlite.views import Reading
 
 ENV_FILE = ".env"
@@ -50,6 +50,13 @@ def _absolute(path: Path) -> Path:
         return path.expanduser().absolute()
     except RuntimeError as error:
         raise ValueError(f"{path} starts with the home folder of an unknown user") from error
+
+
+def _location(given: object) -> Location:
+    try:
+        return Location.of(str(given))
+    except AttributionError as error:
+        raise ValueError(str(error)) from error
 
 
 FolderOrFile = Annotated[Path, AfterValidator(_absolute)]
@@ -174,8 +181,12 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,  # the input holds the key
     )
 
-    database: FolderOrFile = Field(
-        Path("data/attribution.db"), description="SQLite file with your source tables. Results are written to the same file."
+    database: Annotated[Location, NoDecode, BeforeValidator(_location)] = Field(
+        Location(Path("data/attribution.db")),
+        description=(
+            "SQLite file with your source tables, or the folder of a lake, with a slash at its end. Results are written to the "
+            "same place."
+        ),
     )
     exports: FolderOrFile = Field(Path("data/exports"), description="Folder for the CSV files.")
     lookback_days: int = Field(
@@ -414,7 +425,7 @@ class Settings(BaseSettings):
         ),
     )
 
-    _snapshot: Snapshot | None = PrivateAttr(default=None)
+    _snapshot: Warehouse | None = PrivateAttr(default=None)
 
     @classmethod
     def settings_customise_sources(
@@ -434,13 +445,13 @@ class Settings(BaseSettings):
         return init_settings, env_settings, dotenv_settings, file_secret_settings
 
     @property
-    def warehouse(self) -> SQLiteWarehouse:
+    def warehouse(self) -> Warehouse:
         """The database."""
-        return self._snapshot or SQLiteWarehouse(self.database, compute=self.compute, reading=self.reading)
+        return self._snapshot or warehouse_at(self.database, compute=self.compute, reading=self.reading)
 
     @contextmanager
     def at_one_state(self, busy_timeout: float = 5) -> Iterator[Self]:
-        """The same settings with the database as it is now, to read alone; see `SQLiteWarehouse.at_one_state`.
+        """The same settings with the database as it is now, to read alone; see `Warehouse.at_one_state`.
 
         `busy_timeout`: how many seconds to wait where another process has locked the file.
         """

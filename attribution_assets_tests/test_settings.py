@@ -17,10 +17,11 @@ from pydantic import SecretStr, ValidationError
 from attribution_assets.command.cli import main
 from attribution_assets.errors import AttributionError
 from attribution_assets.settings import Settings, read_settings
+from attribution_assets.warehouse import Location
 from attribution_assets_tests.support import EVEN
 
 CHOICES: list[tuple[str, str, str, Any]] = [  # variable, text, field, value
-    ("ATTRIBUTION_DATABASE", "/some/shop.db", "database", Path("/some/shop.db")),
+    ("ATTRIBUTION_DATABASE", "/some/shop.db", "database", Location(Path("/some/shop.db"))),
     ("ATTRIBUTION_EXPORTS", "/some/exports", "exports", Path("/some/exports")),
     ("ATTRIBUTION_LOOKBACK_DAYS", "7", "lookback_days", 7),
     ("ATTRIBUTION_INCLUDE_CONVERTING_SESSION", "true", "include_converting_session", True),
@@ -80,7 +81,7 @@ TOGETHER = {
 }
 """Variables that are refused alone, each with what it needs."""
 OTHER: dict[str, Any] = {  # of each field: neither the default nor the value above
-    "database": Path("/other/shop.db"),
+    "database": Location(Path("/other/shop.db")),
     "exports": Path("/other/exports"),
     "lookback_days": 3,
     "include_converting_session": False,
@@ -147,7 +148,7 @@ def set_what_it_needs(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
 
 def test_the_defaults(tmp_path: Path) -> None:
     assert Settings().model_dump() == {
-        "database": tmp_path / "data" / "attribution.db",
+        "database": {"path": tmp_path / "data" / "attribution.db", "is_lake": False},
         "exports": tmp_path / "data" / "exports",
         "lookback_days": 90,
         "include_converting_session": False,
@@ -304,7 +305,8 @@ def test_variables_of_other_programs_are_nothing_to_us(monkeypatch: pytest.Monke
 def test_a_relative_path_starts_at_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "some/place")
 
-    assert tmp_path / "some" / "place" in Settings().model_dump().values()
+    settings = Settings()
+    assert tmp_path / "some" / "place" in {settings.database.path, settings.exports, settings.dagster_home}
 
 
 def test_a_path_stays_where_it_was_when_the_current_folder_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,13 +314,13 @@ def test_a_path_stays_where_it_was_when_the_current_folder_changes(tmp_path: Pat
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
 
-    assert settings.database == tmp_path / "shop.db"
+    assert settings.database.path == tmp_path / "shop.db"
 
 
 def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
-    assert Settings(database="~/shop.db").database == tmp_path / "home" / "shop.db"
+    assert Settings(database="~/shop.db").database.path == tmp_path / "home" / "shop.db"
 
 
 # Refused --------------------------------------------------------------------------------------------------------------
@@ -669,3 +671,30 @@ def test_an_env_file_that_cannot_be_read_is_said_in_one_line(monkeypatch: pytest
 
     with pytest.raises(AttributionError, match=r"^/.*/\.env cannot be read: Permission denied\. Make it readable, or remove"):
         read_settings()
+
+
+# The database ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_with_a_slash_at_its_end_is_a_lake(tmp_path: Path) -> None:
+    lake = Settings(database="lake/").database
+
+    assert (lake.path, lake.is_lake) == (tmp_path / "lake", True)
+    assert Location.of(str(lake)) == lake
+
+
+def test_a_folder_with_our_marker_is_a_lake(tmp_path: Path) -> None:
+    (tmp_path / "lake").mkdir()
+    assert not Settings(database="lake").database.is_lake
+
+    (tmp_path / "lake" / "attribution_lake.json").write_text("{}")
+
+    assert Settings(database="lake").database.is_lake
+
+
+def test_a_url_as_the_database_is_refused_without_its_password() -> None:
+    with pytest.raises(AttributionError, match="ATTRIBUTION_DATABASE: The database cannot be a URL") as error:
+        read_settings(database="postgresql://reader:secret@host/shop")
+
+    assert "secret" not in str(error.value)
+    assert "reader" not in str(error.value)

@@ -16,7 +16,7 @@ from attribution_assets.errors import NotReadyError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
 from attribution_assets.warehouse.days import shift
-from attribution_assets.warehouse.sqlite.database import readable
+from attribution_assets.warehouse.warehouse import named
 
 RESULTS = "campaign_results"
 """The source, whose rows are what the platforms say."""
@@ -63,9 +63,7 @@ def campaigns_now(
         query_of(settings, CAMPAIGN_PERFORMANCE, days), name="campaign_totals", computed=(CAMPAIGN_PERFORMANCE.name,)
     )
     with warehouse.rows_of(query) as cursor:
-        cursor.connection.text_factory = readable
-        names = [name for name, *_ in cursor.description]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor]
+        rows = [*named(cursor)]
     return {"start": days.first, "end": days.last, **analyses(rows, kept)}
 
 

@@ -14,9 +14,9 @@ from attribution_assets.catalog.tables import CHECKS, parameters, tables
 from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.formats import in_words
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
-from attribution_assets.warehouse.sqlite.database import readable
+from attribution_assets.warehouse import Days, Query, Warehouse
 from attribution_assets.warehouse.sqlite.sources import broken_sources
+from attribution_assets.warehouse.warehouse import named
 
 State = Literal["passed", "not_yet", "warning", "failed"]
 
@@ -122,17 +122,14 @@ def _days_to_check(computed: Days | None, start: str | None, end: str | None) ->
     return Days(start or min(computed.first, end or computed.first), end or max(computed.last, start or computed.last))
 
 
-def run_check(warehouse: SQLiteWarehouse, asset: str, check: Check, parameters: Parameters) -> Finding:
+def run_check(warehouse: Warehouse, asset: str, check: Check, parameters: Parameters) -> Finding:
     """What the asset's check finds in the days of the parameters, which are those of the asset's query.
 
     Raises AttributionError where a table or column is missing.
     """
     with warehouse.rows_of(Query(check.query, parameters, driven_by=check.driven_by)) as cursor:
-        cursor.connection.text_factory = readable
-        columns = [column for column, *_ in cursor.description]
         rows, not_yet, offending, wrong_days = list[dict[str, Any]](), list[dict[str, Any]](), 0, set[str]()
-        for values in cursor:
-            row = dict(zip(columns, values, strict=True))
+        for row in named(cursor):
             kept = not_yet if row.pop("not_yet", 0) else rows
             if kept is rows:
                 offending += 1

@@ -13,7 +13,7 @@ from attribution_assets.catalog.checks import OF_FOREIGN_CREDIT
 from attribution_assets.errors import AttributionError, NotFoundError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
-from attribution_assets.warehouse.sqlite.database import readable
+from attribution_assets.warehouse.sqlite.database import as_sqlite, readable
 from attribution_assets.warehouse.sqlite.sources import check_sources, columns_of
 
 COLUMNS = ("conv_id", "session_id", "ihc")
@@ -31,11 +31,12 @@ def check_foreign_credit(settings: Settings, table_or_file: str) -> list[Finding
     AttributionError where a column is missing.
     """
     file = Path(table_or_file)
-    with settings.warehouse.connect() as connection:
-        check_sources(connection, settings.database, settings.reading, QUERY)
+    warehouse = as_sqlite(settings.warehouse)
+    with warehouse.connect() as connection:
+        check_sources(connection, warehouse.path, settings.reading, QUERY)
         connection.text_factory = readable
         if columns_of(connection, table_or_file):
-            _stand_in_table(connection, settings.database, table_or_file)
+            _stand_in_table(connection, warehouse.path, table_or_file)
         elif file.is_file():
             _stand_in_file(connection, file)
         else:

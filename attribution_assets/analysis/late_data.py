@@ -10,11 +10,8 @@ from math import inf
 from attribution_assets.catalog.table import DailyTable, Source
 from attribution_assets.catalog.tables import ancestors, kind_of, query_of, sources_read, tables, touched_days
 from attribution_assets.settings import Settings
-from attribution_assets.shipped import read_sql
-from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
+from attribution_assets.warehouse import Days, Query, Warehouse, schema
 from attribution_assets.warehouse.days import shift, unbroken_ranges
-from attribution_assets.warehouse.sqlite.sources import columns_of
-from attribution_assets.warehouse.sqlite.upgrades import forget_old_seen_days
 
 WAIT_SECONDS = 5.0
 """For how long another writer is waited for, to remember what was seen; the next search looks again."""
@@ -99,27 +96,6 @@ def _digests(settings: Settings, source: Source, bounds: Mapping[str, str]) -> d
     return found
 
 
-def seen(warehouse: SQLiteWarehouse, days: Days) -> States:
-    """The days as `remember` last had them."""
-    found: dict[str, dict[str, str]] = {}
-    with warehouse.connect() as connection:
-        if "part" in columns_of(connection, "seen_days"):
-            rows = connection.execute("SELECT * FROM seen_days WHERE date BETWEEN ? AND ?", (days.first, days.last))
-            for day, part, state in rows:
-                found.setdefault(day, {})[part] = state
-    return found
-
-
-def remember(warehouse: SQLiteWarehouse, days: Days, now: States) -> None:
-    """Keeps these states of the days, of which every result was found right."""
-    rows = [(day, part, state) for day, parts in now.items() for part, state in parts.items()]
-    with replace(warehouse, busy_timeout=WAIT_SECONDS).write() as connection:
-        forget_old_seen_days(connection, warehouse.path)
-        connection.execute(read_sql("seen_days"))
-        connection.execute("DELETE FROM seen_days WHERE date BETWEEN ? AND ?", (days.first, days.last))
-        connection.executemany("INSERT INTO seen_days VALUES (?, ?, ?)", rows)
-
-
 def changed(now: States, before: States) -> Changes:
     """The days whose state has changed, and which of their parts changed.
 
@@ -143,14 +119,14 @@ def search(
     Searches one lookback of days at a time, for about `seconds`. With `remember_right_days`, the next search skips the days
     whose results were all found right, until their sources or results change.
     """
-    warehouse, deadline = settings.warehouse, time.monotonic() + seconds
+    warehouse, deadline = replace(settings.warehouse, busy_timeout=WAIT_SECONDS), time.monotonic() + seconds
     found, day = LateDays(), days.first
     if remember_right_days and any(events.values()):
         _add_tables(warehouse, compared_tables(settings))
     while day <= days.last:
         window = Days(day, min(shift(day, max(settings.lookback_days, FEWEST_DAYS)), days.last))
         now = states(settings, window, events)
-        changes = changed(now, seen(warehouse, window))
+        changes = changed(now, warehouse.seen(window))
         late = late_days(settings, changes, events)
         if late:
             found = LateDays(
@@ -158,7 +134,7 @@ def search(
                 f"{found.sources} {[(changed_day, now.get(changed_day)) for changed_day in changes]}",
             )
         elif changes and remember_right_days:
-            remember(warehouse, window, now)
+            warehouse.remember(window, now)
         day = shift(window.last, 1)
         if time.monotonic() > deadline:
             break
@@ -173,12 +149,10 @@ def _without(reasons: Reasons, days: Set[str]) -> Reasons:
     return {day: why for day, why in reasons.items() if day not in days}
 
 
-def _add_tables(warehouse: SQLiteWarehouse, compared: Iterable[DailyTable]) -> None:
-    """Creates those of the tables that an older file lacks: all their days are to be computed."""
-    with replace(warehouse, busy_timeout=WAIT_SECONDS).connect() as connection:
-        for table in compared:
-            if not columns_of(connection, table.name):
-                connection.execute(schema()[table.name].create)
+def _add_tables(warehouse: Warehouse, compared: Iterable[DailyTable]) -> None:
+    """Creates those of the tables that an older database lacks: all their days are to be computed."""
+    for table in compared:
+        warehouse.create(schema()[table.name])
 
 
 def late_days(settings: Settings, changes: Changes, events: Events) -> LateDays:

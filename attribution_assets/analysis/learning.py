@@ -19,11 +19,10 @@ from attribution_assets.models.credit import learn
 from attribution_assets.models.journeys import Ints, Journeys, nanoseconds
 from attribution_assets.models.paths import simplify
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, SQLiteWarehouse, schema
+from attribution_assets.warehouse import Days, Warehouse, schema
 from attribution_assets.warehouse.days import shift, unbroken_ranges
+from attribution_assets.warehouse.frames import DTYPES
 from attribution_assets.warehouse.query import ROWS_PER_FRAME
-from attribution_assets.warehouse.sqlite.frames import DTYPES
-from attribution_assets.warehouse.sqlite.sources import columns_of
 
 NEVER = np.iinfo(np.int64).max
 """The number of the day of a conversion that does not come."""
@@ -66,12 +65,11 @@ def channel_values(
     return both.sort_values(["date", "model", "channel_name"], ignore_index=True)
 
 
-def _kept(warehouse: SQLiteWarehouse, days: Days) -> pd.DataFrame:
+def _kept(warehouse: Warehouse, days: Days) -> pd.DataFrame:
     """The stored rows; none in a file from before the table existed."""
     table = schema()["channel_values"]
-    with warehouse.connect() as connection:
-        if columns_of(connection, table.name):
-            return warehouse.read(table, "date", days)
+    if warehouse.has(table.name):
+        return warehouse.read(table, "date", days)
     return pd.DataFrame({column.name: pd.Series(dtype=DTYPES[column.type]) for column in table.columns})
 
 

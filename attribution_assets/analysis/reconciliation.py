@@ -12,6 +12,7 @@ from attribution_assets.catalog.tables import names, tables_without_sources
 from attribution_assets.errors import NotReadyError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
+from attribution_assets.warehouse.warehouse import named
 
 EVER = Days("0001-01-01", "9999-12-31")
 
@@ -66,8 +67,7 @@ def differences(settings: Settings, table: DailyTable, days: Days) -> Rows:
     bounds = {"first_day": days.first, "last_day": days.last, "currency": settings.currency}
     query = Query(table.name, bounds, table.guards, is_lenient=table.is_lenient)
     with settings.warehouse.rows_of(query) as cursor:
-        columns = [column for column, *_ in cursor.description]
-        return [dict(zip(columns, row, strict=True)) for row in cursor]
+        return [*named(cursor)]
 
 
 def unusual_days(settings: Settings, days: Days) -> Rows:

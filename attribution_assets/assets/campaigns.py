@@ -16,7 +16,7 @@ from attribution_assets.orchestration.io_managers import MetadataByDay
 from attribution_assets.orchestration.markdown import tables
 from attribution_assets.orchestration.shown import rows_of_days, rules_of
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, SQLiteWarehouse
+from attribution_assets.warehouse import Days, Warehouse
 
 FIGURES = ("rows", "revenue", "conversions", "impressions", "clicks")
 RATES = {
@@ -27,7 +27,7 @@ RATES = {
 """By name, the two figures whose quotient is the rate."""
 
 
-def campaigns_of_days(settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> MetadataByDay:
+def campaigns_of_days(settings: Settings, warehouse: Warehouse, days: Days) -> MetadataByDay:
     """For each day, the sums and rates of all campaigns, its customers in a table, and the chart of those with most revenue."""
     customers: dict[str, list[Mapping[str, Any]]] = {day: [] for day in days}
     for row in rows_of_days(warehouse, "shown_campaigns", days):

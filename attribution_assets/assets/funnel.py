@@ -15,16 +15,16 @@ from attribution_assets.orchestration.io_managers import MetadataByDay
 from attribution_assets.orchestration.markdown import tables
 from attribution_assets.orchestration.shown import rows_of_days, rules_of
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, SQLiteWarehouse
+from attribution_assets.warehouse import Days, Warehouse
 
 
-def funnel_of_days(settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> MetadataByDay:
+def funnel_of_days(settings: Settings, warehouse: Warehouse, days: Days) -> MetadataByDay:
     """For each day with sessions, how many reached each step and each level, what is lost between them, and a chart."""
     by_day = _by_day(warehouse, "funnel_of_days", "date", days)
     return {day: _funnel(settings, day, rows) if rows else rules_of(FUNNEL_REPORT, settings) for day, rows in by_day.items()}
 
 
-def products_of_days(settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> MetadataByDay:
+def products_of_days(settings: Settings, warehouse: Warehouse, days: Days) -> MetadataByDay:
     """For each day, how many products were viewed and bought, those that were bought most, and a chart of them."""
     shown: dict[str, dict[str, Any]] = {}
     for day, rows in _by_day(warehouse, "shown_products", "day", days).items():
@@ -62,7 +62,7 @@ def _funnel(settings: Settings, day: str, rows: Sequence[Mapping[str, Any]]) -> 
     }
 
 
-def _by_day(warehouse: SQLiteWarehouse, query: str, column: str, days: Days) -> dict[str, list[dict[str, Any]]]:
+def _by_day(warehouse: Warehouse, query: str, column: str, days: Days) -> dict[str, list[dict[str, Any]]]:
     by_day: dict[str, list[dict[str, Any]]] = {day: [] for day in days}
     for row in rows_of_days(warehouse, query, days):
         by_day[row[column]].append(row)

@@ -13,7 +13,7 @@ from attribution_assets.orchestration.markdown import tables
 from attribution_assets.orchestration.partitions import days_of_run
 from attribution_assets.orchestration.shown import row_of_day, rows_of_days, rules_of
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, Frames, SQLiteWarehouse
+from attribution_assets.warehouse import Days, Frames, Warehouse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ def channel_values(context: dg.AssetExecutionContext, config: LearningConfig, se
     return learning.channel_values(settings, days_of_run(context), relearn=config.relearn)
 
 
-def values_of_days(settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> MetadataByDay:
+def values_of_days(settings: Settings, warehouse: Warehouse, days: Days) -> MetadataByDay:
     """For each day, how many channels have a value, and the most valuable one of each model that learned."""
     shown: dict[str, dict[str, Any]] = {day: {} for day in days}
     for row in rows_of_days(warehouse, "shown_most_valuable", days):
@@ -41,7 +41,7 @@ def values_of_days(settings: Settings, warehouse: SQLiteWarehouse, days: Days) -
     return {day: {**of_day, **rules} for day, of_day in shown.items()}
 
 
-def models_of_days(settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> MetadataByDay:
+def models_of_days(settings: Settings, warehouse: Warehouse, days: Days) -> MetadataByDay:
     """For each day, its totals, and the orders, revenue, CPO and ROAS that each model gives to each channel's sessions."""
     channels: dict[str, dict[str, dict[str, dict[str, Any]]]] = {day: {} for day in days}
     for row in rows_of_days(warehouse, "shown_models", days):

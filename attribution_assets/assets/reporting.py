@@ -16,7 +16,7 @@ from attribution_assets.orchestration.io_managers import MetadataByDay
 from attribution_assets.orchestration.markdown import SHOWN_AT_ONCE, tables
 from attribution_assets.orchestration.shown import rows_of_days, rules_of
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, SQLiteWarehouse
+from attribution_assets.warehouse import Days, Warehouse
 
 TOP_OF_CHART = 12
 AMOUNTS = ("cost", "orders", "revenue", "CPO", "ROAS")
@@ -25,7 +25,7 @@ Channel = Mapping[str, Any]
 """`channel`, `cost`, `orders`, `revenue`, `CPO` and `ROAS`, the last two None where they are undefined."""
 
 
-def report_of_days(settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> MetadataByDay:
+def report_of_days(settings: Settings, warehouse: Warehouse, days: Days) -> MetadataByDay:
     """For each report day, its totals, all its channels, their chart, and the day after which it is final."""
     channels: dict[str, list[Channel]] = {day: [] for day in days}
     for row in rows_of_days(warehouse, "shown_channels", days):

@@ -10,7 +10,7 @@ from attribution_assets.catalog.table import DailyTable
 from attribution_assets.catalog.tables import sources_read, tables
 from attribution_assets.errors import AttributionError
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, SQLiteWarehouse
+from attribution_assets.warehouse import Days, Warehouse
 from attribution_assets.warehouse.days import gaps, is_date, shift
 
 DAYS_WITHOUT_A_DATABASE = 90
@@ -59,7 +59,7 @@ def today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-def days_of(warehouse: SQLiteWarehouse, entries: Iterable[DailyTable]) -> Days | None:
+def days_of(warehouse: Warehouse, entries: Iterable[DailyTable]) -> Days | None:
     """From the first to the last day that has rows in one of the tables; None where there are none, or no tables yet.
 
     Days that a table keeps, and files, do not count.
@@ -91,7 +91,7 @@ def stretches_without_data(settings: Settings, days: Days, with_data: Iterable[s
     return gaps(days, with_data, max(settings.lookback_days, SHORTEST_STRETCH))
 
 
-def computed_days(warehouse: SQLiteWarehouse, settings: Settings, table: DailyTable) -> Days | None:
+def computed_days(warehouse: Warehouse, settings: Settings, table: DailyTable) -> Days | None:
     """From the first to the last day with results of the job that makes the table; None where there are none.
 
     Tables that need a choice or a source are looked at apart from the others: these may have come later.

@@ -38,8 +38,9 @@ def test(file: Path | None, database: Path | None, as_json: bool) -> None:
         settings = settings_with(database=database)
         from attribution_assets.importing.channel_rules import SHIPPED
         from attribution_assets.importing.channels import try_rules
+        from attribution_assets.warehouse.sqlite.database import as_sqlite
 
-        tried = try_rules(settings.warehouse, file or SHIPPED)
+        tried = try_rules(as_sqlite(settings.warehouse), file or SHIPPED)
     print_json(tried) if as_json else print_tried_rules(tried)
 
 
@@ -56,6 +57,7 @@ def apply(file: Path | None, database: Path | None, as_json: bool) -> None:
         settings = settings_with(database=database)
         from attribution_assets.importing.channel_rules import SHIPPED
         from attribution_assets.importing.channels import apply_rules
+        from attribution_assets.warehouse.sqlite.database import as_sqlite
 
-        applied = apply_rules(settings.warehouse, file or SHIPPED)
+        applied = apply_rules(as_sqlite(settings.warehouse), file or SHIPPED)
     print_json(applied) if as_json else print_applied_rules(applied)

@@ -106,7 +106,7 @@ def sample_data(database: Path | None, days: int, end: str | None, sessions: int
         from attribution_assets.warehouse.sqlite.sample_data import write_sample
 
         last = date.fromisoformat(end) if end else datetime.now(UTC).date() - timedelta(days=1)
-        write_sample(settings.database, days=days, end=last, sessions=sessions, seed=seed)
+        write_sample(settings.database.path, days=days, end=last, sessions=sessions, seed=seed)
     click.echo(f"{settings.database}: {sessions:,} sessions over {days} days until {last}.")
 
 
@@ -151,10 +151,11 @@ def import_(
         settings = settings_with(database=database)
         from attribution_assets.importing.loading import import_source
         from attribution_assets.importing.mapping import Importing, read_mapping
+        from attribution_assets.warehouse.sqlite.database import as_sqlite
 
         with telling() as tell:
             imported = import_source(
-                settings.warehouse,
+                as_sqlite(settings.warehouse),
                 table,
                 source,
                 read_mapping(mapping) if mapping else Importing(),

@@ -30,9 +30,9 @@ from attribution_assets.orchestration.history import (
 from attribution_assets.orchestration.home import check_history
 from attribution_assets.orchestration.jobs import AssetJobs
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, SQLiteWarehouse
+from attribution_assets.warehouse import Days, Location
 from attribution_assets.warehouse.days import shift, unbroken_ranges
-from attribution_assets.warehouse.sqlite.state import file_state
+from attribution_assets.warehouse.opening import warehouse_at
 
 SECONDS_OF_A_TICK = 30
 """How long a tick searches for late data before it leaves the rest to the next tick. Dagster ends a tick after 60 s."""
@@ -88,8 +88,8 @@ class CommandAtWork(dg.AutomationCondition[dg.AssetKey]):
 class HistoryOfAnother(dg.AutomationCondition[dg.AssetKey]):
     """True where the history is that of another database: its events say nothing about the days of this one."""
 
-    def __init__(self, database: Path) -> None:
-        """The file whose days they are."""
+    def __init__(self, database: Location) -> None:
+        """The database whose days they are."""
         self.database = database
 
     @property
@@ -100,7 +100,7 @@ class HistoryOfAnother(dg.AutomationCondition[dg.AssetKey]):
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
         """All candidates, or none."""
         try:
-            check_history(context.asset_graph_view.instance, SQLiteWarehouse(self.database))
+            check_history(context.asset_graph_view.instance, warehouse_at(self.database))
         except AttributionError:
             return _all_or_none(context, True)
         return _all_or_none(context, False)
@@ -192,7 +192,7 @@ def late_data_sensor(settings: Settings, jobs: AssetJobs) -> dg.SensorDefinition
         if is_anything_at_work(instance):
             return skip("Runs are in progress. The search starts when they have finished.")
         before = json.loads(context.cursor or "{}")
-        state, start = (before["state"], before["next"]) if before.get("next") else (file_state(settings.database), None)
+        state, start = (before["state"], before["next"]) if before.get("next") else (settings.warehouse.state(), None)
         if state == before.get("state") and start is None:
             return skip("The database has not changed.")
         events = compared_events(instance, settings)

@@ -11,9 +11,9 @@ from attribution_assets.catalog.table import Check, DailyTable, Parameters
 from attribution_assets.catalog.tables import tables
 from attribution_assets.errors import NotReadyError
 from attribution_assets.orchestration.history import WRONG_DAYS
-from attribution_assets.orchestration.io_managers import SQLiteIOManager
+from attribution_assets.orchestration.io_managers import WarehouseIOManager
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
+from attribution_assets.warehouse import Days, Query, Warehouse
 
 NOT_YET = "not yet"
 """The metadata key of the rows that break no demand, because more days would meet it, or nothing can."""
@@ -24,7 +24,7 @@ def source_check_specs(table: DailyTable) -> list[dg.AssetCheckSpec]:
     return _specs(table, _checks_of(table, before=True))
 
 
-def source_checks(table: DailyTable, query: Query, warehouse: SQLiteWarehouse) -> Iterator[dg.AssetCheckResult]:
+def source_checks(table: DailyTable, query: Query, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
     """The results of the source checks, for the body of the table that `query` fills.
 
     Raises AttributionError after all of them if a blocking one failed.
@@ -47,7 +47,7 @@ def _result_checks(settings: Settings, table: DailyTable) -> dg.AssetChecksDefin
 
     @dg.multi_asset_check(name=f"{table.name}_checks", specs=_specs(table, checks), can_subset=True)
     def check_result(
-        context: dg.AssetCheckExecutionContext, io_manager: dg.ResourceParam[SQLiteIOManager]
+        context: dg.AssetCheckExecutionContext, io_manager: dg.ResourceParam[WarehouseIOManager]
     ) -> Iterator[dg.AssetCheckResult]:
         warehouse = io_manager.warehouse
         if context.has_partition_key or context.has_partition_key_range:
@@ -71,7 +71,7 @@ def _specs(table: DailyTable, checks: Sequence[Check]) -> list[dg.AssetCheckSpec
 
 
 def _results(
-    table: DailyTable, checks: Sequence[Check], warehouse: SQLiteWarehouse, parameters: Parameters
+    table: DailyTable, checks: Sequence[Check], warehouse: Warehouse, parameters: Parameters
 ) -> Iterator[dg.AssetCheckResult]:
     findings = []
     for check in checks:

@@ -14,12 +14,12 @@ from attribution_assets.catalog.tables import names, parameters, query_of, sourc
 from attribution_assets.orchestration.automation import automation_condition
 from attribution_assets.orchestration.checks import source_check_specs, source_checks
 from attribution_assets.orchestration.history import POOL
-from attribution_assets.orchestration.io_managers import DAY_COLUMN, RowsWithMetadata, Shown, SQLiteIOManager, shown_if_known
+from attribution_assets.orchestration.io_managers import DAY_COLUMN, RowsWithMetadata, Shown, WarehouseIOManager, shown_if_known
 from attribution_assets.orchestration.partitions import days_of_run, dependency
 from attribution_assets.orchestration.shown import row_of_day
 from attribution_assets.settings import Settings
 from attribution_assets.shipped import sql_folder
-from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
+from attribution_assets.warehouse import Days, Query, Warehouse, schema
 from attribution_assets.warehouse.days import unbroken_ranges
 from attribution_assets.warehouse.schema import Column
 
@@ -99,7 +99,7 @@ def _sql_rows(table: DailyTable, settings: Settings, show: Shown) -> Body:
     """Checks the sources, makes missing days of what the table follows, and hands over the query."""
 
     def rows(
-        context: dg.AssetExecutionContext, io_manager: dg.ResourceParam[SQLiteIOManager]
+        context: dg.AssetExecutionContext, io_manager: dg.ResourceParam[WarehouseIOManager]
     ) -> Iterator[dg.AssetCheckResult | dg.Output[RowsWithMetadata]]:
         days = days_of_run(context)
         query = query_of(settings, table, days)
@@ -132,7 +132,7 @@ def with_settings(body: Body, settings: Settings, wrap: Callable[[Any], Any] = l
 
 
 def make_missing_days(
-    context: dg.AssetExecutionContext, settings: Settings, warehouse: SQLiteWarehouse, of: Container[str], days: Days
+    context: dg.AssetExecutionContext, settings: Settings, warehouse: Warehouse, of: Container[str], days: Days
 ) -> None:
     """Materializes the days that these tables should have but lack, with checks and metadata as in a run.
 
@@ -150,7 +150,7 @@ def make_missing_days(
 
 
 def _materialize(
-    context: dg.AssetExecutionContext, settings: Settings, warehouse: SQLiteWarehouse, table: DailyTable, days: Days
+    context: dg.AssetExecutionContext, settings: Settings, warehouse: Warehouse, table: DailyTable, days: Days
 ) -> None:
     counts = warehouse.replace_days(schema()[table.name], table.day_column, days, query_of(settings, table, days))
     shown = shown_if_known(partial(row_of_day, table, settings), warehouse, table.name, days, context.log)

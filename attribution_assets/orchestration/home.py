@@ -20,7 +20,8 @@ from attribution_assets.catalog.table import DailyTable
 from attribution_assets.errors import AttributionError, BusyError
 from attribution_assets.orchestration.instance import add_config, dagster_instance
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, SQLiteWarehouse
+from attribution_assets.warehouse import Days, Location, Warehouse
+from attribution_assets.warehouse.opening import warehouse_at
 
 HOMES = Path(".dagster_home")
 """The folder with a home for each database, where DAGSTER_HOME is not set."""
@@ -65,17 +66,17 @@ class Record:
         noted = Path(self.database)
         return noted == database or (noted.exists() and database.exists() and noted.samefile(database))
 
-    def is_of(self, warehouse: SQLiteWarehouse, home: Path) -> bool:
+    def is_of(self, warehouse: Warehouse, home: Path) -> bool:
         """Whether the home that it was found in belongs to this database.
 
         A database that has moved keeps its home, and so does one that was copied together with it. The copy of a file that is
         still there is another database.
         """
-        if self.database_id is None or not warehouse.path.exists():
+        if self.database_id is None or not warehouse.exists:
             return self.names(warehouse.path)
         if self.database_id != _id_of(warehouse):
             return False
-        has_moved = _id_of(SQLiteWarehouse(Path(self.database))) != self.database_id
+        has_moved = _id_of(warehouse_at(Location.of(self.database))) != self.database_id
         return self.names(warehouse.path) or has_moved or Path(self.home) != home
 
 
@@ -134,7 +135,7 @@ def make_home(settings: Settings) -> Path:
     return home
 
 
-def check_history(instance: dg.DagsterInstance, warehouse: SQLiteWarehouse) -> None:
+def check_history(instance: dg.DagsterInstance, warehouse: Warehouse) -> None:
     """Raises AttributionError if the history is that of another database. One in memory is everybody's."""
     home = Path(instance.root_directory)
     if instance.is_ephemeral:
@@ -145,13 +146,13 @@ def check_history(instance: dg.DagsterInstance, warehouse: SQLiteWarehouse) -> N
         raise _of_another(home, warehouse, "another database")
 
 
-def claim_history(instance: dg.DagsterInstance, warehouse: SQLiteWarehouse) -> None:
+def claim_history(instance: dg.DagsterInstance, warehouse: Warehouse) -> None:
     """Checks the history as `check_history` does, and notes in its home whose it is: a run is about to write into both.
 
     A database that has no id yet gets one, by the schema step.
     """
     check_history(instance, warehouse)
-    if instance.is_ephemeral or not warehouse.path.is_file():
+    if instance.is_ephemeral or not warehouse.exists:
         return
     if _id_of(warehouse) is None:
         warehouse.prepare()
@@ -170,12 +171,12 @@ def _file(home: Path) -> Path:
     return home / "database.json"
 
 
-def _names(home: Path, warehouse: SQLiteWarehouse) -> bool:
+def _names(home: Path, warehouse: Warehouse) -> bool:
     record = Record.read(home)
     return record is not None and record.names(warehouse.path)
 
 
-def _new_home(folder: Path, warehouse: SQLiteWarehouse) -> Path:
+def _new_home(folder: Path, warehouse: Warehouse) -> Path:
     """A new folder, named for the file."""
     stem = warehouse.path.stem
     names = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
@@ -185,14 +186,14 @@ def _new_home(folder: Path, warehouse: SQLiteWarehouse) -> Path:
     return home
 
 
-def _note(home: Path, warehouse: SQLiteWarehouse) -> None:
+def _note(home: Path, warehouse: Warehouse) -> None:
     """Writes the home's record, once the database has an id."""
     record = Record(_id_of(warehouse), str(warehouse.path), str(home))
     if record.database_id and record != Record.read(home):
         record.write()
 
 
-def _id_of(warehouse: SQLiteWarehouse) -> str | None:
+def _id_of(warehouse: Warehouse) -> str | None:
     """The database's id; None before the schema step, and for what is no database of ours."""
     try:
         return warehouse.meta().get("database_id")
@@ -202,7 +203,7 @@ def _id_of(warehouse: SQLiteWarehouse) -> str | None:
         return None
 
 
-def _check_record(home: Path, warehouse: SQLiteWarehouse) -> None:
+def _check_record(home: Path, warehouse: Warehouse) -> None:
     record = Record.read(home)
     if record and not record.is_of(warehouse, home):
         earlier = (
@@ -211,20 +212,20 @@ def _check_record(home: Path, warehouse: SQLiteWarehouse) -> None:
         raise _of_another(home, warehouse, earlier)
 
 
-def _of_another(home: Path, warehouse: SQLiteWarehouse, other: str) -> AttributionError:
+def _of_another(home: Path, warehouse: Warehouse, other: str) -> AttributionError:
     return AttributionError(
         f"DAGSTER_HOME {home} holds the history of {other}, not of {warehouse.path}. Unset it, or set it to another folder."
     )
 
 
-def _agrees(instance: dg.DagsterInstance, warehouse: SQLiteWarehouse) -> bool:
+def _agrees(instance: dg.DagsterInstance, warehouse: Warehouse) -> bool:
     """Whether the database has what the history says was written last: of most days, as many rows."""
-    return not warehouse.path.is_file() or all(
+    return not warehouse.exists or all(
         _is_as_written(instance, warehouse, table) for table in (CUSTOMER_JOURNEYS, CHANNEL_REPORTING)
     )
 
 
-def _is_as_written(instance: dg.DagsterInstance, warehouse: SQLiteWarehouse, table: DailyTable) -> bool:
+def _is_as_written(instance: dg.DagsterInstance, warehouse: Warehouse, table: DailyTable) -> bool:
     written: dict[str, int] = {}
     for event in instance.fetch_materializations(dg.AssetKey(table.name), limit=COMPARED).records:
         materialization = event.asset_materialization

@@ -15,9 +15,10 @@ from attribution_assets.catalog.tables import TABLES
 from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.history import restatement
 from attribution_assets.orchestration.home import claim_history
-from attribution_assets.warehouse import Days, Frames, Query, SQLiteWarehouse, Table, schema
+from attribution_assets.warehouse import Days, Frames, Location, Query, SQLiteWarehouse, Table, Warehouse, schema
 from attribution_assets.warehouse.csv_files import CSVFiles, Rows, for_spreadsheets
 from attribution_assets.warehouse.duckdb.compute import Compute
+from attribution_assets.warehouse.opening import warehouse_at
 from attribution_assets.warehouse.query import RETURN_THIS
 from attribution_assets.warehouse.sqlite.views import Reading
 
@@ -32,7 +33,7 @@ FOR_SPREADSHEETS = {table.name for table in TABLES if table.is_for_spreadsheets}
 MetadataByDay = Mapping[str, Mapping[str, Any]]
 """Metadata by day: for each day names and values."""
 
-Shown = Callable[[SQLiteWarehouse, Days], MetadataByDay]
+Shown = Callable[[Warehouse, Days], MetadataByDay]
 """Computes the metadata of each day once its rows are written."""
 
 
@@ -44,7 +45,7 @@ class RowsWithMetadata:
     shown: Shown
 
 
-class SQLiteIOManager(dg.ConfigurableIOManager):
+class WarehouseIOManager(dg.ConfigurableIOManager):
     """Writes a Query, a pandas frame or frames of bounded size as exactly the run's days of the asset's table.
 
     sql/challenge_db_create.sql declares the table under the asset's name. The asset's metadata `partition_expr` names its day
@@ -53,16 +54,18 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
     """
 
     database: str
-    compute: Compute = "auto"
     conversions: Literal["tracked", "backend"] = "tracked"
     currency: str = "EUR"
     breakdowns: list[str] = Field(default_factory=list)
 
     @property
-    def warehouse(self) -> SQLiteWarehouse:
+    def warehouse(self) -> Warehouse:
         """The database."""
-        reading = Reading(self.conversions, self.currency, tuple(self.breakdowns))
-        return SQLiteWarehouse(Path(self.database), compute=self.compute, reading=reading)
+        return warehouse_at(Location.of(self.database), reading=self._reading)
+
+    @property
+    def _reading(self) -> Reading:
+        return Reading(self.conversions, self.currency, tuple(self.breakdowns))
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Stops the run at once if its history is that of another database, and otherwise notes that it is this one's."""
@@ -104,6 +107,21 @@ class SQLiteIOManager(dg.ConfigurableIOManager):
         return self.warehouse.read(table, column, days)
 
 
+class SQLiteIOManager(WarehouseIOManager):
+    """The IO manager of an SQLite file. `compute`: which engine runs the large queries."""
+
+    compute: Compute = "auto"
+
+    @property
+    def warehouse(self) -> SQLiteWarehouse:
+        """The file."""
+        return SQLiteWarehouse(Location.of(self.database).path, compute=self.compute, reading=self._reading)
+
+
+class LakeIOManager(WarehouseIOManager):
+    """The IO manager of a lake."""
+
+
 class CSVFilesIOManager(dg.ConfigurableIOManager):
     """Writes the rows of a Query over all days: each of the run's days to its own file, and all days to one file.
 
@@ -131,7 +149,7 @@ class CSVFilesIOManager(dg.ConfigurableIOManager):
         if not isinstance(obj, Query):
             raise AttributionError(f"{context.asset_key.path[-1]} returned {type(obj).__name__}. Return a Query over all days.")
         column = day_column(context.asset_key, context.definition_metadata)
-        warehouse = SQLiteWarehouse(Path(self.database))
+        warehouse = warehouse_at(Location.of(self.database))
         days = Days.of(context.asset_partition_keys)
         is_escaped = self.escape and context.asset_key.path[-1] in FOR_SPREADSHEETS
 
@@ -178,7 +196,7 @@ def read_days(context: dg.InputContext) -> Days | None:
 
 def shown_if_known(
     shown: Shown,
-    warehouse: SQLiteWarehouse,
+    warehouse: Warehouse,
     name: str,
     days: Days,
     log: dg.DagsterLogManager,
@@ -201,7 +219,7 @@ def describe_days(metadata: MetadataByDay) -> None:
         context.add_asset_metadata(values, partition_key=day)
 
 
-def _restated(asset: dg.AssetKey, _: SQLiteWarehouse, days: Days) -> MetadataByDay:
+def _restated(asset: dg.AssetKey, _: Warehouse, days: Days) -> MetadataByDay:
     """What the days were before this run, and why it restates them; nothing outside a run."""
     try:
         context = dg.AssetExecutionContext.get()

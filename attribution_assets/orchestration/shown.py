@@ -8,10 +8,10 @@ from attribution_assets.catalog.table import DailyTable
 from attribution_assets.orchestration.io_managers import MetadataByDay
 from attribution_assets.settings import Settings
 from attribution_assets.shipped import sql_folder
-from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
+from attribution_assets.warehouse import Days, Query, Warehouse
 
 
-def row_of_day(table: DailyTable, settings: Settings, warehouse: SQLiteWarehouse, days: Days) -> MetadataByDay:
+def row_of_day(table: DailyTable, settings: Settings, warehouse: Warehouse, days: Days) -> MetadataByDay:
     """For each day, the columns of its row in sql/shown_<table>.sql under their names there, and the rules.
 
     If there is no such file, only the rules.
@@ -23,7 +23,7 @@ def row_of_day(table: DailyTable, settings: Settings, warehouse: SQLiteWarehouse
     return {day: {**of_days.get(day, {}), **rules} for day in days}
 
 
-def rows_of_days(warehouse: SQLiteWarehouse, query: str, days: Days) -> list[dict[str, Any]]:
+def rows_of_days(warehouse: Warehouse, query: str, days: Days) -> list[dict[str, Any]]:
     """The rows of a file of sql/ that needs nothing but the days."""
     return warehouse.rows(Query(query, {"first_day": days.first, "last_day": days.last}))
 

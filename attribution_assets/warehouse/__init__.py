@@ -1,8 +1,10 @@
-"""Stored data: days, queries, the schema as data, CSV files; the SQLite file in sqlite/ and DuckDB in duckdb/; no Dagster."""
+"""Stored data behind one interface: days, queries, the schema, CSV files; an SQLite file in sqlite/, a lake in lake/."""
 
 from attribution_assets.warehouse.days import Days
+from attribution_assets.warehouse.location import Location
 from attribution_assets.warehouse.query import Frames, Query
 from attribution_assets.warehouse.schema import SOURCES, Table, schema
 from attribution_assets.warehouse.sqlite.database import SQLiteWarehouse
+from attribution_assets.warehouse.warehouse import Warehouse
 
-__all__ = ["SOURCES", "Days", "Frames", "Query", "SQLiteWarehouse", "Table", "schema"]
+__all__ = ["SOURCES", "Days", "Frames", "Location", "Query", "SQLiteWarehouse", "Table", "Warehouse", "schema"]

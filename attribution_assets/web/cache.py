@@ -21,7 +21,6 @@ from attribution_assets.catalog.span import today
 from attribution_assets.errors import AttributionError, BusyError
 from attribution_assets.orchestration.health import last_event
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse.sqlite.state import file_state
 
 LONGEST = 512 * 1024
 """The bytes of the longest answer that is kept: together with the number of entries, this bounds the cache."""
@@ -82,7 +81,7 @@ def _key(request: HttpRequest, of_history: bool) -> str:
     rights = "staff" if getattr(user, "is_staff", False) else "reader" if user.is_authenticated else "anybody"
     ours: Settings = settings.ATTRIBUTION
     event = _last_event(ours) if of_history else ""
-    parts = (request.get_full_path(), file_state(ours.database), _of_settings(ours), today(), rights, event)
+    parts = (request.get_full_path(), ours.warehouse.state(), _of_settings(ours), today(), rights, event)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -105,7 +105,7 @@ DATABASES = {
     },
     "warehouse": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": f"{ATTRIBUTION.database.as_uri()}?mode=ro",
+        "NAME": f"{ATTRIBUTION.database.path.as_uri()}?mode=ro",
         "OPTIONS": {"timeout": 5},
     },
 }

@@ -126,7 +126,7 @@ def test_both_engines_give_the_same_funnel_to_the_last_bit(tmp_path: Path, order
         chosen.warehouse.prepare()
         for table in OF_FUNNEL:
             chosen.warehouse.replace_days(schema()[table.name], "date", SEPTEMBER, query_of(chosen, table, SEPTEMBER))
-        results.append(bits(chosen.database, [table.name for table in OF_FUNNEL]))
+        results.append(bits(chosen.database.path, [table.name for table in OF_FUNNEL]))
 
     assert all(results[0].values())
     assert results[0] == results[1]

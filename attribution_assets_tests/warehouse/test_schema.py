@@ -8,8 +8,8 @@ from attribution_assets.importing.channels import COLUMNS
 from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import schema
 from attribution_assets.warehouse.engagement import ACTIVITY, RULE
+from attribution_assets.warehouse.frames import DTYPES
 from attribution_assets.warehouse.schema import ALL_SOURCES, BROKEN_ROWS, FURTHER, META
-from attribution_assets.warehouse.sqlite.frames import DTYPES
 from attribution_assets.warehouse.sqlite.replacement import STORED_AS
 from attribution_assets_tests.support import OF_MODELS, WITH_SOURCES
 from attribution_assets_tests.warehouse.rows import DAY_COLUMNS

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from attribution_assets.errors import AttributionError, BusyError, NotReadyError
@@ -21,17 +20,23 @@ from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
 from attribution_assets.warehouse.schema import ALL_SOURCES, Table, schema
 from attribution_assets.warehouse.sqlite.replacement import NewRows, Parameters, Replacement, has_rows_beside
 from attribution_assets.warehouse.sqlite.sources import broken_sources, check_ids, check_sources, columns_of, unreadable_sources
-from attribution_assets.warehouse.sqlite.upgrades import bring_up_to_date, is_up_to_date, meta_of, objects_of, version_of
-from attribution_assets.warehouse.sqlite.views import AS_STORED, MADE_LATER, Reading, add_views, collations, columns_as_read
+from attribution_assets.warehouse.sqlite.state import file_state
+from attribution_assets.warehouse.sqlite.upgrades import (
+    bring_up_to_date,
+    forget_old_seen_days,
+    is_up_to_date,
+    meta_of,
+    objects_of,
+    version_of,
+)
+from attribution_assets.warehouse.sqlite.views import MADE_LATER, add_views, collations, columns_as_read
+from attribution_assets.warehouse.warehouse import Connection, SeenDays, Warehouse
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CACHE = 8 * 1024
 """How much of the file a connection keeps in memory, in KiB."""
-
-END_OF_DAY = " 24"
-"""After the date: what is later, as text, than every time of the day."""
 
 STAGED = "SELECT * FROM temp.staged ORDER BY rowid"
 """The frames' rows."""
@@ -43,20 +48,20 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class SQLiteWarehouse:
-    """The database file at `path`, which must exist. Every method opens a connection of its own and closes it.
+class SQLiteWarehouse(Warehouse):
+    """The database file at `path`, which must exist. Every method opens a connection of its own and closes it."""
 
-    All methods raise AttributionError for what the user can fix: not SQLite, read-only, a missing source or column. It is
-    NotReadyError if the file or one of our tables does not exist yet, and BusyError if the file stayed locked.
-    """
-
-    path: Path
-    busy_timeout: float = 300
-    """How many seconds to wait for another writer."""
     compute: Compute = "auto"
     """Which engine runs the large queries: `sqlite`, `duckdb`, or `auto`, which chooses the faster one."""
-    reading: Reading = AS_STORED
-    """How the sources are read."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file."""
+        return self.path.is_file()
+
+    def state(self) -> str:
+        """The state of the file and its write-ahead log."""
+        return file_state(self.path)
 
     @contextmanager
     def connect(self) -> Iterator[sqlite3.Connection]:
@@ -76,7 +81,7 @@ class SQLiteWarehouse:
         with self._open("ro") as connection:
             connection.execute("BEGIN")
             connection.execute("SELECT 1 FROM main.sqlite_master LIMIT 1").fetchall()  # the first read decides which state
-            yield Snapshot(self.path, self.busy_timeout, "sqlite", self.reading, connection)
+            yield Snapshot(self.path, self.busy_timeout, self.reading, "sqlite", connection)
 
     @contextmanager
     def _open(self, mode: Literal["ro", "rw"]) -> Iterator[sqlite3.Connection]:
@@ -134,9 +139,6 @@ class SQLiteWarehouse:
             )
         return AttributionError(f"{self.path}: {text}.")
 
-    def _not_made(self, table: str) -> NotReadyError:
-        return NotReadyError(f"{self.path} has no table {table} yet. Run `attribution run`, or materialize {table} first.")
-
     # -- schema -------------------------------------------------------------------------------------------------------
 
     def prepare(self) -> list[str]:
@@ -185,11 +187,6 @@ class SQLiteWarehouse:
             cursor = connection.execute(query.text, query.parameters)
             return [column for column, *_ in cursor.description], cursor.fetchall()
 
-    def rows(self, query: Query) -> list[dict[str, Any]]:
-        """The query's rows, each by the names of its columns."""
-        columns, rows = self.fetch(query)
-        return [dict(zip(columns, row, strict=True)) for row in rows]
-
     def sources(self) -> dict[str, frozenset[str]]:
         """The source tables that there are, each with the columns that it has, declared or not; none without a database."""
         try:
@@ -199,63 +196,21 @@ class SQLiteWarehouse:
         except AttributionError:
             return {}
 
-    def has(self, table: str) -> bool:
-        """Whether the table exists."""
+    def columns(self, table: str) -> list[str]:
+        """The columns of a table or view of the file, in lower case, as SQLite compares them; none where it does not exist."""
         with self.connect() as connection:
-            return bool(columns_of(connection, table))
+            return columns_of(connection, table)
 
-    def span(self, table: str, day_column: str) -> Days | None:
-        """From the first to the last day of the table's rows; None where it has none, or does not exist."""
-        with self.connect() as connection:
-            if not _has_column(connection, table, day_column):
-                return None
-            [(first, last)] = connection.execute(
-                f"SELECT (SELECT min({day_column}) FROM {table}), (SELECT max({day_column}) FROM {table})"
-            )
-            return Days(first, last) if first else None
+    def _has_column(self, connection: sqlite3.Connection, table: str, column: str) -> bool:
+        asked = "SELECT 1 FROM pragma_table_xinfo(?) WHERE lower(name) = lower(?) AND hidden <> 1"
+        return connection.execute(asked, (table, column)).fetchone() is not None
 
-    def rows_by_day(self, table: str, day_column: str, days: Days, has_times: bool = False) -> dict[str, int]:
-        """How many rows the table has of each of the days that has some; none where it does not exist."""
-        with self.connect() as connection:
-            if not _has_column(connection, table, day_column):
-                return {}
-            connection.text_factory = readable
-            day = _day_in(day_column, has_times)
-            counted = f"SELECT {day}, count(*) FROM {table} WHERE {day_column} BETWEEN ? AND ? GROUP BY {day}"
-            return dict(connection.execute(counted, (days.first, f"{days.last}{END_OF_DAY}")).fetchall())
-
-    def first_date(self, table: str, day_column: str, has_times: bool = False) -> str | None:
-        """The earliest real date since 1970 in a source, whose rows may hold any text; None where there is none, or no table.
-
-        Walks the index of the column from its start.
-        """
-        return self._date_at_end(table, day_column, has_times, "ASC")
-
-    def last_date(self, table: str, day_column: str, until: str, has_times: bool = False) -> str | None:
-        """The latest real date in a source, not after the day `until`; None where there is none, or no table."""
-        return self._date_at_end(table, day_column, has_times, "DESC", until)
-
-    def _date_at_end(
-        self, table: str, day_column: str, has_times: bool, order: Literal["ASC", "DESC"], until: str = "9999-12-31"
-    ) -> str | None:
-        with self.connect() as connection:
-            if not _has_column(connection, table, day_column):
-                return None
-            day = _day_in(day_column, has_times)
-            found = connection.execute(
-                f"SELECT {day} FROM {table} "
-                f"WHERE {day_column} BETWEEN '1970' AND ? AND date({day}, '+0 days') = {day} "
-                f"ORDER BY {day_column} {order} LIMIT 1",
-                (f"{until}{END_OF_DAY}",),
-            ).fetchone()
-            return str(found[0]) if found else None
-
-    def read(self, table: Table, day_column: str | None = None, days: Days | None = None) -> pd.DataFrame:
-        """The table's rows of the days (all, without days), ordered by day and key; dtypes as declared, also when empty."""
-        from attribution_assets.warehouse.sqlite.frames import one_frame
-
-        order = dict.fromkeys([*([day_column] if day_column else []), *table.key])
-        return one_frame(self.stream(table, day_column, days), table, list(order))
+    @contextmanager
+    def _reading(self, table: str, day_column: str) -> Iterator[Connection | None]:
+        with super()._reading(table, day_column) as connection:
+            if isinstance(connection, sqlite3.Connection):
+                connection.text_factory = readable
+            yield connection
 
     def stream(
         self,
@@ -264,11 +219,8 @@ class SQLiteWarehouse:
         days: Days | None = None,
         rows_per_frame: int = ROWS_PER_FRAME,
     ) -> Iterator[pd.DataFrame]:
-        """The table's rows of the days in frames of about `rows_per_frame` rows, ordered by key: so they are written fastest.
-
-        Rows that share their leading key column, as those of a conversion, stay together.
-        """
-        from attribution_assets.warehouse.sqlite.frames import in_frames
+        """The table's rows of the days in frames, read at one state of the file."""
+        from attribution_assets.warehouse.frames import in_frames
 
         with self.connect() as connection:
             if not columns_of(connection, table.name):
@@ -287,11 +239,8 @@ class SQLiteWarehouse:
             yield from in_frames(cursor, table, rows_per_frame)
 
     def stream_query(self, query: Query, table: Table, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
-        """The rows that the query would write into the table, in frames as of `stream`; nothing is written.
-
-        Raises AttributionError for the broken sources for which `replace_days` would.
-        """
-        from attribution_assets.warehouse.sqlite.frames import in_frames
+        """The rows that the query would write into the table, in frames, computed by the faster engine."""
+        from attribution_assets.warehouse.frames import in_frames
 
         with self.connect() as connection:
             check_sources(connection, self.path, self.reading, query)
@@ -332,12 +281,14 @@ class SQLiteWarehouse:
 
     @contextmanager
     def rows_of(self, query: Query) -> Iterator[sqlite3.Cursor]:
-        """The query's rows, computed by the faster engine. Raises AttributionError if a source is missing or broken."""
+        """The query's rows, computed by the faster engine. Text that cannot be decoded has its bytes as in `fetch`."""
         with self.connect() as connection:
             check_sources(connection, self.path, self.reading, query)
             _check_guards(connection, query, unreadable_sources)
             with self._select(connection, query) as (select, parameters):
-                yield connection.execute(select, parameters)
+                cursor = connection.execute(select, parameters)
+                connection.text_factory = readable
+                yield cursor
 
     @contextmanager
     def _select(self, connection: sqlite3.Connection, query: Query) -> Iterator[tuple[str, Parameters]]:
@@ -380,20 +331,43 @@ class SQLiteWarehouse:
             return False
         return True
 
+    # -- what late data has seen --------------------------------------------------------------------------------------
+
+    def seen(self, days: Days) -> dict[str, dict[str, str]]:
+        """The days as `remember` last had them."""
+        found: dict[str, dict[str, str]] = {}
+        with self.connect() as connection:
+            if "part" in columns_of(connection, "seen_days"):
+                rows = connection.execute("SELECT * FROM seen_days WHERE date BETWEEN ? AND ?", (days.first, days.last))
+                for day, part, state in rows:
+                    found.setdefault(day, {})[part] = state
+        return found
+
+    def remember(self, days: Days, states: SeenDays) -> None:
+        """Keeps these states of the days in the table seen_days."""
+        rows = [(day, part, state) for day, parts in states.items() for part, state in parts.items()]
+        with self.write() as connection:
+            forget_old_seen_days(connection, self.path)
+            connection.execute(read_sql("seen_days"))
+            connection.execute("DELETE FROM seen_days WHERE date BETWEEN ? AND ?", (days.first, days.last))
+            connection.executemany("INSERT INTO seen_days VALUES (?, ?, ?)", rows)
+
     # -- writing ------------------------------------------------------------------------------------------------------
+
+    def create(self, table: Table) -> None:
+        """Creates the table where it is missing."""
+        with self.connect() as connection:
+            if not columns_of(connection, table.name):
+                connection.execute(table.create)
 
     def replace_days(
         self, table: Table, day_column: str, days: Days, rows: Query | pd.DataFrame | Iterable[pd.DataFrame]
     ) -> dict[str, int]:
-        """Replaces exactly the days of the table by the rows, in one transaction, and returns the number of rows of each day.
+        """Replaces the days in one transaction.
 
         A Query runs inside the database, in the writing transaction. Frames are staged first, outside the write lock.
-        Where the day is no part of the key, the leading key column (the conversion) belongs to one day: what returns under
-        these days leaves the day where it was. Raises AttributionError, with the old rows in place, for missing or unknown
-        columns, a row outside the days, NULL, a value of another type than declared, a key given twice, and for rows that a
-        guard of the query returns.
         """
-        from attribution_assets.warehouse.sqlite.frames import stage
+        from attribution_assets.warehouse.sqlite.staging import stage
 
         with self.connect() as connection:
             if isinstance(rows, Query):
@@ -407,11 +381,8 @@ class SQLiteWarehouse:
         return {day: counts.get(day, 0) for day in days}
 
     def replace_table(self, table: Table, rows: pd.DataFrame) -> int:
-        """Replaces all rows of a table that has no days, in one transaction, and returns their number.
-
-        Raises AttributionError, with the old rows in place, as `replace_days` does.
-        """
-        from attribution_assets.warehouse.sqlite.frames import stage
+        """Replaces all rows in one transaction."""
+        from attribution_assets.warehouse.sqlite.staging import stage
 
         with self.connect() as connection:
             stage(connection, table, rows)
@@ -451,14 +422,11 @@ class Snapshot(SQLiteWarehouse):
             yield self.held
 
 
-def _day_in(day_column: str, has_times: bool) -> str:
-    return f"substr({day_column}, 1, 10)" if has_times else day_column
-
-
-def _has_column(connection: sqlite3.Connection, table: str, column: str) -> bool:
-    """Whether the table, or the view before a source, has the column."""
-    asked = "SELECT 1 FROM pragma_table_xinfo(?) WHERE lower(name) = lower(?) AND hidden <> 1"
-    return connection.execute(asked, (table, column)).fetchone() is not None
+def as_sqlite(warehouse: Warehouse) -> SQLiteWarehouse:
+    """The warehouse as an SQLite file, for what works on nothing else. Raises AttributionError for another one."""
+    if not isinstance(warehouse, SQLiteWarehouse):
+        raise AttributionError(f"{warehouse.path} is a lake, and this works on an SQLite file alone.")
+    return warehouse
 
 
 def _views(connection: sqlite3.Connection) -> list[str]:

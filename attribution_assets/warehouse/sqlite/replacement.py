@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse import refused
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.schema import Table
 from attribution_assets.warehouse.sqlite.sources import columns_of
@@ -79,10 +80,7 @@ class Replacement:
                 f"INSERT OR REPLACE INTO {self.table.name} ({', '.join(columns)}) {rows.select}", rows.parameters
             ).rowcount
         except sqlite3.IntegrityError as error:
-            raise AttributionError(
-                f"The rows for {self.table.name} of {self.days} were not written: {error}. "
-                "Find out why the rows have no value there."
-            ) from error
+            raise refused.missing(self.table, self.days, str(error)) from error
 
     def _count(self) -> dict[str, int]:
         counts = f"SELECT {self.day_column}, count(*) FROM {self.table.name} WHERE {self._of_days} GROUP BY {self.day_column}"
@@ -92,7 +90,7 @@ class Replacement:
         """Verifies that every row belongs to one of the days, has a unique key, and has values of the declared types."""
         all_days = set(self.days)
         if sum(count for day, count in written.items() if day in all_days) != inserted:
-            raise AttributionError(self._why_rows_are_lost(rows))
+            raise self._why_rows_are_lost(rows)
         if rows.typed:
             return
         mistyped = " OR ".join(
@@ -105,10 +103,7 @@ class Replacement:
             self._bounds,
         ).fetchone()
         if bad:
-            types = ", ".join(f"{column.name} {column.type}" for column in self.table.columns)
-            raise AttributionError(
-                f"The rows for {self.table.name} of {bad[0]} contain values that do not have the declared types ({types})."
-            )
+            raise refused.mistyped(self.table, bad[0])
 
     def _release_moved(self) -> None:
         """Deletes the rows under other days of conversions that now belong to these days."""
@@ -124,23 +119,18 @@ class Replacement:
             self._bounds,
         )
 
-    def _why_rows_are_lost(self, rows: NewRows) -> str:
+    def _why_rows_are_lost(self, rows: NewRows) -> AttributionError:
         """Why some new rows were not stored under the days: a row is outside them, or two rows have the same key."""
         all_days = set(self.days)
         new_days = self.connection.execute(f"SELECT DISTINCT {self.day_column} FROM ({rows.select}\n)", rows.parameters)
         outside = [day for (day,) in new_days.fetchall() if day not in all_days]
         if outside:
-            return (
-                f"A row for {self.table.name} has {self.day_column} {outside[0]!r}, outside the run's days ({self.days}). "
-                "Return rows of the run's days only."
-            )
+            return refused.outside(self.table, self.day_column, outside[0], self.days)
         key = ", ".join(self.table.key)
         twice = self.connection.execute(
             f"SELECT {key} FROM ({rows.select}\n) GROUP BY {key} HAVING count(*) > 1 LIMIT 1", rows.parameters
         ).fetchone()
-        return (
-            f"Two rows for {self.table.name} of {self.days} have the same {key}: {twice}. Look for duplicates in the sources."
-        )
+        return refused.twice(self.table, twice, self.days)
 
 
 def has_rows_beside(connection: sqlite3.Connection, table: Table, day_column: str, days: Days) -> bool:

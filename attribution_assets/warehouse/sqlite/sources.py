@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from attribution_assets.errors import AttributionError
@@ -18,22 +20,37 @@ COUNTED_ONCE = ("session_costs", "events")
 """The sources of which queries count a row once, however often it stands there."""
 
 
+@dataclass(frozen=True)
+class Present:
+    """What there is of the sources. `columns` gives a table's columns as stored, `as_read` the declared ones that it has."""
+
+    path: Path
+    columns: Callable[[str], Collection[str]]
+    as_read: Callable[[str], Collection[str]]
+
+
 def check_sources(connection: sqlite3.Connection, path: Path, reading: Reading, query: Query) -> None:
     """Raises AttributionError where a source table that the query reads is missing or lacks a column that it needs."""
-    needed_of = _read_by(query)
-    if "conversions" in needed_of and reading.conversions == "backend" and not columns_of(connection, "conversions_backend"):
+    present = Present(path, partial(columns_of, connection), lambda name: columns_as_read(connection, schema()[name]).keys())
+    check_present(present, reading, query)
+
+
+def check_present(present: Present, reading: Reading, query: Query) -> None:
+    """Raises AttributionError where a source table that the query reads is missing or lacks a column that it needs."""
+    path, needed_of = present.path, _read_by(query)
+    if "conversions" in needed_of and reading.conversions == "backend" and not present.columns("conversions_backend"):
         raise AttributionError(
             f"ATTRIBUTION_CONVERSIONS is backend, but {path} has no table conversions_backend. Add it as "
             "sql/optional_sources.sql declares it, or set ATTRIBUTION_CONVERSIONS=tracked."
         )
-    if not columns_of(connection, "session_costs") and columns_as_read(connection, schema()["ad_costs"]):
+    if not present.columns("session_costs") and present.as_read("ad_costs"):
         needed_of.pop("session_costs", None)  # who has ad spend can do without
     for name in (beside for source in needed_of.keys() & BESIDE.keys() for beside in BESIDE[source]):
-        if not columns_of(connection, name):
+        if not present.columns(name):
             needed_of.pop(name, None)
     for name, needed in needed_of.items():
         file = "sql/challenge_db_create.sql" if name in SOURCES else "sql/optional_sources.sql"
-        columns = columns_as_read(connection, schema()[name])
+        columns = present.as_read(name)
         if not columns:
             raise AttributionError(
                 f"{path} has no table {name}, which {query.name} reads. Add it as {file} "
@@ -60,9 +77,23 @@ def _read_by(query: Query) -> dict[str, set[str]]:
 
 def check_ids(connection: sqlite3.Connection, path: Path, query: Query) -> None:
     """Raises AttributionError where a row of a source table that the query reads would count more than once."""
-    for source in () if query.is_lenient else (schema()[name] for name in _read_by(query)):
-        if len(source.key) == 1:
-            _check_ids(connection, path, source)
+    for source in counted_by_id(query):
+        _check_ids(connection, path, source)
+
+
+def counted_by_id(query: Query) -> list[Table]:
+    """The sources that the query reads of which a row would count more than once if its id stood there twice."""
+    read = () if query.is_lenient else (schema()[name] for name in _read_by(query))
+    return [source for source in read if len(source.key) == 1]
+
+
+def id_twice(source: Table, path: Path, found: Sequence[object], *, has_truth: bool) -> AttributionError:
+    """The error that an id stands in several rows: `found` is the id, and in how many."""
+    key = source.key[0]
+    return AttributionError(
+        f"{key} {found[0]!r} appears {found[1]} times in {source.name} in {path} and would be counted as many times. "
+        f"Keep one row per {key}{', or set ATTRIBUTION_CONVERSIONS=backend' if has_truth else ''}."
+    )
 
 
 def _check_ids(connection: sqlite3.Connection, path: Path, source: Table) -> None:
@@ -88,11 +119,8 @@ def _check_ids(connection: sqlite3.Connection, path: Path, source: Table) -> Non
         f"SELECT {key}, count(*) FROM {source.name} WHERE {key} IS NOT NULL GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
     ).fetchone()
     if twice:
-        has_truth = source.name == "conversions" and columns_of(connection, "conversions_backend")
-        raise AttributionError(
-            f"{key} {twice[0]!r} appears {twice[1]} times in {source.name} in {path} and would be counted as many times. "
-            f"Keep one row per {key}{', or set ATTRIBUTION_CONVERSIONS=backend' if has_truth else ''}."
-        )
+        has_truth = source.name == "conversions" and bool(columns_of(connection, "conversions_backend"))
+        raise id_twice(source, path, twice, has_truth=has_truth)
 
 
 def broken_sources(name: str, problems: Sequence[str], offending: int) -> AttributionError:

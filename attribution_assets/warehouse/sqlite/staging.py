@@ -1,9 +1,9 @@
-"""Rows as pandas frames: made from what SQLite gives, and staged in a temporary table for it to take."""
+"""Rows of pandas frames, staged in a temporary table of an SQLite connection for it to take."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -11,10 +11,7 @@ from pandas.api.types import is_float_dtype, is_integer_dtype
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.query import RETURN_THIS
-from attribution_assets.warehouse.schema import Column, Table
-
-DTYPES = {"text": "str", "integer": "int64", "real": "float64"}
-"""Declared type -> dtype of a column that is read and has no missing values."""
+from attribution_assets.warehouse.schema import Table
 
 UNSTORABLE = (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError, UnicodeEncodeError)
 """What sqlite3 raises for a value that it cannot store."""
@@ -25,41 +22,6 @@ HAS_TYPE: Mapping[str, Callable[[pd.Series], bool]] = {
     "real": is_float_dtype,
 }
 """Declared type -> whether a column of a frame holds nothing else."""
-
-
-def in_frames(cursor: sqlite3.Cursor, table: Table, rows_per_frame: int) -> Iterator[pd.DataFrame]:
-    """The cursor's rows; rows with the same leading key stay together."""
-    columns = [column for column, *_ in cursor.description]
-    leading = columns.index(table.key[0])
-    held: list[tuple[Any, ...]] = []
-    while rows := cursor.fetchmany(rows_per_frame):
-        held += rows
-        cut = len(held) - 1
-        while cut and held[cut - 1][leading] == held[-1][leading]:
-            cut -= 1
-        if cut:
-            yield _frame(held[:cut], table, columns)
-            held = held[cut:]
-    if held:
-        yield _frame(held, table, columns)
-
-
-def one_frame(frames: Iterable[pd.DataFrame], table: Table, order: Sequence[str]) -> pd.DataFrame:
-    """All rows of the frames, in this order of columns; dtypes as declared, also where there are none."""
-    return pd.concat([_frame([], table, table.column_names), *frames]).sort_values(list(order), ignore_index=True)
-
-
-def _frame(rows: Sequence[tuple[Any, ...]], table: Table, columns: Sequence[str]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(columns))[list(table.column_names)]
-    try:
-        return frame.astype({column.name: _dtype(column) for column in table.columns})
-    except (TypeError, ValueError) as error:
-        raise AttributionError(f"{table.name} contains a value that does not have its column's type: {error}.") from error
-
-
-def _dtype(column: Column) -> str:
-    """The dtype of a column that is read. A whole number that may be missing needs one that knows missing values."""
-    return "Int64" if column.type == "integer" and not column.required else DTYPES[column.type]
 
 
 def stage(connection: sqlite3.Connection, table: Table, rows: pd.DataFrame | Iterable[pd.DataFrame]) -> bool:
