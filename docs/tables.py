@@ -29,6 +29,7 @@ from attribution_assets.importing.values import key_of
 from attribution_assets.models import MODELS
 from attribution_assets.pages.registry import PAGES, REPORTS
 from attribution_assets.settings import Settings, variables
+from attribution_assets.warehouse import Location
 from attribution_assets.warehouse.schema import FURTHER, Column, Table, empty_database, schema
 
 SOURCES_GROUP = "sources"
@@ -140,14 +141,14 @@ def _definitions() -> dg.Definitions:
         with closing(empty_database()) as with_every_source, closing(sqlite3.connect(database)) as file:
             with_every_source.backup(file)
         return build_defs(
-            Settings.model_construct(models=MODELS, database=database, conversions="backend", breakdowns=("market",))
+            Settings.model_construct(models=MODELS, database=Location(database), conversions="backend", breakdowns=("market",))
         )
 
 
 @cache
 def _always_there() -> frozenset[dg.AssetKey]:
     """The assets that need no setting."""
-    specs = build_defs(Settings.model_construct(database=Path("no-such.db"))).resolve_all_asset_specs()
+    specs = build_defs(Settings.model_construct(database=Location(Path("no-such.db")))).resolve_all_asset_specs()
     return frozenset(spec.key for spec in specs)
 
 
