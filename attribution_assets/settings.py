@@ -28,7 +28,7 @@ from attribution_assets.models import MODELS, ModelRules, PathRules, PositionSha
 from attribution_assets.warehouse import Location, Warehouse
 from attribution_assets.warehouse.duckdb.compute import Compute
 from attribution_assets.warehouse.opening import warehouse_at
-from attribution_assets.warehouse.sqlite.views import Reading
+from attribution_assets.warehouse.views import Reading
 
 ENV_FILE = ".env"
 """Where settings are read from that the environment does not have, in the current folder."""

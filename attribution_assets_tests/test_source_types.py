@@ -25,7 +25,7 @@ from attribution_assets.shipped import read_sql, sql_folder
 from attribution_assets.warehouse import Days, schema
 from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import OPTIONAL_SOURCES
-from attribution_assets.warehouse.sqlite.views import Reading
+from attribution_assets.warehouse.views import Reading
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.templates import Templates
 

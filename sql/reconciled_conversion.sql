@@ -22,7 +22,7 @@ tracked_row AS (
         count(*) OVER (PARTITION BY conversions.conv_id) AS rows_of_id,
         row_number() OVER (
             PARTITION BY conversions.conv_id
-            ORDER BY conversions.user_id IS NOT truth.user_id, conversions.user_id, conversions.conv_date
+            ORDER BY CASE WHEN conversions.user_id = truth.user_id THEN 0 ELSE 1 END, conversions.user_id, conversions.conv_date
         ) AS place
     FROM tracked_conversion AS conversions
     LEFT JOIN truth ON truth.conv_id = conversions.conv_id

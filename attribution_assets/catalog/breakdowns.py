@@ -7,7 +7,7 @@ import json
 from attribution_assets.catalog.reporting import SESSIONS
 from attribution_assets.catalog.table import REPORT, Check, Choice, DailyTable, Parameters
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse.sqlite.views import OF_CONVERSIONS
+from attribution_assets.warehouse.views import OF_CONVERSIONS
 
 
 def _parameters(settings: Settings) -> Parameters:

@@ -20,7 +20,7 @@ from attribution_assets.warehouse.csv_files import CSVFiles, Rows, for_spreadshe
 from attribution_assets.warehouse.duckdb.compute import Compute
 from attribution_assets.warehouse.opening import warehouse_at
 from attribution_assets.warehouse.query import RETURN_THIS
-from attribution_assets.warehouse.sqlite.views import Reading
+from attribution_assets.warehouse.views import Reading
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,15 +1,23 @@
-"""The functions that the files of sql/ use beyond SQL's own, for SQLite and for DuckDB: the same answer to the last bit."""
+"""The functions that the files of sql/ use beyond SQL's own, for SQLite and for DuckDB: the same answer to the last bit.
+
+What an engine would do slowly as a function of its own is written out in the text instead: see `warehouse.dialect`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+import re
 import sqlite3
 from datetime import date, timedelta
 from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from attribution_assets.formats import is_direct, spelling
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 UNITS = 2**60
 """The parts of 1 that `exact_total` counts: of a double of 0.01 or more it loses nothing, of a smaller one 1e-18 at most."""
@@ -75,13 +83,18 @@ def decodes(encoding: str, data: bytes | None) -> bool:
     return True
 
 
+def _matches(text: str | None, pattern: str) -> bool | None:
+    """`matches(text, pattern)`: whether the regular expression is the form of the whole text."""
+    return None if text is None else re.fullmatch(pattern, text, re.ASCII) is not None
+
+
 def _is_direct(channel: str | None, direct_channels: str) -> bool:
-    """`is_direct(channel, names)`: whether the channel is direct traffic, whose names are a JSON array. SQLite only."""
+    """`is_direct(channel, names)`: whether the channel is direct traffic, whose names are a JSON array."""
     return channel is not None and is_direct(channel, json.loads(direct_channels))
 
 
 def _spelling(channel: str | None) -> str | None:
-    """`spelling(channel)`: what two names of one channel have in common. SQLite only."""
+    """`spelling(channel)`: what two names of one channel have in common."""
     return None if channel is None else spelling(channel)
 
 
@@ -93,6 +106,7 @@ def add_to(connection: sqlite3.Connection) -> None:
     connection.create_function("digest", 1, digest, deterministic=True)
     [(encoding,)] = connection.execute("PRAGMA encoding")
     connection.create_function("decodes", 1, partial(decodes, encoding), deterministic=True)
+    connection.create_function("matches", 2, _matches, deterministic=True)
     connection.create_function("is_direct", 2, _is_direct, deterministic=True)
     connection.create_function("spelling", 1, _spelling, deterministic=True)
 
@@ -100,9 +114,56 @@ def add_to(connection: sqlite3.Connection) -> None:
 _UNITS_OF_SUM = f"sum(CAST(floor(CAST(x AS double) * {float(UNITS)!r}::double) AS hugeint))"
 _WHOLE, _REST = (f"CAST(abs({_UNITS_OF_SUM}) {operator} {UNITS} AS double)" for operator in ("//", "%"))
 _EXACT_TOTAL = f"coalesce(sign({_UNITS_OF_SUM}) * ({_WHOLE} + {_REST} / {float(UNITS)!r}::double), 0::double)"
+_NUMBER = "TRY_CAST(x AS double)"
+_MOMENT = r"(\d{4}-\d\d-\d\d) ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?"
+_REAL = "CAST(x AS varchar)"
+for _form, _in_sqlite in ((r"^(-?\d)(\d{15})\.0$", r"\1.\2e+15"), (r"^(-?\d)e", r"\1.0e"), (r"(\.\d+?)0+e", r"\1e")):
+    _REAL = f"regexp_replace({_REAL}, '{_form}', '{_in_sqlite}')"
 IN_DUCKDB = (
+    "SET default_null_order = 'sqlite'",
     f"CREATE MACRO exact_total(x) AS {_EXACT_TOTAL}",
     "CREATE MACRO group_of(channel, groups) AS coalesce(CAST(CAST(groups AS json) AS map(varchar, varchar))[channel], channel)",
     "CREATE MACRO days_before(day, n) AS strftime(TRY_CAST(day AS date) - CAST(n AS integer), '%Y-%m-%d')",
+    "CREATE MACRO is_date(x) AS coalesce(length(x) = 10 AND CAST(TRY_CAST(x AS date) AS varchar) = x, false)",
+    "CREATE MACRO is_no_date(x) AS NOT is_date(x)",
+    r"CREATE MACRO is_time(x) AS coalesce(regexp_full_match(x, '([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?'), false)",
+    f"CREATE MACRO is_number(x) AS coalesce(isfinite({_NUMBER}), false)",
+    f"CREATE MACRO is_no_amount(x) AS coalesce(NOT abs({_NUMBER}) <= 1e15, true)",
+    "CREATE MACRO is_wrong_amount(x) AS x IS NOT NULL AND is_no_amount(x)",
+    f"CREATE MACRO is_wrong_count(x) AS x IS NOT NULL AND (is_no_amount(x) OR {_NUMBER} <> trunc({_NUMBER}))",
+    f"CREATE MACRO is_no_flag(x) AS coalesce({_NUMBER} NOT IN (0, 1), true)",
+    f"""CREATE MACRO is_broken_event(session_id, event_type, created_at) AS
+        coalesce(session_id, '') = '' OR coalesce(event_type, '') = ''
+        OR coalesce(NOT regexp_full_match(created_at, '{_MOMENT}') OR NOT is_date(substr(created_at, 1, 10)), true)""",
+    "CREATE MACRO is_utf8(x) AS true",
+    r"""CREATE MACRO type_of(x) AS CASE
+        WHEN x IS NULL THEN 'null'
+        WHEN regexp_full_match(typeof(x), 'U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|BOOLEAN|DECIMAL\(\d+,0\)') THEN 'integer'
+        WHEN regexp_full_match(typeof(x), 'DOUBLE|FLOAT|DECIMAL.*') THEN 'real'
+        WHEN typeof(x) = 'BLOB' THEN 'blob'
+        ELSE 'text'
+    END""",
+    f"""CREATE MACRO quote(x) AS CASE type_of(x)
+        WHEN 'null' THEN 'NULL'
+        WHEN 'integer' THEN CAST(TRY_CAST(x AS hugeint) AS varchar)
+        WHEN 'real' THEN {_REAL}
+        WHEN 'blob' THEN 'X''' || hex(x) || ''''
+        ELSE '''' || replace(CAST(x AS varchar), '''', '''''') || ''''
+    END""",
+    "CREATE MACRO matches(x, pattern) AS regexp_full_match(x, pattern)",
+    """CREATE MACRO rounded(x, digits) AS
+        CAST(round(CAST(format('{:.15g}', CAST(x AS double)) AS decimal(38, 16)), digits) AS double)""",
+    "CREATE MACRO seconds_of(x) AS CAST(epoch(TRY_CAST(substr(x, 1, 19) AS timestamp)) AS bigint)",
+    """CREATE MACRO names_in(names) AS TABLE SELECT
+        unnest(range(CAST(json_array_length(names) AS bigint))) AS key,
+        unnest(CAST(CAST(names AS json) AS varchar[])) AS value""",
 )
-"""The statements that make the same functions in DuckDB."""
+"""The statements that make the same functions in DuckDB, but for those that only Python can say."""
+
+
+def add_to_duckdb(connection: DuckDBPyConnection) -> None:
+    """Registers the functions with a DuckDB connection, for it and its cursors."""
+    for statement in IN_DUCKDB:
+        connection.execute(statement)
+    connection.create_function("is_direct", _is_direct, ["varchar", "varchar"], "boolean")
+    connection.create_function("spelling", _spelling, ["varchar"], "varchar")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attribution_assets.warehouse.duckdb.compute import Compute
 from attribution_assets.warehouse.location import Location
 from attribution_assets.warehouse.sqlite.database import SQLiteWarehouse
-from attribution_assets.warehouse.sqlite.views import AS_STORED, Reading
+from attribution_assets.warehouse.views import AS_STORED, Reading
 from attribution_assets.warehouse.warehouse import Warehouse
 
 

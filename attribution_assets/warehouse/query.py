@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from attribution_assets.shipped import read_sql
+from attribution_assets.warehouse.dialect import Engine, in_dialect
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,9 +38,13 @@ class Query:
 
     @property
     def text(self) -> str:
-        """The statement. Raises FileNotFoundError where sql/ has no such file."""
+        """The statement for SQLite. Raises FileNotFoundError where sql/ has no such file."""
+        return self.text_in("sqlite")
+
+    def text_in(self, engine: Engine) -> str:
+        """The statement for the engine. Raises FileNotFoundError where sql/ has no such file."""
         computed = ", ".join(f"{table} AS ({read_sql(table)}\n)" for table in self.computed)
-        return f"WITH {computed} {read_sql(self.name)}" if computed else read_sql(self.name)
+        return in_dialect(f"WITH {computed} {read_sql(self.name)}" if computed else read_sql(self.name), engine)
 
 
 @dataclass

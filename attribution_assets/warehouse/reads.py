@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from attribution_assets.shipped import read_sql
+from attribution_assets.warehouse.dialect import in_dialect
 from attribution_assets.warehouse.schema import empty_database, schema
-from attribution_assets.warehouse.sqlite.views import TRACKED_COST, create_views, views_of_broken_rows
+from attribution_assets.warehouse.sqlite.views import create_views, views_of_broken_rows
+from attribution_assets.warehouse.views import TRACKED_COST
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def reads(text: str) -> Reads:
         )
         pages = dict(connection.execute("SELECT rootpage, tbl_name FROM sqlite_master"))
         connection.set_authorizer(note)
-        program = connection.execute(f"EXPLAIN {text}", parameters).fetchall()
+        program = connection.execute(f"EXPLAIN {in_dialect(text, 'sqlite')}", parameters).fetchall()
     for _, operation, _, page, database, *_ in program:  # a table may be read without a column: count(*), JOIN ... USING
         if operation == "OpenRead" and database == 0 and page in pages:
             _ = columns[pages[page]]

@@ -13,7 +13,7 @@ from attribution_assets.errors import NotReadyError
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
 from attribution_assets.warehouse.schema import Table
-from attribution_assets.warehouse.sqlite.views import AS_STORED, Reading
+from attribution_assets.warehouse.views import AS_STORED, Reading
 
 if TYPE_CHECKING:
     import pandas as pd

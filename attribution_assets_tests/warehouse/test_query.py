@@ -11,9 +11,11 @@ import pytest
 from attribution_assets import shipped
 from attribution_assets.shipped import read_sql, sql_folder
 from attribution_assets.warehouse import Query
+from attribution_assets.warehouse.dialect import in_dialect
 from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import empty_database
-from attribution_assets.warehouse.sqlite.views import Reading, add_views
+from attribution_assets.warehouse.sqlite.views import add_views
+from attribution_assets.warehouse.views import Reading
 from attribution_assets_tests.support import PROJECT
 
 BROKEN_DOWN = Reading(breakdowns=("market", "conversions.market"))
@@ -24,7 +26,7 @@ GUARDS = [name for name in QUERIES if name.startswith("broken_")]
 
 def described(name: str) -> list[str]:
     """The columns of a file's statement over the declared, empty tables."""
-    text = read_sql(name)
+    text = in_dialect(read_sql(name), "sqlite")
     with closing(empty_database()) as connection:
         add_views(connection, BROKEN_DOWN)
         cursor = connection.execute(text, dict.fromkeys(reads(text).parameters, '"2023-09-01"'))

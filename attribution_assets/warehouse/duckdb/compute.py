@@ -24,7 +24,8 @@ from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.query import Query
 from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import ALL_SOURCES, Column, Table, schema
-from attribution_assets.warehouse.sqlite.views import columns_as_read, converted, select_as_read, stored_as
+from attribution_assets.warehouse.sqlite.views import stored_in
+from attribution_assets.warehouse.views import no_value, select_as_read
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +50,6 @@ ROWS_PER_LOOKUP = 20
 
 READS_AS = {"text": r"char|clob|text", "integer": r"int", "real": r"real|floa|doub"}
 """Declared type in our schema -> the types, as a user declares them, that DuckDB reads as the same."""
-
-
-NULLS = {"text": "varchar", "integer": "bigint", "real": "double"}
-"""Declared type in our schema -> DuckDB's, for a column that is missing."""
 
 
 class DuckDBError(Exception):
@@ -101,9 +98,9 @@ def _obstacle(connection: sqlite3.Connection, path: Path, query: Query) -> str |
     if encoding != "UTF-8":
         return f"{path} stores text as {encoding}, and DuckDB's file, which is UTF-8, cannot be attached to it"
     for table in (schema()[name] for name in reads(query.text).tables):
-        name, renamed = stored_as(connection, table)
+        name, renamed = stored_in(connection).stands_for(table)
         found = connection.execute("SELECT type, sql FROM sqlite_master WHERE lower(name) = ?", (name,)).fetchone()
-        if converted(connection, table, ""):
+        if stored_in(connection).converted(table, ""):
             return f"exchange_rates converts the amounts of {name}"
         if found and found[0] != "table":
             return f"{name} is a {found[0]}"
@@ -153,7 +150,7 @@ class QueryAnswer:
         task = {
             "source": str(source),
             "answer": str(self.path),
-            "select": query.text,
+            "select": query.text_in("duckdb"),
             "parameters": {name: value for name, value in query.parameters.items() if name in needed},
             "functions_and_views": [*functions.IN_DUCKDB, *_views(connection, query)],
             "config": {
@@ -176,10 +173,10 @@ class QueryAnswer:
 def _views(connection: sqlite3.Connection, query: Query) -> Iterator[str]:
     """The statements that put a view before each source that the query reads, as for SQLite."""
     for source in (schema()[name] for name in ALL_SOURCES if name in reads(query.text).tables):
-        stored, renamed = stored_as(connection, source)
+        stored, renamed = stored_in(connection).stands_for(source)
         needed = {column.name: column for column in _columns_read(source, query)}
-        missing = {name: f"CAST(NULL AS {NULLS[column.type]})" for name, column in needed.items()}
-        there = {name: renamed.get(name, name) for name in columns_as_read(connection, source) if name in needed}
+        missing = {name: no_value(column) for name, column in needed.items()}
+        there = {name: renamed.get(name, name) for name in stored_in(connection).columns(source) if name in needed}
         if not there:  # missing, and taken as empty
             columns = ", ".join(f"{expression} AS {name}" for name, expression in missing.items())
             yield f"CREATE VIEW memory.main.{source.name} AS SELECT {columns} WHERE false"

@@ -15,6 +15,7 @@ from attribution_assets.errors import AttributionError, BusyError, NotReadyError
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.days import Days
+from attribution_assets.warehouse.dialect import in_dialect
 from attribution_assets.warehouse.duckdb.compute import READS_AS, Compute, DuckDBError, QueryAnswer, new_answer, takes_duckdb
 from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
 from attribution_assets.warehouse.schema import ALL_SOURCES, Table, schema
@@ -29,7 +30,8 @@ from attribution_assets.warehouse.sqlite.upgrades import (
     objects_of,
     version_of,
 )
-from attribution_assets.warehouse.sqlite.views import MADE_LATER, add_views, collations, columns_as_read
+from attribution_assets.warehouse.sqlite.views import add_views, collations, columns_as_read
+from attribution_assets.warehouse.views import MADE_LATER
 from attribution_assets.warehouse.warehouse import Connection, SeenDays, Warehouse
 
 if TYPE_CHECKING:
@@ -475,7 +477,8 @@ def _check_guards(
 ) -> None:
     connection.text_factory = readable
     for guard in query.guards:
-        problems = [problem for (problem,) in connection.execute(f"{read_sql(guard)} LIMIT 6", query.parameters)]
+        text = in_dialect(read_sql(guard), "sqlite")
+        problems = [problem for (problem,) in connection.execute(f"{text} LIMIT 6", query.parameters)]
         if problems:
             raise error(query.name, problems, len(problems))
     connection.text_factory = str

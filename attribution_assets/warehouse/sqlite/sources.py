@@ -14,7 +14,8 @@ from attribution_assets.warehouse.engagement import FLAGS
 from attribution_assets.warehouse.query import Query
 from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import ALL_SOURCES, BESIDE, SOURCES, Table, schema
-from attribution_assets.warehouse.sqlite.views import TIMES, Reading, columns_as_read
+from attribution_assets.warehouse.sqlite.views import columns_as_read
+from attribution_assets.warehouse.views import TIMES, Reading
 
 COUNTED_ONCE = ("session_costs", "events")
 """The sources of which queries count a row once, however often it stands there."""

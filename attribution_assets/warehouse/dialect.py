@@ -1,0 +1,126 @@
+"""One text, every engine: what a file of sql/ needs to be a statement of SQLite or of DuckDB."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Literal
+
+Engine = Literal["sqlite", "duckdb"]
+
+LARGEST = "1e15"
+"""An amount beyond it is a mistake; up to it, `exact_total` keeps every cent."""
+
+
+def _is_no_amount(x: str) -> str:
+    return f"(typeof({x}) NOT IN ('integer', 'real') OR abs({x}) > {LARGEST})"
+
+
+def _is_wrong_amount(x: str) -> str:
+    return f"(typeof({x}) NOT IN ('integer', 'real', 'null') OR abs({x}) > {LARGEST})"
+
+
+def _is_broken_event(session_id: str, event_type: str, created_at: str) -> str:
+    day = f"substr(coalesce({created_at}, ''), 1, 10)"
+    return (
+        f"(coalesce({session_id}, '') = '' OR coalesce({event_type}, '') = '' "
+        f"OR coalesce({created_at}, '') NOT GLOB "
+        "'[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-2][0-9]:[0-5][0-9]:[0-5][0-9]*' "
+        f"OR date({day}, '+0 days') IS NOT {day} "
+        f"OR substr({created_at}, 12, 2) > '23' OR (length({created_at}) > 19 "
+        f"AND ({created_at} NOT GLOB '???????????????????.?*' OR substr({created_at}, 21) GLOB '*[^0-9]*')))"
+    )
+
+
+def _values(*columns: str) -> str:
+    return f"digest(CAST(group_concat({' || '.join(f'quote({column})' for column in columns)}) AS blob))"
+
+
+def _hashes(*columns: str) -> str:
+    row = f"hash({', '.join(columns)})"
+    return f"CAST(bit_xor({row}) AS text) || '-' || CAST(sum({row}) AS text)"
+
+
+PASSED = r"""--[^\n]*|'[^']*'|"[^"]*\""""
+"""Comments, strings and quoted names, in which nothing is a call."""
+
+Expansion = Callable[..., str]
+
+EXPANSIONS: Mapping[Engine, Mapping[str, Expansion]] = {
+    "sqlite": {
+        "is_date": lambda x: f"coalesce(date({x}, '+0 days') = {x}, 0)",
+        "is_no_date": lambda x: f"coalesce(date({x}, '+0 days') <> {x}, 1)",
+        "is_number": lambda x: f"typeof({x}) IN ('integer', 'real')",
+        "is_no_amount": _is_no_amount,
+        "is_wrong_amount": _is_wrong_amount,
+        "is_wrong_count": lambda x: f"({_is_wrong_amount(x)} OR {x} <> CAST({x} AS integer))",
+        "is_no_flag": lambda x: f"({x} NOT IN (0, 1) OR {x} IS NULL)",
+        "is_broken_event": _is_broken_event,
+        "is_utf8": lambda x: f"decodes(CAST({x} AS blob))",
+        "type_of": lambda x: f"typeof({x})",
+        "rounded": lambda x, digits: f"round({x}, {digits})",
+        "seconds_of": lambda x: f"CAST(strftime('%s', substr({x}, 1, 19)) AS bigint)",
+        "names_in": lambda names: f"json_each({names})",
+        "in_order": lambda x, between, *_order: f"group_concat({x}, {between})",
+        "of_a_result": lambda column, day: f"(SELECT {column} FROM ihc_results WHERE conv_date = {day} LIMIT 1)",
+        "row_digest": _values,
+    },
+    "duckdb": {
+        "in_order": lambda x, between, *order: f"string_agg({x}, {between} ORDER BY {', '.join(order)})",
+        "of_a_result": lambda column, day: (
+            f"(SELECT arg_min({column}, (conv_id, session_id)) FROM ihc_results WHERE conv_date = {day})"
+        ),
+        "row_digest": _hashes,
+    },
+}
+"""By engine, what stands there for a call of our functions: the name, and from its arguments the text.
+
+Those that an engine has no expansion for are its functions, or `warehouse.functions` makes them. SQLite's are spelled as in
+the conditions of its partial indexes, or these would find nothing.
+
+Of a value x: `is_date(x)` it is a day written YYYY-MM-DD, `is_no_date(x)` it is none, as NULL is; `is_number(x)`;
+`is_no_amount(x)` it is no number, too large, or NULL; `is_wrong_amount(x)` and `is_wrong_count(x)` it is given, but no amount,
+or no whole number; `is_no_flag(x)` it is neither 0 nor 1; `is_utf8(x)`; `type_of(x)`: text, integer, real, blob or null.
+`is_broken_event(session_id, event_type, created_at)`: the event belongs to no session, step or time.
+
+`rounded(x, digits)`: half away from 0. `seconds_of(time)`: since 1970, of YYYY-MM-DD HH:MM:SS. `names_in(names)`: a table of
+the texts in a JSON array, `value`, and their place from 0, `key`. `of_a_result(column, day)`: of the first result of the day.
+
+Aggregates: `in_order(x, between, order, ...)`: the texts one after another; the rows have to come in the order that is given.
+`row_digest(a, b, ...)`: text that differs for other rows, compared within one database alone.
+"""
+
+
+@cache
+def in_dialect(text: str, engine: Engine) -> str:
+    """The statement for the engine: calls of our functions that this engine does not have are written out."""
+    expansions = EXPANSIONS[engine]
+    call = re.compile(rf"{PASSED}|\b({'|'.join(expansions)})\(")
+    parts, end = [], 0
+    while found := call.search(text, end):
+        if not found[1]:
+            parts.append(text[end : found.end()])
+            end = found.end()
+            continue
+        *arguments, close = _ends_of_arguments(text, found.end())
+        starts = [found.end(), *(comma + 1 for comma in arguments)]
+        given = (text[start:stop].strip() for start, stop in zip(starts, [*arguments, close], strict=True))
+        parts += [text[end : found.start()], expansions[found[1]](*(in_dialect(argument, engine) for argument in given))]
+        end = close + 1
+    return "".join([*parts, text[end:]])
+
+
+def _ends_of_arguments(text: str, start: int) -> Iterator[int]:
+    """Where the arguments of a call end that begin there: at each comma, and at the parenthesis that closes the call."""
+    depth = 0
+    for found in re.compile(rf"{PASSED}|[(),]").finditer(text, start):
+        if found[0] == "(":
+            depth += 1
+        elif found[0] == ")" and depth:
+            depth -= 1
+        elif found[0] == ")":
+            yield found.start()
+            return
+        elif found[0] == "," and not depth:
+            yield found.start()

@@ -1,0 +1,103 @@
+"""The views before the sources in a DuckDB connection, whatever types their files declare."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+from attribution_assets.warehouse.dialect import in_dialect
+from attribution_assets.warehouse.engagement import FLAGS
+from attribution_assets.warehouse.schema import BROKEN_ROWS, Column, Table, schema
+from attribution_assets.warehouse.views import DAYS, TIMES, Reading, Stored, no_value, views_of, without_flags
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+STORED = "stored"
+"""The schema with the tables of the user's and ours, as tables or views."""
+
+WHOLE = r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|BOOLEAN"
+NUMBER = rf"{WHOLE}|DECIMAL\(.*|FLOAT|DOUBLE"
+"""The types of DuckDB that are whole numbers, and numbers."""
+
+BROKEN = {
+    "session_sources": (
+        "type_of(session_id) NOT IN ('text', 'integer') OR CAST(session_id AS text) = '' "
+        "OR type_of(user_id) NOT IN ('text', 'integer', 'null') OR type_of(channel_name) IN ('null', 'blob') "
+        "OR NOT is_date({event_date}) OR NOT is_time({event_time}) OR " + " OR ".join(f"is_no_flag({flag})" for flag in FLAGS)
+    ),
+    "conversions": (
+        "type_of(conv_id) NOT IN ('text', 'integer') OR CAST(conv_id AS text) = '' "
+        "OR type_of(user_id) NOT IN ('text', 'integer') OR CAST(user_id AS text) = '' "
+        "OR NOT is_date({conv_date}) OR NOT is_time({conv_time}) OR is_no_amount(revenue)"
+    ),
+}
+"""By source, the condition of the rows that cannot be attributed or valued: in SQLite, that of the index `<source>_broken`."""
+
+
+def add_views(connection: DuckDBPyConnection, reading: Reading) -> None:
+    """Puts a view before each source of the schema `stored`, under its name in the schema `main`.
+
+    The connection has the functions of `functions.add_to_duckdb` and the search path `main,stored`. Where text is declared, a
+    number reads as SQLite spells it, and a date or time as YYYY-MM-DD or HH:MM:SS; of a timestamp, the part that the column is
+    for. Where a number is declared, text reads as that number, or, if it is none, as NaN, so that guards find it.
+    """
+    for name, select in views_of(stored_in(connection), reading).items():
+        connection.execute(f"CREATE OR REPLACE VIEW main.{name} AS {in_dialect(select, 'duckdb')}")
+
+
+def stored_in(connection: DuckDBPyConnection) -> Stored:
+    """The tables and views in the schema `stored`."""
+    asked = (
+        "SELECT lower(table_name), lower(column_name), data_type FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND schema_name = ? ORDER BY column_index"
+    )
+    tables: dict[str, dict[str, str]] = {}
+    for table, column, type_ in connection.execute(asked, [STORED]).fetchall():
+        tables.setdefault(table, {})[column] = type_
+
+    def declared(table: str) -> Mapping[str, str]:
+        return tables.get(table, {})
+
+    def as_read(table: str, column: Column, name: str) -> str:
+        return _as_read(column, name, declared(table)[name.rpartition(".")[2].lower()])
+
+    def broken(lacking: Collection[str]) -> dict[str, str]:
+        return {
+            view: _broken_rows(schema()[source], {name: as_read(source, column, name) for column, name in there}, lacking)
+            for view, source in BROKEN_ROWS.items()
+            if (there := [(column, column.name) for column in schema()[source].columns if column.name in declared(source)])
+        }
+
+    return Stored(STORED, declared, as_read, lambda _source, _read, select: select, broken)
+
+
+def _broken_rows(source: Table, read: Mapping[str, str], lacking: Collection[str]) -> str:
+    """The SELECT of the rows that cannot be attributed, valued or decoded: as they are stored, but for dates and times."""
+    text = {name: read.get(name, "NULL") for name in (*DAYS, *TIMES)}
+    stored = {
+        column.name: without_flags(column.name, lacking) if column.name in {*read, *lacking} else no_value(column)
+        for column in source.columns
+        if not column.optional
+    }
+    columns = ", ".join(f"{text.get(name, value)} AS {name}" for name, value in stored.items())
+    condition = without_flags(BROKEN[source.name].format_map(text), lacking)
+    return f"SELECT {columns} FROM {STORED}.{source.name} WHERE {condition}"
+
+
+def _as_read(column: Column, name: str, type_: str) -> str:
+    """The expression of a column whose declared type is `type_`, under its name, as our schema declares it."""
+    if column.type == "text":
+        if type_ == "TIMESTAMP WITH TIME ZONE":
+            name = f"({name} AT TIME ZONE 'UTC')"
+        if type_.startswith("TIMESTAMP") and column.name in DAYS:
+            return f"CAST(CAST({name} AS date) AS text)"
+        if type_.startswith("TIMESTAMP") and column.name in TIMES:
+            return f"CAST(CAST({name} AS time) AS text)"
+        return name if type_ == "VARCHAR" else f"CAST({name} AS text)"
+    if re.fullmatch(WHOLE, type_) and column.type == "integer":
+        return name if type_ == "BIGINT" else f"CAST({name} AS bigint)"
+    if re.fullmatch(NUMBER, type_):
+        return name if type_ == "DOUBLE" else f"CAST({name} AS double)"
+    return f"CASE WHEN {name} IS NOT NULL THEN coalesce(TRY_CAST({name} AS double), 'nan') END"
