@@ -56,7 +56,7 @@ def _io_manager(settings: Settings) -> WarehouseIOManager:
         "breakdowns": [*settings.breakdowns],
     }
     if settings.database.is_lake:
-        return LakeIOManager(database=str(settings.database), **read_as)
+        return LakeIOManager(database=str(settings.database), keep_days=settings.lake_keep_days, **read_as)
     return SQLiteIOManager(database=str(settings.database), compute=settings.compute, **read_as)
 
 

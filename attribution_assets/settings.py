@@ -188,6 +188,9 @@ class Settings(BaseSettings):
             "same place."
         ),
     )
+    lake_keep_days: int = Field(
+        7, ge=1, le=3650, description="For how many days a lake keeps the files of earlier versions of its tables."
+    )
     exports: FolderOrFile = Field(Path("data/exports"), description="Folder for the CSV files.")
     lookback_days: int = Field(
         90, ge=0, le=3650, description="How many days before the conversion's date a session can be and still count."
@@ -447,7 +450,9 @@ class Settings(BaseSettings):
     @property
     def warehouse(self) -> Warehouse:
         """The database."""
-        return self._snapshot or warehouse_at(self.database, compute=self.compute, reading=self.reading)
+        return self._snapshot or warehouse_at(
+            self.database, compute=self.compute, reading=self.reading, keep_days=self.lake_keep_days
+        )
 
     @contextmanager
     def at_one_state(self, busy_timeout: float = 5) -> Iterator[Self]:

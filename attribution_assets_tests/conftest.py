@@ -16,6 +16,7 @@ import pytest
 from attribution_assets.command import run
 from attribution_assets_tests.automated import Automated
 from attribution_assets_tests.history import History
+from attribution_assets_tests.lakes import LakeShop
 from attribution_assets_tests.support import OWN_VARIABLES, Shop
 from attribution_assets_tests.templates import Templates
 
@@ -70,10 +71,22 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests that are marked `every_warehouse` run on an SQLite file and on a lake."""
+    if "place" in metafunc.fixturenames and metafunc.definition.get_closest_marker("every_warehouse"):
+        metafunc.parametrize("place", [Shop, LakeShop], ids=["file", "lake"], indirect=True)
+
+
 @pytest.fixture
-def shop(tmp_path: Path) -> Shop:
+def place(request: pytest.FixtureRequest) -> type[Shop]:
+    """What kind of database a test has: an SQLite file, if nothing else is said."""
+    return getattr(request, "param", Shop)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, place: type[Shop]) -> Shop:
     """An empty database in the test's folder."""
-    return Shop(tmp_path / "shop.db", tmp_path / "exports")
+    return place(tmp_path / "shop.db", tmp_path / "exports")
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ HEADINGS = {
     "--csv", "csv_file", type=click.Path(path_type=Path), help="Write the rows of campaign_performance to this CSV file."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def campaigns(database: Path | None, start: str | None, end: str | None, csv_file: Path | None, as_json: bool) -> None:
+def campaigns(database: str | None, start: str | None, end: str | None, csv_file: Path | None, as_json: bool) -> None:
     """Show what the ad platforms say that campaigns brought: by customer, by status, by category and type, and on average.
 
     Where ad_costs has what platforms claim, shows it beside the credit of the campaigns' sessions. Reads what `attribution run`

@@ -29,7 +29,7 @@ def rules() -> None:
 @FILE
 @DATABASE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def test(file: Path | None, database: Path | None, as_json: bool) -> None:
+def test(file: Path | None, database: str | None, as_json: bool) -> None:
     """Show how many sessions each rule of FILE takes, and how many would get another channel. Writes nothing.
 
     Without FILE, these are the rules that come along.
@@ -48,7 +48,7 @@ def test(file: Path | None, database: Path | None, as_json: bool) -> None:
 @FILE
 @DATABASE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def apply(file: Path | None, database: Path | None, as_json: bool) -> None:
+def apply(file: Path | None, database: str | None, as_json: bool) -> None:
     """Write the channels of the sessions by the rules of FILE. `attribution run` then restates the days that this changes.
 
     Without FILE, these are the rules that come along. Sessions of which nothing is tracked keep their channel.

@@ -14,6 +14,7 @@ from attribution_assets.command.campaigns import campaigns
 from attribution_assets.command.channels import channels
 from attribution_assets.command.funnel import funnel_
 from attribution_assets.command.ihc import ihc
+from attribution_assets.command.lake import lake
 from attribution_assets.command.options import DATABASE, DAY, plain_errors, print_json, settings_with, write_csv
 from attribution_assets.command.printed import (
     PATHS_SHOWN,
@@ -59,7 +60,7 @@ def main() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 def run(
-    database: Path | None, start: str | None, end: str | None, exports: Path | None, groups: str | None, as_json: bool
+    database: str | None, start: str | None, end: str | None, exports: Path | None, groups: str | None, as_json: bool
 ) -> None:
     """Attribute the conversions of a range of days and rebuild the reports they affect; the same for funnel and campaigns.
 
@@ -87,7 +88,7 @@ def run(
 @main.command("sample-data")
 @click.option(
     "--database",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     help="New SQLite file. [default: ATTRIBUTION_DATABASE or data/attribution.db]",
 )
 @click.option("--days", type=click.IntRange(1), default=30, show_default=True, help="Number of days.")
@@ -96,7 +97,7 @@ def run(
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed; change it to get different rows."
 )
-def sample_data(database: Path | None, days: int, end: str | None, sessions: int, seed: int) -> None:
+def sample_data(database: str | None, days: int, end: str | None, sessions: int, seed: int) -> None:
     """Create a sample database: a shop's sessions, costs, conversions and events, and what an ad platform claims.
 
     The same options always give the same rows. An existing file is never overwritten.
@@ -131,7 +132,7 @@ def sample_data(database: Path | None, days: int, end: str | None, sessions: int
 def import_(
     table: str,
     source: str,
-    database: Path | None,
+    database: str | None,
     mapping: str | None,
     replace_days: bool,
     check: bool,
@@ -174,7 +175,7 @@ def import_(
 @click.option("--end", type=DAY, help="Last day, included. [default: the last that can run]")
 @click.option("--strict", is_flag=True, help="Exit with code 1 if a day is stale.")
 @click.option("--json", "as_json", is_flag=True, help="Print every day as a JSON array.")
-def status(database: Path | None, start: str | None, end: str | None, strict: bool, as_json: bool) -> None:
+def status(database: str | None, start: str | None, end: str | None, strict: bool, as_json: bool) -> None:
     """Show for each day whether its results exist and are up to date, when they are final, and the last run."""
     with plain_errors():
         settings = settings_with(database=database)
@@ -201,7 +202,7 @@ def status(database: Path | None, start: str | None, end: str | None, strict: bo
     help="Check the credit that others have computed, instead: a table or CSV file with conv_id, session_id and ihc.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as a JSON array.")
-def check(database: Path | None, start: str | None, end: str | None, credit: str | None, as_json: bool) -> None:
+def check(database: str | None, start: str | None, end: str | None, credit: str | None, as_json: bool) -> None:
     """Check the sources and results of a range of days. Writes nothing; the exit code is 1 if a blocking check fails."""
     with plain_errors():
         settings = settings_with(database=database)
@@ -224,7 +225,7 @@ def check(database: Path | None, start: str | None, end: str | None, credit: str
 @click.option("--keep", is_flag=True, help="Keep the result in the table model_comparison, for pages and the API; print none.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def compare(
-    database: Path | None,
+    database: str | None,
     start: str | None,
     end: str | None,
     base: str | None,
@@ -282,7 +283,7 @@ def _keep(settings: Settings, table: str, config: dict[str, str | None], csv_fil
 @click.option("--keep", is_flag=True, help="Keep the result in the table path_report, for pages and the API; print none.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as a JSON array.")
 def paths(
-    database: Path | None,
+    database: str | None,
     start: str | None,
     end: str | None,
     csv_file: Path | None,
@@ -317,7 +318,7 @@ def paths(
 @click.option("--end", type=DAY, help="Last day, included. [default: the last in the sources]")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write every day's figures to this CSV file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def reconcile_(database: Path | None, start: str | None, end: str | None, csv_file: Path | None, as_json: bool) -> None:
+def reconcile_(database: str | None, start: str | None, end: str | None, csv_file: Path | None, as_json: bool) -> None:
     """Hold the tracking against the shop's backend, and ad spend against sessions. Needs no run; writes only the --csv file."""
     with plain_errors():
         settings = settings_with(database=database)
@@ -335,7 +336,7 @@ def reconcile_(database: Path | None, start: str | None, end: str | None, csv_fi
 @click.option("--channel", metavar="NAME", help="A channel in the report. Use with --date.")
 @click.option("--conversion", metavar="ID", help="A conversion, instead of a day and a channel.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def explain(database: Path | None, day: str | None, channel: str | None, conversion: str | None, as_json: bool) -> None:
+def explain(database: str | None, day: str | None, channel: str | None, conversion: str | None, as_json: bool) -> None:
     """Show what is behind a number: the conversions credited to a channel on a day, or the journey of a conversion.
 
     If the number is older than the rows behind it, the last line says so and the exit code is 1.
@@ -363,7 +364,7 @@ def explain(database: Path | None, day: str | None, channel: str | None, convers
 
 @main.command("home")
 @DATABASE
-def home(database: Path | None) -> None:
+def home(database: str | None) -> None:
     """Print the folder that holds the history of the database, and make it if there is none yet."""
     with plain_errors():
         settings = settings_with(database=database)
@@ -380,5 +381,6 @@ main.add_command(campaigns)
 main.add_command(channels)
 main.add_command(funnel_)
 main.add_command(ihc)
+main.add_command(lake)
 main.add_command(report)
 main.add_command(serve_)

@@ -21,7 +21,7 @@ SHOWN = 20
 @click.option("--end", type=DAY, help="Last day, included. [default: the last with results]")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write every day, channel and step to this CSV file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def funnel_(database: Path | None, start: str | None, end: str | None, csv_file: Path | None, as_json: bool) -> None:
+def funnel_(database: str | None, start: str | None, end: str | None, csv_file: Path | None, as_json: bool) -> None:
     """Show how sessions move through the steps of the shop, where they are lost, its products and its buyers.
 
     Reads what `attribution run` has computed; writes only the --csv file.

@@ -30,7 +30,7 @@ def ihc() -> None:
 @click.option("--start", type=DAY, help="First conversion day. [default: the first in the database]")
 @click.option("--end", type=DAY, help="Last conversion day, included. [default: the last in the database]")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as one JSON object.")
-def estimate(database: Path | None, start: str | None, end: str | None, as_json: bool) -> None:
+def estimate(database: str | None, start: str | None, end: str | None, as_json: bool) -> None:
     """Count the journeys, sessions and requests that a range of conversion days would cost. Sends nothing."""
     with plain_errors():
         settings = settings_with(database=database)

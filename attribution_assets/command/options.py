@@ -35,7 +35,9 @@ class Day(click.ParamType[str]):
 
 DAY = Day()
 DATABASE = click.option(
-    "--database", type=click.Path(path_type=Path), help="SQLite file. [default: ATTRIBUTION_DATABASE or data/attribution.db]"
+    "--database",
+    type=click.Path(),
+    help="SQLite file, or the folder of a lake. [default: ATTRIBUTION_DATABASE or data/attribution.db]",
 )
 
 

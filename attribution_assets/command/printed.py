@@ -410,3 +410,12 @@ def print_errors(title: str, errors: pd.DataFrame) -> None:
     """How far the embedded model is from recorded answers; of `ihc.answers.compare_answers`."""
     table = errors.rename_axis("error of").reset_index().rename(columns={"within_0.001": "within 0.001"})
     print_frame(title, table, {"within 0.001": "{:.2%}"}, "{:.5f}")
+
+
+def print_versions(table: str, versions: Sequence[Mapping[str, Any]]) -> None:
+    """The versions of a table of a lake, the newest first."""
+    columns = [
+        Column(name, [str(version[name] if version[name] is not None else "") for version in versions], name != "version")
+        for name in ("version", "time", "operation", "days")
+    ]
+    print_table(table, columns)

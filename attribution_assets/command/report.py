@@ -16,7 +16,7 @@ from attribution_assets.command.options import DATABASE, DAY, plain_errors, sett
 @click.option("--start", type=DAY, help="First day. [default: 30 days up to the last one]")
 @click.option("--end", type=DAY, help="Last day, included. [default: the last with results]")
 @click.option("--model", default="ihc", show_default=True, help="By which model orders and revenue are credited.")
-def report(database: Path | None, html: Path | None, xlsx: Path | None, start: str | None, end: str | None, model: str) -> None:
+def report(database: str | None, html: Path | None, xlsx: Path | None, start: str | None, end: str | None, model: str) -> None:
     """Write a report to send: an HTML file that needs no server and no network, and a workbook with a sheet per table.
 
     Reads what `attribution run` has computed. Writes nothing but these files.

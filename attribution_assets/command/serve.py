@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import click
 
@@ -25,7 +24,7 @@ OF_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
         "and DJANGO_SUPERUSER_PASSWORD have them."
     ),
 )
-def serve_(database: Path | None, host: str, port: int, creates_admin: bool) -> None:
+def serve_(database: str | None, host: str, port: int, creates_admin: bool) -> None:
     """Serve the reports as pages, and as an API. Needs the extra `web`.
 
     Accounts, sessions and runs are kept in the file that ATTRIBUTION_WEB_DATABASE names, which is created if need be. The

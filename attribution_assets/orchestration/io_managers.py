@@ -18,7 +18,7 @@ from attribution_assets.orchestration.home import claim_history
 from attribution_assets.warehouse import Days, Frames, Location, Query, SQLiteWarehouse, Table, Warehouse, schema
 from attribution_assets.warehouse.csv_files import CSVFiles, Rows, for_spreadsheets
 from attribution_assets.warehouse.duckdb.compute import Compute
-from attribution_assets.warehouse.opening import warehouse_at
+from attribution_assets.warehouse.opening import KEEP_DAYS, lake_at, warehouse_at
 from attribution_assets.warehouse.query import RETURN_THIS
 from attribution_assets.warehouse.views import Reading
 
@@ -61,7 +61,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
     @property
     def warehouse(self) -> Warehouse:
         """The database."""
-        return warehouse_at(Location.of(self.database), reading=self._reading)
+        raise NotImplementedError
 
     @property
     def _reading(self) -> Reading:
@@ -119,7 +119,14 @@ class SQLiteIOManager(WarehouseIOManager):
 
 
 class LakeIOManager(WarehouseIOManager):
-    """The IO manager of a lake."""
+    """The IO manager of a lake. `keep_days`: for how many days files of earlier versions are kept."""
+
+    keep_days: int = KEEP_DAYS
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The lake."""
+        return lake_at(Location.of(self.database), self._reading, self.keep_days)
 
 
 class CSVFilesIOManager(dg.ConfigurableIOManager):

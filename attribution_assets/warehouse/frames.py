@@ -40,9 +40,14 @@ def one_frame(frames: Iterable[pd.DataFrame], table: Table, order: Sequence[str]
 def _frame(rows: Sequence[tuple[Any, ...]], table: Table, columns: Sequence[str]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(columns))[list(table.column_names)]
     try:
-        return frame.astype({column.name: _dtype(column) for column in table.columns})
+        return frame.astype(dtypes(table))
     except (TypeError, ValueError) as error:
         raise AttributionError(f"{table.name} contains a value that does not have its column's type: {error}.") from error
+
+
+def dtypes(table: Table) -> dict[str, str]:
+    """The dtype of each column that is read."""
+    return {column.name: _dtype(column) for column in table.columns}
 
 
 def _dtype(column: Column) -> str:

@@ -61,10 +61,10 @@ def frame(*rows: Row, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
 def select(rows: Sequence[Row], columns: Sequence[str]) -> str:
     """The rows as a SELECT."""
     if not rows:
-        return f"SELECT {', '.join(f'NULL AS {column}' for column in columns)} WHERE 0"
-    names = ", ".join(f"column{at} AS {column}" for at, column in enumerate(columns, start=1))
-    values = ", ".join(f"({', '.join('NULL' if value is None else repr(value) for value in row)})" for row in rows)
-    return f"SELECT {names} FROM (VALUES {values})"
+        return f"SELECT {', '.join(f'NULL AS {column}' for column in columns)} WHERE 1 = 0"
+    literals = (["NULL" if value is None else repr(value) for value in row] for row in rows)
+    named = (", ".join(f"{value} AS {name}" for value, name in zip(row, columns, strict=True)) for row in literals)
+    return " UNION ALL ".join(f"SELECT {row}" for row in named)
 
 
 def replace(shop: Shop, rows: Rows, first: str, last: str | None = None) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""A folder of Delta tables as a warehouse: delta-rs commits, DuckDB computes."""

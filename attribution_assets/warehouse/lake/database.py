@@ -1,0 +1,543 @@
+"""The lake: reads in DuckDB at one state, and replaces days of a Delta table in one commit."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
+
+import duckdb
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from attribution_assets.errors import AttributionError, BusyError, NotFoundError, NotReadyError
+from attribution_assets.shipped import read_sql
+from attribution_assets.warehouse import refused
+from attribution_assets.warehouse.days import Days
+from attribution_assets.warehouse.dialect import in_dialect
+from attribution_assets.warehouse.lake import delta
+from attribution_assets.warehouse.lake.opened import SEEN, TYPES, LakeCursor, Opened, opened, stored_tables, types_of
+from attribution_assets.warehouse.location import MARKER
+from attribution_assets.warehouse.query import RETURN_THIS, ROWS_PER_FRAME, Query
+from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, META, Table, schema
+from attribution_assets.warehouse.sqlite.sources import (
+    Present,
+    broken_sources,
+    check_present,
+    counted_by_id,
+    id_twice,
+    unreadable_sources,
+)
+from attribution_assets.warehouse.views import STAND_INS
+from attribution_assets.warehouse.warehouse import SeenDays, Warehouse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERSION = 1
+"""The version of the lake's layout that this package knows."""
+
+OURS = "_attribution"
+"""The folder in the lake with locks, and with what was proved of sources."""
+
+ROWS_PER_BATCH = 100_000
+"""How many rows go from DuckDB to a Delta table at once."""
+
+TYPE_NAMES = {"text": "VARCHAR", "integer": ".*INT.*|BOOLEAN", "real": ".*INT.*|DOUBLE|FLOAT|DECIMAL.*"}
+"""Declared type -> DuckDB's types of an answer's column that are stored as it."""
+
+ARROW: Mapping[str, pa.DataType] = {"text": pa.large_string(), "integer": pa.int64(), "real": pa.float64()}
+
+
+@dataclass(frozen=True)
+class LakeWarehouse(Warehouse):
+    """The lake in the folder `path`, which has our marker. A reader sees the versions that there are when it begins."""
+
+    keep_days: int = 7
+    """For how many days files of earlier versions are kept."""
+    held: Opened | None = None
+    """The state that is read, of a warehouse at one state."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder is a lake of ours."""
+        return (self.path / MARKER).is_file()
+
+    def state(self) -> str:
+        """The versions of the Delta tables, and the names, sizes and times of other files."""
+        return "; ".join(f"{table.name} {table.state}" for table in stored_tables(self.path))
+
+    def meta(self) -> dict[str, str]:
+        """What the marker says."""
+        try:
+            return {str(key): str(value) for key, value in json.loads((self.path / MARKER).read_text(encoding="utf-8")).items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, AttributeError) as error:
+            raise AttributionError(f"{self.path / MARKER} cannot be read: {error}. Restore it from a copy.") from error
+
+    def make(self) -> None:
+        """Makes the folder a lake, if it is none: the marker is written last, with a new id."""
+        if self.exists:
+            return
+        unfinished = self.path / f"{MARKER}.new"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            unfinished.write_text(json.dumps({"schema_version": str(VERSION), "database_id": str(uuid4())}, indent=2) + "\n")
+            unfinished.replace(self.path / MARKER)
+        except OSError as error:
+            raise AttributionError(f"{self.path} cannot be written: {error.strerror}. Choose another folder.") from error
+
+    def prepare(self) -> list[str]:
+        """Creates those of our tables that are missing, each empty."""
+        self._check_place()
+        there = {table.name for table in stored_tables(self.path)}
+        for name, table in schema().items():
+            if name not in {*ALL_SOURCES, *FURTHER, META, *there}:
+                self.create(table)
+        return []
+
+    def notes_on_sources(self) -> list[str]:
+        """Nothing: how sources are stored needs no word."""
+        return []
+
+    def create(self, table: Table) -> None:
+        """Creates the Delta table where it is missing."""
+        with self._plain_errors():
+            delta.create(self.path / table.name, table)
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def _check_place(self) -> None:
+        if not self.exists:
+            if self.path.is_dir():
+                raise NotReadyError(
+                    f"{self.path} is a folder, but no lake: it has no {MARKER}. Make it one with "
+                    f"`attribution lake import FILE.db --database {self.path}`, also if an import was interrupted."
+                )
+            raise NotReadyError(
+                f"There is no lake {self.path}. Make one with `attribution lake import FILE.db --database {self.path}`."
+            )
+        version = int(self.meta().get("schema_version", 0))
+        if version > VERSION:
+            raise AttributionError(
+                f"{self.path} has schema version {version}, but this package knows only {VERSION}. Upgrade attribution_assets."
+            )
+
+    def _opened(self) -> Opened:
+        if self.held:
+            return self.held
+        self._check_place()
+        return opened(stored_tables(self.path), self.reading)
+
+    @contextmanager
+    def connect(self) -> Iterator[LakeCursor]:
+        """A connection to the newest state."""
+        with self._plain_errors():
+            cursor = self._opened().cursor()
+            with closing(cursor.duck):
+                yield cursor
+
+    @contextmanager
+    def at_one_state(self) -> Iterator[Self]:
+        """This lake at the versions of now."""
+        with self._plain_errors():
+            state = self._opened()
+        yield replace(self, held=state)
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            raise self._in_words(error) from error
+
+    def _in_words(self, error: duckdb.Error) -> AttributionError:
+        text = delta.first_line(error)
+        if missing := re.search(r"Table with name (\w+) does not exist", text):
+            if missing[1].lower() in schema():
+                return self._not_made(missing[1])
+            undeclared = f"a query reads {missing[1]}, which sql/challenge_db_create.sql does not declare"
+            return AttributionError(f"{self.path}: {undeclared}.")
+        return AttributionError(f"{self.path}: {text}.")
+
+    def sources(self) -> dict[str, frozenset[str]]:
+        """The source tables that there are, each with the columns that it has, declared or not; none without a lake."""
+        try:
+            with self._plain_errors():
+                state = self._opened()
+                found = {name: frozenset((*_as_read(state, name), *state.columns(name))) for name in ALL_SOURCES}
+        except AttributionError:
+            return {}
+        return {name: columns for name, columns in found.items() if columns}
+
+    def columns(self, table: str) -> list[str]:
+        """The columns of a table of the lake, in lower case; none where it does not exist."""
+        with self._plain_errors():
+            return self._opened().columns(table)
+
+    def _has_column(self, connection: LakeCursor, table: str, column: str) -> bool:
+        asked = "SELECT 1 FROM duckdb_columns() WHERE schema_name = 'main' AND lower(table_name) = ? AND lower(column_name) = ?"
+        return connection.execute(asked, (table.lower(), column.lower())).fetchone() is not None
+
+    def fetch(self, query: Query) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The query's column names and rows."""
+        with self.connect() as cursor:
+            check_present(self._present(cursor.state), self.reading, query)
+            cursor.execute(query.text_in("duckdb"), query.parameters)
+            return [column for column, *_ in cursor.description or ()], cursor.fetchall()
+
+    @contextmanager
+    def rows_of(self, query: Query) -> Iterator[LakeCursor]:
+        """The query's rows."""
+        with self.connect() as cursor:
+            check_present(self._present(cursor.state), self.reading, query)
+            _check_guards(cursor, query, unreadable_sources)
+            yield cursor.execute(query.text_in("duckdb"), query.parameters)
+
+    def stream(
+        self,
+        table: Table,
+        day_column: str | None = None,
+        days: Days | None = None,
+        rows_per_frame: int = ROWS_PER_FRAME,
+    ) -> Iterator[pd.DataFrame]:
+        """The table's rows of the days in frames."""
+        with self.connect() as cursor:
+            if not cursor.state.columns(table.name):
+                raise self._not_made(table.name)
+            where = f"WHERE {day_column} BETWEEN $first AND $last" if day_column and days else ""
+            bounds = {"first": days.first, "last": days.last} if day_column and days else {}
+            cursor.execute(
+                f"SELECT {', '.join(table.column_names)} FROM {table.name} {where} ORDER BY {', '.join(table.key)}", bounds
+            )
+            yield from self._frames(cursor, table, rows_per_frame)
+
+    def stream_query(self, query: Query, table: Table, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
+        """The rows that the query would write into the table, in frames."""
+        with self.connect() as cursor:
+            check_present(self._present(cursor.state), self.reading, query)
+            self._check_ids(cursor, query)
+            _check_guards(cursor, query, broken_sources)
+            cursor.execute(query.text_in("duckdb"), query.parameters)
+            table.check([column for column, *_ in cursor.description or ()])
+            yield from self._frames(cursor, table, rows_per_frame)
+
+    @staticmethod
+    def _frames(cursor: LakeCursor, table: Table, rows_per_frame: int) -> Iterator[pd.DataFrame]:
+        """The cursor's rows, as `frames.in_frames` gives those of SQLite."""
+        from attribution_assets.warehouse.frames import dtypes
+
+        held: pa.Table | None = None
+        for batch in cursor.duck.to_arrow_reader(rows_per_frame):
+            some = pa.Table.from_batches([batch]).select([*table.column_names])
+            whole = pa.concat_tables([held, some]) if held else some
+            leading = whole[table.key[0]]
+            cut, last = len(whole) - 1, leading[-1]
+            while cut and leading[cut - 1] == last:
+                cut -= 1
+            held = whole.slice(cut)
+            if cut:
+                yield whole.slice(0, cut).to_pandas().astype(dtypes(table))
+        if held:
+            yield held.to_pandas().astype(dtypes(table))
+
+    def differing_days(self, table: Table, day_column: str, days: Days, query: Query) -> set[str]:
+        """The days whose rows in the table differ from what the query returns now."""
+        select = query.text_in("duckdb")
+        columns = ", ".join(table.column_names)
+        as_stored = ", ".join(f"CAST({column.name} AS {TYPES[column.type]}) AS {column.name}" for column in table.columns)
+        stored = f"SELECT {columns} FROM {table.name} WHERE {day_column} BETWEEN $first_day AND $last_day"
+        with self.connect() as cursor:
+            check_present(self._present(cursor.state), self.reading, query)
+            cursor.execute(
+                f"WITH fresh AS MATERIALIZED (SELECT {as_stored} FROM ({select}\n)), stored AS MATERIALIZED ({stored}) "
+                f"SELECT {day_column} FROM (SELECT * FROM fresh EXCEPT SELECT * FROM stored) "
+                f"UNION SELECT {day_column} FROM (SELECT * FROM stored EXCEPT SELECT * FROM fresh)",
+                {**query.parameters, "first_day": days.first, "last_day": days.last},
+            )
+            return {day for (day,) in cursor}
+
+    def digests(self, table: Table, day_column: str, query: Query) -> dict[str, str]:
+        """By day, a digest of the rows that the query would write into the table now."""
+        row = f"hash({', '.join(table.column_names)})"
+        with self.connect() as cursor:
+            check_present(self._present(cursor.state), self.reading, query)
+            cursor.execute(
+                f"SELECT {day_column}, CAST(bit_xor({row}) AS varchar) || ' ' || CAST(sum({row}) AS varchar) "
+                f"FROM ({query.text_in('duckdb')}\n) GROUP BY 1",
+                query.parameters,
+            )
+            return dict(cursor.fetchall())
+
+    def _present(self, state: Opened) -> Present:
+        return Present(self.path, state.columns, lambda name: _as_read(state, name))
+
+    def _check_ids(self, cursor: LakeCursor, query: Query) -> None:
+        """Raises AttributionError where a row of a source would count more than once.
+
+        What was proved of a state of a source is noted, and not proved again.
+        """
+        for source in counted_by_id(query):
+            key, stored = source.key[0], cursor.state.stored.get(source.name)
+            proved = self.path / OURS / "proved" / f"{source.name}.json"
+            now = {"key": key, "state": stored.state if stored else "", "read as": repr(self.reading)}
+            if stored and proved.is_file() and json.loads(proved.read_text()) == now:
+                continue
+            found = cursor.execute(
+                f"SELECT {key}, count(*) FROM {source.name} WHERE {key} IS NOT NULL GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
+            ).fetchone()
+            if found:
+                has_truth = source.name == "conversions" and "conversions_backend" in cursor.state.stored
+                raise id_twice(source, self.path, found, has_truth=has_truth)
+            _write(proved, json.dumps(now))
+
+    # -- what late data has seen --------------------------------------------------------------------------------------
+
+    def seen(self, days: Days) -> dict[str, dict[str, str]]:
+        """The days as `remember` last had them."""
+        found: dict[str, dict[str, str]] = {}
+        with self.connect() as cursor:
+            if cursor.state.columns(SEEN):
+                asked = f"SELECT date, part, state FROM stored.{SEEN} WHERE date BETWEEN ? AND ?"
+                for day, part, state in cursor.execute(asked, (days.first, days.last)):
+                    found.setdefault(day, {})[part] = state
+        return found
+
+    def remember(self, days: Days, states: SeenDays) -> None:
+        """Keeps these states of the days in the Delta table seen_days."""
+        rows = [(day, part, state) for day, parts in states.items() for part, state in parts.items()]
+        where = f"date >= '{days.first}' AND date <= '{days.last}'" if (self.path / SEEN).is_dir() else None
+        with self.writing(SEEN):
+            delta.replace_rows(self.path / SEEN, _seen(rows), where, {"days": str(days)})
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self, table: str) -> Iterator[None]:
+        """One writer of a table at a time. The system frees the lock of a writer that is killed."""
+        if self.held:
+            raise AttributionError(f"{self.path} is read at one state, so nothing can be written.")
+        lock = self.path / OURS / f"{table}.lock"
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(lock, timeout=self.busy_timeout):
+                yield
+        except Timeout:
+            raise BusyError(
+                f"{table} in {self.path} stayed locked by another process for {self.busy_timeout:g} s. "
+                "End the process that writes to it, then run again."
+            ) from None
+        except OSError as error:
+            raise AttributionError(f"{self.path} cannot be written: {error.strerror}. Fix that, then run again.") from error
+
+    def replace_days(
+        self, table: Table, day_column: str, days: Days, rows: Query | pd.DataFrame | Iterable[pd.DataFrame]
+    ) -> dict[str, int]:
+        """Replaces the days in one commit.
+
+        The rows are computed where nobody sees them, and verified, before anything is written. Frames come before the lock.
+        """
+        with self._plain_errors():
+            if isinstance(rows, Query):
+                with self.writing(table.name), self.connect() as cursor:
+                    check_present(self._present(cursor.state), self.reading, rows)
+                    self._check_ids(cursor, rows)
+                    _check_guards(cursor, rows, broken_sources)
+                    cursor.execute(f"CREATE TEMP TABLE answer AS {rows.text_in('duckdb')}", rows.parameters)
+                    return _Replacement(self, table, day_column, days, cursor).make()
+            with self.connect() as staging:
+                _stage(staging, table, days, rows)
+                with self.writing(table.name), self.connect() as cursor:
+                    _hand_over(staging, cursor, table)
+                    return _Replacement(self, table, day_column, days, cursor).make()
+
+    def replace_table(self, table: Table, rows: pd.DataFrame) -> int:
+        """Replaces all rows in one commit."""
+        with self.connect() as cursor:
+            _stage(cursor, table, "all days", [rows])
+            with self.writing(table.name):
+                delta.replace_rows(self.path / table.name, _answer(cursor, "SELECT * FROM answer"), None, {})
+        return len(rows)
+
+    # -- versions -----------------------------------------------------------------------------------------------------
+
+    def versions(self, table: str) -> list[dict[str, Any]]:
+        """The versions of a Delta table, the newest first: `version`, `time` (UTC), `operation`, `days` (those replaced)."""
+        return delta.versions_of(self._delta_table(table))
+
+    def restore(self, table: str, version: int) -> None:
+        """Makes the rows of this version those of the table. What late data has seen is forgotten: its days may differ now."""
+        folder = self._delta_table(table)
+        with self.writing(table):
+            delta.restore(folder, version)
+        if (self.path / SEEN).is_dir():
+            with self.writing(SEEN):
+                delta.replace_rows(self.path / SEEN, _seen([]), None, {})
+
+    def vacuum(self) -> int:
+        """Deletes the files that no version of the last `keep_days` has, and returns their number."""
+        self._check_place()
+        folders = [stored.folder for stored in stored_tables(self.path) if stored.version is not None]
+        return sum(delta.remove_unused_files(folder, self.keep_days) for folder in folders)
+
+    def _delta_table(self, table: str) -> Path:
+        self._check_place()
+        if table not in {*schema(), *FURTHER} or delta.last_version(self.path / table) is None:
+            raise NotFoundError(f"{self.path} has no Delta table {table}.")
+        return self.path / table
+
+
+@dataclass(frozen=True)
+class _Replacement:
+    """The replacement of exactly the days of a table by the rows of the temporary table `answer`, on one cursor."""
+
+    lake: LakeWarehouse
+    table: Table
+    day_column: str
+    days: Days
+    cursor: LakeCursor
+
+    def make(self) -> dict[str, int]:
+        """Verifies the rows, commits them, and returns the number of rows of each day."""
+        self._prove_columns()
+        self._prove_rows()
+        moved, kept = self._moved()
+        folder = self.lake.path / self.table.name
+        where = f"{self.day_column} >= '{self.days.first}' AND {self.day_column} <= '{self.days.last}'"
+        if moved:
+            where = f"{where} OR {self.day_column} IN ({', '.join(map(_quoted, moved))})"
+        delta.replace_rows(folder, _answer(self.cursor, f"SELECT * FROM new {kept}"), where, {"days": str(self.days)})
+        delta.remove_unused_files(folder, self.lake.keep_days)
+        counted = f"SELECT {self.day_column}, count(*) FROM new GROUP BY {self.day_column}"
+        counts = dict(self.cursor.execute(counted).fetchall())
+        return {day: counts.get(day, 0) for day in self.days}
+
+    def _prove_columns(self) -> None:
+        """Verifies that the rows have the table's columns, in any case and order, with values of the declared types.
+
+        Makes the view `new`: the rows as they are to be stored.
+        """
+        given = {name.lower(): (name, type_) for name, type_, *_ in self.cursor.execute("DESCRIBE answer").fetchall()}
+        in_any_case = {column.lower(): column for column in self.table.column_names}
+        self.table.check([in_any_case.get(lower, name) for lower, (name, _) in given.items()])
+        for column in self.table.columns:
+            nulls = f"SELECT count(*), count({column.name}) FROM answer"
+            [(rows, values)] = self.cursor.execute(nulls).fetchall()
+            if column.required and values < rows:
+                raise refused.missing(self.table, self.days, f"{self.table.name}.{column.name} is NULL in one of them")
+            if values and not re.fullmatch(TYPE_NAMES[column.type], given[column.name.lower()][1]):
+                raise refused.mistyped(self.table, self.days)
+        stored = ", ".join(f"CAST({column.name} AS {TYPES[column.type]}) AS {column.name}" for column in self.table.columns)
+        self.cursor.execute(f"CREATE TEMP VIEW new AS SELECT {stored} FROM answer")
+
+    def _prove_rows(self) -> None:
+        """Verifies that every row belongs to one of the days and has a unique key."""
+        all_days, key = {*self.days}, ", ".join(self.table.key)
+        for (day,) in self.cursor.execute(f"SELECT DISTINCT {self.day_column} FROM new").fetchall():
+            if day not in all_days:
+                raise refused.outside(self.table, self.day_column, day, self.days)
+        if found := self.cursor.execute(f"SELECT {key} FROM new GROUP BY {key} HAVING count(*) > 1 LIMIT 1").fetchone():
+            raise refused.twice(self.table, found, self.days)
+
+    def _moved(self) -> tuple[list[str], str]:
+        """The other days that have rows of what belongs to these days now, and the SELECT of the rows that remain there."""
+        stored = self.cursor.state.stored[self.table.name]
+        if self.day_column in self.table.key or not delta.files_of(stored.folder, stored.version or 0).files:
+            return [], ""
+        unit, day, table = self.table.key[0], self.day_column, f"stored.{self.table.name}"
+        of_these_days = f"SELECT {unit} FROM new"
+        if (unit, day) == ("conv_id", "conv_date") and self.cursor.state.columns("conversions"):
+            among = f"conv_date BETWEEN '{self.days.first}' AND '{self.days.last}'"
+            of_these_days += f" UNION SELECT conv_id FROM conversions WHERE {among}"  # also those left without a session
+        self.cursor.execute(f"CREATE TEMP TABLE belonging AS SELECT DISTINCT {unit} FROM ({of_these_days})")
+        self.cursor.execute(
+            f"CREATE TEMP TABLE left_day AS SELECT DISTINCT {day} FROM {table} "
+            f"WHERE {day} NOT BETWEEN ? AND ? AND {unit} IN (SELECT {unit} FROM belonging)",
+            (self.days.first, self.days.last),
+        )
+        moved = sorted(day for (day,) in self.cursor.execute("SELECT * FROM left_day").fetchall())
+        remaining = (
+            f"UNION ALL SELECT {', '.join(self.table.column_names)} FROM {table} "
+            f"WHERE {day} IN (SELECT {day} FROM left_day) AND {unit} NOT IN (SELECT {unit} FROM belonging)"
+        )
+        return moved, remaining if moved else ""
+
+
+def _seen(rows: Sequence[tuple[str, str, str]]) -> pa.RecordBatchReader:
+    """Rows of seen_days."""
+    columns = [pa.array(values, pa.string()) for values in zip(*rows, strict=True)] or [pa.array([], pa.string())] * 3
+    batch = pa.RecordBatch.from_arrays(columns, names=["date", "part", "state"])
+    return pa.RecordBatchReader.from_batches(batch.schema, [batch])
+
+
+def _stage(cursor: LakeCursor, table: Table, days: Days | str, rows: pd.DataFrame | Iterable[pd.DataFrame]) -> None:
+    """Puts the frames into the temporary table `answer`, with the declared types. Raises AttributionError for other values."""
+    import pandas as pd
+
+    columns = ", ".join(table.column_names)
+    cursor.execute(f"CREATE TEMP TABLE answer ({types_of(table)})")
+    for frame in [rows] if isinstance(rows, pd.DataFrame) else rows:
+        if not isinstance(frame, pd.DataFrame):
+            raise AttributionError(f"The rows for {table.name} come as {type(frame).__name__}. {RETURN_THIS}")
+        table.check([str(column) for column in frame.columns])
+        try:
+            arrays = [_array(frame[column.name], ARROW[column.type]) for column in table.columns]
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeError) as error:
+            raise refused.mistyped(table, days) from error
+        arrow = pa.table(arrays, names=[*table.column_names])
+        cursor.duck.register("frame", arrow)
+        cursor.execute(f"INSERT INTO answer ({columns}) SELECT {columns} FROM frame")
+        cursor.duck.unregister("frame")
+
+
+def _array(values: pd.Series, type_: pa.DataType) -> pa.Array[Any]:
+    return pa.array([None] * len(values) if values.isna().all() else values, type_, from_pandas=True)
+
+
+def _hand_over(staging: LakeCursor, cursor: LakeCursor, table: Table) -> None:
+    """Copies the staged rows to a cursor of another state."""
+    cursor.execute(f"CREATE TEMP TABLE answer ({types_of(table)})")
+    cursor.duck.register("staged", _answer(staging, "SELECT * FROM answer"))
+    cursor.execute("INSERT INTO answer SELECT * FROM staged")
+    cursor.duck.unregister("staged")
+
+
+def _answer(cursor: LakeCursor, select: str) -> pa.RecordBatchReader:
+    """The rows in batches."""
+    return cursor.duck.sql(select).to_arrow_reader(ROWS_PER_BATCH)
+
+
+def _as_read(state: Opened, source: str) -> set[str]:
+    """The declared columns that a source has, under whatever name they are stored."""
+    columns = {*state.columns(source)}
+    stand_in, renamed = STAND_INS.get(source, ("", {}))
+    if not columns and stand_in:
+        back = {stored: name for name, stored in renamed.items()}
+        columns = {back.get(name, name) for name in state.columns(stand_in)}
+    return columns & {column.name for column in schema()[source].columns}
+
+
+def _check_guards(cursor: LakeCursor, query: Query, error: Callable[[str, Sequence[str], int], AttributionError]) -> None:
+    for guard in query.guards:
+        problems = [
+            problem for (problem,) in cursor.execute(f"{in_dialect(read_sql(guard), 'duckdb')} LIMIT 6", query.parameters)
+        ]
+        if problems:
+            raise error(query.name, problems, len(problems))
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f".{file.name}.{uuid4().hex}")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(file)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

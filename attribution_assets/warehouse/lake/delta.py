@@ -1,0 +1,150 @@
+"""Delta tables in a lake's folder: their versions, their files, and one commit that replaces rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from attribution_assets.errors import AttributionError, BusyError
+from attribution_assets.warehouse.schema import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LOG = "_delta_log"
+
+DAY_COLUMNS = ("conv_date", "date")
+"""The columns that hold a table's day."""
+
+CHECKPOINT_INTERVAL = 10
+"""After so many commits, delta-rs sums them up in a checkpoint."""
+
+READABLE_FEATURES = frozenset({"timestampNtz"})
+"""What a Delta table may ask of its readers: whoever takes its Parquet files as they are reads it rightly."""
+
+
+@dataclass(frozen=True)
+class DeltaFiles:
+    """A Delta table at one version: its columns in order, by which it is partitioned, and its Parquet files."""
+
+    version: int
+    columns: tuple[str, ...]
+    partitioned_by: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+def last_version(folder: Path) -> int | None:
+    """The newest version of the table in the folder, by the names in its log; None where there is none."""
+    try:
+        names = [entry.name for entry in (folder / LOG).iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    versions = [int(name.removesuffix(".json")) for name in names if name.endswith(".json") and name[:20].isdigit()]
+    return max(versions, default=None)
+
+
+@lru_cache(maxsize=512)
+def files_of(folder: Path, version: int) -> DeltaFiles:
+    """The table at this version. Raises AttributionError for one whose files cannot be read as they are."""
+    table = _opened(folder, version)
+    protocol = table.protocol()
+    features = frozenset(protocol.reader_features or ())
+    if not features <= READABLE_FEATURES or (protocol.min_reader_version > 1 and not features):
+        what = ", ".join(sorted(features - READABLE_FEATURES)) or "column mapping"
+        raise AttributionError(
+            f"{folder} is a Delta table with {what}, which cannot be read here. Write it anew without, or as Parquet files."
+        )
+    names = tuple(field.name for field in table.schema().fields)
+    return DeltaFiles(version, names, tuple(table.metadata().partition_columns), tuple(sorted(table.file_uris())))
+
+
+def create(folder: Path, table: Table) -> None:
+    """Makes an empty table of ours, where there is none. One of touchpoints is partitioned by its day."""
+    import pyarrow as pa
+
+    types = {"text": pa.string(), "integer": pa.int64(), "real": pa.float64()}
+    fields = [pa.field(column.name, types[column.type], nullable=not column.required) for column in table.columns]
+    DeltaTable.create(
+        str(folder),
+        pa.schema(fields),
+        mode="ignore",
+        partition_by=[*partition_of(table)],
+        configuration={"delta.checkpointInterval": str(CHECKPOINT_INTERVAL)},
+    )
+
+
+def partition_of(table: Table) -> tuple[str, ...]:
+    """The day column of a table whose rows are keyed by something else, as touchpoints by their conversion; else none.
+
+    The other tables have few rows of a day: a file for each of their days would be many small files.
+    """
+    days = [column for column in DAY_COLUMNS if column in table.column_names]
+    return tuple(day for day in days[:1] if day not in table.key)
+
+
+def replace_rows(folder: Path, rows: pa.RecordBatchReader, where: str | None, said: Mapping[str, str]) -> int:
+    """Replaces the rows that meet the condition (all, without one) by these in one commit, and returns its version.
+
+    `said` is written into the log beside the commit. Raises BusyError where another process has committed to the same rows.
+    """
+    try:
+        write_deltalake(
+            str(folder), rows, mode="overwrite", predicate=where, commit_properties=CommitProperties(custom_metadata={**said})
+        )
+    except CommitFailedError as error:
+        raise BusyError(f"Another process has written the same rows of {folder}. Run again.") from error
+    except (DeltaError, OSError) as error:
+        raise AttributionError(f"{folder} cannot be written: {first_line(error)}. Fix that, then run again.") from error
+    version = last_version(folder)
+    return version if version is not None else 0
+
+
+def remove_unused_files(folder: Path, older_than_days: int) -> int:
+    """Deletes files that no version of the last days has, also those of writers that were killed. Returns their number."""
+    table = DeltaTable(str(folder))
+    hours = 24 * older_than_days
+    unused = table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True)
+    if unused:
+        table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True)
+    return len(unused)
+
+
+def versions_of(folder: Path) -> list[dict[str, Any]]:
+    """The commits of the table that the log still has, the newest first."""
+    return [
+        {
+            "version": commit["version"],
+            "time": datetime.fromtimestamp(commit["timestamp"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+            "operation": str(commit["operation"]).lower(),
+            "days": commit.get("days"),
+        }
+        for commit in DeltaTable(str(folder)).history()
+    ]
+
+
+def restore(folder: Path, version: int) -> None:
+    """Makes the rows of this version those of the table, by a new commit."""
+    table = DeltaTable(str(folder))
+    try:
+        table.restore(version)
+    except (DeltaError, OSError) as error:
+        raise AttributionError(f"{folder} cannot be restored to version {version}: {first_line(error)}.") from error
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in one line, without a point at its end."""
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+
+
+def _opened(folder: Path, version: int) -> DeltaTable:
+    try:
+        return DeltaTable(str(folder), version=version)
+    except (DeltaError, OSError) as error:
+        raise AttributionError(f"{folder} cannot be read as a Delta table: {first_line(error)}.") from error

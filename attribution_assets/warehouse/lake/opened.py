@@ -1,0 +1,196 @@
+"""A lake at one state, opened in DuckDB: each stored table in the schema `stored`, and before each source its view."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import duckdb
+
+from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse import functions
+from attribution_assets.warehouse.duckdb.compute import THREADS
+from attribution_assets.warehouse.duckdb.views import STORED, add_views
+from attribution_assets.warehouse.lake import delta
+from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, Table, schema
+from attribution_assets.warehouse.views import STAND_INS, Reading
+
+MEMORY = "600MB"
+"""How much memory DuckDB may use before it uses temporary files. Rows on their way to and from it are not in it."""
+
+READERS = {"parquet": "read_parquet", "csv": "read_csv"}
+"""By the ending of a file, the function of DuckDB's that reads it."""
+
+TYPES = {"text": "varchar", "integer": "bigint", "real": "double"}
+"""Declared type in our schema -> DuckDB's."""
+
+KEPT = 4
+"""How many states are kept open, for the next reader: each commit makes a new one."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A table of the lake as it is stored now: its name, where it is, and what tells this state from another.
+
+    `version`: of a Delta table. Of others, `files` are the Parquet or CSV files.
+    """
+
+    name: str
+    folder: Path
+    version: int | None = None
+    files: tuple[Path, ...] = ()
+    state: str = ""
+
+    def select(self) -> str:
+        """The SELECT of its rows."""
+        if self.version is None:
+            return self._of_files()
+        found = delta.files_of(self.folder, self.version)
+        columns = ", ".join(_quoted_name(name) for name in found.columns)
+        if not found.files:
+            declared = self._types()
+            empty = (f"CAST(NULL AS {declared.get(name, 'varchar')}) AS {_quoted_name(name)}" for name in found.columns)
+            return f"SELECT {', '.join(empty)} WHERE false"
+        by_day = ""
+        if found.partitioned_by:
+            types = ", ".join(f"{_quoted(name)}: varchar" for name in found.partitioned_by)
+            by_day = f", hive_partitioning = true, hive_types = {{{types}}}"
+        return f"SELECT {columns} FROM read_parquet({_listed(found.files)}{by_day})"
+
+    def _of_files(self) -> str:
+        endings = {file.suffix.removeprefix(".").lower() for file in self.files}
+        if len(endings) != 1:
+            raise AttributionError(f"{self.folder} has files of several kinds ({', '.join(sorted(endings))}). Keep one kind.")
+        if endings == {"csv"}:
+            return f"SELECT * FROM read_csv({_listed(map(str, self.files))}, all_varchar = true, header = true)"
+        return f"SELECT * FROM read_parquet({_listed(map(str, self.files))}, union_by_name = true)"
+
+    def _types(self) -> dict[str, str]:
+        table = schema().get(self.name)
+        return {column.name: TYPES[column.type] for column in table.columns} if table else {}
+
+
+def stored_tables(folder: Path) -> tuple[Stored, ...]:
+    """The tables in the folder as they are now: ours, and the sources as Delta tables, Parquet files or CSV files."""
+    names = [*schema(), *FURTHER, *(name for name, _ in STAND_INS.values()), SEEN]
+    return tuple(found for name in dict.fromkeys(names) if (found := _stored(folder, name)))
+
+
+SEEN = "seen_days"
+"""The table with what late data has seen."""
+
+
+def _stored(folder: Path, name: str) -> Stored | None:
+    version = delta.last_version(folder / name)
+    if version is not None:
+        return Stored(name, folder / name, version, (), str(version))
+    alone = [file for ending in READERS if (file := folder / f"{name}.{ending}").is_file()]
+    inside = sorted(file for ending in READERS for file in (folder / name).glob(f"*.{ending}"))
+    if files := (*alone, *inside):
+        states = (f"{file.name} {state.st_size} {state.st_mtime_ns}" for file in files for state in [file.stat()])
+        return Stored(name, folder / name, None, files, "; ".join(states))
+    return None
+
+
+@dataclass(frozen=True)
+class LakeCursor:
+    """Runs statements in DuckDB, as a connection of its own to one state."""
+
+    duck: duckdb.DuckDBPyConnection
+    state: Opened
+
+    def execute(self, text: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> LakeCursor:
+        """The statement's rows. Of named values, it gets those that it names."""
+        if isinstance(parameters, Mapping):
+            named = set(re.findall(r"\$(\w+)", re.sub(r"--.*", "", text)))
+            self.duck.execute(text, {name: value for name, value in parameters.items() if name in named})
+        else:
+            self.duck.execute(text, [*parameters])
+        return self
+
+    @property
+    def description(self) -> Sequence[Sequence[Any]] | None:
+        """The columns of the last statement."""
+        return self.duck.description
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next row."""
+        return self.duck.fetchone()
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows that are left."""
+        return self.duck.fetchall()
+
+    def fetchmany(self, size: int, /) -> list[tuple[Any, ...]]:
+        """So many rows, or those that are left."""
+        return self.duck.fetchmany(size)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """The rows, one after another."""
+        while rows := self.duck.fetchmany(1000):
+            yield from rows
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """The lake at one state."""
+
+    stored: Mapping[str, Stored]
+    duck: duckdb.DuckDBPyConnection
+
+    def cursor(self) -> LakeCursor:
+        """A connection of its own to the state. The caller closes it."""
+        return LakeCursor(self.duck.cursor(), self)
+
+    def columns(self, table: str) -> list[str]:
+        """The columns of a table as it is stored, in lower case; none where it does not exist."""
+        if table.lower() not in self.stored:
+            return []
+        return [name.lower() for name, *_ in self.duck.cursor().execute(f"DESCRIBE {STORED}.{table}").fetchall()]
+
+
+@lru_cache(maxsize=KEPT)
+def opened(stored: tuple[Stored, ...], reading: Reading) -> Opened:
+    """DuckDB with these tables. Raises AttributionError for a table that cannot be read."""
+    duck = duckdb.connect(
+        config={
+            "threads": THREADS,
+            "memory_limit": MEMORY,
+            "temp_directory": str(Path(tempfile.gettempdir()) / f"attribution-lake-{uuid4()}"),
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+    duck.execute(f"CREATE SCHEMA {STORED}")
+    functions.add_to_duckdb(duck)
+    duck.execute(f"SET search_path = 'main,{STORED}'")
+    for table in stored:
+        duck.execute(f"CREATE VIEW {STORED}.{table.name} AS {table.select()}")
+    add_views(duck, reading)
+    for name in (table.name for table in stored if table.name not in {*ALL_SOURCES, *FURTHER}):
+        duck.execute(f"CREATE VIEW main.{name} AS SELECT * FROM {STORED}.{name}")
+    return Opened({table.name: table for table in stored}, duck)
+
+
+def types_of(table: Table) -> str:
+    """The columns of a table of ours with their types, as in CREATE TABLE."""
+    return ", ".join(f"{_quoted_name(column.name)} {TYPES[column.type]}" for column in table.columns)
+
+
+def _listed(files: Sequence[str] | Iterator[str]) -> str:
+    return f"[{', '.join(map(_quoted, files))}]"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _quoted_name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
