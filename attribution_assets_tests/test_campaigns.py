@@ -618,7 +618,7 @@ def test_a_claim_that_is_no_number_is_refused_and_the_spend_is_placed_all_the_sa
         claims(claiming)
 
     query = query_of(claiming.settings(), SESSION_SPEND, CLAIM_DAYS)
-    assert sum(claiming.warehouse.replace_days(schema()["session_spend"], "date", CLAIM_DAYS, query).values()) == 1
+    assert sum(claiming.warehouse.replace_days(schema()["session_spend"], "date", CLAIM_DAYS, query).rows.values()) == 1
 
 
 def test_with_the_backend_as_truth_its_revenue_is_credited_and_an_order_without_a_session_is_in_no_row(claiming: Shop) -> None:

@@ -14,7 +14,14 @@ from attribution_assets.catalog.tables import names, parameters, query_of, sourc
 from attribution_assets.orchestration.automation import automation_condition
 from attribution_assets.orchestration.checks import source_check_specs, source_checks
 from attribution_assets.orchestration.history import POOL
-from attribution_assets.orchestration.io_managers import DAY_COLUMN, RowsWithMetadata, Shown, WarehouseIOManager, shown_if_known
+from attribution_assets.orchestration.io_managers import (
+    DAY_COLUMN,
+    RowsWithMetadata,
+    Shown,
+    WarehouseIOManager,
+    counts_of,
+    shown_if_known,
+)
 from attribution_assets.orchestration.partitions import days_of_run, dependency
 from attribution_assets.orchestration.shown import row_of_day
 from attribution_assets.settings import Settings
@@ -152,11 +159,10 @@ def make_missing_days(
 def _materialize(
     context: dg.AssetExecutionContext, settings: Settings, warehouse: Warehouse, table: DailyTable, days: Days
 ) -> None:
-    counts = warehouse.replace_days(schema()[table.name], table.day_column, days, query_of(settings, table, days))
+    written = warehouse.replace_days(schema()[table.name], table.day_column, days, query_of(settings, table, days))
     shown = shown_if_known(partial(row_of_day, table, settings), warehouse, table.name, days, context.log)
-    for day, count in counts.items():
-        metadata = {"dagster/partition_row_count": count, **shown.get(day, {})}
-        context.log_event(dg.AssetMaterialization(table.name, partition=day, metadata=metadata))
+    for day, counts in counts_of(written).items():
+        context.log_event(dg.AssetMaterialization(table.name, partition=day, metadata={**counts, **shown.get(day, {})}))
     asked = parameters(settings, table, days)
     stop_if_failed(run_check(warehouse, table.name, check, asked) for check in table.checks if not check.before)
 

@@ -21,6 +21,7 @@ from attribution_assets.warehouse.duckdb.compute import Compute
 from attribution_assets.warehouse.opening import KEEP_DAYS, lake_at, warehouse_at
 from attribution_assets.warehouse.query import RETURN_THIS
 from attribution_assets.warehouse.views import Reading
+from attribution_assets.warehouse.warehouse import Written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,8 +91,8 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
             context.add_output_metadata({"dagster/row_count": self.warehouse.replace_table(table, obj)})
             return
         days = Days.of(context.asset_partition_keys)
-        rows = self.warehouse.replace_days(table, day_column(context.asset_key, context.definition_metadata), days, obj)
-        describe_days({day: {"dagster/partition_row_count": count} for day, count in rows.items()})
+        written = self.warehouse.replace_days(table, day_column(context.asset_key, context.definition_metadata), days, obj)
+        describe_days(counts_of(written))
         if shown:
             describe_days(shown_if_known(shown, self.warehouse, table.name, days, context.log))
             describe_days(shown_if_known(partial(_restated, context.asset_key), self.warehouse, table.name, days, context.log))
@@ -214,6 +215,12 @@ def shown_if_known(
     except Exception:
         log.exception(f"{name} for {days} was written, but the metadata that the UI shows beside it could not be computed.")
         return {}
+
+
+def counts_of(written: Written) -> MetadataByDay:
+    """For each day, how many rows it has, and the table's version that has them, where it has versions."""
+    version = {} if written.version is None else {"delta version": written.version}
+    return {day: {"dagster/partition_row_count": count, **version} for day, count in written.rows.items()}
 
 
 def describe_days(metadata: MetadataByDay) -> None:

@@ -45,6 +45,14 @@ class Cursor(Protocol):
         """So many rows, or those that are left."""
 
 
+@dataclass(frozen=True)
+class Written:
+    """What replacing days has written: the number of rows of each day, and the table's version, where it has versions."""
+
+    rows: dict[str, int]
+    version: int | None = None
+
+
 def named(cursor: Cursor) -> Iterator[dict[str, Any]]:
     """The rows, each by the names of its columns."""
     columns = [column for column, *_ in cursor.description or ()]
@@ -165,8 +173,8 @@ class Warehouse(ABC):
     @abstractmethod
     def replace_days(
         self, table: Table, day_column: str, days: Days, rows: Query | pd.DataFrame | Iterable[pd.DataFrame]
-    ) -> dict[str, int]:
-        """Replaces exactly the days of the table by the rows, at once or not at all, and returns the rows of each day.
+    ) -> Written:
+        """Replaces exactly the days of the table by the rows, at once or not at all.
 
         Where the day is no part of the key, the leading key column (the conversion) belongs to one day: what returns under
         these days leaves the day where it was. Raises AttributionError, with the old rows in place, for missing or unknown

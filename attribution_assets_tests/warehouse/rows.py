@@ -69,7 +69,7 @@ def select(rows: Sequence[Row], columns: Sequence[str]) -> str:
 
 def replace(shop: Shop, rows: Rows, first: str, last: str | None = None) -> dict[str, int]:
     """Replaces the days `first` to `last` of attribution_customer_journey."""
-    return shop.warehouse.replace_days(ATTRIBUTION, "conv_date", Days(first, last or first), rows)
+    return shop.warehouse.replace_days(ATTRIBUTION, "conv_date", Days(first, last or first), rows).rows
 
 
 def change(shop: Shop, *statements: str) -> None:

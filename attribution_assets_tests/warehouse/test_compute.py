@@ -286,7 +286,7 @@ def sum_costs(shop: Shop, engine: compute.Compute) -> dict[str, int]:
     """Sums the costs of the first day."""
     settings = shop.settings(compute=engine)
     settings.warehouse.prepare()
-    return settings.warehouse.replace_days(schema()["channel_costs"], "date", DAY, query_of(settings, CHANNEL_COSTS, DAY))
+    return settings.warehouse.replace_days(schema()["channel_costs"], "date", DAY, query_of(settings, CHANNEL_COSTS, DAY)).rows
 
 
 @pytest.fixture

@@ -156,9 +156,8 @@ def test_a_source_that_the_query_does_not_read_may_be_missing(shop: Shop) -> Non
     shop.warehouse.prepare()
     shop.execute("DROP TABLE session_costs")
 
-    assert shop.warehouse.replace_days(JOURNEYS, "conv_date", Days("2023-09-01", "2023-09-01"), CUSTOMER_JOURNEYS) == {
-        "2023-09-01": 0
-    }
+    day = Days("2023-09-01", "2023-09-01")
+    assert shop.warehouse.replace_days(JOURNEYS, "conv_date", day, CUSTOMER_JOURNEYS).rows == {"2023-09-01": 0}
 
 
 def test_a_source_that_only_a_comment_names_may_be_missing(shop: Shop, add_sql: AddSQL) -> None:

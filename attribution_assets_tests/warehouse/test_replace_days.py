@@ -432,7 +432,7 @@ def sold(shop: Shop) -> Shop:
 
 
 def journeys(shop: Shop) -> dict[str, int]:
-    return shop.warehouse.replace_days(JOURNEYS, "conv_date", Days("2023-09-01", "2023-09-01"), CUSTOMER_JOURNEYS)
+    return shop.warehouse.replace_days(JOURNEYS, "conv_date", Days("2023-09-01", "2023-09-01"), CUSTOMER_JOURNEYS).rows
 
 
 def test_a_row_that_a_guard_returns_stops_the_write(sold: Shop) -> None:

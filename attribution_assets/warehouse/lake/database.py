@@ -34,7 +34,7 @@ from attribution_assets.warehouse.sqlite.sources import (
     unreadable_sources,
 )
 from attribution_assets.warehouse.views import STAND_INS
-from attribution_assets.warehouse.warehouse import SeenDays, Warehouse
+from attribution_assets.warehouse.warehouse import SeenDays, Warehouse, Written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -338,7 +338,7 @@ class LakeWarehouse(Warehouse):
 
     def replace_days(
         self, table: Table, day_column: str, days: Days, rows: Query | pd.DataFrame | Iterable[pd.DataFrame]
-    ) -> dict[str, int]:
+    ) -> Written:
         """Replaces the days in one commit.
 
         The rows are computed where nobody sees them, and verified, before anything is written. Frames come before the lock.
@@ -403,8 +403,8 @@ class _Replacement:
     days: Days
     cursor: LakeCursor
 
-    def make(self) -> dict[str, int]:
-        """Verifies the rows, commits them, and returns the number of rows of each day."""
+    def make(self) -> Written:
+        """Verifies the rows and commits them."""
         self._prove_columns()
         self._prove_rows()
         moved, kept = self._moved()
@@ -412,11 +412,11 @@ class _Replacement:
         where = f"{self.day_column} >= '{self.days.first}' AND {self.day_column} <= '{self.days.last}'"
         if moved:
             where = f"{where} OR {self.day_column} IN ({', '.join(map(_quoted, moved))})"
-        delta.replace_rows(folder, _answer(self.cursor, f"SELECT * FROM new {kept}"), where, {"days": str(self.days)})
+        version = delta.replace_rows(folder, _answer(self.cursor, f"SELECT * FROM new {kept}"), where, {"days": str(self.days)})
         delta.remove_unused_files(folder, self.lake.keep_days)
         counted = f"SELECT {self.day_column}, count(*) FROM new GROUP BY {self.day_column}"
         counts = dict(self.cursor.execute(counted).fetchall())
-        return {day: counts.get(day, 0) for day in self.days}
+        return Written({day: counts.get(day, 0) for day in self.days}, version)
 
     def _prove_columns(self) -> None:
         """Verifies that the rows have the table's columns, in any case and order, with values of the declared types.

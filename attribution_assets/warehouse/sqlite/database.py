@@ -32,7 +32,7 @@ from attribution_assets.warehouse.sqlite.upgrades import (
 )
 from attribution_assets.warehouse.sqlite.views import add_views, collations, columns_as_read
 from attribution_assets.warehouse.views import MADE_LATER
-from attribution_assets.warehouse.warehouse import Connection, SeenDays, Warehouse
+from attribution_assets.warehouse.warehouse import Connection, SeenDays, Warehouse, Written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -364,7 +364,7 @@ class SQLiteWarehouse(Warehouse):
 
     def replace_days(
         self, table: Table, day_column: str, days: Days, rows: Query | pd.DataFrame | Iterable[pd.DataFrame]
-    ) -> dict[str, int]:
+    ) -> Written:
         """Replaces the days in one transaction.
 
         A Query runs inside the database, in the writing transaction. Frames are staged first, outside the write lock.
@@ -380,7 +380,7 @@ class SQLiteWarehouse(Warehouse):
                 typed = stage(connection, table, rows)
                 with transaction(connection):
                     counts = Replacement(connection, table, day_column, days).make(NewRows(STAGED, {}, typed))
-        return {day: counts.get(day, 0) for day in days}
+        return Written({day: counts.get(day, 0) for day in days})
 
     def replace_table(self, table: Table, rows: pd.DataFrame) -> int:
         """Replaces all rows in one transaction."""
