@@ -1,0 +1,1 @@
+"""Tests of a lake: what is different from an SQLite file, and that nothing else is."""
