@@ -801,3 +801,18 @@ print(*sys.modules)"""
 
     assert "sample-data" in result.stdout
     assert not {"dagster", "pandas", "numpy"} & set(result.stdout.split())
+
+
+def test_what_a_command_imports_is_left_alone_by_the_garbage_collector_but_nothing_that_comes_later() -> None:
+    code = """import gc
+from attribution_assets.command.options import imports
+with imports():
+    import dagster
+before = gc.get_freeze_count()
+with imports():
+    import wave
+print(before > 10_000, gc.get_freeze_count() == before, gc.isenabled())"""
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert result.stdout == "True True True\n"

@@ -15,7 +15,7 @@ from attribution_assets.command.channels import channels
 from attribution_assets.command.funnel import funnel_
 from attribution_assets.command.ihc import ihc
 from attribution_assets.command.lake import lake
-from attribution_assets.command.options import DATABASE, DAY, plain_errors, print_json, settings_with, write_csv
+from attribution_assets.command.options import DATABASE, DAY, imports, plain_errors, print_json, settings_with, write_csv
 from attribution_assets.command.printed import (
     PATHS_SHOWN,
     planned,
@@ -69,10 +69,11 @@ def run(
     """
     with plain_errors():
         settings = settings_with(database=database, exports=exports)
-        from attribution_assets.analysis.plan import prepared_plan
-        from attribution_assets.analysis.report import summary
-        from attribution_assets.command.run import alerting, execute_plan
-        from attribution_assets.orchestration.home import find_home
+        with imports():
+            from attribution_assets.analysis.plan import prepared_plan
+            from attribution_assets.analysis.report import summary
+            from attribution_assets.command.run import alerting, execute_plan
+            from attribution_assets.orchestration.home import find_home
 
         with alerting(settings):
             find_home(settings)
@@ -179,10 +180,11 @@ def status(database: str | None, start: str | None, end: str | None, strict: boo
     """Show for each day whether its results exist and are up to date, when they are final, and the last run."""
     with plain_errors():
         settings = settings_with(database=database)
-        from attribution_assets.analysis.plan import notes_on_engagement
-        from attribution_assets.catalog.tables import tables_without_sources
-        from attribution_assets.orchestration.home import history
-        from attribution_assets.orchestration.status import day_states
+        with imports():
+            from attribution_assets.analysis.plan import notes_on_engagement
+            from attribution_assets.catalog.tables import tables_without_sources
+            from attribution_assets.orchestration.home import history
+            from attribution_assets.orchestration.status import day_states
 
         with history(settings) as instance:
             states = day_states(settings, instance, start, end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Iterator
@@ -39,6 +40,24 @@ DATABASE = click.option(
     type=click.Path(),
     help="SQLite file, or the folder of a lake. [default: ATTRIBUTION_DATABASE or data/attribution.db]",
 )
+
+
+@contextmanager
+def imports() -> Iterator[None]:
+    """For a block that imports what a command needs: the garbage collector leaves that alone from now on, as it all stays.
+
+    Else it would look through Dagster and pandas again and again, for a sixth of a small run's time. A process does so once,
+    because later there can be garbage among what stays.
+    """
+    if "dagster" in sys.modules:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextmanager
