@@ -42,6 +42,9 @@ MEGABYTES, PART_OF_FILE = 40, 1 / 40
 With half of it, some queries fail.
 """
 
+FEWEST_MEGABYTES = 75
+"""How much it may use at least. With less, joins over a million sessions fail or write such files, and take as much memory."""
+
 FEWEST_LOOKUPS = 120_000
 """How many rows SQLite looks up in the time that a process with DuckDB takes to start."""
 
@@ -190,7 +193,8 @@ def _columns_read(table: Table, query: Query) -> list[Column]:
 
 
 def _megabytes(source: Path) -> int:
-    return int(max(THREADS, 2) * (MEGABYTES + PART_OF_FILE * source.stat().st_size / 1e6))
+    per_thread = max(FEWEST_MEGABYTES, MEGABYTES + PART_OF_FILE * source.stat().st_size / 1e6)
+    return int(max(THREADS, 2) * per_thread)
 
 
 @contextmanager
