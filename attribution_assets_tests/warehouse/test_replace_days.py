@@ -11,6 +11,7 @@ import tracemalloc
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from itertools import count
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -564,6 +565,26 @@ def test_a_query_reads_all_its_rows_from_one_snapshot(sold: Shop, add_sql: AddSQ
     sold.warehouse.replace_days(ATTRIBUTION, "conv_date", Days("2023-09-01", "2023-09-01"), Query(counted_around_a_write))
 
     assert sold.table("attribution_customer_journey", "conv_id, session_id") == [("before 1", "after 1")]
+
+
+def test_a_query_is_computed_once(sold: Shop, add_sql: AddSQL, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = count()
+    ours = functions.add_to
+
+    def add_to(connection: sqlite3.Connection) -> None:
+        ours(connection)
+        connection.create_function("call", 0, lambda: next(calls))
+
+    monkeypatch.setattr(functions, "add_to", add_to)
+    with_a_part_used_twice = add_sql(
+        "WITH credit AS (SELECT conv_id, max(call()) AS call FROM conversions GROUP BY conv_id) "
+        "SELECT credit.conv_id, 's' AS session_id, credit.call + 0.0 AS ihc, '2023-09-01' AS conv_date "
+        "FROM credit LEFT JOIN credit AS same ON same.conv_id = credit.conv_id"
+    )
+
+    sold.warehouse.replace_days(ATTRIBUTION, "conv_date", Days("2023-09-01", "2023-09-01"), Query(with_a_part_used_twice))
+
+    assert sold.table("attribution_customer_journey", "conv_id, ihc") == [("good", 0.0)]
 
 
 def test_a_writer_waits_for_the_one_before_it(attributed: Shop, given: Given) -> None:

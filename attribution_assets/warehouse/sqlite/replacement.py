@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ STORED_AS = {"text": "('text')", "integer": "('integer')", "real": "('real', 'in
 
 Parameters = Mapping[str, Any]
 """The values of a statement's named parameters."""
+
+PARAMETER = re.compile(r"\$\w+")
+"""A parameter in a statement."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,15 @@ class Replacement:
         return f"{self.day_column} BETWEEN :first AND :last"
 
     def _columns(self, rows: NewRows) -> list[str]:
-        """The table's columns in the order in which the rows have them, whatever their case."""
+        """The table's columns in the order in which the rows have them, whatever their case.
+
+        A view has them without computing rows. LIMIT 0 would compute each part of the query that is used more than once.
+        """
         in_any_case = {column.lower(): column for column in self.table.column_names}
-        given = self.connection.execute(f"SELECT * FROM ({rows.select}\n) LIMIT 0", rows.parameters).description
-        columns = [in_any_case.get(name.lower(), name) for name, *_ in given]
+        self.connection.execute(f"CREATE TEMP VIEW new_rows AS {PARAMETER.sub('NULL', rows.select)}")
+        given = self.connection.execute("SELECT name FROM pragma_table_info('new_rows')").fetchall()
+        self.connection.execute("DROP VIEW temp.new_rows")
+        columns = [in_any_case.get(name.lower(), name) for (name,) in given]
         self.table.check(columns)
         return columns
 
