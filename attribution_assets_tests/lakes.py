@@ -26,10 +26,12 @@ OURS = tuple(name for name in schema() if name not in {*ALL_SOURCES, *FURTHER, M
 class LakeShop(Shop):
     """A shop with the sources in a file, and the same sources and the results in a lake beside it."""
 
-    def __init__(self, database: Path, exports: Path) -> None:
-        super().__init__(database, exports)
-        self.lake = database.with_suffix("")
-        self._imported = ""
+    _imported = ""
+
+    @property
+    def lake(self) -> Path:
+        """The folder of the lake."""
+        return self.database.with_suffix("")
 
     @property
     def warehouse(self) -> Any:
@@ -41,6 +43,10 @@ class LakeShop(Shop):
 
     def settings(self, **settings: Any) -> Settings:
         return Settings(database=f"{self.warehouse.path}/", exports=self.exports, **settings)
+
+    def table(self, name: str, columns: str = "*") -> list[tuple[Any, ...]]:
+        """The rows of a table, sorted."""
+        return sorted(rows_of(self.lake, schema()[name])) if name in OURS and columns == "*" else super().table(name, columns)
 
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """As of a shop. A statement about results runs on a copy of them in the file, which replaces them if it wrote."""

@@ -13,6 +13,8 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.command import Command
 from attribution_assets_tests.support import Shop, wait_for
@@ -40,8 +42,8 @@ SQLiteWarehouse(Path(sys.argv[1])).replace_days(
 """
 
 
-def sample(folder: Path) -> Shop:
-    shop = Shop.at(folder / "shop.db", folder / "exports")
+def sample(folder: Path, place: type[Shop] = Shop) -> Shop:
+    shop = place.at(folder / "shop.db", folder / "exports")
     write_sample(shop.database, days=10, end=date(2023, 9, 10), sessions=2_000, seed=1, with_shop=False)
     return shop
 
@@ -49,13 +51,13 @@ def sample(folder: Path) -> Shop:
 def copy(shop: Shop, folder: Path) -> Shop:
     """The same database and files in another folder."""
     shutil.copytree(shop.database.parent, folder)
-    return Shop.at(folder / "shop.db", folder / "exports")
+    return type(shop).at(folder / "shop.db", folder / "exports")
 
 
 def start_run(shop: Shop, start: str = DAYS[0], end: str = DAYS[1]) -> Command:
     """`attribution run` of these days."""
     folder = shop.database.parent
-    options = ("--database", shop.database, "--exports", shop.exports, "--start", start, "--end", end)
+    options = ("--database", str(shop.settings().database), "--exports", shop.exports, "--start", start, "--end", end)
     return Command("run", *options, says=folder / "said", DAGSTER_HOME=str(folder / "dagster_home"))
 
 
@@ -91,10 +93,11 @@ def test_a_process_killed_inside_its_transaction_leaves_the_old_rows_and_a_rerun
     assert shop.results() == before
 
 
+@pytest.mark.every_warehouse
 def test_a_run_killed_at_any_moment_leaves_old_or_new_tables_and_files_and_a_rerun_completes(
-    tmp_path: Path, long: bool
+    tmp_path: Path, place: type[Shop], long: bool
 ) -> None:
-    shop = sample(tmp_path / "start")
+    shop = sample(tmp_path / "start", place)
     assert start_run(shop).wait() == 0
     old, old_files = shop.results(), shop.csv_bytes()
     new_conversions = "SELECT 'new-' || session_id, user_id, event_date, '23:59:59', 7.5 FROM session_sources LIMIT 400"
@@ -129,8 +132,11 @@ def test_a_run_killed_at_any_moment_leaves_old_or_new_tables_and_files_and_a_rer
         assert tables_seen == {(table, is_new) for table in new for is_new in (False, True)}
 
 
-def test_two_processes_that_run_different_days_at_the_same_time_both_succeed(tmp_path: Path, long: bool) -> None:
-    fresh = sample(tmp_path / "fresh")
+@pytest.mark.every_warehouse
+def test_two_processes_that_run_different_days_at_the_same_time_both_succeed(
+    tmp_path: Path, place: type[Shop], long: bool
+) -> None:
+    fresh = sample(tmp_path / "fresh", place)
     one_by_one = copy(fresh, tmp_path / "one by one")
     ranges = [("2023-09-01", "2023-09-03"), ("2023-09-04", "2023-09-06")]
     for days in ranges:
