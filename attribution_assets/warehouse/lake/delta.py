@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
@@ -62,7 +63,8 @@ def files_of(folder: Path, version: int) -> DeltaFiles:
             f"{folder} is a Delta table with {what}, which cannot be read here. Write it anew without, or as Parquet files."
         )
     names = tuple(field.name for field in table.schema().fields)
-    return DeltaFiles(version, names, tuple(table.metadata().partition_columns), tuple(sorted(table.file_uris())))
+    files = sorted(unquote(uri) for uri in table.file_uris())  # a blank in a folder's name is %20 there
+    return DeltaFiles(version, names, tuple(table.metadata().partition_columns), tuple(files))
 
 
 def create(folder: Path, table: Table) -> None:
