@@ -21,8 +21,8 @@ from click.testing import CliRunner
 
 from attribution_assets.analysis.comparison import report_paths
 from attribution_assets.command.cli import main
-from attribution_assets.shipped import read_sql, sql_folder
-from attribution_assets.warehouse import Days, schema
+from attribution_assets.shipped import sql_folder
+from attribution_assets.warehouse import Days, Query, schema
 from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import OPTIONAL_SOURCES
 from attribution_assets.warehouse.views import Reading
@@ -281,11 +281,10 @@ def read_whole(shop: Shop) -> set[tuple[str, str]]:
     found = set()
     broken_down = replace(shop.warehouse, reading=Reading(breakdowns=("market",)))
     with broken_down.connect() as connection:
-        for query in (query for query in QUERIES if not reads(read_sql(query)).tables.keys() & {*OPTIONAL_SOURCES}):
-            values = {
-                name: 1 if name.endswith(("days", "count")) else f'"{DAYS[0]}"' for name in reads(read_sql(query)).parameters
-            }
-            for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {read_sql(query)}", values):
+        for query in (query for query in QUERIES if not reads(Query(query).text).tables.keys() & {*OPTIONAL_SOURCES}):
+            text = Query(query).text
+            values = {name: 1 if name.endswith(("days", "count")) else f'"{DAYS[0]}"' for name in reads(text).parameters}
+            for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {text}", values):
                 if scan := re.match(r"SCAN (?:main\.)?(session_sources|session_costs|conversions)\b(?! USING INDEX)", step):
                     found.add((query, scan[1]))
     return found
@@ -305,7 +304,7 @@ def test_a_view_that_no_index_serves_is_read_once_for_a_query(shop: Shop) -> Non
 
     with shop.warehouse.connect() as connection:
         asked = {"first_day": DAYS[0], "last_day": DAYS[1], "lookback_days": 3, "include_converting_session": 0, "nobody": "[]"}
-        steps = [step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {read_sql('customer_journeys')}", asked)]
+        steps = [step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {Query('customer_journeys').text}", asked)]
 
     assert steps.count("SCAN kept_session_sources") == 1
     assert any(re.match(r"SEARCH \w+ USING AUTOMATIC .*\(user_id=\?", step) for step in steps)

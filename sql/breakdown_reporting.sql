@@ -4,13 +4,13 @@
 -- $breakdowns, $models: names as JSON arrays; the model ihc is always among them, with channels as they are. $channel_groups: a JSON
 -- object, by channel the one that stands for it under the other models.
 WITH dimension AS (
-    SELECT trim(value, '"') AS name FROM json_each($breakdowns)
+    SELECT value AS name FROM names_in($breakdowns)
 ),
 
 model AS (
     SELECT 'ihc' AS name, 0 AS is_grouped
     UNION ALL
-    SELECT trim(value, '"'), 1 FROM json_each($models) WHERE trim(value, '"') <> 'ihc'
+    SELECT value, 1 FROM names_in($models) WHERE value <> 'ihc'
 ),
 
 naming AS (
@@ -137,7 +137,7 @@ ledger AS (
 
 total AS (
     SELECT date, model, date_basis, channel, dimension, value,
-        CAST(sum(sessions) AS integer) AS sessions, CAST(sum(users) AS integer) AS users,
+        CAST(sum(sessions) AS bigint) AS sessions, CAST(sum(users) AS bigint) AS users,
         exact_total(cost) AS cost, exact_total(orders) AS orders, exact_total(revenue) AS revenue,
         dimension LIKE 'conversions.%' AS is_of_conversion
     FROM ledger

@@ -4,7 +4,7 @@
 WITH RECURSIVE day AS (
     SELECT $first_day AS date
     UNION ALL
-    SELECT date(date, '+1 day') FROM day WHERE date < $last_day
+    SELECT days_before(date, -1) FROM day WHERE date < $last_day
 ),
 
 total AS (
@@ -12,7 +12,7 @@ total AS (
         dimension,
         value,
         channel,
-        CAST(sum(sessions) AS integer) AS sessions,
+        CAST(sum(sessions) AS bigint) AS sessions,
         exact_total(cost) AS cost,
         exact_total(orders) AS orders,
         exact_total(revenue) AS revenue,

@@ -10,15 +10,15 @@ SELECT
     source || ': ' || quote(conv_id) || ' ' || CASE
         WHEN conv_id IS NULL OR conv_id = '' THEN 'has no conv_id'
         WHEN user_id IS NULL OR user_id = '' THEN 'has no user_id'
-        WHEN coalesce(date(conv_date, '+0 days') <> conv_date, 1)
+        WHEN is_no_date(conv_date)
             THEN 'has conv_date ' || quote(conv_date) || ', which is not a date written YYYY-MM-DD'
         ELSE 'has revenue ' || quote(revenue) || ', which is not a number'
     END AS problem
 FROM conversion
-WHERE (conv_date BETWEEN $first_day AND $last_day OR coalesce(date(conv_date, '+0 days') <> conv_date, 1))
+WHERE (conv_date BETWEEN $first_day AND $last_day OR is_no_date(conv_date))
   AND (
       conv_id IS NULL OR conv_id = '' OR user_id IS NULL OR user_id = ''
-      OR coalesce(date(conv_date, '+0 days') <> conv_date, 1)
-      OR typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15
+      OR is_no_date(conv_date)
+      OR is_no_amount(revenue)
   )
 ORDER BY problem

@@ -5,26 +5,26 @@ WITH result AS (
     UNION ALL
     SELECT *
     FROM campaign_results
-    WHERE coalesce(date(date, '+0 days') <> date, 1) AND (date BETWEEN $first_day AND $last_day) IS NOT TRUE
+    WHERE is_no_date(date) AND (date BETWEEN $first_day AND $last_day) IS NOT TRUE
 )
 
 SELECT
     'campaign_results: ' || quote(customer_id) || ' on ' || quote(date) || ' ' || CASE
         WHEN customer_id IS NULL OR customer_id = '' THEN 'has no customer_id'
-        WHEN coalesce(date(date, '+0 days') <> date, 1) THEN 'has no date written YYYY-MM-DD'
-        WHEN typeof(revenue) NOT IN ('integer', 'real', 'null') OR abs(revenue) > 1e15
+        WHEN is_no_date(date) THEN 'has no date written YYYY-MM-DD'
+        WHEN is_wrong_amount(revenue)
             THEN 'has revenue ' || quote(revenue) || ', which is not a number'
-        WHEN typeof(conversions) NOT IN ('integer', 'real', 'null') OR conversions <> CAST(conversions AS integer) OR abs(conversions) > 1e15
+        WHEN is_wrong_count(conversions)
             THEN 'has conversions ' || quote(conversions) || ', which is not a whole number'
-        WHEN typeof(impressions) NOT IN ('integer', 'real', 'null') OR impressions <> CAST(impressions AS integer) OR abs(impressions) > 1e15
+        WHEN is_wrong_count(impressions)
             THEN 'has impressions ' || quote(impressions) || ', which is not a whole number'
         ELSE 'has clicks ' || quote(clicks) || ', which is not a whole number'
     END AS problem
 FROM result
 WHERE customer_id IS NULL OR customer_id = ''
-   OR coalesce(date(date, '+0 days') <> date, 1)
-   OR typeof(revenue) NOT IN ('integer', 'real', 'null') OR abs(revenue) > 1e15
-   OR typeof(conversions) NOT IN ('integer', 'real', 'null') OR conversions <> CAST(conversions AS integer) OR abs(conversions) > 1e15
-   OR typeof(impressions) NOT IN ('integer', 'real', 'null') OR impressions <> CAST(impressions AS integer) OR abs(impressions) > 1e15
-   OR typeof(clicks) NOT IN ('integer', 'real', 'null') OR clicks <> CAST(clicks AS integer) OR abs(clicks) > 1e15
+   OR is_no_date(date)
+   OR is_wrong_amount(revenue)
+   OR is_wrong_count(conversions)
+   OR is_wrong_count(impressions)
+   OR is_wrong_count(clicks)
 ORDER BY problem

@@ -2,17 +2,17 @@
 -- A run that would read such a row stops before it writes anything. The view broken_conversion has those of all days.
 SELECT
     'conversions: ' || quote(conv_id) || ' ' || CASE
-        WHEN conv_id IS NULL OR conv_id = '' THEN 'has no conv_id'
-        WHEN user_id IS NULL OR user_id = '' THEN 'has no user_id'
-        WHEN typeof(conv_id) = 'real' THEN 'has conv_id ' || quote(conv_id) || ', a number with a point: store CAST(CAST(conv_id AS integer) AS text)'
-        WHEN typeof(conv_id) = 'blob' THEN 'has conv_id ' || quote(conv_id) || ', bytes and no text: store CAST(conv_id AS text)'
-        WHEN typeof(user_id) = 'real' THEN 'has user_id ' || quote(user_id) || ', a number with a point: store CAST(CAST(user_id AS integer) AS text)'
-        WHEN typeof(user_id) = 'blob' THEN 'has user_id ' || quote(user_id) || ', bytes and no text: store CAST(user_id AS text)'
-        WHEN NOT decodes(CAST(conv_id AS blob)) THEN 'has conv_id ' || quote(conv_id) || ', which is not UTF-8: load it again as UTF-8'
-        WHEN NOT decodes(CAST(user_id AS blob)) THEN 'has user_id ' || quote(user_id) || ', which is not UTF-8: load it again as UTF-8'
-        WHEN date(conv_date, '+0 days') IS NOT conv_date
+        WHEN conv_id IS NULL OR CAST(conv_id AS text) = '' THEN 'has no conv_id'
+        WHEN user_id IS NULL OR CAST(user_id AS text) = '' THEN 'has no user_id'
+        WHEN type_of(conv_id) = 'real' THEN 'has conv_id ' || quote(conv_id) || ', a number with a point: store CAST(CAST(conv_id AS integer) AS text)'
+        WHEN type_of(conv_id) = 'blob' THEN 'has conv_id ' || quote(conv_id) || ', bytes and no text: store CAST(conv_id AS text)'
+        WHEN type_of(user_id) = 'real' THEN 'has user_id ' || quote(user_id) || ', a number with a point: store CAST(CAST(user_id AS integer) AS text)'
+        WHEN type_of(user_id) = 'blob' THEN 'has user_id ' || quote(user_id) || ', bytes and no text: store CAST(user_id AS text)'
+        WHEN NOT is_utf8(conv_id) THEN 'has conv_id ' || quote(conv_id) || ', which is not UTF-8: load it again as UTF-8'
+        WHEN NOT is_utf8(user_id) THEN 'has user_id ' || quote(user_id) || ', which is not UTF-8: load it again as UTF-8'
+        WHEN is_no_date(conv_date)
             THEN 'has conv_date ' || quote(conv_date) || ', which is not a date written YYYY-MM-DD'
-        WHEN typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15
+        WHEN is_no_amount(revenue)
             THEN 'has revenue ' || quote(revenue) || ', which is not a number'
         ELSE 'has conv_time ' || quote(conv_time) || ', which is not HH:MM:SS'
     END AS problem

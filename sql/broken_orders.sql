@@ -2,13 +2,13 @@
 -- cannot be summed: which one, and why. $last_step: the event type that is the last step. $currency: that of the report.
 SELECT
     'conversions: ' || quote(conv_id) || ' ' || CASE
-        WHEN typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15
+        WHEN is_no_amount(revenue)
             THEN 'has revenue ' || quote(revenue) || ', which is not a number'
         ELSE 'is in ' || currency || ', and ATTRIBUTION_CURRENCY is ' || $currency || ', and exchange_rates has no rate for it'
     END AS problem
 FROM conversions
 WHERE (
-        typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15
+        is_no_amount(revenue)
         OR (currency <> $currency AND currency <> '')
     )
     AND (

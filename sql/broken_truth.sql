@@ -7,7 +7,7 @@ WITH conversion AS (
 SELECT DISTINCT
     'conversions_backend: ' || quote(conv_id) || ' ' || CASE
         WHEN conv_id IS NULL OR conv_id = '' THEN 'has no conv_id'
-        WHEN coalesce(date(conv_date, '+0 days') <> conv_date, 1)
+        WHEN is_no_date(conv_date)
             THEN 'has conv_date ' || quote(conv_date) || ', which is not a date written YYYY-MM-DD'
         WHEN times > 1 THEN 'stands ' || times || ' times: keep one row per conv_id'
         WHEN currency <> $currency AND currency <> ''
@@ -15,12 +15,12 @@ SELECT DISTINCT
         ELSE 'has revenue ' || quote(revenue) || ', which is not a number'
     END AS problem
 FROM conversion
-WHERE (conv_date BETWEEN $first_day AND $last_conversion_day OR coalesce(date(conv_date, '+0 days') <> conv_date, 1))
+WHERE (conv_date BETWEEN $first_day AND $last_conversion_day OR is_no_date(conv_date))
   AND (
       conv_id IS NULL OR conv_id = ''
-      OR coalesce(date(conv_date, '+0 days') <> conv_date, 1)
+      OR is_no_date(conv_date)
       OR times > 1
       OR (currency <> $currency AND currency <> '')
-      OR typeof(revenue) NOT IN ('integer', 'real') OR abs(revenue) > 1e15
+      OR is_no_amount(revenue)
   )
 ORDER BY problem

@@ -9,9 +9,9 @@ WITH summed AS (
         coalesce(nullif(category, ''), '(none)') AS category,
         count(*) AS rows,
         CASE WHEN count(revenue) > 0 THEN exact_total(revenue) END AS revenue,
-        CAST(sum(conversions) AS integer) AS conversions,
-        CAST(sum(impressions) AS integer) AS impressions,
-        CAST(sum(clicks) AS integer) AS clicks,
+        CAST(sum(conversions) AS bigint) AS conversions,
+        CAST(sum(impressions) AS bigint) AS impressions,
+        CAST(sum(clicks) AS bigint) AS clicks,
         count(revenue) AS rows_with_revenue,
         count(conversions) AS rows_with_conversions
     FROM campaign_results
@@ -21,8 +21,8 @@ WITH summed AS (
 
 SELECT
     *,
-    CAST(clicks AS real) / nullif(impressions, 0) AS CTR,
+    CAST(clicks AS double) / nullif(impressions, 0) AS CTR,
     conversions / nullif(revenue, 0) AS conversions_per_revenue,
-    CAST(conversions AS real) / nullif(clicks, 0) AS conversions_per_click
+    CAST(conversions AS double) / nullif(clicks, 0) AS conversions_per_click
 FROM summed
 ORDER BY date, customer_id, status, type, category

@@ -5,31 +5,31 @@
 WITH RECURSIVE conversion_day (day) AS (
     SELECT $first_day
     UNION ALL
-    SELECT date(day, '+1 day') FROM conversion_day WHERE day < $last_conversion_day
+    SELECT days_before(day, -1) FROM conversion_day WHERE day < $last_conversion_day
 ),
 
 computed_day AS MATERIALIZED (
     SELECT
         day,
-        (SELECT parameters FROM ihc_results WHERE _rowid_ = (SELECT min(_rowid_) FROM ihc_results WHERE conv_date = day)) AS parameters
+        of_a_result(parameters, day) AS parameters
     FROM conversion_day
 ),
 
 report_day AS MATERIALIZED (
-    SELECT DISTINCT date, date(date, '+' || $lookback_days || ' days') AS final_after
+    SELECT DISTINCT date, days_before(date, -$lookback_days) AS final_after
     FROM channel_reporting
     WHERE date BETWEEN $first_day AND $last_day
 ),
 
 parameters_of_day AS MATERIALIZED (
-    SELECT date, final_after, group_concat(parameters, ', ') AS parameters
+    SELECT date, final_after, in_order(parameters, ', ', parameters) AS parameters
     FROM (
         SELECT DISTINCT report_day.date, report_day.final_after, computed_day.parameters
         FROM report_day
         LEFT JOIN computed_day ON computed_day.day BETWEEN report_day.date AND report_day.final_after
         ORDER BY report_day.date, computed_day.parameters
-    )
-    GROUP BY date
+    ) AS of_day
+    GROUP BY date, final_after
 )
 
 SELECT

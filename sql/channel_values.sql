@@ -7,12 +7,12 @@ WITH event AS (
     SELECT user_id, event_date || ' ' || event_time AS timestamp, 1 AS is_session, session_id, event_date, channel_name, NULL AS conv_date
     FROM session_sources
     WHERE event_date BETWEEN $first_day AND $last_day AND user_id <> '' -- without a user, it belongs to no journey
-      AND user_id NOT IN (SELECT $nobody ->> ('$[' || key || ']') FROM json_each($nobody))
+      AND user_id NOT IN (SELECT value FROM names_in($nobody))
     UNION ALL
     SELECT user_id, conv_date || ' ' || conv_time, 0, conv_id, NULL, NULL, conv_date
     FROM conversions
     WHERE conv_date BETWEEN $first_day AND $last_day
-      AND user_id NOT IN (SELECT $nobody ->> ('$[' || key || ']') FROM json_each($nobody))
+      AND user_id NOT IN (SELECT value FROM names_in($nobody))
 ),
 
 followed AS (

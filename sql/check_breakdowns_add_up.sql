@@ -1,7 +1,7 @@
 -- One row per day, model, date basis, channel, dimension and figure (cost, orders, revenue) in which all values together differ by half a
 -- cent or more from the report by channel: channel_reporting, on the date of the conversions the credit itself, and model_reporting.
 WITH dimension AS (
-    SELECT trim(value, '"') AS name FROM json_each($breakdowns)
+    SELECT value AS name FROM names_in($breakdowns)
 ),
 
 channel AS (
@@ -27,7 +27,7 @@ channel AS (
     FROM model_reporting
     WHERE date BETWEEN $first_day AND $last_day
       AND model <> 'ihc'
-      AND model IN (SELECT trim(value, '"') FROM json_each($models))
+      AND model IN (SELECT value FROM names_in($models))
 ),
 
 figure AS (

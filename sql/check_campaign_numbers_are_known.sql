@@ -4,16 +4,16 @@ WITH result AS (
 ),
 
 number AS (
-    SELECT date, customer_id, status, type, category, 'clicks' AS number, clicks AS value FROM result
+    SELECT date, customer_id, status, type, category, 'clicks' AS number, clicks AS value, CAST(clicks AS text) AS said FROM result
     UNION ALL
-    SELECT date, customer_id, status, type, category, 'conversions', conversions FROM result
+    SELECT date, customer_id, status, type, category, 'conversions', conversions, CAST(conversions AS text) FROM result
     UNION ALL
-    SELECT date, customer_id, status, type, category, 'impressions', impressions FROM result
+    SELECT date, customer_id, status, type, category, 'impressions', impressions, CAST(impressions AS text) FROM result
     UNION ALL
-    SELECT date, customer_id, status, type, category, 'revenue', revenue FROM result
+    SELECT date, customer_id, status, type, category, 'revenue', revenue, CAST(rounded(revenue, 2) AS text) FROM result
 )
 
-SELECT date, customer_id, status, type, category, number, coalesce(value, 'missing') AS value
+SELECT date, customer_id, status, type, category, number, CASE WHEN value IS NULL THEN 'missing' ELSE said END AS value
 FROM number
 WHERE value IS NULL OR value < 0
 ORDER BY date, customer_id, status, type, category, number, value

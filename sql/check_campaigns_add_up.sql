@@ -33,13 +33,13 @@ figure AS (
     UNION ALL
     SELECT date, customer_id, 'clicks', 0, clicks FROM result
     UNION ALL
-    SELECT date, customer_id, 'rows with revenue', 0, revenue IS NOT NULL FROM result
+    SELECT date, customer_id, 'rows with revenue', 0, CASE WHEN revenue IS NULL THEN 0 ELSE 1 END FROM result
     UNION ALL
-    SELECT date, customer_id, 'rows with conversions', 0, conversions IS NOT NULL FROM result
+    SELECT date, customer_id, 'rows with conversions', 0, CASE WHEN conversions IS NULL THEN 0 ELSE 1 END FROM result
 ),
 
 compared AS (
-    SELECT date, customer_id, figure, total(reported) AS reported, total(of_sources) AS of_sources
+    SELECT date, customer_id, figure, coalesce(sum(CAST(reported AS double)), 0.0) AS reported, coalesce(sum(CAST(of_sources AS double)), 0.0) AS of_sources
     FROM figure
     GROUP BY date, customer_id, figure
 )

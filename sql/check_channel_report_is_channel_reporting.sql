@@ -20,9 +20,9 @@ SELECT
     figure,
     max(of_report) AS channel_report,
     max(of_reporting) AS channel_reporting,
-    NOT EXISTS (SELECT 1 FROM channel_report AS report WHERE report.date = figure.date) AS not_yet
+    CASE WHEN EXISTS (SELECT 1 FROM channel_report AS report WHERE report.date = figure.date) THEN 0 ELSE 1 END AS not_yet
 FROM figure
 WHERE date BETWEEN $first_day AND $last_day
 GROUP BY date, channel, figure
-HAVING max(of_report) IS NOT max(of_reporting)
+HAVING (max(of_report) = max(of_reporting) OR (max(of_report) IS NULL AND max(of_reporting) IS NULL)) IS NOT TRUE
 ORDER BY date, channel, figure

@@ -21,7 +21,7 @@ known AS (
 ),
 
 share AS MATERIALIZED (
-    SELECT total.date, known.channel, coalesce(of_channel.sessions, 0) * 1.0 / total.sessions AS share
+    SELECT total.date, known.channel, CAST(coalesce(of_channel.sessions, 0) AS double) / total.sessions AS share
     FROM total
     CROSS JOIN known
     LEFT JOIN of_channel ON of_channel.date = total.date AND of_channel.channel = known.channel
@@ -45,7 +45,7 @@ earlier AS MATERIALIZED (
 usual AS (
     SELECT date, channel, share, days, avg(earlier_share) AS median
     FROM earlier
-    WHERE place IN ((days + 1) / 2, (days + 2) / 2)
+    WHERE 2 * place BETWEEN days AND days + 2
     GROUP BY date, channel, share, days
 ),
 
@@ -65,7 +65,7 @@ apart AS (
 spread AS (
     SELECT date, channel, share, median, days, avg(distance) AS deviation
     FROM apart
-    WHERE place IN ((days + 1) / 2, (days + 2) / 2)
+    WHERE 2 * place BETWEEN days AND days + 2
     GROUP BY date, channel, share, median, days
 )
 

@@ -28,8 +28,8 @@ compared AS (
     SELECT
         date,
         channel_name,
-        CAST(sum(sessions) AS integer) AS sessions,
-        CAST(sum(sessions_of_sources) AS integer) AS sessions_of_sources,
+        CAST(sum(sessions) AS bigint) AS sessions,
+        CAST(sum(sessions_of_sources) AS bigint) AS sessions_of_sources,
         sum(cost) AS cost,
         sum(cost_of_sources) AS cost_of_sources
     FROM figure

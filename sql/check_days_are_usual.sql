@@ -4,7 +4,7 @@
 WITH day AS (
     SELECT conv_date AS date, count(*) AS conversions
     FROM conversions
-    WHERE conv_date BETWEEN date($first_day, '-28 days') AND $last_day
+    WHERE conv_date BETWEEN days_before($first_day, 28) AND $last_day
     GROUP BY conv_date
 ),
 
@@ -12,15 +12,15 @@ ranked AS (
     SELECT
         conversions,
         row_number() OVER (ORDER BY conversions) - 1 AS place,
-        0.25 * (count(*) OVER () - 1) AS lower_place,
-        0.75 * (count(*) OVER () - 1) AS upper_place
+        CAST(count(*) OVER () - 1 AS double) / 4 AS lower_place,
+        CAST(count(*) OVER () - 1 AS double) * 3 / 4 AS upper_place
     FROM day
 ),
 
 quartile AS (
     SELECT
-        sum(conversions * max(0.0, 1 - abs(place - lower_place))) AS lower,
-        sum(conversions * max(0.0, 1 - abs(place - upper_place))) AS upper,
+        sum(conversions * CASE WHEN abs(place - lower_place) < 1 THEN 1 - abs(place - lower_place) ELSE 0.0 END) AS lower,
+        sum(conversions * CASE WHEN abs(place - upper_place) < 1 THEN 1 - abs(place - upper_place) ELSE 0.0 END) AS upper,
         count(*) AS days
     FROM ranked
 )

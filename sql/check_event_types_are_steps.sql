@@ -3,6 +3,6 @@
 SELECT event_type, count(*) AS events
 FROM events
 WHERE created_at BETWEEN $first_day AND $last_day || ' 24'
-  AND event_type NOT IN (SELECT $steps ->> ('$[' || key || ']') FROM json_each($steps))
+  AND event_type NOT IN (SELECT value FROM names_in($steps))
 GROUP BY event_type
 ORDER BY events DESC, event_type

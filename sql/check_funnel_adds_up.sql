@@ -1,7 +1,7 @@
 -- One row per day from $first_day to $last_day and step with other sessions in funnel_report than in session_funnel.
 -- $steps: the event types that are steps, in order, as a JSON array.
 WITH step AS (
-    SELECT CAST(key AS integer) + 1 AS position, $steps ->> ('$[' || key || ']') AS name FROM json_each($steps)
+    SELECT key + 1 AS position, value AS name FROM names_in($steps)
 ),
 
 kind AS ( -- of sessions that are alike

@@ -2,19 +2,19 @@
 -- reaches back to them: its journey may lack its beginning. `conversions`: how many of these there are.
 -- `not_yet` is 1 for the stretch before the very first session: no row tells a young shop from one whose history was not loaded.
 WITH RECURSIVE day (day) AS (
-    SELECT date($first_day, '-' || $lookback_days || ' days')
+    SELECT days_before($first_day, $lookback_days)
     UNION ALL
-    SELECT date(day, '+1 day') FROM day WHERE day < $last_day
+    SELECT days_before(day, -1) FROM day WHERE day < $last_day
 ),
 
 uncovered_day AS (
-    SELECT day, date(day, '-' || row_number() OVER (ORDER BY day) || ' days') AS stretch
+    SELECT day, days_before(day, row_number() OVER (ORDER BY day)) AS stretch
     FROM day
     WHERE NOT EXISTS (SELECT 1 FROM session_sources WHERE event_date = day)
       AND EXISTS (
           SELECT 1 FROM conversions
-          WHERE conv_date BETWEEN max(day, $first_day)
-            AND min(date(day, '+' || $lookback_days || ' days'), $last_conversion_day)
+          WHERE conv_date BETWEEN CASE WHEN day > $first_day THEN day ELSE $first_day END
+            AND CASE WHEN days_before(day, -$lookback_days) < $last_conversion_day THEN days_before(day, -$lookback_days) ELSE $last_conversion_day END
       )
 ),
 
@@ -27,7 +27,7 @@ gap AS (
 first_session AS (
     SELECT event_date AS day
     FROM session_sources
-    WHERE event_date >= '1970' AND date(event_date, '+0 days') = event_date
+    WHERE event_date >= '1970' AND is_date(event_date)
     ORDER BY event_date
     LIMIT 1
 )
@@ -38,9 +38,9 @@ SELECT
     days,
     (
         SELECT count(*) FROM conversions
-        WHERE conv_date BETWEEN max(from_day, $first_day)
-          AND min(date(to_day, '+' || $lookback_days || ' days'), $last_conversion_day)
+        WHERE conv_date BETWEEN CASE WHEN from_day > $first_day THEN from_day ELSE $first_day END
+          AND CASE WHEN days_before(to_day, -$lookback_days) < $last_conversion_day THEN days_before(to_day, -$lookback_days) ELSE $last_conversion_day END
     ) AS conversions,
-    coalesce(to_day < (SELECT day FROM first_session), 0) AS not_yet
+    CASE WHEN to_day < (SELECT day FROM first_session) THEN 1 ELSE 0 END AS not_yet
 FROM gap
 ORDER BY from_day

@@ -2,7 +2,7 @@
 -- have credit than stand in its journey; and one per conversion whose journey lacks the credit of some model ($model_count in all).
 -- $models: the names as a JSON array; what others have left on days that did not run since is not looked at.
 WITH chosen AS (
-    SELECT trim(value, '"') AS name FROM json_each($models) -- DuckDB leaves text in its quotes
+    SELECT value AS name FROM names_in($models)
 ),
 
 journey AS (

@@ -5,7 +5,7 @@
 -- $models: the names as a JSON array; what others have left on days that did not run since is not looked at. $channel_groups: a JSON
 -- object, by channel the one that stands for it.
 WITH chosen AS (
-    SELECT trim(value, '"') AS name FROM json_each($models) -- DuckDB leaves text in its quotes
+    SELECT value AS name FROM names_in($models)
 ),
 
 basis AS (

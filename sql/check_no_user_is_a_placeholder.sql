@@ -5,7 +5,7 @@ WITH buyer AS MATERIALIZED (
     SELECT user_id, count(*) AS conversions
     FROM conversions
     WHERE conv_date BETWEEN $first_day AND $last_day
-      AND user_id NOT IN (SELECT $nobody ->> ('$[' || key || ']') FROM json_each($nobody))
+      AND user_id NOT IN (SELECT value FROM names_in($nobody))
     GROUP BY user_id
 ),
 

@@ -36,7 +36,7 @@ part AS (
     GROUP BY date
 )
 
-SELECT date, CAST(sum(viewed) AS integer) AS views_missing, CAST(sum(bought) AS integer) AS purchases_missing
+SELECT date, CAST(sum(viewed) AS bigint) AS views_missing, CAST(sum(bought) AS bigint) AS purchases_missing
 FROM part
 GROUP BY date
 HAVING sum(viewed) <> 0 OR sum(bought) <> 0

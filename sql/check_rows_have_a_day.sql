@@ -7,50 +7,49 @@ WITH undated AS (
         'event_date' AS day_column,
         event_date AS found,
         (
-            SELECT exact_total(CASE WHEN typeof(cost) IN ('integer', 'real') THEN cost END) FROM session_costs
+            SELECT exact_total(CASE WHEN is_number(cost) THEN cost END) FROM session_costs
             WHERE session_costs.session_id = CAST(broken_session.session_id AS text)
         ) AS amount
     FROM broken_session
-    WHERE event_date IS NULL OR date(event_date, '+0 days') IS NOT event_date
+    WHERE is_no_date(event_date)
     UNION ALL
     SELECT
         'session_sources',
         'event_date',
         event_date,
         (
-            SELECT exact_total(CASE WHEN typeof(cost) IN ('integer', 'real') THEN cost END) FROM session_costs
+            SELECT exact_total(CASE WHEN is_number(cost) THEN cost END) FROM session_costs
             WHERE session_costs.session_id = session_sources.session_id
         )
     FROM session_sources
-    WHERE event_date < '1970' AND date(event_date, '+0 days') = event_date
+    WHERE event_date < '1970' AND is_date(event_date)
     UNION ALL
     SELECT 'conversions', 'conv_date', conv_date, revenue
     FROM broken_conversion
-    WHERE conv_date IS NULL OR date(conv_date, '+0 days') IS NOT conv_date
+    WHERE is_no_date(conv_date)
     UNION ALL
     SELECT 'conversions', 'conv_date', conv_date, revenue
     FROM conversions
-    WHERE conv_date < '1970' AND date(conv_date, '+0 days') = conv_date
+    WHERE conv_date < '1970' AND is_date(conv_date)
 ),
 
 read AS (
-    SELECT *, trim(coalesce(CAST(found AS text), '')) AS text, CAST(CAST(found AS integer) AS text) AS number FROM undated
+    SELECT *, trim(coalesce(CAST(found AS text), '')) AS text FROM undated
 ),
 
 shaped AS (
     SELECT *, CASE
         WHEN text = '' THEN 'NULL or empty'
-        WHEN text GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' THEN 'YYYY-MM-DD'
-        WHEN text GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][T ]*[+-][0-9][0-9]:[0-9][0-9]' THEN 'timestamp with +HH:MM'
-        WHEN text GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][T ]*:*[+-][0-9][0-9]' THEN 'timestamp with +HH'
-        WHEN text GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][T ]*' THEN 'timestamp'
-        WHEN number GLOB '[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]' AND text IN (number, number || '.0') THEN 'YYYYMMDD'
-        WHEN text GLOB '[0-9][0-9].[0-9][0-9].[0-9][0-9][0-9][0-9]' THEN 'DD.MM.YYYY'
-        WHEN text GLOB '[0-9][0-9]/[0-9][0-9]/[0-9][0-9][0-9][0-9]' THEN 'DD/MM/YYYY or MM/DD/YYYY'
-        WHEN text GLOB '*[^0-9.]*' OR text GLOB '*.*.*' THEN 'anything else'
-        WHEN length(number) IN (9, 10) THEN 'Unix seconds'
-        WHEN length(number) IN (12, 13) THEN 'Unix milliseconds'
-        WHEN length(number) IN (15, 16) THEN 'Unix microseconds'
+        WHEN matches(text, '[0-9]{4}-[0-9]{2}-[0-9]{2}') THEN 'YYYY-MM-DD'
+        WHEN matches(text, '(?s)[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*[+-][0-9]{2}:[0-9]{2}') THEN 'timestamp with +HH:MM'
+        WHEN matches(text, '(?s)[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*:.*[+-][0-9]{2}') THEN 'timestamp with +HH'
+        WHEN matches(text, '(?s)[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*') THEN 'timestamp'
+        WHEN matches(text, '[1-9][0-9]{7}([.]0)?') THEN 'YYYYMMDD'
+        WHEN matches(text, '[0-9]{2}[.][0-9]{2}[.][0-9]{4}') THEN 'DD.MM.YYYY'
+        WHEN matches(text, '[0-9]{2}/[0-9]{2}/[0-9]{4}') THEN 'DD/MM/YYYY or MM/DD/YYYY'
+        WHEN matches(text, '0*[1-9][0-9]{8,9}([.][0-9]*)?') THEN 'Unix seconds'
+        WHEN matches(text, '0*[1-9][0-9]{11,12}([.][0-9]*)?') THEN 'Unix milliseconds'
+        WHEN matches(text, '0*[1-9][0-9]{14,15}([.][0-9]*)?') THEN 'Unix microseconds'
         ELSE 'anything else'
     END AS shape
     FROM read
@@ -79,7 +78,7 @@ dated AS (
 
 named AS (
     SELECT *, CASE
-        WHEN date(day, '+0 days') IS NOT day THEN 'no such day'
+        WHEN day IS NOT NULL AND is_no_date(day) THEN 'no such day'
         WHEN day < '1970' THEN 'before 1970'
         WHEN form = 'YYYY-MM-DD' THEN 'YYYY-MM-DD between spaces, or as bytes'
         ELSE form
@@ -91,7 +90,7 @@ SELECT
     source,
     date_form,
     count(*) AS "rows",
-    exact_total(CASE WHEN typeof(amount) IN ('integer', 'real') THEN amount END) AS amount,
+    exact_total(CASE WHEN is_number(amount) THEN amount END) AS amount,
     min(quote(found)) || CASE WHEN min(quote(found)) < max(quote(found)) THEN ', ' || max(quote(found)) ELSE '' END AS examples,
     replace(
         CASE date_form
@@ -111,5 +110,5 @@ SELECT
         END, '#', day_column
     ) AS remedy
 FROM named
-GROUP BY source, date_form
+GROUP BY source, date_form, day_column
 ORDER BY "rows" DESC, source, date_form

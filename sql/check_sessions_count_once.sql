@@ -20,7 +20,7 @@ WITH figure AS (
 ),
 
 compared AS (
-    SELECT date, channel, figure, sum(reported) AS reported, sum(of_sources) AS of_sources
+    SELECT date, channel, figure, CAST(sum(reported) AS double) AS reported, CAST(sum(of_sources) AS double) AS of_sources
     FROM figure
     GROUP BY date, channel, figure
 )

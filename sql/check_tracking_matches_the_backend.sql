@@ -5,7 +5,7 @@ WITH conversion AS (
         *,
         CASE
             WHEN tracked_rows = 0 THEN 'was not tracked'
-            WHEN NOT in_backend THEN 'was only tracked'
+            WHEN in_backend = 0 THEN 'was only tracked'
             WHEN abs(tracked_revenue - backend_revenue) >= 0.005 THEN 'has another revenue'
             WHEN tracked_user <> backend_user THEN 'has another user'
             WHEN tracked_date <> date THEN 'has another date'

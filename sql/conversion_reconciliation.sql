@@ -5,15 +5,15 @@ SELECT
     market,
     sum(tracked_rows) AS tracked,
     sum(in_backend) AS backend,
-    sum(in_backend AND tracked_rows = 0) AS missing,
-    sum(NOT in_backend) AS only_tracked,
-    sum(tracked_rows > 1) AS tracked_twice,
-    sum(coalesce(abs(tracked_revenue - backend_revenue) >= 0.005, 0)) AS other_revenue,
-    sum(coalesce(tracked_user <> backend_user, 0)) AS other_user,
-    sum(coalesce(in_backend AND tracked_date <> date, 0)) AS other_date,
+    count(CASE WHEN in_backend = 1 AND tracked_rows = 0 THEN 1 END) AS missing,
+    count(CASE WHEN in_backend = 0 THEN 1 END) AS only_tracked,
+    count(CASE WHEN tracked_rows > 1 THEN 1 END) AS tracked_twice,
+    count(CASE WHEN abs(tracked_revenue - backend_revenue) >= 0.005 THEN 1 END) AS other_revenue,
+    count(CASE WHEN tracked_user <> backend_user THEN 1 END) AS other_user,
+    count(CASE WHEN in_backend = 1 AND tracked_date <> date THEN 1 END) AS other_date,
     exact_total(coalesce(tracked_revenue, 0.0)) AS tracked_revenue,
     exact_total(coalesce(backend_revenue, 0.0)) AS backend_revenue,
-    1.0 * sum(in_backend AND tracked_rows > 0) / nullif(sum(in_backend), 0) AS match_rate
+    CAST(count(CASE WHEN in_backend = 1 AND tracked_rows > 0 THEN 1 END) AS double) / nullif(sum(in_backend), 0) AS match_rate
 FROM reconciled_conversion
 WHERE date BETWEEN $first_day AND $last_day
 GROUP BY date, market

@@ -6,5 +6,5 @@ WHERE conv_date BETWEEN $first_day AND $last_day
   AND NOT EXISTS (
       SELECT 1 FROM customer_journeys
       WHERE customer_journeys.conv_id = conversions.conv_id
-        AND +customer_journeys.conv_date = conversions.conv_date -- +: the key serves, not the index of the day
+        AND customer_journeys.conv_date || '' = conversions.conv_date -- so the key serves, not the index of the day
   )

@@ -5,7 +5,7 @@ WITH conversion AS (
     SELECT conv_id, user_id, conv_date, conv_time, days_before(conv_date, $lookback_days) AS window_start
     FROM conversions
     WHERE conv_date BETWEEN $first_day AND $last_day
-      AND user_id NOT IN (SELECT $nobody ->> ('$[' || key || ']') FROM json_each($nobody))
+      AND user_id NOT IN (SELECT value FROM names_in($nobody))
 ),
 
 touchpoint AS (
@@ -23,9 +23,9 @@ touchpoint AS (
     WHERE session.user_id = conversion.user_id
       AND session.event_date BETWEEN conversion.window_start AND conversion.conv_date
       AND (
-          (session.event_date, session.event_time) < (conversion.conv_date, conversion.conv_time)
-          OR $include_converting_session = 1
-          AND (session.event_date, session.event_time) = (conversion.conv_date, conversion.conv_time)
+          session.event_date < conversion.conv_date
+          OR session.event_time < conversion.conv_time
+          OR session.event_time = conversion.conv_time AND $include_converting_session = 1
       )
 )
 
@@ -37,7 +37,7 @@ SELECT
     channel_name AS channel_label,
     holder_engagement,
     closer_engagement,
-    CAST(row_number() OVER (PARTITION BY conv_id ORDER BY timestamp DESC, session_id DESC) = 1 AS integer) AS conversion,
+    CAST(row_number() OVER (PARTITION BY conv_id ORDER BY timestamp DESC, session_id DESC) = 1 AS bigint) AS conversion,
     impression_interaction
 FROM touchpoint
 ORDER BY conv_id, session_id

@@ -4,7 +4,7 @@
 WITH placed AS (
     SELECT conv_id AS order_id, user_id, conv_date AS date, conv_date || ' ' || conv_time AS placed_at, revenue
     FROM conversions
-    WHERE $orders_of = 'conversions' AND date(conv_date, '+0 days') = conv_date
+    WHERE $orders_of = 'conversions' AND is_date(conv_date)
     UNION ALL
     SELECT order_id, min(nullif(user_id, '')), substr(min(created_at), 1, 10), min(created_at), NULL
     FROM events
@@ -20,7 +20,7 @@ day_order AS (
         date,
         placed_at,
         revenue,
-        CASE WHEN user_id NOT IN (SELECT $nobody ->> ('$[' || key || ']') FROM json_each($nobody)) THEN nullif(user_id, '') END AS buyer
+        CASE WHEN user_id NOT IN (SELECT value FROM names_in($nobody)) THEN nullif(user_id, '') END AS buyer
     FROM placed
     WHERE date BETWEEN $first_day AND $last_day
 ),
@@ -32,34 +32,28 @@ first_order AS (
     GROUP BY user_id
 ),
 
-first_visit AS MATERIALIZED ( -- or SQLite would find it again for each use
+visit AS MATERIALIZED ( -- the user's first session by its events, and by itself
     SELECT
         buyer,
-        nullif(
-            min(
-                coalesce(
-                    (
-                        SELECT min(created_at) FROM events
-                        WHERE session_id = (
-                            SELECT events.session_id FROM events
-                            WHERE events.user_id = buyer
-                            ORDER BY events.created_at, events.session_id LIMIT 1
-                        )
-                    ),
-                    '~'
-                ),
-                coalesce(
-                    (
-                        SELECT event_date || ' ' || event_time FROM session_sources
-                        WHERE session_sources.user_id = buyer
-                        ORDER BY event_date, event_time LIMIT 1
-                    ),
-                    '~'
-                )
-            ),
-            '~'
-        ) AS began_at
-    FROM (SELECT DISTINCT buyer FROM day_order WHERE buyer IS NOT NULL)
+        (
+            SELECT min(created_at) FROM events
+            WHERE session_id = (
+                SELECT events.session_id FROM events
+                WHERE events.user_id = buyer
+                ORDER BY events.created_at, events.session_id LIMIT 1
+            )
+        ) AS first_event,
+        (
+            SELECT event_date || ' ' || event_time FROM session_sources
+            WHERE session_sources.user_id = buyer
+            ORDER BY event_date, event_time LIMIT 1
+        ) AS first_session
+    FROM (SELECT DISTINCT buyer FROM day_order WHERE buyer IS NOT NULL) AS buyers
+),
+
+first_visit AS (
+    SELECT buyer, CASE WHEN first_session < coalesce(first_event, '~') THEN first_session ELSE first_event END AS began_at
+    FROM visit
 ),
 
 timed AS (
@@ -71,7 +65,7 @@ timed AS (
         row_number() OVER (PARTITION BY day_order.buyer, day_order.date ORDER BY day_order.placed_at, day_order.order_id) AS place,
         CASE
             WHEN first_visit.began_at <= day_order.placed_at
-                THEN (strftime('%s', day_order.placed_at) - strftime('%s', first_visit.began_at)) / 3600.0
+                THEN (seconds_of(day_order.placed_at) - seconds_of(first_visit.began_at)) / 3600.0
         END AS hours
     FROM day_order
     LEFT JOIN first_order ON first_order.buyer = day_order.buyer

@@ -2,7 +2,7 @@
 WITH RECURSIVE calendar (day) AS (
     SELECT $first_day
     UNION ALL
-    SELECT date(day, '+1 day') FROM calendar WHERE day < $last_day
+    SELECT days_before(day, -1) FROM calendar WHERE day < $last_day
 )
 
 SELECT day

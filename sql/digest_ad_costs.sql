@@ -1,21 +1,17 @@
 -- One row per day from $first_day to $last_day with ad spend: a digest of the day's spend and claims. With spend of a campaign goes where its
 -- sessions of the 90 days before came from: without sessions on the day, the spend is divided like them.
--- digest(data) is a hash that the connection brings. Rows in another order may give another digest: look whether it matters.
+-- row_digest differs where a row does. On SQLite, rows in another order may give another digest too: look whether it matters.
 WITH spend AS (
     SELECT
         date,
-        campaign_id,
-        group_concat(
-            quote(campaign_id) || quote(platform) || quote(market) || quote(channel_name) || quote(cost) || quote(clicks)
-            || quote(impressions) || quote(conversions) || quote(revenue) || quote(currency)
-        ) AS rows
+        row_digest(campaign_id, platform, market, channel_name, cost, clicks, impressions, conversions, revenue, currency) AS digest
     FROM ad_costs
     WHERE date BETWEEN $first_day AND $last_day
-    GROUP BY date, campaign_id
+    GROUP BY date
 ),
 
 without_session AS (
-    SELECT date, campaign_id FROM spend
+    SELECT date, campaign_id FROM ad_costs WHERE date BETWEEN $first_day AND $last_day
     EXCEPT
     SELECT event_date, campaign_id FROM session_sources WHERE event_date BETWEEN $first_day AND $last_day
 ),
@@ -37,12 +33,10 @@ earlier AS (
     GROUP BY lost.date, lost.campaign_id, day.channel_name
 ),
 
-part AS (
-    SELECT date, rows FROM spend
-    UNION ALL
-    SELECT date, quote(campaign_id) || quote(channel_name) || sessions FROM earlier
+origin AS (
+    SELECT date, row_digest(campaign_id, channel_name, sessions) AS digest FROM earlier GROUP BY date
 )
 
-SELECT date, digest(CAST(group_concat(rows) AS blob)) AS digest
-FROM part
-GROUP BY date
+SELECT spend.date, spend.digest || coalesce(origin.digest, '') AS digest
+FROM spend
+LEFT JOIN origin ON origin.date = spend.date

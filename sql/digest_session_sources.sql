@@ -1,16 +1,8 @@
 -- One row per day from $first_day to $last_day with a session: a digest of the day's sessions.
--- digest(data) is a hash that the connection brings. Rows in another order may give another digest: look whether it matters.
+-- row_digest differs where a row does. On SQLite, rows in another order may give another digest too: look whether it matters.
 SELECT
     event_date AS date,
-    digest(
-        CAST(
-            group_concat(
-                quote(session_id) || quote(user_id) || quote(event_time) || quote(channel_name)
-                || quote(holder_engagement) || quote(closer_engagement) || quote(impression_interaction)
-                || quote(campaign_id) || quote(market) || quote(cpc)
-            ) AS blob
-        )
-    ) AS digest
+    row_digest(session_id, user_id, event_time, channel_name, holder_engagement, closer_engagement, impression_interaction, campaign_id, market, cpc) AS digest
 FROM session_sources
 WHERE event_date BETWEEN $first_day AND $last_day
 GROUP BY event_date

@@ -4,14 +4,14 @@ FROM (
     SELECT 'session' AS kind, session_id AS id, event_date AS day
     FROM (
         SELECT session_id, event_date FROM session_sources
-        WHERE event_date BETWEEN $first_day AND $last_day AND date(event_date, '+0 days') = event_date
+        WHERE event_date BETWEEN $first_day AND $last_day AND is_date(event_date)
         ORDER BY event_date, session_id LIMIT 5
     )
     UNION ALL
     SELECT 'conversion', conv_id, conv_date
     FROM (
         SELECT conv_id, conv_date FROM conversions
-        WHERE conv_date BETWEEN $first_day AND $last_day AND date(conv_date, '+0 days') = conv_date
+        WHERE conv_date BETWEEN $first_day AND $last_day AND is_date(conv_date)
         ORDER BY conv_date, conv_id LIMIT 5
     )
 )

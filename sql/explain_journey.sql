@@ -11,7 +11,7 @@ SELECT
     result.closer,
     credit.ihc AS orders,
     credit.ihc * conversion.revenue AS revenue,
-    abs(credit.ihc - result.ihc / sum(result.ihc) OVER ()) < 1e-9 AS settled
+    CASE abs(credit.ihc - result.ihc / nullif(sum(result.ihc) OVER (), 0)) < 1e-9 WHEN TRUE THEN 1 WHEN FALSE THEN 0 END AS settled
 FROM conversions AS conversion
 JOIN customer_journeys AS journey USING (conv_id, conv_date)
 LEFT JOIN ihc_results AS result USING (conv_id, conv_date, session_id)

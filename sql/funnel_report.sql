@@ -1,7 +1,7 @@
 -- One row per day, channel and step: the sessions of the day, those that reached the step, and those that reached it or a later one (level).
 -- $steps: the event types that are steps, in order, as a JSON array.
 WITH step AS (
-    SELECT CAST(key AS integer) + 1 AS position, $steps ->> ('$[' || key || ']') AS name FROM json_each($steps)
+    SELECT key + 1 AS position, value AS name FROM names_in($steps)
 ),
 
 kind AS ( -- of sessions that are alike
@@ -17,10 +17,10 @@ counted AS (
         kind.channel,
         step.name AS step,
         step.position,
-        CAST(sum(kind.sessions) AS integer) AS sessions,
-        CAST(sum(CASE WHEN instr(',' || kind.steps || ',', ',' || step.name || ',') > 0 THEN kind.sessions ELSE 0 END) AS integer)
+        CAST(sum(kind.sessions) AS bigint) AS sessions,
+        CAST(sum(CASE WHEN instr(',' || kind.steps || ',', ',' || step.name || ',') > 0 THEN kind.sessions ELSE 0 END) AS bigint)
             AS reached,
-        CAST(sum(CASE WHEN kind.furthest >= step.position THEN kind.sessions ELSE 0 END) AS integer) AS level
+        CAST(sum(CASE WHEN kind.furthest >= step.position THEN kind.sessions ELSE 0 END) AS bigint) AS level
     FROM kind
     CROSS JOIN step
     GROUP BY kind.date, kind.channel, step.name, step.position

@@ -3,15 +3,14 @@
 WITH RECURSIVE calendar (day) AS (
     SELECT $first_day
     UNION ALL
-    SELECT date(day, '+1 day') FROM calendar WHERE day < $last_day
+    SELECT days_before(day, -1) FROM calendar WHERE day < $last_day
 ),
 
 result_of_day AS (
-    SELECT (SELECT min(_rowid_) FROM ihc_results WHERE conv_date = day) AS id FROM calendar
+    SELECT of_a_result(backend, day) AS computed_by, of_a_result(parameters, day) AS parameters FROM calendar
 )
 
-SELECT DISTINCT ihc_results.backend AS computed_by, ihc_results.parameters
+SELECT DISTINCT computed_by, parameters
 FROM result_of_day
-CROSS JOIN ihc_results -- CROSS JOIN: the days drive
-WHERE ihc_results._rowid_ = result_of_day.id
-ORDER BY ihc_results.backend, ihc_results.parameters
+WHERE computed_by IS NOT NULL
+ORDER BY computed_by, parameters

@@ -1,4 +1,4 @@
--- One row per model and channel in model_comparison, in the order in which it was stored: model by model, each by rank.
+-- One row per model and channel in model_comparison, model by model, each by rank.
 SELECT
     model,
     channel_name AS channel,
@@ -15,4 +15,4 @@ SELECT
     rules,
     settings
 FROM model_comparison
-ORDER BY rowid
+ORDER BY model, rank, channel_name

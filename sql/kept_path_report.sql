@@ -1,4 +1,4 @@
--- One row per item in path_report, in the order in which it was stored: section by section, each by place.
+-- One row per item in path_report, section by section, each by place.
 SELECT section, item, place, journeys, conversions, revenue, rate, assisted, first_day, last_day, rules
 FROM path_report
-ORDER BY rowid
+ORDER BY CASE section WHEN 'path' THEN 1 WHEN 'length' THEN 2 WHEN 'lag' THEN 3 ELSE 4 END, place

@@ -2,7 +2,7 @@
 -- model credits to it, on the date of the session or on that of the conversion. Cost stands on the session's date in both.
 -- $models: the names as a JSON array; $channel_groups: a JSON object, by channel the one that stands for it.
 WITH chosen AS (
-    SELECT trim(value, '"') AS name FROM json_each($models) -- DuckDB leaves text in its quotes
+    SELECT value AS name FROM names_in($models)
 ),
 
 basis AS (

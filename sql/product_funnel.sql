@@ -2,7 +2,7 @@
 -- $steps: the event types that are steps, in order, as a JSON array. The first is a view, the last an order, those between add to
 -- the cart. $last_step: the last of them.
 WITH step AS (
-    SELECT CAST(key AS integer) + 1 AS position, $steps ->> ('$[' || key || ']') AS name FROM json_each($steps)
+    SELECT key + 1 AS position, value AS name FROM names_in($steps)
 ),
 
 event AS (

@@ -4,10 +4,10 @@
 -- $is_ordered: 1 if a step counts only once the step before was reached.
 WITH RECURSIVE step AS (
     SELECT
-        CAST(key AS integer) + 1 AS position,
-        $steps ->> ('$[' || key || ']') AS name,
-        1 << CAST(key AS integer) AS bit
-    FROM json_each($steps)
+        key + 1 AS position,
+        value AS name,
+        1 << CAST(key AS bigint) AS bit
+    FROM names_in($steps)
 ),
 
 combination AS ( -- of steps, with the sum of their bits
@@ -29,7 +29,7 @@ visit AS ( -- of many days, all sessions are read in their order; of a few days,
         min(events.created_at) AS first_event,
         max(events.created_at) AS last_event,
         max(events.created_at || ' ' || nullif(events.user_id, '')) AS last_user,
-        CAST(coalesce(sum(DISTINCT step.bit), 0) AS integer) AS bits,
+        CAST(coalesce(sum(DISTINCT step.bit), 0) AS bigint) AS bits,
         min(CASE WHEN step.position = 1 AND $is_ordered = 1 THEN events.created_at END) AS entered_at,
         count(CASE WHEN events.event_type = $last_step AND events.order_id <> '' THEN 1 END) AS placings
     FROM events
@@ -43,7 +43,7 @@ visit AS ( -- of many days, all sessions are read in their order; of a few days,
         min(events.created_at) AS first_event,
         max(events.created_at) AS last_event,
         max(events.created_at || ' ' || nullif(events.user_id, '')) AS last_user,
-        CAST(coalesce(sum(DISTINCT step.bit), 0) AS integer) AS bits,
+        CAST(coalesce(sum(DISTINCT step.bit), 0) AS bigint) AS bits,
         min(CASE WHEN step.position = 1 AND $is_ordered = 1 THEN events.created_at END) AS entered_at,
         count(CASE WHEN events.event_type = $last_step AND events.order_id <> '' THEN 1 END) AS placings
     FROM events
@@ -72,7 +72,7 @@ chain AS ( -- of a session, each step after the one before, with the time when i
 ),
 
 in_order AS (
-    SELECT chain.session_id, CAST(sum(step.bit) AS integer) AS bits
+    SELECT chain.session_id, CAST(sum(step.bit) AS bigint) AS bits
     FROM chain
     JOIN step ON step.position = chain.position
     WHERE chain.reached_at IS NOT NULL

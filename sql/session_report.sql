@@ -67,9 +67,9 @@ SELECT
     channel,
     campaign_id,
     market,
-    CAST(sum(sessions) AS integer) AS sessions,
-    CAST(sum(users) AS integer) AS users,
-    CAST(sum(conversions) AS integer) AS conversions,
+    CAST(sum(sessions) AS bigint) AS sessions,
+    CAST(sum(users) AS bigint) AS users,
+    CAST(sum(conversions) AS bigint) AS conversions,
     sum(revenue) AS revenue,
     sum(cost) AS cost,
     sum(cost) / nullif(sum(sessions), 0) AS CPC

@@ -5,8 +5,8 @@ WITH total AS (
         channel,
         campaign_id,
         market,
-        CAST(sum(sessions) AS integer) AS sessions,
-        CAST(sum(conversions) AS integer) AS conversions,
+        CAST(sum(sessions) AS bigint) AS sessions,
+        CAST(sum(conversions) AS bigint) AS conversions,
         exact_total(revenue) AS revenue,
         exact_total(cost) AS cost
     FROM session_report

@@ -2,7 +2,7 @@
 WITH RECURSIVE calendar AS (
     SELECT $first_day AS day
     UNION ALL
-    SELECT date(day, '+1 day') FROM calendar WHERE day < $last_day
+    SELECT days_before(day, -1) FROM calendar WHERE day < $last_day
 ),
 
 conversion AS MATERIALIZED ( -- so that each is looked up once
@@ -14,15 +14,19 @@ conversion AS MATERIALIZED ( -- so that each is looked up once
         ) AS attributed
     FROM conversions
     WHERE conv_date BETWEEN $first_day AND $last_day
+),
+
+kind AS (
+    SELECT day, attributed, count(*) AS conversions, exact_total(revenue) AS revenue FROM conversion GROUP BY day, attributed
 )
 
 SELECT
-    day,
-    count(*) FILTER (WHERE attributed) AS "conversions attributed",
-    round(coalesce(exact_total(revenue) FILTER (WHERE attributed), 0.0), 2) AS "revenue attributed",
-    count(*) FILTER (WHERE NOT attributed) AS "conversions not attributed",
-    round(coalesce(exact_total(revenue) FILTER (WHERE NOT attributed), 0.0), 2) AS "revenue not attributed"
+    calendar.day,
+    coalesce(with_credit.conversions, 0) AS "conversions attributed",
+    rounded(coalesce(with_credit.revenue, 0.0), 2) AS "revenue attributed",
+    coalesce(without_credit.conversions, 0) AS "conversions not attributed",
+    rounded(coalesce(without_credit.revenue, 0.0), 2) AS "revenue not attributed"
 FROM calendar
-LEFT JOIN conversion USING (day)
-GROUP BY day
-ORDER BY day
+LEFT JOIN kind AS with_credit ON with_credit.day = calendar.day AND with_credit.attributed
+LEFT JOIN kind AS without_credit ON without_credit.day = calendar.day AND NOT without_credit.attributed
+ORDER BY calendar.day

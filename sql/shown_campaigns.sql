@@ -2,12 +2,12 @@
 SELECT
     date AS day,
     customer_id AS customer,
-    CAST(sum(rows) AS integer) AS rows,
+    CAST(sum(rows) AS bigint) AS rows,
     CASE WHEN count(revenue) > 0 THEN exact_total(revenue) END AS revenue,
-    CAST(sum(conversions) AS integer) AS conversions,
-    CAST(sum(impressions) AS integer) AS impressions,
-    CAST(sum(clicks) AS integer) AS clicks
+    CAST(sum(conversions) AS bigint) AS conversions,
+    CAST(sum(impressions) AS bigint) AS impressions,
+    CAST(sum(clicks) AS bigint) AS clicks
 FROM campaign_performance
 WHERE date BETWEEN $first_day AND $last_day
 GROUP BY date, customer_id
-ORDER BY date, total(revenue) DESC, customer_id
+ORDER BY date, coalesce(sum(revenue), 0.0) DESC, customer_id

@@ -2,7 +2,7 @@
 WITH RECURSIVE calendar AS (
     SELECT $first_day AS day
     UNION ALL
-    SELECT date(day, '+1 day') FROM calendar WHERE day < $last_day
+    SELECT days_before(day, -1) FROM calendar WHERE day < $last_day
 ),
 
 conversion AS MATERIALIZED ( -- so that each is looked up once
@@ -12,14 +12,18 @@ conversion AS MATERIALIZED ( -- so that each is looked up once
         EXISTS (SELECT 1 FROM customer_journeys WHERE customer_journeys.conv_id = conversions.conv_id) AS has_session
     FROM conversions
     WHERE conv_date BETWEEN $first_day AND $last_day
+),
+
+kind AS (
+    SELECT day, has_session, count(*) AS conversions, exact_total(revenue) AS revenue FROM conversion GROUP BY day, has_session
 )
 
 SELECT
-    day,
-    count(*) FILTER (WHERE has_session) AS "conversions with a session",
-    count(*) FILTER (WHERE NOT has_session) AS "conversions without a session",
-    round(coalesce(exact_total(revenue) FILTER (WHERE NOT has_session), 0.0), 2) AS "revenue without a session"
+    calendar.day,
+    coalesce(reached.conversions, 0) AS "conversions with a session",
+    coalesce(unreached.conversions, 0) AS "conversions without a session",
+    rounded(coalesce(unreached.revenue, 0.0), 2) AS "revenue without a session"
 FROM calendar
-LEFT JOIN conversion USING (day)
-GROUP BY day
-ORDER BY day
+LEFT JOIN kind AS reached ON reached.day = calendar.day AND reached.has_session
+LEFT JOIN kind AS unreached ON unreached.day = calendar.day AND NOT unreached.has_session
+ORDER BY calendar.day

@@ -2,11 +2,11 @@
 SELECT
     date AS day,
     orders,
-    round(revenue, 2) AS revenue,
+    rounded(revenue, 2) AS revenue,
     new_buyers AS "new buyers",
     returning_buyers AS "returning buyers",
-    round(repeat_rate, 4) AS "repeat rate",
-    round(hours_to_first_order, 2) AS "hours to first order"
+    rounded(repeat_rate, 4) AS "repeat rate",
+    rounded(hours_to_first_order, 2) AS "hours to first order"
 FROM customer_report
 WHERE date BETWEEN $first_day AND $last_day
 ORDER BY date

@@ -3,9 +3,9 @@
 SELECT
     date AS day,
     count(DISTINCT model) AS models,
-    round(total(cost) / count(DISTINCT model), 2) AS cost,
-    round(total(orders) / count(DISTINCT model), 2) AS "orders of the day's conversions",
-    round(total(revenue) / count(DISTINCT model), 2) AS "revenue of the day's conversions"
+    rounded(coalesce(sum(cost), 0.0) / count(DISTINCT model), 2) AS cost,
+    rounded(coalesce(sum(orders), 0.0) / count(DISTINCT model), 2) AS "orders of the day's conversions",
+    rounded(coalesce(sum(revenue), 0.0) / count(DISTINCT model), 2) AS "revenue of the day's conversions"
 FROM model_reporting
 WHERE date BETWEEN $first_day AND $last_day AND date_basis = 'conversion'
 GROUP BY date

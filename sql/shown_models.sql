@@ -10,7 +10,7 @@ WITH of_channel AS (
         revenue,
         CPO,
         ROAS,
-        total(revenue) OVER channel AS earned,
+        sum(revenue) OVER channel AS earned,
         max(orders) OVER channel AS most_orders
     FROM model_reporting
     WHERE date BETWEEN $first_day AND $last_day AND date_basis = 'session'

@@ -3,10 +3,10 @@
 SELECT
     date AS day,
     count(*) AS campaigns,
-    round(sum(claimed_conversions), 2) AS "claimed conversions",
-    round(total(credited_orders), 2) AS "credited orders",
-    round(sum(claimed_revenue), 2) AS "claimed revenue",
-    round(total(credited_revenue), 2) AS "credited revenue"
+    rounded(sum(claimed_conversions), 2) AS "claimed conversions",
+    rounded(coalesce(sum(credited_orders), 0.0), 2) AS "credited orders",
+    rounded(sum(claimed_revenue), 2) AS "claimed revenue",
+    rounded(coalesce(sum(credited_revenue), 0.0), 2) AS "credited revenue"
 FROM platform_claims
 WHERE date BETWEEN $first_day AND $last_day
 GROUP BY date

@@ -4,7 +4,7 @@ SELECT
     count(*) AS sessions,
     count(CASE WHEN substr(last_event, 1, 10) > date THEN 1 END) AS "sessions with later events",
     sum(orders) AS orders,
-    round(total(revenue), 2) AS revenue
+    rounded(coalesce(sum(revenue), 0.0), 2) AS revenue
 FROM session_funnel
 WHERE date BETWEEN $first_day AND $last_day
 GROUP BY date

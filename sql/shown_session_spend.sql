@@ -2,10 +2,10 @@
 -- carry it, and the spend of campaigns without sessions.
 SELECT
     date AS day,
-    round(total(cost), 2) AS spend,
-    round(total(displaced), 2) AS "costs displaced",
+    rounded(coalesce(sum(cost), 0.0), 2) AS spend,
+    rounded(coalesce(sum(displaced), 0.0), 2) AS "costs displaced",
     count(nullif(session_id, '')) AS sessions,
-    round(total(CASE WHEN session_id = '' THEN cost END), 2) AS "spend without sessions"
+    rounded(coalesce(sum(CASE WHEN session_id = '' THEN cost END), 0.0), 2) AS "spend without sessions"
 FROM session_spend
 WHERE date BETWEEN $first_day AND $last_day
 GROUP BY date

@@ -5,16 +5,16 @@ WITH session_span AS (
     SELECT
         (
             SELECT event_date FROM session_sources
-            WHERE event_date BETWEEN '1970' AND $last_day AND date(event_date, '+0 days') = event_date
+            WHERE event_date BETWEEN '1970' AND $last_day AND is_date(event_date)
             ORDER BY event_date DESC LIMIT 1
         ) AS last_day,
         (
             SELECT count(*) FROM session_sources
-            WHERE event_date >= '1970' AND event_date < $first_day AND date(event_date, '+0 days') = event_date
+            WHERE event_date >= '1970' AND event_date < $first_day AND is_date(event_date)
         ) AS earlier,
-        (SELECT count(*) FROM session_sources WHERE event_date > $last_day AND date(event_date, '+0 days') = event_date) AS later,
-        (SELECT count(*) FROM session_sources WHERE event_date < '1970' AND date(event_date, '+0 days') = event_date) + (
-            SELECT count(*) FROM broken_session WHERE event_date IS NULL OR date(event_date, '+0 days') IS NOT event_date
+        (SELECT count(*) FROM session_sources WHERE event_date > $last_day AND is_date(event_date)) AS later,
+        (SELECT count(*) FROM session_sources WHERE event_date < '1970' AND is_date(event_date)) + (
+            SELECT count(*) FROM broken_session WHERE is_no_date(event_date)
         ) AS without_date
 ),
 
@@ -22,27 +22,30 @@ conversion_span AS (
     SELECT
         (
             SELECT conv_date FROM conversions
-            WHERE conv_date >= '1970' AND date(conv_date, '+0 days') = conv_date
+            WHERE conv_date >= '1970' AND is_date(conv_date)
             ORDER BY conv_date LIMIT 1
         ) AS first_day,
         (
             SELECT conv_date FROM conversions
-            WHERE conv_date BETWEEN '1970' AND $last_day AND date(conv_date, '+0 days') = conv_date
+            WHERE conv_date BETWEEN '1970' AND $last_day AND is_date(conv_date)
             ORDER BY conv_date DESC LIMIT 1
         ) AS last_day,
         (
             SELECT count(*) FROM conversions
-            WHERE conv_date >= '1970' AND conv_date < $first_day AND date(conv_date, '+0 days') = conv_date
+            WHERE conv_date >= '1970' AND conv_date < $first_day AND is_date(conv_date)
         ) AS earlier,
-        (SELECT count(*) FROM conversions WHERE conv_date > $last_day AND date(conv_date, '+0 days') = conv_date) AS later,
-        (SELECT count(*) FROM conversions WHERE conv_date < '1970' AND date(conv_date, '+0 days') = conv_date) + (
-            SELECT count(*) FROM broken_conversion WHERE conv_date IS NULL OR date(conv_date, '+0 days') IS NOT conv_date
+        (SELECT count(*) FROM conversions WHERE conv_date > $last_day AND is_date(conv_date)) AS later,
+        (SELECT count(*) FROM conversions WHERE conv_date < '1970' AND is_date(conv_date)) + (
+            SELECT count(*) FROM broken_conversion WHERE is_no_date(conv_date)
         ) AS without_date
 )
 
 SELECT
     conversion_span.first_day AS first_conversion_day,
-    nullif(max(coalesce(session_span.last_day, ''), coalesce(conversion_span.last_day, '')), '') AS last_day,
+    CASE
+        WHEN session_span.last_day > coalesce(conversion_span.last_day, '') THEN session_span.last_day
+        ELSE conversion_span.last_day
+    END AS last_day,
     session_span.earlier AS earlier_sessions,
     conversion_span.earlier AS earlier_conversions,
     session_span.later AS later_sessions,

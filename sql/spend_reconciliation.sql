@@ -1,6 +1,6 @@
 -- One row per day and campaign: what the ad platform charged, held against the campaign's sessions and what these cost.
 WITH spend AS (
-    SELECT date, campaign_id, exact_total(cost) AS cost, CAST(sum(clicks) AS integer) AS clicks
+    SELECT date, campaign_id, exact_total(cost) AS cost, CAST(sum(clicks) AS bigint) AS clicks
     FROM ad_costs
     WHERE date BETWEEN $first_day AND $last_day
     GROUP BY date, campaign_id

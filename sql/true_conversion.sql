@@ -3,7 +3,7 @@
 WITH kept AS MATERIALIZED (
     SELECT conv_id, tracked_user, date, tracked_time, backend_revenue, market, currency
     FROM reconciled_conversion
-    WHERE in_backend
+    WHERE in_backend = 1
 )
 
 SELECT

@@ -49,7 +49,9 @@ def check_foreign_credit(settings: Settings, table_or_file: str) -> list[Finding
     findings = []
     for check in OF_FOREIGN_CREDIT:
         broken = [
-            dict(zip(("conv_id", "session_id", "value"), row, strict=True)) for demand, *row in rows if demand == check.name
+            {"conv_id": conv_id, "session_id": session_id, "value": user_id if number is None else number}
+            for demand, conv_id, session_id, number, user_id in rows
+            if demand == check.name
         ]
         sentence = f"{len(broken):,} {check.noun}{'' if len(broken) == 1 else 's'} {check.broken}" if broken else check.demand
         findings.append(Finding(table_or_file, check, Days(first, last), len(broken), broken[:SHOWN], sentence, []))

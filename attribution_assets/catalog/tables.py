@@ -195,10 +195,7 @@ def parameters(settings: Settings, table: DailyTable, days: Days) -> Parameters:
 
 
 def nobody_of(settings: Settings) -> str:
-    """The ids that are nobody's, as the parameter `nobody` of queries: a JSON array.
-
-    Queries take its elements by their keys, because DuckDB leaves values in quotes.
-    """
+    """The ids that are nobody's, as the parameter `nobody` of queries: a JSON array."""
     return json.dumps(sorted({*settings.nobody}))
 
 

@@ -58,6 +58,7 @@ EXPANSIONS: Mapping[Engine, Mapping[str, Expansion]] = {
         "is_no_flag": lambda x: f"({x} NOT IN (0, 1) OR {x} IS NULL)",
         "is_broken_event": _is_broken_event,
         "is_utf8": lambda x: f"decodes(CAST({x} AS blob))",
+        "matches": lambda x, form: f"has_form(CAST({x} AS blob), {form})",
         "type_of": lambda x: f"typeof({x})",
         "rounded": lambda x, digits: f"round({x}, {digits})",
         "seconds_of": lambda x: f"CAST(strftime('%s', substr({x}, 1, 19)) AS bigint)",
@@ -81,8 +82,9 @@ the conditions of its partial indexes, or these would find nothing.
 
 Of a value x: `is_date(x)` it is a day written YYYY-MM-DD, `is_no_date(x)` it is none, as NULL is; `is_number(x)`;
 `is_no_amount(x)` it is no number, too large, or NULL; `is_wrong_amount(x)` and `is_wrong_count(x)` it is given, but no amount,
-or no whole number; `is_no_flag(x)` it is neither 0 nor 1; `is_utf8(x)`; `type_of(x)`: text, integer, real, blob or null.
-`is_broken_event(session_id, event_type, created_at)`: the event belongs to no session, step or time.
+or no whole number; `is_no_flag(x)` it is neither 0 nor 1; `is_utf8(x)`; `matches(x, form)` the regular expression is that of
+all of it; `type_of(x)`: text, integer, real, blob or null. `is_broken_event(session_id, event_type, created_at)`: the event
+belongs to no session, step or time.
 
 `rounded(x, digits)`: half away from 0. `seconds_of(time)`: since 1970, of YYYY-MM-DD HH:MM:SS. `names_in(names)`: a table of
 the texts in a JSON array, `value`, and their place from 0, `key`. `of_a_result(column, day)`: of the first result of the day.

@@ -83,9 +83,9 @@ def decodes(encoding: str, data: bytes | None) -> bool:
     return True
 
 
-def _matches(text: str | None, pattern: str) -> bool | None:
-    """`matches(text, pattern)`: whether the regular expression is the form of the whole text."""
-    return None if text is None else re.fullmatch(pattern, text, re.ASCII) is not None
+def _has_form(encoding: str, data: bytes | None, pattern: str) -> bool | None:
+    """`has_form(data, pattern)`: whether the regular expression is the form of all of the text in bytes. SQLite only."""
+    return None if data is None else re.fullmatch(pattern, data.decode(encoding, "replace"), re.ASCII) is not None
 
 
 def _is_direct(channel: str | None, direct_channels: str) -> bool:
@@ -106,12 +106,12 @@ def add_to(connection: sqlite3.Connection) -> None:
     connection.create_function("digest", 1, digest, deterministic=True)
     [(encoding,)] = connection.execute("PRAGMA encoding")
     connection.create_function("decodes", 1, partial(decodes, encoding), deterministic=True)
-    connection.create_function("matches", 2, _matches, deterministic=True)
+    connection.create_function("has_form", 2, partial(_has_form, encoding), deterministic=True)
     connection.create_function("is_direct", 2, _is_direct, deterministic=True)
     connection.create_function("spelling", 1, _spelling, deterministic=True)
 
 
-_UNITS_OF_SUM = f"sum(CAST(floor(CAST(x AS double) * {float(UNITS)!r}::double) AS hugeint))"
+_UNITS_OF_SUM = f"sum(TRY_CAST(floor(CAST(x AS double) * {float(UNITS)!r}::double) AS hugeint))"
 _WHOLE, _REST = (f"CAST(abs({_UNITS_OF_SUM}) {operator} {UNITS} AS double)" for operator in ("//", "%"))
 _EXACT_TOTAL = f"coalesce(sign({_UNITS_OF_SUM}) * ({_WHOLE} + {_REST} / {float(UNITS)!r}::double), 0::double)"
 _NUMBER = "TRY_CAST(x AS double)"
@@ -123,8 +123,9 @@ IN_DUCKDB = (
     "SET default_null_order = 'sqlite'",
     f"CREATE MACRO exact_total(x) AS {_EXACT_TOTAL}",
     "CREATE MACRO group_of(channel, groups) AS coalesce(CAST(CAST(groups AS json) AS map(varchar, varchar))[channel], channel)",
-    "CREATE MACRO days_before(day, n) AS strftime(TRY_CAST(day AS date) - CAST(n AS integer), '%Y-%m-%d')",
     "CREATE MACRO is_date(x) AS coalesce(length(x) = 10 AND CAST(TRY_CAST(x AS date) AS varchar) = x, false)",
+    """CREATE MACRO days_before(day, n) AS
+        CASE WHEN is_date(day) THEN strftime(TRY_CAST(day AS date) - CAST(n AS integer), '%Y-%m-%d') END""",
     "CREATE MACRO is_no_date(x) AS NOT is_date(x)",
     r"CREATE MACRO is_time(x) AS coalesce(regexp_full_match(x, '([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?'), false)",
     f"CREATE MACRO is_number(x) AS coalesce(isfinite({_NUMBER}), false)",

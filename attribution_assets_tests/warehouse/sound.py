@@ -308,7 +308,7 @@ SOURCES_BROKEN: dict[str, tuple[list[str], list[dict[str, Any]], str]] = {
         ["UPDATE campaign_results SET clicks = NULL, revenue = -1 WHERE customer_id = 'A'"],
         [
             {**OF_A, "number": "clicks", "value": "missing"},
-            {**OF_A, "number": "revenue", "value": -1},
+            {**OF_A, "number": "revenue", "value": "-1.0"},
         ],
         "2 numbers of campaign_results of {} found missing or negative, such as clicks of A on 2023-09-01: missing.",
     ),

@@ -34,9 +34,9 @@ def described(name: str) -> list[str]:
 
 
 def test_a_query_is_the_text_of_its_file() -> None:
-    text = Query("customer_journeys").text
+    text = Query("channel_reporting").text
 
-    assert text == (PROJECT / "sql" / "customer_journeys.sql").read_text(encoding="utf-8")
+    assert text == (PROJECT / "sql" / "channel_reporting.sql").read_text(encoding="utf-8")
 
 
 def test_a_query_without_a_file_is_not_found() -> None:

@@ -68,7 +68,7 @@ def _side_by_side(answer: Answer, figure: str) -> Answer:
 
 
 def kept(settings: Settings, asked: Asked, table: str, command: str) -> tuple[list[dict[str, Any]], Days]:
-    """The rows of a table that `attribution <command> --keep` fills, and the days that they are of.
+    """The rows of a table that `attribution <command> --keep` fills, models in the order of the settings, and their days.
 
     Raises NotReadyError where there are none, and where they are of other days than those asked for; AttributionError for a
     reversed range.
@@ -78,6 +78,8 @@ def kept(settings: Settings, asked: Asked, table: str, command: str) -> tuple[li
     with_models = "" if settings.models else " with ATTRIBUTION_MODELS set"
     how = f"Run `attribution {command} --keep{''.join(options)}`{with_models}."
     rows = settings.warehouse.rows(Query(f"kept_{table}")) if settings.warehouse.has(table) else []
+    order = [*settings.models, *MODELS]
+    rows.sort(key=lambda row: order.index(row["model"]) if row.get("model") in order else len(order))
     if not rows:
         raise NotReadyError(f"{settings.database} has nothing in {table} yet. {how}")
     days = Days(rows[0]["first_day"], rows[0]["last_day"])
