@@ -26,12 +26,14 @@ def first_day(settings: Settings) -> str:
     """
     if settings.start_date:
         return settings.start_date.isoformat()
-    warehouse = settings.warehouse
     try:
-        days = [
-            warehouse.first_date(source.name, source.day_column, source.has_times) for source in SOURCES if source.day_column
-        ]
-        results = days_of(warehouse, tables(settings))
+        with settings.warehouse.at_one_state() as warehouse:
+            days = [
+                warehouse.first_date(source.name, source.day_column, source.has_times)
+                for source in SOURCES
+                if source.day_column
+            ]
+            results = days_of(warehouse, tables(settings))
     except AttributionError:  # the graph loads all the same; a run says what is wrong
         days, results = [], None
     days += [results.first] if results else []

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from attribution_assets.catalog.span import first_day
 from attribution_assets.errors import AttributionError, BusyError, NotReadyError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, schema
@@ -32,6 +33,17 @@ def test_a_reader_sees_one_state_while_others_write(shop: Shop) -> None:
 
     assert (before, after) == ({"2023-09-01": 1}, {"2023-09-01": 1})
     assert shop.warehouse.rows_by_day("session_sources", "event_date", EVER) == {"2023-09-01": 2}
+
+
+def test_what_is_asked_at_one_state_can_ask_for_one_state_itself(shop: Shop) -> None:
+    shop.warehouse.prepare()
+    shop.session("s1", "anna", "2023-09-02 10:00:00")
+
+    with Settings(database=shop.database).at_one_state() as state:
+        shop.session("s2", "anna", "2023-09-01 10:00:00")
+        assert first_day(state) == "2023-09-02"
+
+    assert first_day(Settings(database=shop.database)) == "2023-09-01"
 
 
 def test_tables_are_read_as_frames_at_the_same_state(shop: Shop) -> None:

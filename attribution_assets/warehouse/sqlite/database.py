@@ -423,6 +423,11 @@ class Snapshot(SQLiteWarehouse):
         with self._plain_errors(is_reading=True):
             yield self.held
 
+    @contextmanager
+    def at_one_state(self) -> Iterator[Snapshot]:
+        """Itself."""
+        yield self
+
 
 def as_sqlite(warehouse: Warehouse) -> SQLiteWarehouse:
     """The warehouse as an SQLite file, for what works on nothing else. Raises AttributionError for another one."""
