@@ -91,7 +91,16 @@ def schema() -> Mapping[str, Table]:
 
 def empty_database() -> sqlite3.Connection:
     """A database in memory with every declared table, column and index and our functions. The caller closes it."""
-    return _empty_database("challenge_db_create", "optional_sources")
+    connection = sqlite3.connect(":memory:")
+    functions.add_to(connection)
+    connection.deserialize(_everything_declared())
+    return connection
+
+
+@cache
+def _everything_declared() -> bytes:
+    with closing(_empty_database("challenge_db_create", "optional_sources")) as connection:
+        return connection.serialize()
 
 
 def _empty_database(*scripts: str) -> sqlite3.Connection:

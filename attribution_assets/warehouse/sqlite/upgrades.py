@@ -95,7 +95,8 @@ def _missing(connection: sqlite3.Connection, path: Path) -> list[str]:
     objects = objects_of(connection)
     statements = []
     for table in (table for name, table in schema().items() if name not in FURTHER):
-        lacking = [column for column in table.column_names if column.lower() not in columns_of(connection, table.name)]
+        there = columns_of(connection, table.name)
+        lacking = [column for column in table.column_names if column.lower() not in there]
         if table.name in ALL_SOURCES:
             if objects.get(table.name) == "table" and not {*lacking}.difference(FLAGS):
                 statements += _of_indexes(connection, table)
