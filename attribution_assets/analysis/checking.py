@@ -127,7 +127,8 @@ def run_check(warehouse: Warehouse, asset: str, check: Check, parameters: Parame
 
     Raises AttributionError where a table or column is missing.
     """
-    with warehouse.rows_of(Query(check.query, parameters, driven_by=check.driven_by)) as cursor:
+    query = Query(check.query, parameters, driven_by=check.driven_by, lookups_per_row=check.lookups_per_row)
+    with warehouse.rows_of(query) as cursor:
         rows, not_yet, offending, wrong_days = list[dict[str, Any]](), list[dict[str, Any]](), 0, set[str]()
         for row in named(cursor):
             kept = not_yet if row.pop("not_yet", 0) else rows

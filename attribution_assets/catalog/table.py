@@ -42,7 +42,7 @@ class Check:
     the rows. A row whose column `not_yet` is 1 breaks no demand: more days would meet it, or nothing can. `not_yet` is the
     whole sentence about the first of these. `before`: a demand on the sources, looked at before the table is written.
     `blocking`: if it fails, the run stops. `wrong_day_columns`: the rows' columns that name the days that the check refuses,
-    if it does. `driven_by` as in a Query.
+    if it does. `driven_by` and `lookups_per_row` as in a Query.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Check:
     not_yet: str = ""
     wrong_day_columns: tuple[str, ...] = ()
     driven_by: str = ""
+    lookups_per_row: float = 1
 
 
 @dataclass(frozen=True)
