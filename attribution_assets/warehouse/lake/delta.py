@@ -98,7 +98,12 @@ def replace_rows(folder: Path, rows: pa.RecordBatchReader, where: str | None, sa
     """
     try:
         write_deltalake(
-            str(folder), rows, mode="overwrite", predicate=where, commit_properties=CommitProperties(custom_metadata={**said})
+            str(folder),
+            rows,
+            mode="overwrite",
+            predicate=where,
+            schema_mode=None if where else "overwrite",
+            commit_properties=CommitProperties(custom_metadata={**said}),
         )
     except CommitFailedError as error:
         raise BusyError(f"Another process has written the same rows of {folder}. Run again.") from error
