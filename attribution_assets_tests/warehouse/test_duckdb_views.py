@@ -10,7 +10,7 @@ import pytest
 
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.duckdb.views import add_views
-from attribution_assets.warehouse.views import AS_STORED, Reading
+from attribution_assets.warehouse.views import AS_STORED
 
 
 @pytest.fixture
@@ -23,12 +23,12 @@ def lake() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def conversion(lake: duckdb.DuckDBPyConnection, reading: Reading = AS_STORED, **columns: str) -> tuple[Any, ...]:
+def conversion(lake: duckdb.DuckDBPyConnection, **columns: str) -> tuple[Any, ...]:
     """The one conversion as it is read: its id, day, time and revenue; by column, the SQL of what is stored."""
     stored = {"conv_id": "'c'", "user_id": "'u'", "conv_date": "'2023-09-01'", "conv_time": "'10:00:00'", "revenue": "1.5"}
     select = ", ".join(f"{value} AS {name}" for name, value in (stored | columns).items())
     lake.execute(f"CREATE TABLE stored.conversions AS SELECT {select}")
-    add_views(lake, reading)
+    add_views(lake, AS_STORED)
     [row] = lake.execute("SELECT conv_id, conv_date, conv_time, revenue FROM conversions").fetchall()
     return row
 
