@@ -24,7 +24,7 @@ from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.lake.opened import SEEN, TYPES, LakeCursor, Opened, opened, stored_tables, types_of
 from attribution_assets.warehouse.location import MARKER
 from attribution_assets.warehouse.query import RETURN_THIS, ROWS_PER_FRAME, Query
-from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, META, Table, schema
+from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, META, Column, Table, schema
 from attribution_assets.warehouse.sqlite.sources import (
     Present,
     broken_sources,
@@ -254,7 +254,7 @@ class LakeWarehouse(Warehouse):
         """The days whose rows in the table differ from what the query returns now."""
         select = query.text_in("duckdb")
         columns = ", ".join(table.column_names)
-        as_stored = ", ".join(f"CAST({column.name} AS {TYPES[column.type]}) AS {column.name}" for column in table.columns)
+        as_stored = ", ".join(f"{_as_stored(column)} AS {column.name}" for column in table.columns)
         stored = f"SELECT {columns} FROM {table.name} WHERE {day_column} BETWEEN $first_day AND $last_day"
         with self.connect() as cursor:
             check_present(self._present(cursor.state), self.reading, query)
@@ -439,7 +439,7 @@ class _Replacement:
                 raise refused.missing(self.table, self.days, f"{self.table.name}.{column.name} is NULL in one of them")
             if values and not re.fullmatch(TYPE_NAMES[column.type], given[column.name.lower()][1]):
                 raise refused.mistyped(self.table, self.days)
-        stored = ", ".join(f"CAST({column.name} AS {TYPES[column.type]}) AS {column.name}" for column in self.table.columns)
+        stored = ", ".join(f"{_as_stored(column)} AS {column.name}" for column in self.table.columns)
         self.cursor.execute(f"CREATE TEMP VIEW new AS SELECT {stored} FROM answer")
 
     def _prove_rows(self) -> None:
@@ -473,6 +473,11 @@ class _Replacement:
             f"WHERE {day} IN (SELECT {day} FROM left_day) AND {unit} NOT IN (SELECT {unit} FROM belonging)"
         )
         return moved, remaining if moved else ""
+
+
+def _as_stored(column: Column) -> str:
+    """The expression of a column's value as it is stored: as its type, and 0 instead of -0, as in an SQLite file."""
+    return f"CAST({column.name} AS {TYPES[column.type]}){' + 0.0' if column.type == 'real' else ''}"
 
 
 def _seen(rows: Sequence[tuple[str, str, str]]) -> pa.RecordBatchReader:

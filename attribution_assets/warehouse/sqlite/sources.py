@@ -85,7 +85,7 @@ def check_ids(connection: sqlite3.Connection, path: Path, query: Query) -> None:
 def counted_by_id(query: Query) -> list[Table]:
     """The sources that the query reads of which a row would count more than once if its id stood there twice."""
     read = () if query.is_lenient else (schema()[name] for name in _read_by(query))
-    return [source for source in read if len(source.key) == 1]
+    return [source for source in read if len(source.key) == 1 and source.name not in COUNTED_ONCE]
 
 
 def id_twice(source: Table, path: Path, found: Sequence[object], *, has_truth: bool) -> AttributionError:
@@ -113,8 +113,6 @@ def _check_ids(connection: sqlite3.Connection, path: Path, source: Table) -> Non
     ).fetchall()
     one_type = any(column == key and type_ and "BLOB" not in type_ for column, type_, _ in columns)  # else both 7 and '7' fit
     if one_type and ((key,) in unique or [column for column, _, pk in columns if pk] == [key]):
-        return
-    if source.name in COUNTED_ONCE:
         return
     twice = connection.execute(
         f"SELECT {key}, count(*) FROM {source.name} WHERE {key} IS NOT NULL GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
