@@ -151,7 +151,24 @@ def test_restore_brings_the_rows_of_a_version_back(shop: LakeShop) -> None:
 
     assert result.output == "attribution_customer_journey has the rows of version 1 again.\n"
     assert credit(lake) == [FIRST]
-    assert "version 9" in attribution("lake", "restore", "attribution_customer_journey", "9", "--database", "lake/").output
+    assert (
+        "has no version 9" in attribution("lake", "restore", "attribution_customer_journey", "9", "--database", "lake/").output
+    )
+
+
+def test_a_version_whose_files_are_deleted_cannot_be_brought_back(shop: LakeShop) -> None:
+    attribution("lake", "import", "shop.db", "--database", "lake/")
+    lake = Path("lake").absolute()
+    write(lake, FIRST)
+    [of_first] = lake.rglob("conv_date=2023-09-01/*.parquet")
+    write(lake, SECOND)
+    of_first.unlink()
+
+    result = attribution("lake", "restore", "attribution_customer_journey", "1", "--database", "lake/")
+
+    assert result.exit_code == 1
+    assert "cannot be restored to version 1" in result.output
+    assert credit(lake) == [SECOND]
 
 
 def test_after_a_restore_nothing_counts_as_seen(shop: LakeShop) -> None:

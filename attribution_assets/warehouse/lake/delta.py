@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from attribution_assets.errors import AttributionError, BusyError
+from attribution_assets.errors import AttributionError, BusyError, NotFoundError
 from attribution_assets.warehouse.schema import Table
 
 if TYPE_CHECKING:
@@ -137,8 +137,15 @@ def versions_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def restore(folder: Path, version: int) -> None:
-    """Makes the rows of this version those of the table, by a new commit."""
+    """Makes the rows of this version those of the table, by a new commit; the newest version stays as it is.
+
+    Raises NotFoundError where there is no such version, and AttributionError where its files are deleted.
+    """
     table = DeltaTable(str(folder))
+    if version > table.version():
+        raise NotFoundError(f"{folder} has no version {version}: the newest is {table.version()}.")
+    if version == table.version():
+        return
     try:
         table.restore(version)
     except (DeltaError, OSError) as error:
