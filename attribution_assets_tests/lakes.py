@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SQLiteWarehouse, Table, schema
 from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.lake.database import ARROW, LakeWarehouse
@@ -33,16 +32,22 @@ class LakeShop(Shop):
         """The folder of the lake."""
         return self.database.with_suffix("")
 
-    @property
-    def warehouse(self) -> Any:
-        """The lake, a LakeWarehouse, with the sources as the file has them now."""
+    def publish(self) -> None:
+        """Imports the file's sources, if they have changed."""
         if (state := file_state(self.database)) != self._imported:
             import_sources(LakeWarehouse(self.lake), self.database)
             self._imported = state
+
+    @property
+    def warehouse(self) -> Any:
+        """The lake, a LakeWarehouse, with the sources as the file has them now."""
+        self.publish()
         return LakeWarehouse(self.lake)
 
-    def settings(self, **settings: Any) -> Settings:
-        return Settings(database=f"{self.warehouse.path}/", exports=self.exports, **settings)
+    @property
+    def place(self) -> str:
+        """The lake, once it has the sources as the file has them now."""
+        return f"{self.warehouse.path}/"
 
     def table(self, name: str, columns: str = "*") -> list[tuple[Any, ...]]:
         """The rows of a table, sorted."""

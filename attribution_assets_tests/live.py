@@ -122,7 +122,7 @@ class LiveDagster:
                     "VIRTUAL_ENV": sys.prefix,
                     "PATH": f"{binaries}:{os.environ['PATH']}",
                     "DAGSTER_HOME": str(self._home),
-                    "ATTRIBUTION_DATABASE": str(shop.database),
+                    "ATTRIBUTION_DATABASE": shop.place,
                     "ATTRIBUTION_EXPORTS": str(shop.exports),
                     **environment,
                 },
@@ -244,7 +244,7 @@ def busy(shop: Shop) -> None:
 
 def command(shop: Shop, home: Path, *options: str) -> None:
     """`attribution run` with these options."""
-    arguments = ["run", *options, "--database", str(shop.database), "--exports", str(shop.exports)]
+    arguments = ["run", *options, "--database", shop.place, "--exports", str(shop.exports)]
     result = CliRunner().invoke(main, arguments, env={**LOOKBACK, "DAGSTER_HOME": str(home)})
     assert result.exit_code == 0, result.output
 

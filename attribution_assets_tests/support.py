@@ -87,6 +87,14 @@ class Shop:
     def warehouse(self) -> SQLiteWarehouse:
         return SQLiteWarehouse(self.database)
 
+    @property
+    def place(self) -> str:
+        """Where commands find the database, as it is now."""
+        return str(self.database)
+
+    def publish(self) -> None:
+        """Has the database get what was said to the shop: a file has it at once."""
+
     def session(
         self,
         session_id: str,
@@ -161,7 +169,7 @@ class Shop:
         return sorted(self.execute(f"SELECT {columns} FROM {name}"))
 
     def settings(self, **settings: Any) -> Settings:
-        return Settings(database=self.database, exports=self.exports, **settings)
+        return Settings(database=self.place, exports=self.exports, **settings)
 
     def attribute(
         self, instance: dg.DagsterInstance, start: str, end: str | None = None, **settings: Any

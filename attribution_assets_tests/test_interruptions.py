@@ -57,7 +57,7 @@ def copy(shop: Shop, folder: Path) -> Shop:
 def start_run(shop: Shop, start: str = DAYS[0], end: str = DAYS[1]) -> Command:
     """`attribution run` of these days."""
     folder = shop.database.parent
-    options = ("--database", str(shop.settings().database), "--exports", shop.exports, "--start", start, "--end", end)
+    options = ("--database", shop.place, "--exports", shop.exports, "--start", start, "--end", end)
     return Command("run", *options, says=folder / "said", DAGSTER_HOME=str(folder / "dagster_home"))
 
 

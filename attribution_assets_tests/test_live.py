@@ -17,6 +17,7 @@ ATTRIBUTION = ("attribution_customer_journey", "customer_journeys", "ihc_results
 REPORTS = ("channel_reporting", "channel_reporting_csv", "channel_report", "channel_report_csv")
 
 
+@pytest.mark.every_warehouse
 def test_new_and_late_data_restate_exactly_the_days_that_they_touch(shop: Shop, tmp_path: Path) -> None:
     busy(shop)
     home = tmp_path / "dagster" / "dagster_home"
@@ -36,6 +37,7 @@ def test_new_and_late_data_restate_exactly_the_days_that_they_touch(shop: Shop, 
         shop.session("late", "anna", "2023-09-02 11:00:00", "Social", cost=1.5)  # before the conversions of 02 to 05
         shop.execute("UPDATE conversions SET revenue = 99 WHERE conv_id = 'c7'")
         shop.execute("DELETE FROM conversions WHERE conv_id = 'c13'")
+        shop.publish()
         wait_for_equality(shop, rebuilt(shop, tmp_path / "with late data", "2023-09-13"))
         wait_for(lambda: all(run.status in ENDED for run in dagster.runs()))
         restated = set(dagster.materializations(TABLES)) - computed

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from attribution_assets.assets.reporting import TOP_OF_CHART
 from attribution_assets.orchestration.chart import range_chart
-from attribution_assets.orchestration.daily import OWNERS, Body, column_schema, link_to, with_settings
+from attribution_assets.orchestration.daily import OWNERS, Body, column_schema, link_to, stored_in, with_settings
 from attribution_assets.orchestration.history import POOL
 from attribution_assets.orchestration.markdown import SHOWN_AT_ONCE, tables
 from attribution_assets.settings import Settings
@@ -100,7 +100,7 @@ def _whole_table(body: Body, settings: Settings, *, deps: list[str], description
         deps=deps,
         description=description,
         group_name="comparison",
-        kinds={"sqlite", "numpy"},
+        kinds={stored_in(settings), "numpy"},
         owners=OWNERS,
         pool=POOL,
         metadata={

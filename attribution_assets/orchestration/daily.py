@@ -49,11 +49,16 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec]:
             description=source.description,
             group_name="sources",
             owners=OWNERS,
-            kinds={"sqlite", "table"},
+            kinds={stored_in(settings), "table"},
             metadata={"dagster/column_schema": column_schema(schema()[source.name].columns)},
         )
         for source in sources(settings)
     ]
+
+
+def stored_in(settings: Settings) -> str:
+    """The kind, in the UI, of what the tables are stored in."""
+    return "deltalake" if settings.database.is_lake else "sqlite"
 
 
 def daily_asset(
@@ -86,7 +91,7 @@ def daily_asset(
         automation_condition=automation_condition(settings, table),
         io_manager_key="csv_io_manager" if table.csv_of else None,
         group_name=table.group,
-        kinds={"csv"} if table.csv_of else {"sqlite", "numpy" if table.is_python else "sql"},
+        kinds={"csv"} if table.csv_of else {stored_in(settings), "numpy" if table.is_python else "sql"},
         owners=OWNERS,
         pool=POOL,
         description=table.description.format(
