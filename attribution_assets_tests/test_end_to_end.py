@@ -40,6 +40,7 @@ def golden_shop(shop: Shop) -> Shop:
     return shop
 
 
+@pytest.mark.every_warehouse
 def test_the_golden_shop_gives_the_golden_csv(golden_shop: Shop, instance: dg.DagsterInstance, tmp_path: Path) -> None:
     even = tmp_path / "even.json"
     even.write_text(EVEN)
@@ -69,6 +70,7 @@ def test_every_row_of_ihc_results_says_which_model_and_parameters_gave_it(
     ]
 
 
+@pytest.mark.every_warehouse
 def test_one_day_runs_in_process_with_dagster_materialize(golden_shop: Shop, instance: dg.DagsterInstance) -> None:
     settings = golden_shop.settings()
 
@@ -96,6 +98,7 @@ def test_each_day_of_a_range_run_shows_its_own_row_count(golden_shop: Shop, inst
     assert rows == {"2023-09-01": 2, "2023-09-02": 1, "2023-09-03": 3, "2023-09-04": 0}
 
 
+@pytest.mark.every_warehouse
 def test_a_run_twice_gives_the_same_rows_and_the_same_bytes(golden_shop: Shop, instance: dg.DagsterInstance) -> None:
     results = []
     for _ in range(2):

@@ -91,6 +91,7 @@ def test_a_session_counts_from_the_lookback_days_date_until_just_before_the_conv
     assert shop.table("customer_journeys", "session_id, conversion") == [("last second", 1), ("oldest", 0)]
 
 
+@pytest.mark.every_warehouse
 def test_a_session_at_the_conversions_second_counts_where_the_setting_says_so(shop: Shop, instance: dg.DagsterInstance) -> None:
     shop.session("before", "u", "2023-09-05 11:00:00")
     shop.session("same second", "u", "2023-09-05 12:00:00")
@@ -102,6 +103,7 @@ def test_a_session_at_the_conversions_second_counts_where_the_setting_says_so(sh
     assert shop.table("customer_journeys", "session_id, conversion") == [("before", 0), ("same second", 1)]
 
 
+@pytest.mark.every_warehouse
 def test_a_lookback_of_zero_days_reaches_to_the_days_start(shop: Shop, instance: dg.DagsterInstance) -> None:
     shop.session("yesterday", "u", "2023-09-04 23:59:59")
     shop.session("today", "u", "2023-09-05 00:00:00")
@@ -112,6 +114,7 @@ def test_a_lookback_of_zero_days_reaches_to_the_days_start(shop: Shop, instance:
     assert shop.table("channel_reporting", "date, ihc, ihc_revenue") == [("2023-09-05", 1.0, 10.0)]
 
 
+@pytest.mark.every_warehouse
 def test_a_session_before_two_conversions_is_credited_for_both_and_costs_once(shop: Shop, instance: dg.DagsterInstance) -> None:
     shop.session("s", "u", "2023-09-01 10:00:00", cost=2.5)
     shop.conversion("first", "u", "2023-09-01 12:00:00", 10)
@@ -161,6 +164,7 @@ def test_a_conversion_that_moved_to_where_it_has_no_session_leaves_its_old_day(
     assert [shop.table(table) for table in ("customer_journeys", "ihc_results", "attribution_customer_journey")] == [[]] * 3
 
 
+@pytest.mark.every_warehouse
 def test_a_run_of_all_days_clears_the_days_whose_sources_are_gone(shop: Shop, instance: dg.DagsterInstance) -> None:
     shop.session("first", "u", "2023-09-01 10:00:00")
     shop.session("moves", "v", "2023-09-09 10:00:00")
@@ -191,6 +195,7 @@ def test_a_run_of_all_partitions_leaves_what_lies_before_them(shop: Shop, instan
     assert shop.table("ihc_results") == before
 
 
+@pytest.mark.every_warehouse
 def test_a_deleted_conversion_leaves_all_tables_when_its_day_runs_again(shop: Shop, instance: dg.DagsterInstance) -> None:
     shop.session("s", "u", "2023-09-01 10:00:00", cost=1.0)
     shop.conversion("c", "u", "2023-09-02 12:00:00", 10)
@@ -259,6 +264,7 @@ def test_a_run_of_all_days_sums_the_costs_of_all_its_report_days_and_one_of_some
     assert (str(some.cost_days), str(some.report_days)) == ("2023-09-05", "2023-09-02 to 2023-09-05")
 
 
+@pytest.mark.every_warehouse
 def test_a_run_of_all_days_reaches_costs_that_were_never_reported(shop: Shop) -> None:
     shop.conversion("c", "u", "2023-09-05 12:00:00")
     shop.warehouse.prepare()

@@ -194,3 +194,13 @@ def test_files_that_no_commit_names_are_not_read(lake: Path) -> None:
     assert credit(lake) == OLD
     LakeWarehouse(lake).replace_days(ATTRIBUTION, "conv_date", Days(DAYS[1], DAYS[1]), frame(*OLD[2:]))
     assert credit(lake) == OLD
+
+
+def test_a_table_with_the_file_of_a_single_day_is_read_as_one_with_many(lake: Path) -> None:
+    warehouse = LakeWarehouse(lake)
+    assert warehouse.span(ATTRIBUTION.name, "conv_date") == Days(*DAYS)
+
+    warehouse.replace_days(ATTRIBUTION, "conv_date", Days(*DAYS), frame(*OLD[:2]))
+
+    assert warehouse.span(ATTRIBUTION.name, "conv_date") == Days(DAYS[0], DAYS[0])
+    assert credit(lake) == OLD[:2]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 import duckdb
@@ -57,11 +58,15 @@ class Stored:
             declared = self._types()
             empty = (f"CAST(NULL AS {declared.get(name, 'varchar')}) AS {_quoted_name(name)}" for name in found.columns)
             return f"SELECT {', '.join(empty)} WHERE false"
-        by_day = ""
-        if found.partitioned_by:
-            types = ", ".join(f"{_quoted(name)}: varchar" for name in found.partitioned_by)
-            by_day = f", hive_partitioning = true, hive_types = {{{types}}}"
-        return f"SELECT {columns} FROM read_parquet({_listed(found.files)}{by_day})"
+        if not found.partitioned_by:
+            return f"SELECT {columns} FROM read_parquet({_listed(found.files)})"
+        if len(found.files) == 1:  # DuckDB 1.5.5 fails at min() of a partition's column over a single file
+            of_file = dict(part.split("=", 1) for part in Path(found.files[0]).parts if "=" in part)
+            values = {name: f"{_quoted(unquote(of_file[name]))} AS {_quoted_name(name)}" for name in found.partitioned_by}
+            columns = ", ".join(values.get(name, _quoted_name(name)) for name in found.columns)
+            return f"SELECT {columns} FROM read_parquet({_listed(found.files)}, hive_partitioning = false)"
+        types = ", ".join(f"{_quoted(name)}: varchar" for name in found.partitioned_by)
+        return f"SELECT {columns} FROM read_parquet({_listed(found.files)}, hive_partitioning = true, hive_types = {{{types}}})"
 
     def _of_files(self) -> str:
         endings = {file.suffix.removeprefix(".").lower() for file in self.files}
@@ -69,7 +74,7 @@ class Stored:
             raise AttributionError(f"{self.folder} has files of several kinds ({', '.join(sorted(endings))}). Keep one kind.")
         if endings == {"csv"}:
             return f"SELECT * FROM read_csv({_listed(map(str, self.files))}, all_varchar = true, header = true)"
-        return f"SELECT * FROM read_parquet({_listed(map(str, self.files))}, union_by_name = true)"
+        return f"SELECT * FROM read_parquet({_listed(map(str, self.files))}, union_by_name = true, hive_partitioning = false)"
 
     def _types(self) -> dict[str, str]:
         table = schema().get(self.name)
