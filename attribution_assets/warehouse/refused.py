@@ -14,7 +14,7 @@ def outside(table: Table, day_column: str, day: object, days: Days) -> Attributi
     )
 
 
-def twice(table: Table, key: object, days: Days) -> AttributionError:
+def twice(table: Table, key: object, days: Days | str) -> AttributionError:
     """Two rows have the same key."""
     return AttributionError(
         f"Two rows for {table.name} of {days} have the same {', '.join(table.key)}: {key}. Look for duplicates in the sources."
@@ -27,7 +27,7 @@ def mistyped(table: Table, day: object) -> AttributionError:
     return AttributionError(f"The rows for {table.name} of {day} contain values that do not have the declared types ({types}).")
 
 
-def missing(table: Table, days: Days, why: str) -> AttributionError:
+def missing(table: Table, days: Days | str, why: str) -> AttributionError:
     """A column that has to have a value has none."""
     return AttributionError(
         f"The rows for {table.name} of {days} were not written: {why}. Find out why the rows have no value there."

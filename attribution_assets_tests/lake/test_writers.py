@@ -204,3 +204,23 @@ def test_a_table_with_the_file_of_a_single_day_is_read_as_one_with_many(lake: Pa
 
     assert warehouse.span(ATTRIBUTION.name, "conv_date") == Days(DAYS[0], DAYS[0])
     assert credit(lake) == OLD[:2]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([("c", "s", None, DAYS[0])], ("ihc is NULL",)),
+        ([("c", "s", 1.0, DAYS[0]), ("c", "s", 0.5, DAYS[0])], ("same conv_id, session_id", "('c', 's')")),
+        ([("c", "s", "much", DAYS[0])], ("do not have the declared types",)),
+    ],
+    ids=["missing", "twice", "text"],
+)
+def test_a_whole_table_is_verified_before_it_is_replaced(
+    lake: Path, rows: list[tuple[object, ...]], words: tuple[str, ...]
+) -> None:
+    with refused("attribution_customer_journey", *words):
+        LakeWarehouse(lake).replace_table(ATTRIBUTION, frame(*rows))
+
+    assert credit(lake) == OLD
+    assert LakeWarehouse(lake).replace_table(ATTRIBUTION, frame(OLD[0])) == 1
+    assert credit(lake) == OLD[:1]

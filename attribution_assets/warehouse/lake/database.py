@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -50,6 +51,8 @@ ROWS_PER_BATCH = 100_000
 
 TYPE_NAMES = {"text": "VARCHAR", "integer": ".*INT.*|BOOLEAN", "real": ".*INT.*|DOUBLE|FLOAT|DECIMAL.*"}
 """Declared type -> DuckDB's types of an answer's column that are stored as it."""
+
+logger = logging.getLogger(__name__)
 
 LAST_ORDER = re.compile(r"\nORDER BY [^()]*$")
 """The order of a query's rows, which a lake does not keep: sorting is a third of some queries' time."""
@@ -289,7 +292,9 @@ class LakeWarehouse(Warehouse):
         for source in counted_by_id(query):
             key, stored = source.key[0], cursor.state.stored.get(source.name)
             proved = self.path / OURS / "proved" / f"{source.name}.json"
-            now = {"key": key, "state": stored.state if stored else "", "read as": repr(self.reading)}
+            truth = cursor.state.stored.get("conversions_backend") if self.reading.conversions == "backend" else None
+            states = [table.state for table in (stored, truth) if table]
+            now = {"key": key, "states": states, "read as": repr(self.reading)}
             if stored and proved.is_file() and json.loads(proved.read_text()) == now:
                 continue
             found = cursor.execute(
@@ -367,8 +372,9 @@ class LakeWarehouse(Warehouse):
         """Replaces all rows in one commit."""
         with self.connect() as cursor:
             _stage(cursor, table, "all days", [rows])
+            _prove(cursor, table, "all days")
             with self.writing(table.name):
-                delta.replace_rows(self.path / table.name, _answer(cursor, "SELECT * FROM answer"), None, {})
+                delta.replace_rows(self.path / table.name, _answer(cursor, "SELECT * FROM new"), None, {})
         return len(rows)
 
     # -- versions -----------------------------------------------------------------------------------------------------
@@ -411,45 +417,31 @@ class _Replacement:
 
     def make(self) -> Written:
         """Verifies the rows and commits them."""
-        self._prove_columns()
-        self._prove_rows()
+        _prove(self.cursor, self.table, self.days)
+        self._prove_days()
         moved, kept = self._moved()
         folder = self.lake.path / self.table.name
         where = f"{self.day_column} >= '{self.days.first}' AND {self.day_column} <= '{self.days.last}'"
         if moved:
             where = f"{where} OR {self.day_column} IN ({', '.join(map(_quoted, moved))})"
         version = delta.replace_rows(folder, _answer(self.cursor, f"SELECT * FROM new {kept}"), where, {"days": str(self.days)})
-        delta.remove_unused_files(folder, self.lake.keep_days)
+        self._tidy(folder)
         counted = f"SELECT {self.day_column}, count(*) FROM new GROUP BY {self.day_column}"
         counts = dict(self.cursor.execute(counted).fetchall())
         return Written({day: counts.get(day, 0) for day in self.days}, version)
 
-    def _prove_columns(self) -> None:
-        """Verifies that the rows have the table's columns, in any case and order, with values of the declared types.
+    def _tidy(self, folder: Path) -> None:
+        try:
+            delta.remove_unused_files(folder, self.lake.keep_days)
+        except AttributionError as error:
+            logger.warning("The rows of %s are written, but not tidied: %s", self.table.name, error)
 
-        Makes the view `new`: the rows as they are to be stored.
-        """
-        given = {name.lower(): (name, type_) for name, type_, *_ in self.cursor.execute("DESCRIBE answer").fetchall()}
-        in_any_case = {column.lower(): column for column in self.table.column_names}
-        self.table.check([in_any_case.get(lower, name) for lower, (name, _) in given.items()])
-        counted = ", ".join(f"count({column.name})" for column in self.table.columns)
-        [(rows, *values_of)] = self.cursor.execute(f"SELECT count(*), {counted} FROM answer").fetchall()
-        for column, values in zip(self.table.columns, values_of, strict=True):
-            if column.required and values < rows:
-                raise refused.missing(self.table, self.days, f"{self.table.name}.{column.name} is NULL in one of them")
-            if values and not re.fullmatch(TYPE_NAMES[column.type], given[column.name.lower()][1]):
-                raise refused.mistyped(self.table, self.days)
-        stored = ", ".join(f"{_as_stored(column)} AS {column.name}" for column in self.table.columns)
-        self.cursor.execute(f"CREATE TEMP VIEW new AS SELECT {stored} FROM answer")
-
-    def _prove_rows(self) -> None:
-        """Verifies that every row belongs to one of the days and has a unique key."""
-        all_days, key = {*self.days}, ", ".join(self.table.key)
+    def _prove_days(self) -> None:
+        """Verifies that every row belongs to one of the days."""
+        all_days = {*self.days}
         for (day,) in self.cursor.execute(f"SELECT DISTINCT {self.day_column} FROM new").fetchall():
             if day not in all_days:
                 raise refused.outside(self.table, self.day_column, day, self.days)
-        if found := self.cursor.execute(f"SELECT {key} FROM new GROUP BY {key} HAVING count(*) > 1 LIMIT 1").fetchone():
-            raise refused.twice(self.table, found, self.days)
 
     def _moved(self) -> tuple[list[str], str]:
         """The other days that have rows of what belongs to these days now, and the SELECT of the rows that remain there."""
@@ -473,6 +465,29 @@ class _Replacement:
             f"WHERE {day} IN (SELECT {day} FROM left_day) AND {unit} NOT IN (SELECT {unit} FROM belonging)"
         )
         return moved, remaining if moved else ""
+
+
+def _prove(cursor: LakeCursor, table: Table, days: Days | str) -> None:
+    """Verifies that the rows of `answer` have the table's columns, in any case and order, with values of the declared types.
+
+    Also that none is missing that has to be there, and that no key stands twice. Makes the view `new`: the rows as they are to
+    be stored.
+    """
+    given = {name.lower(): (name, type_) for name, type_, *_ in cursor.execute("DESCRIBE answer").fetchall()}
+    in_any_case = {column.lower(): column for column in table.column_names}
+    table.check([in_any_case.get(lower, name) for lower, (name, _) in given.items()])
+    counted = ", ".join(f"count({column.name})" for column in table.columns)
+    [(rows, *values_of)] = cursor.execute(f"SELECT count(*), {counted} FROM answer").fetchall()
+    for column, values in zip(table.columns, values_of, strict=True):
+        if column.required and values < rows:
+            raise refused.missing(table, days, f"{table.name}.{column.name} is NULL in one of them")
+        if values and not re.fullmatch(TYPE_NAMES[column.type], given[column.name.lower()][1]):
+            raise refused.mistyped(table, days)
+    stored = ", ".join(f"{_as_stored(column)} AS {column.name}" for column in table.columns)
+    cursor.execute(f"CREATE TEMP VIEW new AS SELECT {stored} FROM answer")
+    key = ", ".join(table.key)
+    if found := cursor.execute(f"SELECT {key} FROM new GROUP BY {key} HAVING count(*) > 1 LIMIT 1").fetchone():
+        raise refused.twice(table, found, days)
 
 
 def _as_stored(column: Column) -> str:

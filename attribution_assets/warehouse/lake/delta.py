@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -114,12 +114,18 @@ def replace_rows(folder: Path, rows: pa.RecordBatchReader, where: str | None, sa
 
 
 def remove_unused_files(folder: Path, older_than_days: int) -> int:
-    """Deletes files that no version of the last days has, also those of writers that were killed. Returns their number."""
-    table = DeltaTable(str(folder))
-    hours = 24 * older_than_days
-    unused = table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True)
-    if unused:
-        table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True)
+    """Deletes files that no version of the last days has, also those of writers that were killed. Returns their number.
+
+    Raises AttributionError where that fails: the rows are as they were.
+    """
+    try:
+        table = DeltaTable(str(folder))
+        vacuum = partial(table.vacuum, 24 * older_than_days, enforce_retention_duration=False, full=True)
+        unused = vacuum(dry_run=True)
+        if unused:
+            vacuum(dry_run=False)
+    except (DeltaError, OSError) as error:
+        raise AttributionError(f"{folder} cannot be tidied: {first_line(error)}.") from error
     return len(unused)
 
 

@@ -62,7 +62,7 @@ class Stored:
             return f"SELECT {columns} FROM read_parquet({_listed(found.files)})"
         if len(found.files) == 1:  # DuckDB 1.5.5 fails at min() of a partition's column over a single file
             of_file = dict(part.split("=", 1) for part in Path(found.files[0]).parts if "=" in part)
-            values = {name: f"{_quoted(unquote(of_file[name]))} AS {_quoted_name(name)}" for name in found.partitioned_by}
+            values = {name: f"{_value(of_file[name])} AS {_quoted_name(name)}" for name in found.partitioned_by}
             columns = ", ".join(values.get(name, _quoted_name(name)) for name in found.columns)
             return f"SELECT {columns} FROM read_parquet({_listed(found.files)}, hive_partitioning = false)"
         types = ", ".join(f"{_quoted(name)}: varchar" for name in found.partitioned_by)
@@ -187,6 +187,11 @@ def opened(stored: tuple[Stored, ...], reading: Reading) -> Opened:
 def types_of(table: Table) -> str:
     """The columns of a table of ours with their types, as in CREATE TABLE."""
     return ", ".join(f"{_quoted_name(column.name)} {TYPES[column.type]}" for column in table.columns)
+
+
+def _value(of_partition: str) -> str:
+    """A partition's value, as the name of its folder has it."""
+    return "CAST(NULL AS varchar)" if of_partition == "__HIVE_DEFAULT_PARTITION__" else _quoted(unquote(of_partition))
 
 
 def _listed(files: Sequence[str] | Iterator[str]) -> str:
