@@ -22,6 +22,7 @@ from attribution_assets_tests.support import EVEN
 
 CHOICES: list[tuple[str, str, str, Any]] = [  # variable, text, field, value
     ("ATTRIBUTION_DATABASE", "/some/shop.db", "database", Location(Path("/some/shop.db"))),
+    ("ATTRIBUTION_LAKE_KEEP_DAYS", "30", "lake_keep_days", 30),
     ("ATTRIBUTION_EXPORTS", "/some/exports", "exports", Path("/some/exports")),
     ("ATTRIBUTION_LOOKBACK_DAYS", "7", "lookback_days", 7),
     ("ATTRIBUTION_INCLUDE_CONVERTING_SESSION", "true", "include_converting_session", True),
@@ -82,6 +83,7 @@ TOGETHER = {
 """Variables that are refused alone, each with what it needs."""
 OTHER: dict[str, Any] = {  # of each field: neither the default nor the value above
     "database": Location(Path("/other/shop.db")),
+    "lake_keep_days": 1,
     "exports": Path("/other/exports"),
     "lookback_days": 3,
     "include_converting_session": False,
@@ -149,6 +151,7 @@ def set_what_it_needs(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
 def test_the_defaults(tmp_path: Path) -> None:
     assert Settings().model_dump() == {
         "database": {"path": tmp_path / "data" / "attribution.db", "is_lake": False},
+        "lake_keep_days": 7,
         "exports": tmp_path / "data" / "exports",
         "lookback_days": 90,
         "include_converting_session": False,

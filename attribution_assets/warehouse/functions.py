@@ -10,11 +10,11 @@ import json
 import math
 import re
 import sqlite3
-from datetime import date, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from attribution_assets.formats import is_direct, spelling
+from attribution_assets.warehouse.days import is_date, shift
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -48,11 +48,11 @@ class ExactTotal:
 
 
 def days_before(day: str | None, days: int) -> str | None:
-    """`days_before(day, n)`: the date n days before the day, both as text. NULL if the day is not a date."""
-    try:
-        return (date.fromisoformat(day or "") - timedelta(days=days)).isoformat()
-    except (ValueError, OverflowError):
-        return None
+    """`days_before(day, n)`: the date n days before the day, both as text. NULL if the day is not a date.
+
+    As in `days.shift`, no earlier than year 1 and no later than year 9999: so the days of all time can be asked for.
+    """
+    return shift(day, -days) if day and is_date(day) else None
 
 
 def group_of(channel: str | None, groups: str) -> str | None:
@@ -125,7 +125,9 @@ IN_DUCKDB = (
     "CREATE MACRO group_of(channel, groups) AS coalesce(CAST(CAST(groups AS json) AS map(varchar, varchar))[channel], channel)",
     "CREATE MACRO is_date(x) AS coalesce(length(x) = 10 AND CAST(TRY_CAST(x AS date) AS varchar) = x, false)",
     """CREATE MACRO days_before(day, n) AS
-        CASE WHEN is_date(day) THEN strftime(TRY_CAST(day AS date) - CAST(n AS integer), '%Y-%m-%d') END""",
+        CASE WHEN is_date(day) THEN strftime(
+            least(greatest(TRY_CAST(day AS date) - CAST(n AS integer), DATE '0001-01-01'), DATE '9999-12-31'), '%Y-%m-%d'
+        ) END""",
     "CREATE MACRO is_no_date(x) AS NOT is_date(x)",
     r"CREATE MACRO is_time(x) AS coalesce(regexp_full_match(x, '([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?'), false)",
     f"CREATE MACRO is_number(x) AS coalesce(isfinite({_NUMBER}), false)",

@@ -217,7 +217,8 @@ def test_both_engines_know_the_same_days_before() -> None:
     with duckdb.connect() as theirs:
         for statement in functions.IN_DUCKDB:
             theirs.execute(statement)
-        for day, days in (("2024-03-01", 1), ("2023-09-01", 90), ("2023-09-01", 0), ("2023-09-01", -30), ("no day", 3)):
+        of_all_time = (("0001-01-10", 28), ("9999-12-30", -28))
+        for day, days in (("2024-03-01", 1), ("2023-09-01", 90), ("2023-09-01", -30), ("no day", 3), *of_all_time):
             [(of_theirs,)] = theirs.execute("SELECT days_before(?, ?)", (day, days)).fetchall()
             assert of_theirs == functions.days_before(day, days)
 

@@ -122,8 +122,9 @@ def test_before_what_is_no_date_there_is_no_day(connection: sqlite3.Connection, 
     assert days_before(connection, day, 1) is None
 
 
-def test_before_the_first_of_all_days_there_is_none(connection: sqlite3.Connection) -> None:
-    assert days_before(connection, "0001-01-01", 1) is None
+def test_the_days_of_all_time_have_an_end(connection: sqlite3.Connection) -> None:
+    assert days_before(connection, "0001-01-10", 28) == "0001-01-01"
+    assert days_before(connection, "9999-12-30", -28) == "9999-12-31"
 
 
 # -- group_of ----------------------------------------------------------------------------------------------------------
