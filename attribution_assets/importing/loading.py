@@ -15,10 +15,10 @@ from attribution_assets.errors import AttributionError, NotFoundError
 from attribution_assets.importing.channel_rules import UNASSIGNED
 from attribution_assets.importing.mapping import Importing, closest
 from attribution_assets.importing.reading import opened
-from attribution_assets.importing.servers import shown
 from attribution_assets.importing.values import DAY_AND_TIME, REPLACED_TOGETHER, TypedRows, key_of, typed_rows
 from attribution_assets.warehouse import engagement
 from attribution_assets.warehouse.duckdb.compute import READS_AS
+from attribution_assets.warehouse.duckdb.servers import shown
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, Table, schema
 from attribution_assets.warehouse.sqlite.database import SQLiteWarehouse, transaction
 from attribution_assets.warehouse.sqlite.sources import columns_of

@@ -12,9 +12,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TextIO
 
 from attribution_assets.errors import AttributionError, NotFoundError
-from attribution_assets.importing.duck import first_line, literal, load, quoted
 from attribution_assets.importing.mapping import Format, Importing
-from attribution_assets.importing.servers import Server, is_server
+from attribution_assets.importing.servers import FromServer
+from attribution_assets.warehouse.duckdb.scanners import first_line, literal, load, quoted
+from attribution_assets.warehouse.duckdb.servers import Server, is_server
 
 if TYPE_CHECKING:
     import duckdb
@@ -73,7 +74,7 @@ def opened(source: str, mapping: Importing) -> Iterator[Source]:
     import duckdb
 
     with TemporaryDirectory(prefix="attribution-", ignore_cleanup_errors=True) as folder:
-        found = Server(source, mapping) if is_server(source) else _file(Path(folder), source, mapping)
+        found = FromServer(Server(source), mapping) if is_server(source) else _file(Path(folder), source, mapping)
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": MEMORY,
             "temp_directory": str(Path(folder) / "tmp"),
@@ -82,7 +83,7 @@ def opened(source: str, mapping: Importing) -> Iterator[Source]:
         with duckdb.connect(config=config) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             load(connection, "sqlite")
-            if isinstance(found, Server):
+            if isinstance(found, FromServer):
                 found.fetch(connection)
                 file, columns, twice = None, _numbered(connection, first=1), frozenset[str]()
             else:

@@ -11,10 +11,10 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.importing import zones
 from attribution_assets.importing.channel_rules import SHIPPED, ChannelRules, read_rules
 from attribution_assets.importing.channels import COLUMNS, channels_of
-from attribution_assets.importing.duck import first_line, literal, quoted
 from attribution_assets.importing.mapping import Constant, Expression, FileColumn, Importing, Timestamp, Value, closest
 from attribution_assets.importing.reading import PROBLEM, ROW, Source
 from attribution_assets.warehouse import engagement
+from attribution_assets.warehouse.duckdb.scanners import first_line, literal, quoted
 from attribution_assets.warehouse.engagement import ACTIVITY, FLAGS
 from attribution_assets.warehouse.schema import Column, Table
 

@@ -1,1 +1,1 @@
-"""DuckDB beside an SQLite file: when it computes a query, and the process in which it does."""
+"""DuckDB: beside an SQLite file, the views before sources that it reads, and its scanners of other databases."""

@@ -1,4 +1,4 @@
-"""DuckDB as imports use it: its scanners, which come as packages, names and text in its SQL, and its errors in one line."""
+"""DuckDB's scanners of other databases, which come as packages, names and text in its SQL, and its errors in one line."""
 
 from __future__ import annotations
 
