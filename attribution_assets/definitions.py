@@ -56,7 +56,8 @@ def _io_manager(settings: Settings) -> WarehouseIOManager:
         "breakdowns": [*settings.breakdowns],
     }
     if settings.database.is_lake:
-        return LakeIOManager(database=str(settings.database), keep_days=settings.lake_keep_days, **read_as)
+        sources = _in_environment("ATTRIBUTION_SOURCES", settings.sources_at) if settings.sources_at else ""
+        return LakeIOManager(database=str(settings.database), keep_days=settings.lake_keep_days, sources=sources, **read_as)
     return SQLiteIOManager(database=str(settings.database), compute=settings.compute, **read_as)
 
 
@@ -66,7 +67,7 @@ def _ihc_resource(settings: Settings) -> IHCResource:
     if not settings.uses_api:
         return EmbeddedIHCResource(parameters=settings.ihc_parameters, redistribution=redistribution)
     return IHCApiResource(
-        api_key=_in_environment(settings.ihc_api_key.get_secret_value()) if settings.ihc_api_key else "",
+        api_key=_in_environment("IHC_API_KEY", settings.ihc_api_key.get_secret_value()) if settings.ihc_api_key else "",
         conv_type_id=settings.ihc_conv_type_id or "",
         url=settings.ihc_api_url,
         max_journeys=settings.ihc_max_journeys,
@@ -81,12 +82,11 @@ def _ihc_resource(settings: Settings) -> IHCResource:
     )
 
 
-def _in_environment(key: str) -> dg.EnvVar:
-    """The variable that holds the key: IHC_API_KEY, or a separate one if the key comes from .env or from the caller."""
-    name = "IHC_API_KEY"
-    if os.environ.get(name) != key:
-        name += f"_{hashlib.sha256(key.encode()).hexdigest()[:8].upper()}"
-        os.environ[name] = key
+def _in_environment(name: str, secret: str) -> dg.EnvVar:
+    """The variable that holds the secret: `name`, or a separate one if it comes from .env or from the caller."""
+    if os.environ.get(name) != secret:
+        name += f"_{hashlib.sha256(secret.encode()).hexdigest()[:8].upper()}"
+        os.environ[name] = secret
     return dg.EnvVar(name)
 
 

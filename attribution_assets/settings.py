@@ -27,6 +27,8 @@ from attribution_assets.ihc.endpoint import ENDPOINT, endpoint
 from attribution_assets.models import MODELS, ModelRules, PathRules, PositionShares, read_channel_groups
 from attribution_assets.warehouse import Location, Warehouse
 from attribution_assets.warehouse.duckdb.compute import Compute
+from attribution_assets.warehouse.duckdb.servers import Server, is_server
+from attribution_assets.warehouse.location import URL
 from attribution_assets.warehouse.opening import warehouse_at
 from attribution_assets.warehouse.views import Reading
 
@@ -36,8 +38,8 @@ ENV_FILE = ".env"
 PREFIXES = ("ATTRIBUTION_", "IHC_")
 """How the names of our variables begin."""
 
-OWN_KEY = re.compile(r"IHC_API_KEY_[0-9A-F]{8}")
-"""The variables in which `definitions` hands a key that is not in the environment to the runs."""
+OWN_KEY = re.compile(r"(IHC_API_KEY|ATTRIBUTION_SOURCES)_[0-9A-F]{8}")
+"""The variables in which `definitions` hands a secret that is not in the environment to the runs."""
 
 NO_STEPS, MOST_STEPS = ("channel", "date", "sessions"), 10
 """What stands beside the steps in reports, and how many steps there can be."""
@@ -57,6 +59,21 @@ def _location(given: object) -> Location:
         return Location.of(str(given))
     except AttributionError as error:
         raise ValueError(str(error)) from error
+
+
+def _sources(place: SecretStr) -> SecretStr:
+    text = place.get_secret_value()
+    if not is_server(text):
+        if url := URL.match(text):
+            raise ValueError(
+                f"sources cannot be read at {url[1]}://.... Name a folder, an SQLite file, postgresql:// or mysql://"
+            )
+        return SecretStr(str(_absolute(Path(text))))
+    try:
+        Server(text)
+    except AttributionError as error:
+        raise ValueError(str(error)) from None
+    return place
 
 
 FolderOrFile = Annotated[Path, AfterValidator(_absolute)]
@@ -190,6 +207,13 @@ class Settings(BaseSettings):
     )
     lake_keep_days: int = Field(
         7, ge=1, le=3650, description="For how many days a lake keeps the files of earlier versions of its tables."
+    )
+    sources: Annotated[SecretStr, AfterValidator(_sources)] | None = Field(
+        None,
+        description=(
+            "Where the sources of a lake lie, if not in it: a folder with Delta tables, Parquet or CSV files, an SQLite file, "
+            "`postgresql://USER:PASSWORD@HOST/DATABASE` or `mysql://...`. They are read there. It is never shown."
+        ),
     )
     exports: FolderOrFile = Field(Path("data/exports"), description="Folder for the CSV files.")
     lookback_days: int = Field(
@@ -451,8 +475,17 @@ class Settings(BaseSettings):
     def warehouse(self) -> Warehouse:
         """The database."""
         return self._snapshot or warehouse_at(
-            self.database, compute=self.compute, reading=self.reading, keep_days=self.lake_keep_days
+            self.database,
+            compute=self.compute,
+            reading=self.reading,
+            keep_days=self.lake_keep_days,
+            sources=self.sources_at,
         )
+
+    @property
+    def sources_at(self) -> str:
+        """Where the sources of a lake lie, which may have a password; empty if in the lake."""
+        return self.sources.get_secret_value() if self.sources else ""
 
     @contextmanager
     def at_one_state(self, busy_timeout: float = 5) -> Iterator[Self]:
@@ -571,6 +604,15 @@ class Settings(BaseSettings):
     def _start_before_end(self) -> Self:
         if self.start_date and self.end_date and self.start_date > self.end_date:
             raise ValueError(f"ATTRIBUTION_START_DATE {self.start_date} is later than ATTRIBUTION_END_DATE {self.end_date}")
+        return self
+
+    @model_validator(mode="after")
+    def _sources_are_those_of_a_lake(self) -> Self:
+        if self.sources and not self.database.is_lake:
+            raise ValueError(
+                f"ATTRIBUTION_SOURCES needs a lake, and {self.database} is an SQLite file, which has its own. Unset it, "
+                "or name the folder of a lake with a slash at its end"
+            )
         return self
 
     @model_validator(mode="after")

@@ -21,8 +21,9 @@ from attribution_assets.warehouse import Location
 from attribution_assets_tests.support import EVEN
 
 CHOICES: list[tuple[str, str, str, Any]] = [  # variable, text, field, value
-    ("ATTRIBUTION_DATABASE", "/some/shop.db", "database", Location(Path("/some/shop.db"))),
+    ("ATTRIBUTION_DATABASE", "/some/lake/", "database", Location(Path("/some/lake"), is_lake=True)),
     ("ATTRIBUTION_LAKE_KEEP_DAYS", "30", "lake_keep_days", 30),
+    ("ATTRIBUTION_SOURCES", "/some/sources", "sources", SecretStr("/some/sources")),
     ("ATTRIBUTION_EXPORTS", "/some/exports", "exports", Path("/some/exports")),
     ("ATTRIBUTION_LOOKBACK_DAYS", "7", "lookback_days", 7),
     ("ATTRIBUTION_INCLUDE_CONVERTING_SESSION", "true", "include_converting_session", True),
@@ -77,13 +78,15 @@ CHOICES: list[tuple[str, str, str, Any]] = [  # variable, text, field, value
     ("DAGSTER_HOME", "/some/home", "dagster_home", Path("/some/home")),
 ]
 TOGETHER = {
+    "ATTRIBUTION_SOURCES": ("ATTRIBUTION_DATABASE", "/some/lake/"),
     "ATTRIBUTION_ALERT_EMAIL": ("ATTRIBUTION_SMTP_URL", "smtp://mail.example"),
     "ATTRIBUTION_SMTP_URL": ("ATTRIBUTION_ALERT_EMAIL", "ann@shop.example"),
 }
 """Variables that are refused alone, each with what it needs."""
 OTHER: dict[str, Any] = {  # of each field: neither the default nor the value above
     "database": Location(Path("/other/shop.db")),
-    "lake_keep_days": 1,
+    "lake_keep_days": 3,
+    "sources": SecretStr("mysql://db/other"),
     "exports": Path("/other/exports"),
     "lookback_days": 3,
     "include_converting_session": False,
@@ -152,6 +155,7 @@ def test_the_defaults(tmp_path: Path) -> None:
     assert Settings().model_dump() == {
         "database": {"path": tmp_path / "data" / "attribution.db", "is_lake": False},
         "lake_keep_days": 7,
+        "sources": None,
         "exports": tmp_path / "data" / "exports",
         "lookback_days": 90,
         "include_converting_session": False,

@@ -120,14 +120,19 @@ class SQLiteIOManager(WarehouseIOManager):
 
 
 class LakeIOManager(WarehouseIOManager):
-    """The IO manager of a lake. `keep_days`: for how many days files of earlier versions are kept."""
+    """The IO manager of a lake.
+
+    `keep_days`: for how many days files of earlier versions are kept. `sources`: where the sources lie if not in the lake. Give
+    one with a password as `dg.EnvVar`: a literal one would be stored in Dagster's history.
+    """
 
     keep_days: int = KEEP_DAYS
+    sources: str = ""
 
     @property
     def warehouse(self) -> Warehouse:
         """The lake."""
-        return lake_at(Location.of(self.database), self._reading, self.keep_days)
+        return lake_at(Location.of(self.database), self._reading, self.keep_days, self.sources)
 
 
 class CSVFilesIOManager(dg.ConfigurableIOManager):

@@ -23,22 +23,28 @@ KEEP_DAYS = 7
 
 
 def warehouse_at(
-    location: Location, *, compute: Compute = "auto", reading: Reading = AS_STORED, keep_days: int = KEEP_DAYS
+    location: Location,
+    *,
+    compute: Compute = "auto",
+    reading: Reading = AS_STORED,
+    keep_days: int = KEEP_DAYS,
+    sources: str = "",
 ) -> Warehouse:
     """The SQLite file or the lake at the place.
 
     `compute`: which engine runs the large queries of an SQLite file. `reading`: how the sources are read.
-    `keep_days`: for how many days a lake keeps files of earlier versions. Raises AttributionError for a lake where the packages
+    `keep_days`: for how many days a lake keeps files of earlier versions. `sources`: where the sources of a lake lie if not in
+    it, as ATTRIBUTION_SOURCES says it. Raises AttributionError for a lake where the packages
     of the extra `lake` are missing.
     """
     return (
-        lake_at(location, reading, keep_days)
+        lake_at(location, reading, keep_days, sources)
         if location.is_lake
         else SQLiteWarehouse(location.path, compute=compute, reading=reading)
     )
 
 
-def lake_at(location: Location, reading: Reading = AS_STORED, keep_days: int = KEEP_DAYS) -> LakeWarehouse:
+def lake_at(location: Location, reading: Reading = AS_STORED, keep_days: int = KEEP_DAYS, sources: str = "") -> LakeWarehouse:
     """The lake at the place. Raises AttributionError where the packages of the extra `lake` are missing."""
     missing = [name for name in NEEDED if not find_spec(name)]
     if missing:
@@ -47,4 +53,4 @@ def lake_at(location: Location, reading: Reading = AS_STORED, keep_days: int = K
         )
     from attribution_assets.warehouse.lake.database import LakeWarehouse
 
-    return LakeWarehouse(location.path, reading=reading, keep_days=keep_days)
+    return LakeWarehouse(location.path, reading=reading, keep_days=keep_days, sources_at=sources)

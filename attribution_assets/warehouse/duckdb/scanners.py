@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +11,8 @@ if TYPE_CHECKING:
 
 def load(connection: duckdb.DuckDBPyConnection, scanner: str) -> None:
     """Loads the scanner of another database: sqlite, postgres or mysql. Raises ModuleNotFoundError without its package."""
+    from importlib.resources import files
+
     import duckdb
 
     folder = files(f"duckdb_extension_{scanner}_scanner").joinpath("extensions", f"v{duckdb.__version__}")

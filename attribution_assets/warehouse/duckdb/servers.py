@@ -83,6 +83,11 @@ class Server:
         """The scanner that reads it: postgres or mysql."""
         return SCANNERS[_parts(self.url)["scheme"]]
 
+    @property
+    def schema(self) -> str:
+        """The schema whose tables are read: public, or of MySQL the database."""
+        return "public" if self.scanner == "postgres" else unquote(_parts(self.url)["path"].removeprefix("/"))
+
     def attach(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         """Attaches the server under the name, to be read alone. Raises AttributionError without its extra."""
         try:
@@ -93,18 +98,18 @@ class Server:
                 f"Install it: pip install 'attribution_assets[{self.scanner}]'."
             ) from error
         for setting in SETTINGS[self.scanner]:
-            connection.execute(f"SET {setting}")
+            connection.execute(f"SET GLOBAL {setting}")  # of cursors, too
         self.execute(connection, f"ATTACH {{}} AS {name} (TYPE {self.scanner}, READ_ONLY)", self.url)
 
     def execute(self, connection: duckdb.DuckDBPyConnection, statement: str, sent: str) -> duckdb.DuckDBPyConnection:
-        """Executes the statement with what is sent to the server in its place. Errors do not repeat it."""
+        """Executes the statement with what is sent to the server in its place. Errors do not repeat it, nor has their cause."""
         import duckdb
 
         try:
             return connection.execute(statement.format(literal(sent)))
         except duckdb.Error as error:
             _, _, reason = str(error).partition(f'"{sent}": ')
-            raise AttributionError(f"{self.name} cannot be read: {self.without_passwords(reason or str(error))}") from error
+            raise AttributionError(f"{self.name} cannot be read: {self.without_passwords(reason or str(error))}") from None
 
     def without_passwords(self, reason: str) -> str:
         """The first line of what the scanner says, without passwords of the URL and the environment."""

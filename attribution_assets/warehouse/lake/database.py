@@ -7,7 +7,8 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
@@ -21,8 +22,21 @@ from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import refused
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.dialect import in_dialect
+from attribution_assets.warehouse.duckdb.servers import Server, is_server
 from attribution_assets.warehouse.lake import delta
-from attribution_assets.warehouse.lake.opened import SEEN, TYPES, LakeCursor, Opened, opened, stored_tables, types_of
+from attribution_assets.warehouse.lake.elsewhere import Elsewhere, Folder, OnServer, elsewhere_at
+from attribution_assets.warehouse.lake.opened import (
+    OF_SOURCES,
+    SEEN,
+    TYPES,
+    LakeCursor,
+    Opened,
+    Stored,
+    newly_opened,
+    opened,
+    stored_tables,
+    types_of,
+)
 from attribution_assets.warehouse.location import MARKER
 from attribution_assets.warehouse.query import RETURN_THIS, ROWS_PER_FRAME, Query
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, META, Column, Table, schema
@@ -32,9 +46,10 @@ from attribution_assets.warehouse.sqlite.sources import (
     check_present,
     counted_by_id,
     id_twice,
+    read_by,
     unreadable_sources,
 )
-from attribution_assets.warehouse.views import STAND_INS
+from attribution_assets.warehouse.views import STAND_INS, Reading
 from attribution_assets.warehouse.warehouse import SeenDays, Warehouse, Written
 
 if TYPE_CHECKING:
@@ -49,7 +64,7 @@ OURS = "_attribution"
 ROWS_PER_BATCH = 100_000
 """How many rows go from DuckDB to a Delta table at once."""
 
-TYPE_NAMES = {"text": "VARCHAR", "integer": ".*INT.*|BOOLEAN", "real": ".*INT.*|DOUBLE|FLOAT|DECIMAL.*"}
+TYPE_NAMES = {"text": "VARCHAR", "integer": ".*INT.*|BOOLEAN|DOUBLE", "real": ".*INT.*|DOUBLE|FLOAT|DECIMAL.*"}
 """Declared type -> DuckDB's types of an answer's column that are stored as it."""
 
 logger = logging.getLogger(__name__)
@@ -66,7 +81,9 @@ class LakeWarehouse(Warehouse):
 
     keep_days: int = 7
     """For how many days files of earlier versions are kept."""
-    held: Opened | None = None
+    sources_at: str = field(default="", repr=False)
+    """Where the sources lie if not in the lake: a folder, an SQLite file or the URL of a server, which may hold a password."""
+    held: Held | None = None
     """The state that is read, of a warehouse at one state."""
 
     @property
@@ -75,8 +92,10 @@ class LakeWarehouse(Warehouse):
         return (self.path / MARKER).is_file()
 
     def state(self) -> str:
-        """The versions of the Delta tables, and the names, sizes and times of other files."""
-        return "; ".join(f"{table.name} {table.state}" for table in stored_tables(self.path))
+        """The versions of Delta tables, and the names, sizes and times of other files; with a server, a new text each time."""
+        elsewhere = self._elsewhere
+        of_lake = "; ".join(f"{table.name} {table.state}" for table in _in_lake(self.path, elsewhere))
+        return f"{of_lake}; {elsewhere.state()}" if elsewhere else of_lake
 
     def meta(self) -> dict[str, str]:
         """What the marker says."""
@@ -135,36 +154,91 @@ class LakeWarehouse(Warehouse):
                 f"{self.path} has schema version {version}, but this package knows only {VERSION}. Upgrade attribution_assets."
             )
 
-    def _opened(self) -> Opened:
-        if self.held:
-            return self.held
-        self._check_place()
-        return opened(stored_tables(self.path), self.reading)
+    @property
+    def place_of_sources(self) -> str:
+        """Where the sources lie, as it may be printed."""
+        elsewhere = self._elsewhere
+        return elsewhere.name if elsewhere else str(self.path)
+
+    @property
+    def _elsewhere(self) -> Elsewhere | None:
+        return elsewhere_at(self.sources_at) if self.sources_at else None
 
     @contextmanager
-    def connect(self) -> Iterator[LakeCursor]:
-        """A connection to the newest state."""
-        with self._plain_errors():
-            cursor = self._opened().cursor()
+    def _opened(self, *, with_server: bool = True) -> Iterator[Opened]:
+        """The lake as it is now. Without the server, the sources that lie on one are missing."""
+        if self.held:
+            yield self.held.whole if with_server else self.held.ours
+            return
+        self._check_place()
+        elsewhere = self._elsewhere
+        stored = _in_lake(self.path, elsewhere)
+        if isinstance(elsewhere, OnServer):
+            if not with_server:
+                yield opened(stored, self.reading)
+                return
+            state = newly_opened(stored, self.reading, elsewhere)
+            with closing(state.duck):  # which lets go of the server
+                yield state
+        elif elsewhere is None or isinstance(elsewhere, Folder):
+            yield opened(stored, self.reading)
+        else:
+            yield opened(stored, self.reading, elsewhere)
+
+    @contextmanager
+    def connect(self, *, with_server: bool = True) -> Iterator[LakeCursor]:
+        """A connection to the newest state; all that it reads of a server is of one moment."""
+        with self._plain_errors(), self._opened(with_server=with_server) as state:
+            cursor = state.cursor()
             with closing(cursor.duck):
+                if with_server and not self.held and isinstance(self._elsewhere, OnServer):
+                    cursor.duck.begin()
                 yield cursor
 
     @contextmanager
     def at_one_state(self) -> Iterator[Self]:
-        """This lake at the versions of now."""
-        with self._plain_errors():
-            state = self._opened()
-        yield replace(self, held=state)
+        """This lake at the versions of now. What lies on a server is copied when it is first asked for."""
+        elsewhere = self._elsewhere
+        with self._plain_errors(), self._opened(with_server=False) as state:
+            on_server = replace(elsewhere, copied=True) if isinstance(elsewhere, OnServer) else None
+            held = Held(state, _in_lake(self.path, elsewhere), self.reading, on_server)
+        yield self if self.held else replace(self, held=held)
+
+    @contextmanager
+    def _answering(self, query: Query) -> Iterator[LakeCursor]:
+        """A connection that answers the query. Raises AttributionError where a source is missing.
+
+        It is BusyError where files with sources have changed until the end of the block: some rows may be older than others.
+        """
+        with self.connect(with_server=bool(read_by(query))) as cursor:
+            check_present(self._present(cursor.state), self.reading, query)
+            yield cursor
+            self._check_unchanged(cursor.state)
+
+    def _check_unchanged(self, state: Opened) -> None:
+        elsewhere = self._elsewhere
+        now = {table.name: table for table in _in_lake(self.path, elsewhere)}
+        changed = [name for name, table in state.stored.items() if table.files and now.get(name) != table]
+        changed += [
+            name
+            for name, table in state.stored.items()
+            if table.rows and table.state and elsewhere and table.state != elsewhere.state()
+        ]
+        if changed:
+            raise BusyError(f"{changed[0]} in {self.place_of_sources} has changed while it was read. Run again.")
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
         try:
             yield
-        except duckdb.Error as error:
-            raise self._in_words(error) from error
+        except (duckdb.Error, pa.ArrowException) as error:
+            is_secret = is_server(self.sources_at)  # what the error has been made from may have a password
+            raise self._in_words(error) from (None if is_secret else error)
 
-    def _in_words(self, error: duckdb.Error) -> AttributionError:
+    def _in_words(self, error: Exception) -> AttributionError:
         text = delta.first_line(error)
+        if is_server(self.sources_at):
+            text = Server(self.sources_at).without_passwords(text).rstrip(".")
         if missing := re.search(r"Table with name (\w+) does not exist", text):
             if missing[1].lower() in schema():
                 return self._not_made(missing[1])
@@ -175,8 +249,7 @@ class LakeWarehouse(Warehouse):
     def sources(self) -> dict[str, frozenset[str]]:
         """The source tables that there are, each with the columns that it has, declared or not; none without a lake."""
         try:
-            with self._plain_errors():
-                state = self._opened()
+            with self._plain_errors(), self._opened() as state:
                 found = {name: frozenset((*_as_read(state, name), *state.columns(name))) for name in ALL_SOURCES}
         except AttributionError:
             return {}
@@ -184,25 +257,26 @@ class LakeWarehouse(Warehouse):
 
     def columns(self, table: str) -> list[str]:
         """The columns of a table of the lake, in lower case; none where it does not exist."""
-        with self._plain_errors():
-            return self._opened().columns(table)
+        with self._plain_errors(), self._opened(with_server=table.lower() in OF_SOURCES) as state:
+            return state.columns(table)
 
     def _has_column(self, connection: LakeCursor, table: str, column: str) -> bool:
-        asked = "SELECT 1 FROM duckdb_columns() WHERE schema_name = 'main' AND lower(table_name) = ? AND lower(column_name) = ?"
+        asked = (
+            "SELECT 1 FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = 'main' "
+            "AND lower(table_name) = ? AND lower(column_name) = ?"
+        )
         return connection.execute(asked, (table.lower(), column.lower())).fetchone() is not None
 
     def fetch(self, query: Query) -> tuple[list[str], list[tuple[Any, ...]]]:
         """The query's column names and rows."""
-        with self.connect() as cursor:
-            check_present(self._present(cursor.state), self.reading, query)
+        with self._answering(query) as cursor:
             cursor.execute(query.text_in("duckdb"), query.parameters)
             return [column for column, *_ in cursor.description or ()], cursor.fetchall()
 
     @contextmanager
     def rows_of(self, query: Query) -> Iterator[LakeCursor]:
         """The query's rows."""
-        with self.connect() as cursor:
-            check_present(self._present(cursor.state), self.reading, query)
+        with self._answering(query) as cursor:
             _check_guards(cursor, query, unreadable_sources)
             yield cursor.execute(query.text_in("duckdb"), query.parameters)
 
@@ -214,7 +288,7 @@ class LakeWarehouse(Warehouse):
         rows_per_frame: int = ROWS_PER_FRAME,
     ) -> Iterator[pd.DataFrame]:
         """The table's rows of the days in frames."""
-        with self.connect() as cursor:
+        with self.connect(with_server=False) as cursor:
             if not cursor.state.columns(table.name):
                 raise self._not_made(table.name)
             where = f"WHERE {day_column} BETWEEN $first AND $last" if day_column and days else ""
@@ -226,8 +300,7 @@ class LakeWarehouse(Warehouse):
 
     def stream_query(self, query: Query, table: Table, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
         """The rows that the query would write into the table, in frames."""
-        with self.connect() as cursor:
-            check_present(self._present(cursor.state), self.reading, query)
+        with self._answering(query) as cursor:
             self._check_ids(cursor, query)
             _check_guards(cursor, query, broken_sources)
             cursor.execute(query.text_in("duckdb"), query.parameters)
@@ -259,8 +332,7 @@ class LakeWarehouse(Warehouse):
         columns = ", ".join(table.column_names)
         as_stored = ", ".join(f"{_as_stored(column)} AS {column.name}" for column in table.columns)
         stored = f"SELECT {columns} FROM {table.name} WHERE {day_column} BETWEEN $first_day AND $last_day"
-        with self.connect() as cursor:
-            check_present(self._present(cursor.state), self.reading, query)
+        with self._answering(query) as cursor:
             cursor.execute(
                 f"WITH fresh AS MATERIALIZED (SELECT {as_stored} FROM ({select}\n)), stored AS MATERIALIZED ({stored}) "
                 f"SELECT {day_column} FROM (SELECT * FROM fresh EXCEPT SELECT * FROM stored) "
@@ -272,8 +344,7 @@ class LakeWarehouse(Warehouse):
     def digests(self, table: Table, day_column: str, query: Query) -> dict[str, str]:
         """By day, a digest of the rows that the query would write into the table now."""
         row = f"hash({', '.join(table.column_names)})"
-        with self.connect() as cursor:
-            check_present(self._present(cursor.state), self.reading, query)
+        with self._answering(query) as cursor:
             cursor.execute(
                 f"SELECT {day_column}, CAST(bit_xor({row}) AS varchar) || ' ' || CAST(sum({row}) AS varchar) "
                 f"FROM ({query.text_in('duckdb')}\n) GROUP BY 1",
@@ -282,7 +353,7 @@ class LakeWarehouse(Warehouse):
             return dict(cursor.fetchall())
 
     def _present(self, state: Opened) -> Present:
-        return Present(self.path, state.columns, lambda name: _as_read(state, name))
+        return Present(self.place_of_sources, state.columns, lambda name: _as_read(state, name))
 
     def _check_ids(self, cursor: LakeCursor, query: Query) -> None:
         """Raises AttributionError where a row of a source would count more than once.
@@ -295,22 +366,24 @@ class LakeWarehouse(Warehouse):
             truth = cursor.state.stored.get("conversions_backend") if self.reading.conversions == "backend" else None
             states = [table.state for table in (stored, truth) if table]
             now = {"key": key, "states": states, "read as": repr(self.reading)}
-            if stored and proved.is_file() and json.loads(proved.read_text()) == now:
+            is_known = all(states)  # that of a server is not
+            if states and is_known and proved.is_file() and json.loads(proved.read_text()) == now:
                 continue
             found = cursor.execute(
                 f"SELECT {key}, count(*) FROM {source.name} WHERE {key} IS NOT NULL GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
             ).fetchone()
             if found:
                 has_truth = source.name == "conversions" and "conversions_backend" in cursor.state.stored
-                raise id_twice(source, self.path, found, has_truth=has_truth)
-            _write(proved, json.dumps(now))
+                raise id_twice(source, self.place_of_sources, found, has_truth=has_truth)
+            if is_known:
+                _write(proved, json.dumps(now))
 
     # -- what late data has seen --------------------------------------------------------------------------------------
 
     def seen(self, days: Days) -> dict[str, dict[str, str]]:
         """The days as `remember` last had them."""
         found: dict[str, dict[str, str]] = {}
-        with self.connect() as cursor:
+        with self.connect(with_server=False) as cursor:
             if cursor.state.columns(SEEN):
                 asked = f"SELECT date, part, state FROM stored.{SEEN} WHERE date BETWEEN ? AND ?"
                 for day, part, state in cursor.execute(asked, (days.first, days.last)):
@@ -359,8 +432,9 @@ class LakeWarehouse(Warehouse):
                     _check_guards(cursor, rows, broken_sources)
                     unordered = LAST_ORDER.sub("", rows.text_in("duckdb"))
                     cursor.execute(f"CREATE TEMP TABLE answer AS {unordered}", rows.parameters)
+                    self._check_unchanged(cursor.state)
                     return _Replacement(self, table, day_column, days, cursor).make()
-            with self.connect() as staging:
+            with self.connect(with_server=False) as staging:
                 _stage(staging, table, days, rows)
                 with self.writing(table.name), self.connect() as cursor:
                     if cursor.state is staging.state:
@@ -370,7 +444,7 @@ class LakeWarehouse(Warehouse):
 
     def replace_table(self, table: Table, rows: pd.DataFrame) -> int:
         """Replaces all rows in one commit."""
-        with self.connect() as cursor:
+        with self.connect(with_server=False) as cursor:
             _stage(cursor, table, "all days", [rows])
             _prove(cursor, table, "all days")
             with self.writing(table.name):
@@ -403,6 +477,21 @@ class LakeWarehouse(Warehouse):
         if table not in {*schema(), *FURTHER} or delta.last_version(self.path / table) is None:
             raise NotFoundError(f"{self.path} has no Delta table {table}.")
         return self.path / table
+
+
+@dataclass(eq=False)
+class Held:
+    """The state of a lake that is held for several questions: `ours`, without what lies on a server, and `whole`, with it."""
+
+    ours: Opened
+    stored: tuple[Stored, ...]
+    reading: Reading
+    on_server: OnServer | None
+
+    @cached_property
+    def whole(self) -> Opened:
+        """The same with the tables of the server, as they are when it is first asked for."""
+        return newly_opened(self.stored, self.reading, self.on_server) if self.on_server else self.ours
 
 
 @dataclass(frozen=True)
@@ -446,7 +535,7 @@ class _Replacement:
     def _moved(self) -> tuple[list[str], str]:
         """The other days that have rows of what belongs to these days now, and the SELECT of the rows that remain there."""
         stored = self.cursor.state.stored[self.table.name]
-        if self.day_column in self.table.key or not delta.files_of(stored.folder, stored.version or 0).files:
+        if self.day_column in self.table.key or not delta.files_of(stored.folder, stored.version or 0, stored.state).files:
             return [], ""
         unit, day, table = self.table.key[0], self.day_column, f"stored.{self.table.name}"
         of_these_days = f"SELECT {unit} FROM new"
@@ -483,6 +572,9 @@ def _prove(cursor: LakeCursor, table: Table, days: Days | str) -> None:
             raise refused.missing(table, days, f"{table.name}.{column.name} is NULL in one of them")
         if values and not re.fullmatch(TYPE_NAMES[column.type], given[column.name.lower()][1]):
             raise refused.mistyped(table, days)
+    whole = (f"coalesce({column.name} = floor({column.name}), true)" for column in table.columns if column.type == "integer")
+    if cursor.execute(f"SELECT 1 FROM answer WHERE NOT ({' AND '.join(['true', *whole])}) LIMIT 1").fetchone():
+        raise refused.mistyped(table, days)
     stored = ", ".join(f"{_as_stored(column)} AS {column.name}" for column in table.columns)
     cursor.execute(f"CREATE TEMP VIEW new AS SELECT {stored} FROM answer")
     key = ", ".join(table.key)
@@ -493,6 +585,14 @@ def _prove(cursor: LakeCursor, table: Table, days: Days | str) -> None:
 def _as_stored(column: Column) -> str:
     """The expression of a column's value as it is stored: as its type, and 0 instead of -0, as in an SQLite file."""
     return f"CAST({column.name} AS {TYPES[column.type]}){' + 0.0' if column.type == 'real' else ''}"
+
+
+def _in_lake(folder: Path, elsewhere: Elsewhere | None) -> tuple[Stored, ...]:
+    """The tables in the folder as they are now; of sources that lie elsewhere, those of a folder, and not attached ones."""
+    if elsewhere is None:
+        return stored_tables(folder)
+    ours = tuple(table for table in stored_tables(folder) if table.name not in OF_SOURCES)
+    return (*ours, *elsewhere.tables()) if isinstance(elsewhere, Folder) else ours
 
 
 def _seen(rows: Sequence[tuple[str, str, str]]) -> pa.RecordBatchReader:

@@ -51,9 +51,14 @@ def last_version(folder: Path) -> int | None:
     return max(versions, default=None)
 
 
+def state_of(folder: Path, version: int) -> str:
+    """The version, and when it was written: whoever deletes a table and makes it again begins with the same versions."""
+    return f"{version} {(folder / LOG / f'{version:020}.json').stat().st_mtime_ns}"
+
+
 @lru_cache(maxsize=512)
-def files_of(folder: Path, version: int) -> DeltaFiles:
-    """The table at this version. Raises AttributionError for one whose files cannot be read as they are."""
+def files_of(folder: Path, version: int, _state: str) -> DeltaFiles:
+    """The table at this version, by its `state_of`. Raises AttributionError for one whose files cannot be read as they are."""
     table = _opened(folder, version)
     protocol = table.protocol()
     features = frozenset(protocol.reader_features or ())

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote
 from uuid import uuid4
 
@@ -39,7 +39,8 @@ KEPT = 4
 class Stored:
     """A table of the lake as it is stored now: its name, where it is, and what tells this state from another.
 
-    `version`: of a Delta table. Of others, `files` are the Parquet or CSV files.
+    `version`: of a Delta table. Of others, `files` are the Parquet or CSV files, or `rows` is the SELECT over an attached
+    database. A `state` that is empty is not known.
     """
 
     name: str
@@ -47,12 +48,15 @@ class Stored:
     version: int | None = None
     files: tuple[Path, ...] = ()
     state: str = ""
+    rows: str = ""
 
     def select(self) -> str:
         """The SELECT of its rows."""
+        if self.rows:
+            return self.rows
         if self.version is None:
             return self._of_files()
-        found = delta.files_of(self.folder, self.version)
+        found = delta.files_of(self.folder, self.version, self.state)
         columns = ", ".join(_quoted_name(name) for name in found.columns)
         if not found.files:
             declared = self._types()
@@ -73,7 +77,8 @@ class Stored:
         if len(endings) != 1:
             raise AttributionError(f"{self.folder} has files of several kinds ({', '.join(sorted(endings))}). Keep one kind.")
         if endings == {"csv"}:
-            return f"SELECT * FROM read_csv({_listed(map(str, self.files))}, all_varchar = true, header = true)"
+            form = "all_varchar = true, header = true, delim = ',', quote = '\"', escape = '\"', union_by_name = true"
+            return f"SELECT * FROM read_csv({_listed(map(str, self.files))}, {form})"
         return f"SELECT * FROM read_parquet({_listed(map(str, self.files))}, union_by_name = true, hive_partitioning = false)"
 
     def _types(self) -> dict[str, str]:
@@ -81,26 +86,35 @@ class Stored:
         return {column.name: TYPES[column.type] for column in table.columns} if table else {}
 
 
-def stored_tables(folder: Path) -> tuple[Stored, ...]:
-    """The tables in the folder as they are now: ours, and the sources as Delta tables, Parquet files or CSV files."""
-    names = [*schema(), *FURTHER, *(name for name, _ in STAND_INS.values()), SEEN]
-    return tuple(found for name in dict.fromkeys(names) if (found := _stored(folder, name)))
-
-
 SEEN = "seen_days"
 """The table with what late data has seen."""
+
+OF_SOURCES = (*ALL_SOURCES, *FURTHER, *(name for name, _ in STAND_INS.values()))
+"""The names of tables that the user fills."""
+
+
+def stored_tables(folder: Path) -> tuple[Stored, ...]:
+    """The tables in the folder as they are now: ours, and the sources as Delta tables, Parquet files or CSV files."""
+    return tuple(found for name in dict.fromkeys([*schema(), *OF_SOURCES, SEEN]) if (found := _stored(folder, name)))
 
 
 def _stored(folder: Path, name: str) -> Stored | None:
     version = delta.last_version(folder / name)
     if version is not None:
-        return Stored(name, folder / name, version, (), str(version))
+        return Stored(name, folder / name, version, (), delta.state_of(folder / name, version))
     alone = [file for ending in READERS if (file := folder / f"{name}.{ending}").is_file()]
     inside = sorted(file for ending in READERS for file in (folder / name).glob(f"*.{ending}"))
     if files := (*alone, *inside):
         states = (f"{file.name} {state.st_size} {state.st_mtime_ns}" for file in files for state in [file.stat()])
         return Stored(name, folder / name, None, files, "; ".join(states))
     return None
+
+
+class Attached(Protocol):
+    """A database with the sources beside a lake."""
+
+    def attach(self, duck: duckdb.DuckDBPyConnection) -> tuple[Stored, ...]:
+        """Attaches it, and returns the sources that it has."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +175,13 @@ class Opened:
 
 
 @lru_cache(maxsize=KEPT)
-def opened(stored: tuple[Stored, ...], reading: Reading) -> Opened:
-    """DuckDB with these tables. Raises AttributionError for a table that cannot be read."""
+def opened(stored: tuple[Stored, ...], reading: Reading, attached: Attached | None = None) -> Opened:
+    """What `newly_opened` opens, which is kept for the next reader of the same state."""
+    return newly_opened(stored, reading, attached)
+
+
+def newly_opened(stored: tuple[Stored, ...], reading: Reading, attached: Attached | None) -> Opened:
+    """DuckDB with these tables and those of a database beside. Raises AttributionError for a table that cannot be read."""
     duck = duckdb.connect(
         config={
             "threads": THREADS,
@@ -176,6 +195,8 @@ def opened(stored: tuple[Stored, ...], reading: Reading) -> Opened:
     duck.execute(f"CREATE SCHEMA {STORED}")
     functions.add_to_duckdb(duck)
     duck.execute(f"SET search_path = 'main,{STORED}'")
+    if attached:
+        stored = (*stored, *attached.attach(duck))
     for table in stored:
         duck.execute(f"CREATE VIEW {STORED}.{table.name} AS {table.select()}")
     add_views(duck, reading)

@@ -25,7 +25,7 @@ COUNTED_ONCE = ("session_costs", "events")
 class Present:
     """What there is of the sources. `columns` gives a table's columns as stored, `as_read` the declared ones that it has."""
 
-    path: Path
+    path: Path | str
     columns: Callable[[str], Collection[str]]
     as_read: Callable[[str], Collection[str]]
 
@@ -38,7 +38,7 @@ def check_sources(connection: sqlite3.Connection, path: Path, reading: Reading, 
 
 def check_present(present: Present, reading: Reading, query: Query) -> None:
     """Raises AttributionError where a source table that the query reads is missing or lacks a column that it needs."""
-    path, needed_of = present.path, _read_by(query)
+    path, needed_of = present.path, read_by(query)
     if "conversions" in needed_of and reading.conversions == "backend" and not present.columns("conversions_backend"):
         raise AttributionError(
             f"ATTRIBUTION_CONVERSIONS is backend, but {path} has no table conversions_backend. Add it as "
@@ -66,7 +66,7 @@ def check_present(present: Present, reading: Reading, query: Query) -> None:
                 )
 
 
-def _read_by(query: Query) -> dict[str, set[str]]:
+def read_by(query: Query) -> dict[str, set[str]]:
     """The source tables that the query or one of its guards reads, each with the columns that they need of it."""
     read = [reads(text).tables for text in (query.text, *map(read_sql, query.guards))]
     return {
@@ -84,11 +84,11 @@ def check_ids(connection: sqlite3.Connection, path: Path, query: Query) -> None:
 
 def counted_by_id(query: Query) -> list[Table]:
     """The sources that the query reads of which a row would count more than once if its id stood there twice."""
-    read = () if query.is_lenient else (schema()[name] for name in _read_by(query))
+    read = () if query.is_lenient else (schema()[name] for name in read_by(query))
     return [source for source in read if len(source.key) == 1 and source.name not in COUNTED_ONCE]
 
 
-def id_twice(source: Table, path: Path, found: Sequence[object], *, has_truth: bool) -> AttributionError:
+def id_twice(source: Table, path: Path | str, found: Sequence[object], *, has_truth: bool) -> AttributionError:
     """The error that an id stands in several rows: `found` is the id, and in how many."""
     key = source.key[0]
     return AttributionError(
