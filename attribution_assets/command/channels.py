@@ -37,10 +37,11 @@ def test(file: Path | None, database: str | None, as_json: bool) -> None:
     with plain_errors():
         settings = settings_with(database=database)
         from attribution_assets.importing.channel_rules import SHIPPED
-        from attribution_assets.importing.channels import try_rules
-        from attribution_assets.warehouse.sqlite.database import as_sqlite
+        from attribution_assets.importing.channels import TABLE, try_rules
+        from attribution_assets.warehouse.opening import source_in_sqlite
 
-        tried = try_rules(as_sqlite(settings.warehouse), file or SHIPPED)
+        with source_in_sqlite(settings.warehouse, TABLE, writes=False) as warehouse:
+            tried = try_rules(warehouse, file or SHIPPED)
     print_json(tried) if as_json else print_tried_rules(tried)
 
 
@@ -56,8 +57,9 @@ def apply(file: Path | None, database: str | None, as_json: bool) -> None:
     with plain_errors():
         settings = settings_with(database=database)
         from attribution_assets.importing.channel_rules import SHIPPED
-        from attribution_assets.importing.channels import apply_rules
-        from attribution_assets.warehouse.sqlite.database import as_sqlite
+        from attribution_assets.importing.channels import TABLE, apply_rules
+        from attribution_assets.warehouse.opening import source_in_sqlite
 
-        applied = apply_rules(as_sqlite(settings.warehouse), file or SHIPPED)
+        with source_in_sqlite(settings.warehouse, TABLE, writes=True) as warehouse:
+            applied = apply_rules(warehouse, file or SHIPPED)
     print_json(applied) if as_json else print_applied_rules(applied)

@@ -153,11 +153,11 @@ def import_(
         settings = settings_with(database=database)
         from attribution_assets.importing.loading import import_source
         from attribution_assets.importing.mapping import Importing, read_mapping
-        from attribution_assets.warehouse.sqlite.database import as_sqlite
+        from attribution_assets.warehouse.opening import source_in_sqlite
 
-        with telling() as tell:
+        with telling() as tell, source_in_sqlite(settings.warehouse, table, writes=not check) as warehouse:
             imported = import_source(
-                as_sqlite(settings.warehouse),
+                warehouse,
                 table,
                 source,
                 read_mapping(mapping) if mapping else Importing(),

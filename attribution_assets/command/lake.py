@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from attribution_assets.command.options import DATABASE, plain_errors, print_json, refuse_sources_elsewhere, settings_with
+from attribution_assets.command.options import DATABASE, plain_errors, print_json, settings_with
 from attribution_assets.command.printed import print_versions
 
 if TYPE_CHECKING:
-    from attribution_assets.settings import Settings
     from attribution_assets.warehouse.lake.database import LakeWarehouse
 
 
@@ -31,11 +30,9 @@ def import_(file: Path | None, database: str | None, as_json: bool) -> None:
     or CSV files.
     """
     with plain_errors():
-        settings = settings_with(database=database)
-        lake = _lake_of(settings)
+        lake = _lake(database)
         copied: dict[str, int] = {}
         if file:
-            refuse_sources_elsewhere(settings)
             from attribution_assets.warehouse.lake.loading import import_sources
 
             copied = import_sources(lake, file)
@@ -86,10 +83,7 @@ def vacuum(database: str | None) -> None:
 
 def _lake(database: str | None) -> LakeWarehouse:
     """The lake that is named, whether there is one yet or not."""
-    return _lake_of(settings_with(database=database))
-
-
-def _lake_of(settings: Settings) -> LakeWarehouse:
+    settings = settings_with(database=database)
     from attribution_assets.warehouse.opening import lake_at
 
     return lake_at(settings.database, settings.reading, settings.lake_keep_days, settings.sources_at)

@@ -77,14 +77,6 @@ def settings_with(**options: Any) -> Settings:
     return read_settings(**{name: value for name, value in options.items() if value is not None})
 
 
-def refuse_sources_elsewhere(settings: Settings) -> None:
-    """Raises AttributionError where nobody would read what is written into the sources of a lake."""
-    if settings.sources:
-        raise AttributionError(
-            f"ATTRIBUTION_SOURCES is set, so nobody would read what is written into {settings.database}. Unset it."
-        )
-
-
 def print_json(value: Any) -> None:
     """Prints the value as JSON, letters as they are, and every key in snake_case."""
     click.echo(json.dumps(_in_snake_case(value), ensure_ascii=False, allow_nan=False, indent=2))

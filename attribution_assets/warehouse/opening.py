@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.duckdb.compute import Compute
@@ -13,6 +14,8 @@ from attribution_assets.warehouse.views import AS_STORED, Reading
 from attribution_assets.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from attribution_assets.warehouse.lake.database import LakeWarehouse
 
 NEEDED = ("deltalake", "pyarrow")
@@ -54,3 +57,15 @@ def lake_at(location: Location, reading: Reading = AS_STORED, keep_days: int = K
     from attribution_assets.warehouse.lake.database import LakeWarehouse
 
     return LakeWarehouse(location.path, reading=reading, keep_days=keep_days, sources_at=sources)
+
+
+@contextmanager
+def source_in_sqlite(warehouse: Warehouse, table: str, *, writes: bool) -> Iterator[SQLiteWarehouse]:
+    """The database as an SQLite file, for what works on one: of a lake, the one source `table`, as `in_sqlite` gives it."""
+    if isinstance(warehouse, SQLiteWarehouse):
+        yield warehouse
+        return
+    from attribution_assets.warehouse.lake.loading import in_sqlite
+
+    with in_sqlite(cast("LakeWarehouse", warehouse), table, writes=writes) as file:
+        yield file

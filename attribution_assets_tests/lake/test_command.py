@@ -262,14 +262,6 @@ def test_a_lake_of_a_newer_package_is_left_alone(shop: LakeShop) -> None:
         Settings(database="lake/").warehouse.prepare()
 
 
-def test_what_works_on_a_file_alone_says_so(shop: LakeShop) -> None:
-    attribution("lake", "import", "shop.db", "--database", "lake/")
-
-    result = attribution("channels", "apply", "--database", "lake/")
-
-    assert result.output == f"Error: {Path.cwd() / 'lake'} is a lake, and this works on an SQLite file alone.\n"
-
-
 def test_a_table_with_features_that_change_how_it_is_read_is_refused(shop: LakeShop) -> None:
     attribution("lake", "import", "shop.db", "--database", "lake/")
     log = Path("lake/conversions/_delta_log")

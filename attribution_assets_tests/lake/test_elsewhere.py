@@ -407,7 +407,7 @@ def test_nothing_is_imported_into_a_lake_that_reads_its_sources_elsewhere(
     result = attribution("lake", "import", "shop.db", "--database", f"{lake}/")
 
     assert result.output == (
-        f"Error: ATTRIBUTION_SOURCES is set, so nobody would read what is written into {lake}/. Unset it.\n"
+        f"Error: ATTRIBUTION_SOURCES is set, so nobody would read what is written into {lake}. Unset it.\n"
     )
 
 
