@@ -63,9 +63,8 @@ class RunAdmin(LookedAt):
         return str(as_it_is(settings.ATTRIBUTION, run).state)
 
 
-@admin.register(CampaignResult)
 class CampaignResultAdmin(LookedAt):
-    """Campaign results, as they are stored."""
+    """Campaign results, as they are stored in an SQLite file; Django reads no lake."""
 
     list_display = ("customer_id", "date", "status", "type", "category", "revenue", "conversions", "impressions", "clicks")
     list_filter = ("customer_id", "status", "type", "category")
@@ -79,6 +78,10 @@ class CampaignResultAdmin(LookedAt):
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """A row. Raises AttributionError where there are none to show."""
         return _shown(lambda: super(CampaignResultAdmin, self).changeform_view(request, *args, **kwargs))
+
+
+if not settings.ATTRIBUTION.database.is_lake:
+    admin.site.register(CampaignResult, CampaignResultAdmin)
 
 
 def _shown(view: Callable[[], Any]) -> HttpResponse:

@@ -93,7 +93,7 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {
+DATABASES: dict[str, dict[str, object]] = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": ATTRIBUTION.web_database,
@@ -103,12 +103,13 @@ DATABASES = {
             "init_command": "PRAGMA journal_mode = wal; PRAGMA synchronous = normal",
         },
     },
-    "warehouse": {
+}
+if not ATTRIBUTION.database.is_lake:
+    DATABASES["warehouse"] = {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": f"{ATTRIBUTION.database.path.as_uri()}?mode=ro",
         "OPTIONS": {"timeout": 5},
-    },
-}
+    }
 DATABASE_ROUTERS = ["attribution_assets.web.models.Router"]
 CACHES = {
     "default": {

@@ -54,8 +54,13 @@ def report_sample(folder: Path) -> None:
         "INSERT INTO conversions_backend SELECT conv_id, user_id, conv_date, 'DE', revenue, NULL FROM conversions",
     ):
         shop.execute(statement)
+    report_all(folder, str(folder / "shop.db"))
+
+
+def report_all(folder: Path, database: str) -> None:
+    """Computes every report of the sample in the database."""
     places = {
-        "ATTRIBUTION_DATABASE": str(folder / "shop.db"),
+        "ATTRIBUTION_DATABASE": database,
         "ATTRIBUTION_EXPORTS": str(folder / "exports"),
         "DAGSTER_HOME": str(folder / "home"),
     }
