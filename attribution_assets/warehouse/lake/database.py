@@ -366,8 +366,8 @@ class LakeWarehouse(Warehouse):
             truth = cursor.state.stored.get("conversions_backend") if self.reading.conversions == "backend" else None
             states = [table.state for table in (stored, truth) if table]
             now = {"key": key, "states": states, "read as": repr(self.reading)}
-            is_known = all(states)  # that of a server is not
-            if states and is_known and proved.is_file() and json.loads(proved.read_text()) == now:
+            is_known = bool(states) and all(states)  # that of a server is not
+            if is_known and proved.is_file() and json.loads(proved.read_text()) == now:
                 continue
             found = cursor.execute(
                 f"SELECT {key}, count(*) FROM {source.name} WHERE {key} IS NOT NULL GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
