@@ -7,12 +7,16 @@ WITH RECURSIVE day (day) AS (
     SELECT days_before(day, -1) FROM day WHERE day < $last_day
 ),
 
+conversion_day AS (
+    SELECT DISTINCT conv_date FROM conversions WHERE conv_date BETWEEN $first_day AND $last_conversion_day
+),
+
 uncovered_day AS (
     SELECT day, days_before(day, row_number() OVER (ORDER BY day)) AS stretch
     FROM day
     WHERE NOT EXISTS (SELECT 1 FROM session_sources WHERE event_date = day)
       AND EXISTS (
-          SELECT 1 FROM conversions
+          SELECT 1 FROM conversion_day
           WHERE conv_date BETWEEN CASE WHEN day > $first_day THEN day ELSE $first_day END
             AND CASE WHEN days_before(day, -$lookback_days) < $last_conversion_day THEN days_before(day, -$lookback_days) ELSE $last_conversion_day END
       )
