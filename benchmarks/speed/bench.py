@@ -35,6 +35,7 @@ LIMIT, LIMIT_ONE_DAY = "DuckDB, Parquet to Parquet", "DuckDB, one day, Parquet t
 COMPUTE, ONE_DAY = "this project, compute", "this project, one day, compute"
 JOURNEYS_ONLY = "pandas.read_sql and a merge, journeys only"
 RUN = "`attribution run`, checks and Dagster included"
+LAKE, LAKE_ONE_DAY, LAKE_RUN = "lake, compute", "lake, one day, compute", "lake, `attribution run`"
 CONTENDERS = {
     LIMIT: "duckdb",
     LIMIT_ONE_DAY: "duckdb_one_day",
@@ -43,7 +44,7 @@ CONTENDERS = {
     "SQLite SQL": "sqlite",
     JOURNEYS_ONLY: "read_sql",
 }
-AGREE_ON = {LIMIT_ONE_DAY: ("rows", "cost"), ONE_DAY: ("rows", "cost")}
+AGREE_ON = {LIMIT_ONE_DAY: ("rows", "cost"), ONE_DAY: ("rows", "cost"), LAKE_ONE_DAY: ("rows", "cost")}
 """Linear credit and IHC give a single day's reports other orders; the whole has the same."""
 
 Measured = dict[str, list[tuple[float, float]]]
@@ -86,6 +87,7 @@ def database(sessions: int, days: int = DAYS) -> Path:
         DATA.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+        shutil.rmtree(path.with_suffix(".lake"), ignore_errors=True)
         print(f"making {path.name} ...", flush=True)
         subprocess.run([OURS / "python", HERE / "databases.py", path, str(sessions), str(days)], check=True)
         path.with_suffix(".done").touch()
@@ -95,6 +97,7 @@ def database(sessions: int, days: int = DAYS) -> Path:
 def compare(sessions: int, rounds: int) -> Measured:
     """All contenders, `rounds` times one after another; exits where their figures differ."""
     source, work = database(sessions), DATA / "work.db"
+    last, touched = LAST.isoformat(), (LAST - timedelta(days=LOOKBACK_DAYS)).isoformat()
     measured: Measured = defaultdict(list)
     for _ in range(rounds):
         figures: dict[str, dict[str, float]] = {}
@@ -106,22 +109,31 @@ def compare(sessions: int, rounds: int) -> Measured:
                 figures[name] = json.loads(printed)
             print(f"{sessions:>11,}  {name:<52}{seconds:8.2f} s {peak:7.0f} MB", flush=True)
 
-        pipeline = [str(OURS / "python"), str(HERE / "pipeline.py"), str(work)]
-        last, touched = LAST.isoformat(), (LAST - timedelta(days=LOOKBACK_DAYS)).isoformat()
+        def compute(name: str, database: str, *days: str) -> None:
+            run(name, [str(OURS / "python"), str(HERE / "pipeline.py"), database, *days])
+
+        def whole_run(name: str, database: str) -> None:
+            settings = {"START_DATE": FIRST.isoformat(), "END_DATE": last, "LOOKBACK_DAYS": str(LOOKBACK_DAYS)}
+            environment = {f"ATTRIBUTION_{name}": value for name, value in settings.items()}
+            environment |= {"ATTRIBUTION_EXPORTS": str(DATA / "exports"), "DAGSTER_HOME": str(DATA / "history")}
+            shutil.rmtree(DATA / "history", ignore_errors=True)
+            run(name, [str(OURS / "attribution"), "run", "--json", "--database", database], **environment)
+
         _copy(source, work)
+        lake = _new_lake(source)
         for name, contender in CONTENDERS.items():
             run(name, [sys.executable, str(HERE / "contenders.py"), contender, str(source.with_suffix(""))])
             if name == LIMIT:
-                run(COMPUTE, [*pipeline, FIRST.isoformat(), last, FIRST.isoformat()])
+                compute(COMPUTE, str(work), FIRST.isoformat(), last, FIRST.isoformat())
+                compute(LAKE, lake, FIRST.isoformat(), last, FIRST.isoformat())
             if name == LIMIT_ONE_DAY:
-                run(ONE_DAY, [*pipeline, last, last, touched])
+                compute(ONE_DAY, str(work), last, last, touched)
+                compute(LAKE_ONE_DAY, lake, last, last, touched)
         _copy(source, work)
-        settings = {"START_DATE": FIRST.isoformat(), "END_DATE": last, "LOOKBACK_DAYS": str(LOOKBACK_DAYS)}
-        environment = {f"ATTRIBUTION_{name}": value for name, value in settings.items()}
-        environment |= {"ATTRIBUTION_EXPORTS": str(DATA / "exports"), "DAGSTER_HOME": str(DATA / "history")}
-        shutil.rmtree(DATA / "history", ignore_errors=True)
-        run(RUN, [str(OURS / "attribution"), "run", "--json", "--database", str(work)], **environment)
+        whole_run(RUN, str(work))
+        whole_run(LAKE_RUN, _new_lake(source))
         figures.pop(RUN, None)
+        figures.pop(LAKE_RUN, None)
         _check_agreement(figures)
     return measured
 
@@ -130,6 +142,17 @@ def _copy(source: Path, work: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
         work.with_name(work.name + suffix).unlink(missing_ok=True)
     shutil.copyfile(source, work)
+
+
+def _new_lake(source: Path) -> str:
+    """A lake with the database's sources and nothing computed: a copy of one that is imported once, beside the database."""
+    imported, lake = source.with_suffix(".lake"), DATA / "work.lake"
+    if not (imported / "attribution_lake.json").exists():
+        command = [OURS / "attribution", "lake", "import", source, "--database", f"{imported}/"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree(lake, ignore_errors=True)
+    shutil.copytree(imported, lake)
+    return f"{lake}/"
 
 
 def _check_agreement(figures: dict[str, dict[str, float]]) -> None:
@@ -158,7 +181,20 @@ def compare_ranges(sessions_per_day: int, rounds: int) -> dict[int, float]:
 
 def table(measured: dict[int, Measured], ranges: dict[int, float] | None, rounds: int) -> str:
     """The figures as markdown: medians, and ratios to the limit of the same work."""
-    names = [COMPUTE, RUN, LIMIT, "Polars", "pandas merge", "SQLite SQL", JOURNEYS_ONLY, ONE_DAY, LIMIT_ONE_DAY]
+    names = [
+        COMPUTE,
+        RUN,
+        LAKE,
+        LAKE_RUN,
+        LIMIT,
+        "Polars",
+        "pandas merge",
+        "SQLite SQL",
+        JOURNEYS_ONLY,
+        ONE_DAY,
+        LAKE_ONE_DAY,
+        LIMIT_ONE_DAY,
+    ]
     lines = [
         f"Medians of {rounds} runs; seconds, in brackets as a multiple of DuckDB's for the same work, and peak memory.",
         "",
@@ -188,10 +224,12 @@ def draw(measured: dict[int, Measured]) -> None:
 
     plt.rcParams.update({"svg.hashsalt": "benchmarks", "font.size": 9})
     figure, axes = plt.subplots(figsize=(8, 3.6))
-    for name in (RUN, "SQLite SQL", COMPUTE, "pandas merge", "Polars", LIMIT):
+    for name in (RUN, LAKE_RUN, "SQLite SQL", COMPUTE, LAKE, "pandas merge", "Polars", LIMIT):
         seconds = [statistics.median(s for s, _ in of_size[name]) for of_size in measured.values()]
         label = name.replace("`", "")
-        axes.plot(list(measured), seconds, marker="o", label=label, linewidth=2.5 if name in (COMPUTE, RUN) else 1.2)
+        axes.plot(
+            list(measured), seconds, marker="o", label=label, linewidth=2.5 if name in (COMPUTE, RUN, LAKE, LAKE_RUN) else 1.2
+        )
     axes.set(xscale="log", yscale="log", xlabel="sessions", ylabel="seconds, whole process")
     axes.grid(visible=True, alpha=0.3)
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))

@@ -1,10 +1,12 @@
-"""This project's compute without Dagster: `python pipeline.py DATABASE FIRST LAST REPORTS_FROM` prints its figures as JSON."""
+"""This project's compute without Dagster: `python pipeline.py DATABASE FIRST LAST REPORTS_FROM` prints its figures as JSON.
+
+DATABASE: an SQLite file, or the folder of a lake, with / at its end.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 
 from attribution_assets.catalog.attribution import ATTRIBUTION_CUSTOMER_JOURNEY, CUSTOMER_JOURNEYS
 from attribution_assets.catalog.reporting import CHANNEL_COSTS, CHANNEL_REPORTING
@@ -16,10 +18,11 @@ from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Frames, schema
 
 
-def compute(database: Path, days: Days, report_days: Days) -> dict[str, float]:
+def compute(database: str, days: Days, report_days: Days) -> dict[str, float]:
     """Journeys, IHC, shares and costs of the days, and the reports; each table replaced in a transaction of its own."""
     settings = Settings(database=database, lookback_days=30)
     warehouse, tables = settings.warehouse, schema()
+    warehouse.prepare()
 
     def replace(table: DailyTable, of_days: Days) -> None:
         warehouse.replace_days(tables[table.name], table.day_column, of_days, query_of(settings, table, of_days))
@@ -43,4 +46,4 @@ def compute(database: Path, days: Days, report_days: Days) -> dict[str, float]:
 
 if __name__ == "__main__":
     database, first, last, reports_from = sys.argv[1:]
-    print(json.dumps(compute(Path(database), Days(first, last), Days(reports_from, last))))
+    print(json.dumps(compute(database, Days(first, last), Days(reports_from, last))))
