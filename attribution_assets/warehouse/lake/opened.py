@@ -22,7 +22,7 @@ from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, Table, schema
 from attribution_assets.warehouse.views import STAND_INS, Reading
 
-MEMORY = "600MB"
+MEMORY = "1GB"
 """How much memory DuckDB may use before it uses temporary files. Rows on their way to and from it are not in it."""
 
 READERS = {"parquet": "read_parquet", "csv": "read_csv"}
