@@ -6,7 +6,7 @@ import csv
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from attribution_assets.analysis.checking import SHOWN, Finding
 from attribution_assets.catalog.checks import OF_FOREIGN_CREDIT
@@ -23,6 +23,14 @@ TOLERANCE_PER_SESSION = 0.00005
 
 QUERY = Query("check_foreign_credit", {"tolerance_per_session": TOLERANCE_PER_SESSION}, is_lenient=True)
 
+DAYS = (
+    "SELECT coalesce(min(conv_date), '0001-01-01'), coalesce(max(conv_date), '9999-12-31') FROM conversions "
+    "WHERE {day} = conv_date AND conv_id IN (SELECT conv_id FROM attribution_customer_journey)"
+)
+"""The first and last day of the conversions that are credited, among those with a real date."""
+
+Row = tuple[Any, ...]
+
 
 def check_foreign_credit(settings: Settings, table_or_file: str) -> list[Finding]:
     """What each demand on credit finds in a table of the database, or in a CSV file, of conv_id, session_id and ihc.
@@ -30,6 +38,46 @@ def check_foreign_credit(settings: Settings, table_or_file: str) -> list[Finding
     Writes nothing and needs no run. Raises NotFoundError where there is neither such a table nor such a file, and
     AttributionError where a column is missing.
     """
+    find = _in_lake if settings.database.is_lake else _in_file
+    days, rows = find(settings, table_or_file)
+    findings = []
+    for check in OF_FOREIGN_CREDIT:
+        broken = [
+            {"conv_id": conv_id, "session_id": session_id, "value": user_id if number is None else number}
+            for demand, conv_id, session_id, number, user_id in rows
+            if demand == check.name
+        ]
+        sentence = f"{len(broken):,} {check.noun}{'' if len(broken) == 1 else 's'} {check.broken}" if broken else check.demand
+        findings.append(Finding(table_or_file, check, days, len(broken), broken[:SHOWN], sentence, []))
+    return findings
+
+
+def _in_lake(settings: Settings, table_or_file: str) -> tuple[Days, list[Row]]:
+    """The days of the conversions, and the query's rows; of credit that is no number, the text that is given."""
+    from attribution_assets.warehouse.lake.database import LakeWarehouse
+
+    lake = cast("LakeWarehouse", settings.warehouse)
+    with lake.with_credit(QUERY, table_or_file, COLUMNS) as cursor:
+        [(first, last)] = cursor.execute(DAYS.format(day="days_before(conv_date, 0)")).fetchall()
+        rows = cursor.execute(QUERY.text_in("duckdb"), QUERY.parameters).fetchall()
+        asked = "SELECT conv_id, session_id, given FROM credit_of_others WHERE ihc IS NULL AND given IS NOT NULL"
+        texts = {(conv_id, session_id): given for conv_id, session_id, given in cursor.execute(asked)}
+    told = (
+        (demand, conv_id, session_id, _told(demand, number, texts.get((conv_id, session_id))), user_id)
+        for demand, conv_id, session_id, number, user_id in rows
+    )
+    return Days(first, last), sorted(told, key=lambda row: (row[1] or "", row[2] or ""))
+
+
+def _told(demand: str, number: float | None, text: str | None) -> float | int | str | None:
+    """The number as SQLite tells it: a count is whole, and credit that is no number is what is given."""
+    if demand == "credit_is_a_share" and number is None:
+        return text
+    return int(number) if demand == "touchpoints_stand_once" and number else number
+
+
+def _in_file(settings: Settings, table_or_file: str) -> tuple[Days, list[Row]]:
+    """The days of the conversions, and the query's rows."""
     file = Path(table_or_file)
     warehouse = as_sqlite(settings.warehouse)
     with warehouse.connect() as connection:
@@ -41,21 +89,8 @@ def check_foreign_credit(settings: Settings, table_or_file: str) -> list[Finding
             _stand_in_file(connection, file)
         else:
             raise NotFoundError(f"{settings.database} has no table {table_or_file}, and there is no such CSV file.")
-        [(first, last)] = connection.execute(
-            "SELECT coalesce(min(conv_date), '0001-01-01'), coalesce(max(conv_date), '9999-12-31') FROM conversions "
-            "WHERE date(conv_date, '+0 days') = conv_date AND conv_id IN (SELECT conv_id FROM attribution_customer_journey)"
-        )
-        rows = connection.execute(QUERY.text, QUERY.parameters).fetchall()
-    findings = []
-    for check in OF_FOREIGN_CREDIT:
-        broken = [
-            {"conv_id": conv_id, "session_id": session_id, "value": user_id if number is None else number}
-            for demand, conv_id, session_id, number, user_id in rows
-            if demand == check.name
-        ]
-        sentence = f"{len(broken):,} {check.noun}{'' if len(broken) == 1 else 's'} {check.broken}" if broken else check.demand
-        findings.append(Finding(table_or_file, check, Days(first, last), len(broken), broken[:SHOWN], sentence, []))
-    return findings
+        [(first, last)] = connection.execute(DAYS.format(day="date(conv_date, '+0 days')"))
+        return Days(first, last), connection.execute(QUERY.text, QUERY.parameters).fetchall()
 
 
 def _stand_in_table(connection: sqlite3.Connection, database: Path, table: str) -> None:

@@ -34,7 +34,9 @@ from attribution_assets.warehouse.lake.opened import (
     Stored,
     newly_opened,
     opened,
+    rows_of_csv,
     stored_tables,
+    table_of_others,
     types_of,
 )
 from attribution_assets.warehouse.location import MARKER
@@ -354,6 +356,30 @@ class LakeWarehouse(Warehouse):
                 query.parameters,
             )
             return dict(cursor.fetchall())
+
+    @contextmanager
+    def with_credit(self, query: Query, table_or_file: str, columns: Sequence[str]) -> Iterator[LakeCursor]:
+        """A connection that reads a table in the lake's folder, or a CSV file, as attribution_customer_journey.
+
+        Its temporary table `credit_of_others` has the text of the last of these columns as `given`. Raises NotFoundError where
+        there is neither, and AttributionError where a column is missing.
+        """
+        found, file = table_of_others(self.path, table_or_file), Path(table_or_file)
+        if not found and not file.is_file():
+            raise NotFoundError(f"{self.path} has no table {table_or_file}, and there is no such CSV file.")
+        select = found.select() if found else rows_of_csv([file])
+        place = f"{table_or_file} in {self.path}" if found else str(file)
+        with self._answering(query) as cursor:
+            there = {name for name, *_ in cursor.execute(f"DESCRIBE {select}").fetchall()}
+            if missing := [column for column in columns if column not in there]:
+                raise AttributionError(f"{place} has no column {', '.join(missing)}. Credit has {', '.join(columns)}.")
+            *ids, credit = columns
+            texts = ", ".join(f"CAST({name} AS varchar) AS {name}" for name in ids)
+            number = f"CAST({credit} AS varchar) AS given, TRY_CAST({credit} AS double) AS {credit}"
+            cursor.execute(f"CREATE TEMP TABLE credit_of_others AS SELECT {texts}, {number} FROM ({select})")
+            read = "CREATE TEMP VIEW attribution_customer_journey AS SELECT * EXCLUDE (given) FROM credit_of_others"
+            cursor.execute(read)
+            yield cursor
 
     def _present(self, state: Opened) -> Present:
         return Present(self.place_of_sources, state.columns, lambda name: _as_read(state, name))

@@ -77,8 +77,7 @@ class Stored:
         if len(endings) != 1:
             raise AttributionError(f"{self.folder} has files of several kinds ({', '.join(sorted(endings))}). Keep one kind.")
         if endings == {"csv"}:
-            form = "all_varchar = true, header = true, delim = ',', quote = '\"', escape = '\"', union_by_name = true"
-            return f"SELECT * FROM read_csv({_listed(map(str, self.files))}, {form})"
+            return rows_of_csv(self.files)
         return f"SELECT * FROM read_parquet({_listed(map(str, self.files))}, union_by_name = true, hive_partitioning = false)"
 
     def _types(self) -> dict[str, str]:
@@ -115,6 +114,17 @@ class Attached(Protocol):
 
     def attach(self, duck: duckdb.DuckDBPyConnection) -> tuple[Stored, ...]:
         """Attaches it, and returns the sources that it has."""
+
+
+def rows_of_csv(files: Sequence[Path]) -> str:
+    """The SELECT of the rows of CSV files, every value as text, and an empty cell as NULL."""
+    form = "all_varchar = true, header = true, delim = ',', quote = '\"', escape = '\"', union_by_name = true"
+    return f"SELECT * FROM read_csv({_listed(map(str, files))}, {form})"
+
+
+def table_of_others(folder: Path, name: str) -> Stored | None:
+    """Any table in the folder as it is now, ours or not; None where there is none of the name."""
+    return _stored(folder, name) if Path(name).name == name else None
 
 
 @dataclass(frozen=True)
