@@ -4,15 +4,19 @@
 -- With $conversions = 'backend', conversions without credit are the report's too.
 WITH dated_credit AS (
     SELECT
-        coalesce(journey.channel_label, session.channel_name) AS channel_name,
-        coalesce(substr(journey.timestamp, 1, 10), session.event_date) AS date,
+        coalesce(
+            journey.channel_label,
+            (SELECT channel_name FROM session_sources WHERE session_sources.session_id = credit.session_id)
+        ) AS channel_name,
+        coalesce(
+            substr(journey.timestamp, 1, 10),
+            (SELECT event_date FROM session_sources WHERE session_sources.session_id = credit.session_id)
+        ) AS date,
         credit.ihc,
         credit.ihc * conversions.revenue AS revenue
     FROM attribution_customer_journey AS credit
     JOIN conversions ON conversions.conv_id = credit.conv_id
     LEFT JOIN customer_journeys AS journey ON journey.conv_id = credit.conv_id AND journey.session_id = credit.session_id
-    LEFT JOIN session_sources AS session
-        ON session.session_id = CASE WHEN journey.session_id IS NULL THEN credit.session_id END
     WHERE credit.conv_date BETWEEN $first_day AND $last_conversion_day
 ),
 

@@ -10,14 +10,31 @@ WITH touchpoint AS (
         session.event_date || ' ' || session.event_time AS session_at,
         conversions.conv_date || ' ' || conversions.conv_time AS converted_at,
         days_before(conversions.conv_date, $lookback_days) AS window_start,
-        session.session_id IS NULL AS is_gone,
+        FALSE AS is_gone,
         coalesce(session.user_id <> conversions.user_id, TRUE) AS is_of_another_user,
         conversions.user_id IN (SELECT value FROM names_in($nobody)) AS is_of_nobody,
         session.channel_name <> journey.channel_label AS is_of_another_channel
     FROM customer_journeys AS journey
-    LEFT JOIN session_sources AS session ON session.session_id = journey.session_id
+    JOIN session_sources AS session ON session.session_id = journey.session_id
     JOIN conversions ON conversions.conv_id = journey.conv_id
     WHERE journey.conv_date BETWEEN $first_day AND $last_day
+    UNION ALL
+    SELECT
+        journey.conv_id,
+        journey.session_id,
+        journey.conv_date,
+        journey.timestamp,
+        NULL,
+        conversions.conv_date || ' ' || conversions.conv_time,
+        NULL,
+        TRUE,
+        FALSE,
+        FALSE,
+        FALSE
+    FROM customer_journeys AS journey
+    JOIN conversions ON conversions.conv_id = journey.conv_id
+    WHERE journey.conv_date BETWEEN $first_day AND $last_day
+      AND NOT EXISTS (SELECT 1 FROM session_sources AS session WHERE session.session_id = journey.session_id)
 ),
 
 judged AS (

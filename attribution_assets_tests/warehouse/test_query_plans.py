@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,12 +11,13 @@ import pytest
 from attribution_assets.catalog.tables import CHECKS
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import Query, Table, schema
+from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import BROKEN_ROWS
 
 if TYPE_CHECKING:
     from attribution_assets_tests.support import Shop
 
-from attribution_assets_tests.warehouse.rows import CUSTOMER_JOURNEYS, DAY_COLUMNS, OURS
+from attribution_assets_tests.warehouse.rows import CUSTOMER_JOURNEYS, DAY_COLUMNS, OURS, made
 
 
 def plan(shop: Shop, asked: Query) -> list[str]:
@@ -193,3 +195,29 @@ def test_a_view_of_broken_rows_costs_no_scan_of_its_source(shop: Shop, view: str
 
     scans = [step for step in steps if "main." in step]
     assert scans == [f"SCAN main.{source} USING INDEX {source}_{which}" for which in ("broken", "not_ascii")]
+
+
+IDS_AS_NUMBERS = (
+    (
+        "CREATE TABLE session_sources (session_id integer, user_id integer, event_date text, event_time text, channel_name text, "
+        "holder_engagement integer, closer_engagement integer, impression_interaction integer, campaign_id text, market text, "
+        "cpc real)"
+    ),
+    "CREATE TABLE session_costs (session_id integer, cost real, currency text)",
+    (
+        "CREATE TABLE conversions (conv_id integer, user_id integer, conv_date text, conv_time text, revenue real, market text, "
+        "currency text)"
+    ),
+)
+
+
+@pytest.mark.parametrize("check", sorted({check.query for table, check in CHECKS if table.name in OURS}))
+def test_no_check_reads_all_sessions_for_each_row_where_ids_are_numbers(tmp_path: Path, check: str) -> None:
+    warehouse = made(tmp_path / "numbers.db", *IDS_AS_NUMBERS)
+    warehouse.prepare()
+
+    with warehouse.connect() as connection:
+        asked = dict.fromkeys(reads(Query(check).text).parameters, "")
+        steps = [step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {Query(check).text}", asked)]
+
+    assert [step for step in steps if "session" in step and step.startswith("SCAN") and "LEFT-JOIN" in step] == []
