@@ -20,10 +20,10 @@ def lake() -> None:
 
 
 @lake.command("import")
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("file", required=False)
 @DATABASE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def import_(file: Path | None, database: str | None, as_json: bool) -> None:
+def import_(file: str | None, database: str | None, as_json: bool) -> None:
     """Copy the source tables of the SQLite file FILE into the lake, which is made if there is none.
 
     Tables that are there are replaced. Without FILE, an empty lake is made, for sources that you put into its folder as Parquet
@@ -33,9 +33,11 @@ def import_(file: Path | None, database: str | None, as_json: bool) -> None:
         lake = _lake(database)
         copied: dict[str, int] = {}
         if file:
+            from attribution_assets.warehouse import Location
             from attribution_assets.warehouse.lake.loading import import_sources
 
-            copied = import_sources(lake, file)
+            Location.of(file)  # refuses a URL, whose password the path of a file would show
+            copied = import_sources(lake, Path(file))
         else:
             lake.make()
     if as_json:
@@ -84,6 +86,10 @@ def vacuum(database: str | None) -> None:
 def _lake(database: str | None) -> LakeWarehouse:
     """The lake that is named, whether there is one yet or not."""
     settings = settings_with(database=database)
+    from attribution_assets.errors import AttributionError
     from attribution_assets.warehouse.opening import lake_at
+
+    if not settings.database.is_lake:
+        raise AttributionError(f"{settings.database} is no lake. Name a folder with a slash at its end: --database lake/")
 
     return lake_at(settings.database, settings.reading, settings.lake_keep_days, settings.sources_at)

@@ -30,7 +30,7 @@ class Location:
         if url := URL.match(text):
             raise AttributionError(
                 f"The database cannot be a URL ({url[1]}://...). Name an SQLite file, or the folder of a lake. "
-                "`attribution import` reads tables from PostgreSQL and MySQL."
+                "`attribution import` reads tables from PostgreSQL and MySQL"
             )
         try:
             path = Path(text).expanduser().absolute()

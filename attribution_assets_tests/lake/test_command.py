@@ -8,9 +8,12 @@ import sqlite3
 from contextlib import closing
 from importlib import util
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
+from deltalake import write_deltalake
 
 from attribution_assets.command.cli import main
 from attribution_assets.errors import AttributionError, NotReadyError
@@ -188,7 +191,8 @@ def test_a_table_that_is_not_there_has_no_versions(shop: LakeShop) -> None:
 
     for table in ("events", "../shop"):
         result = attribution("lake", "history", table, "--database", "lake/")
-        assert (result.exit_code, result.output) == (1, f"Error: {Path.cwd() / 'lake'} has no Delta table {table}.\n")
+        assert result.exit_code == 1
+        assert f"{Path.cwd() / 'lake'} has no Delta table {table}, and nothing else has versions." in result.output
 
 
 def test_vacuum_deletes_what_no_kept_version_has_and_files_of_killed_writers(shop: LakeShop) -> None:
@@ -219,7 +223,7 @@ def test_a_lake_that_is_not_there_is_told_with_what_makes_one(tmp_path: Path) ->
     assert result.exit_code == 1
     assert result.output.splitlines()[-1] == (
         f"Error: There is no lake {tmp_path / 'lake'}. Make one with "
-        f"`attribution lake import FILE.db --database {tmp_path / 'lake'}`."
+        f"`attribution lake import FILE.db --database {tmp_path / 'lake'}/`."
     )
 
 
@@ -276,3 +280,93 @@ def test_a_table_with_features_that_change_how_it_is_read_is_refused(shop: LakeS
 
     with refused("conversions is a Delta table with deletionVectors", "cannot be read here"):
         Settings(database="lake/").warehouse.first_date("conversions", "conv_date")
+
+
+# -- names and files that go wrong
+
+
+@pytest.mark.parametrize("action", ["import shop.db", "history conversions", "vacuum"])
+def test_a_file_is_not_taken_for_a_lake(shop: LakeShop, action: str) -> None:
+    for place in ("shop.db", "shop.db/"):
+        result = attribution("lake", *action.split(), "--database", place)
+
+        assert result.exit_code == 1
+        assert result.output.count("\n") == 1
+        assert "--database lake/" in result.output
+
+
+def test_without_the_name_of_a_lake_none_is_made(shop: LakeShop) -> None:
+    result = attribution("lake", "import", "shop.db")
+
+    assert "data/attribution.db is no lake. Name a folder with a slash at its end" in result.output
+    assert not Path("data").exists()
+
+
+def test_a_url_as_the_file_is_refused_without_its_password(shop: LakeShop) -> None:
+    result = attribution("lake", "import", "postgresql://me:secret@host/shop", "--database", "lake/")
+
+    assert result.exit_code == 1
+    assert "cannot be a URL (postgresql://...)" in result.output
+    assert "secret" not in result.output
+
+
+def test_a_folder_with_a_percent_sign_cannot_be_a_lake(shop: LakeShop) -> None:
+    result = attribution("lake", "import", "shop.db", "--database", "50%20/")
+
+    assert "has a % in its name" in result.output
+    assert not Path("50%20").exists()
+
+
+def test_a_damaged_marker_is_told_and_a_damaged_proof_is_made_anew(shop: LakeShop) -> None:
+    attribution("lake", "import", "shop.db", "--database", "lake/")
+    assert attribution("run", "--database", "lake/").exit_code == 0
+    for proof in Path("lake/_attribution/proved").iterdir():
+        proof.write_text("{")
+
+    assert attribution("run", "--database", "lake/").exit_code == 0
+
+    marker = Path("lake/attribution_lake.json")
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "schema_version": "1.x"}))
+    with refused("has schema version 1.x", "Upgrade attribution_assets"):
+        Settings(database="lake/").warehouse.prepare()
+
+
+def test_a_source_that_stands_there_in_two_forms_is_refused(shop: LakeShop) -> None:
+    attribution("lake", "import", "shop.db", "--database", "lake/")
+    Path("lake/conversions.csv").write_text("conv_id,user_id,conv_date,conv_time,revenue\n")
+
+    with refused("conversions stands in", "more than once", "conversions.csv", "Keep one of them"):
+        Settings(database="lake/").warehouse.first_date("conversions", "conv_date")
+
+
+def test_a_delta_table_that_gained_a_column_has_none_in_its_older_rows(tmp_path: Path) -> None:
+    LakeWarehouse(tmp_path / "lake").make()
+    old: dict[str, list[Any]] = {
+        "conv_id": ["c1"],
+        "user_id": ["u"],
+        "conv_date": ["2023-09-01"],
+        "conv_time": ["12:00:00"],
+        "revenue": [1.5],
+    }
+    write_deltalake("lake/conversions", pa.table(old))
+    new = pa.table({**old, "conv_id": ["c2"], "market": ["DE"]})
+    write_deltalake("lake/conversions", new, mode="append", schema_mode="merge")
+
+    with Settings(database="lake").warehouse.connect() as connection:
+        found = connection.execute("SELECT conv_id, market FROM conversions ORDER BY conv_id", ()).fetchall()
+
+    assert found == [("c1", None), ("c2", "DE")]
+
+
+def test_partitions_may_have_any_value(tmp_path: Path) -> None:
+    lake = tmp_path / "a lake"
+    LakeWarehouse(lake).make()
+    channels = ["a b", "a/b=c & d%20", "ä", None]
+    days = {"event_date": ["2023-09-01"] * 4, "event_time": ["10:00:00"] * 4}
+    rows: dict[str, list[Any]] = {"session_id": ["1", "2", "3", "4"], "user_id": ["u"] * 4, **days, "channel_name": channels}
+    for some in (rows, {name: values[:1] for name, values in rows.items()}):
+        write_deltalake(str(lake / "session_sources"), pa.table(some), mode="overwrite", partition_by=["channel_name"])
+
+        with LakeWarehouse(lake).connect() as connection:
+            found = connection.execute("SELECT channel_name FROM session_sources ORDER BY session_id", ()).fetchall()
+        assert found == [(channel,) for channel in some["channel_name"]]

@@ -197,23 +197,23 @@ def test_a_view_of_broken_rows_costs_no_scan_of_its_source(shop: Shop, view: str
     assert scans == [f"SCAN main.{source} USING INDEX {source}_{which}" for which in ("broken", "not_ascii")]
 
 
-IDS_AS_NUMBERS = (
-    (
-        "CREATE TABLE session_sources (session_id integer, user_id integer, event_date text, event_time text, channel_name text, "
-        "holder_engagement integer, closer_engagement integer, impression_interaction integer, campaign_id text, market text, "
-        "cpc real)"
-    ),
-    "CREATE TABLE session_costs (session_id integer, cost real, currency text)",
-    (
-        "CREATE TABLE conversions (conv_id integer, user_id integer, conv_date text, conv_time text, revenue real, market text, "
-        "currency text)"
-    ),
-)
+SESSIONS_WITH_NUMBERS = """
+    CREATE TABLE session_sources (
+        session_id integer, user_id integer, event_date text, event_time text, channel_name text, holder_engagement integer,
+        closer_engagement integer, impression_interaction integer, campaign_id text, market text, cpc real
+    )
+"""
+COSTS_WITH_NUMBERS = "CREATE TABLE session_costs (session_id integer, cost real, currency text)"
+CONVERSIONS_WITH_NUMBERS = """
+    CREATE TABLE conversions (
+        conv_id integer, user_id integer, conv_date text, conv_time text, revenue real, market text, currency text
+    )
+"""
 
 
 @pytest.mark.parametrize("check", sorted({check.query for table, check in CHECKS if table.name in OURS}))
 def test_no_check_reads_all_sessions_for_each_row_where_ids_are_numbers(tmp_path: Path, check: str) -> None:
-    warehouse = made(tmp_path / "numbers.db", *IDS_AS_NUMBERS)
+    warehouse = made(tmp_path / "numbers.db", SESSIONS_WITH_NUMBERS, COSTS_WITH_NUMBERS, CONVERSIONS_WITH_NUMBERS)
     warehouse.prepare()
 
     with warehouse.connect() as connection:

@@ -113,6 +113,7 @@ class LakeWarehouse(Warehouse):
 
     def make(self) -> None:
         """Makes the folder a lake, if it is none: the marker is written last, with a new id."""
+        self.check_name()
         if self.exists:
             return
         unfinished = self.path / f"{MARKER}.new"
@@ -122,6 +123,15 @@ class LakeWarehouse(Warehouse):
             unfinished.replace(self.path / MARKER)
         except OSError as error:
             raise AttributionError(f"{self.path} cannot be written: {error.strerror}. Choose another folder.") from error
+
+    def check_name(self) -> None:
+        """Raises AttributionError where no lake can lie."""
+        if self.path.is_file():
+            raise AttributionError(f"{self.path} is a file, so it cannot be a lake. Name a folder: --database lake/")
+        if "%" in str(self.path):
+            raise AttributionError(
+                f"{self.path} has a % in its name, which delta-rs takes for a part of a URL. Name another one."
+            )
 
     def prepare(self) -> list[str]:
         """Creates those of our tables that are missing, each empty."""
@@ -145,16 +155,17 @@ class LakeWarehouse(Warehouse):
 
     def _check_place(self) -> None:
         if not self.exists:
+            self.check_name()
             if self.path.is_dir():
                 raise NotReadyError(
                     f"{self.path} is a folder, but no lake: it has no {MARKER}. Make it one with "
-                    f"`attribution lake import FILE.db --database {self.path}`, also if an import was interrupted."
+                    f"`attribution lake import FILE.db --database {self.path}/`, also if an import was interrupted."
                 )
             raise NotReadyError(
-                f"There is no lake {self.path}. Make one with `attribution lake import FILE.db --database {self.path}`."
+                f"There is no lake {self.path}. Make one with `attribution lake import FILE.db --database {self.path}/`."
             )
-        version = int(self.meta().get("schema_version", 0))
-        if version > VERSION:
+        version = self.meta().get("schema_version", "0")
+        if not version.isdecimal() or int(version) > VERSION:
             raise AttributionError(
                 f"{self.path} has schema version {version}, but this package knows only {VERSION}. Upgrade attribution_assets."
             )
@@ -249,6 +260,11 @@ class LakeWarehouse(Warehouse):
                 return self._not_made(missing[1])
             undeclared = f"a query reads {missing[1]}, which sql/challenge_db_create.sql does not declare"
             return AttributionError(f"{self.path}: {undeclared}.")
+        if "No files found that match" in text:
+            return AttributionError(
+                f"{self.path}: a file of a table is gone ({text}). Bring back a version that has its files with "
+                "`attribution lake restore`, or import the source again."
+            )
         return AttributionError(f"{self.path}: {text}.")
 
     def sources(self) -> dict[str, frozenset[str]]:
@@ -396,7 +412,7 @@ class LakeWarehouse(Warehouse):
             states = [table.state for table in (stored, truth) if table]
             now = {"key": key, "states": states, "read as": repr(self.reading)}
             is_known = bool(states) and all(states)  # that of a server is not
-            if is_known and proved.is_file() and json.loads(proved.read_text()) == now:
+            if is_known and _noted(proved) == now:
                 continue
             given = f"FROM {source.name} WHERE {key} IS NOT NULL"
             twice = "GROUP BY 1 HAVING count(*) > 1 LIMIT 1"
@@ -504,7 +520,7 @@ class LakeWarehouse(Warehouse):
     def _delta_table(self, table: str) -> Path:
         self._check_place()
         if table not in {*schema(), *FURTHER} or delta.last_version(self.path / table) is None:
-            raise NotFoundError(f"{self.path} has no Delta table {table}.")
+            raise NotFoundError(f"{self.path} has no Delta table {table}, and nothing else has versions.")
         return self.path / table
 
 
@@ -685,6 +701,14 @@ def _check_guards(cursor: LakeCursor, query: Query, error: Callable[[str, Sequen
         ]
         if problems:
             raise error(query.name, problems, len(problems))
+
+
+def _noted(file: Path) -> object:
+    """What was noted in the file; None where it cannot be read."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _write(file: Path, text: str) -> None:

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
+import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from attribution_assets.errors import AttributionError, BusyError, NotFoundError
 from attribution_assets.warehouse.schema import Table
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 LOG = "_delta_log"
 
@@ -68,14 +66,13 @@ def files_of(folder: Path, version: int, _state: str) -> DeltaFiles:
             f"{folder} is a Delta table with {what}, which cannot be read here. Write it anew without, or as Parquet files."
         )
     names = tuple(field.name for field in table.schema().fields)
-    files = sorted(unquote(uri) for uri in table.file_uris())  # a blank in a folder's name is %20 there
+    paths = pa.table(table.get_add_actions(flatten=True))["path"].to_pylist()  # in the log, they are encoded as in a URL
+    files = sorted(str(folder / unquote(str(path))) for path in paths)
     return DeltaFiles(version, names, tuple(table.metadata().partition_columns), tuple(files))
 
 
 def create(folder: Path, table: Table) -> None:
     """Makes an empty table of ours, where there is none. One of touchpoints is partitioned by its day."""
-    import pyarrow as pa
-
     types = {"text": pa.string(), "integer": pa.int64(), "real": pa.float64()}
     fields = [pa.field(column.name, types[column.type], nullable=not column.required) for column in table.columns]
     DeltaTable.create(
@@ -160,7 +157,10 @@ def restore(folder: Path, version: int) -> None:
     try:
         table.restore(version)
     except (DeltaError, OSError) as error:
-        raise AttributionError(f"{folder} cannot be restored to version {version}: {first_line(error)}.") from error
+        raise AttributionError(
+            f"{folder} cannot be restored to version {version}: files of it are deleted. "
+            "`attribution lake history` lists the versions; a run computes the days anew."
+        ) from error
 
 
 def first_line(error: Exception) -> str:

@@ -38,7 +38,7 @@ def import_sources(lake: LakeWarehouse, file: Path) -> dict[str, int]:
         columns = {name: found for name in (*ALL_SOURCES, *FURTHER) if (found := _columns(there, name))}
         if not columns:
             raise AttributionError(f"{file} has no source table, such as session_sources or conversions.")
-        lake.path.mkdir(parents=True, exist_ok=True)
+        lake.check_name()
         for name, expressions in columns.items():
             with lake.writing(name):
                 copied[name] = _replace(lake, file, connection, there.stands_for(schema()[name])[0], name, expressions)

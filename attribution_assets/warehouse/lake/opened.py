@@ -62,15 +62,17 @@ class Stored:
             declared = self._types()
             empty = (f"CAST(NULL AS {declared.get(name, 'varchar')}) AS {_quoted_name(name)}" for name in found.columns)
             return f"SELECT {', '.join(empty)} WHERE false"
+        by_name = f", union_by_name = {str(self.name in OF_SOURCES).lower()}"  # a column can be younger than the oldest files
         if not found.partitioned_by:
-            return f"SELECT {columns} FROM read_parquet({_listed(found.files)})"
+            return f"SELECT {columns} FROM read_parquet({_listed(found.files)}{by_name})"
         if len(found.files) == 1:  # DuckDB 1.5.5 fails at min() of a partition's column over a single file
             of_file = dict(part.split("=", 1) for part in Path(found.files[0]).parts if "=" in part)
             values = {name: f"{_value(of_file[name])} AS {_quoted_name(name)}" for name in found.partitioned_by}
             columns = ", ".join(values.get(name, _quoted_name(name)) for name in found.columns)
             return f"SELECT {columns} FROM read_parquet({_listed(found.files)}, hive_partitioning = false)"
         types = ", ".join(f"{_quoted(name)}: varchar" for name in found.partitioned_by)
-        return f"SELECT {columns} FROM read_parquet({_listed(found.files)}, hive_partitioning = true, hive_types = {{{types}}})"
+        by_day = f", hive_partitioning = true, hive_types = {{{types}}}"
+        return f"SELECT {columns} FROM read_parquet({_listed(found.files)}{by_day}{by_name})"
 
     def _of_files(self) -> str:
         endings = {file.suffix.removeprefix(".").lower() for file in self.files}
@@ -99,10 +101,12 @@ def stored_tables(folder: Path) -> tuple[Stored, ...]:
 
 def _stored(folder: Path, name: str) -> Stored | None:
     version = delta.last_version(folder / name)
+    alone = [file for ending in READERS if (file := folder / f"{name}.{ending}").is_file()]
+    inside = [] if version is not None else sorted(file for ending in READERS for file in (folder / name).glob(f"*.{ending}"))
+    if len(forms := [*alone, *([folder / name] if version is not None or inside else [])]) > 1:
+        raise AttributionError(f"{name} stands in {folder} more than once: {' and '.join(map(str, forms))}. Keep one of them.")
     if version is not None:
         return Stored(name, folder / name, version, (), delta.state_of(folder / name, version))
-    alone = [file for ending in READERS if (file := folder / f"{name}.{ending}").is_file()]
-    inside = sorted(file for ending in READERS for file in (folder / name).glob(f"*.{ending}"))
     if files := (*alone, *inside):
         states = (f"{file.name} {state.st_size} {state.st_mtime_ns}" for file in files for state in [file.stat()])
         return Stored(name, folder / name, None, files, "; ".join(states))
