@@ -24,6 +24,7 @@ from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.dialect import in_dialect
 from attribution_assets.warehouse.duckdb.servers import Server, is_server
 from attribution_assets.warehouse.lake import delta
+from attribution_assets.warehouse.lake.csv_sources import error_in_csv, rows_of_csv
 from attribution_assets.warehouse.lake.elsewhere import Elsewhere, Folder, OnServer, elsewhere_at
 from attribution_assets.warehouse.lake.opened import (
     OF_SOURCES,
@@ -34,7 +35,6 @@ from attribution_assets.warehouse.lake.opened import (
     Stored,
     newly_opened,
     opened,
-    rows_of_csv,
     stored_tables,
     table_of_others,
     types_of,
@@ -252,6 +252,8 @@ class LakeWarehouse(Warehouse):
             raise self._in_words(error) from (None if is_secret else error)
 
     def _in_words(self, error: Exception) -> AttributionError:
+        if in_file := error_in_csv(error):
+            return AttributionError(f"{in_file}.")
         text = delta.first_line(error)
         if is_server(self.sources_at):
             text = Server(self.sources_at).without_passwords(text).rstrip(".")

@@ -19,6 +19,7 @@ from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.duckdb.compute import THREADS
 from attribution_assets.warehouse.duckdb.views import STORED, add_views
 from attribution_assets.warehouse.lake import delta
+from attribution_assets.warehouse.lake.csv_sources import rows_of_csv
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, Table, schema
 from attribution_assets.warehouse.views import STAND_INS, Reading
 
@@ -118,12 +119,6 @@ class Attached(Protocol):
 
     def attach(self, duck: duckdb.DuckDBPyConnection) -> tuple[Stored, ...]:
         """Attaches it, and returns the sources that it has."""
-
-
-def rows_of_csv(files: Sequence[Path]) -> str:
-    """The SELECT of the rows of CSV files, every value as text, and an empty cell as NULL."""
-    form = "all_varchar = true, header = true, delim = ',', quote = '\"', escape = '\"', union_by_name = true"
-    return f"SELECT * FROM read_csv({_listed(map(str, files))}, {form})"
 
 
 def table_of_others(folder: Path, name: str) -> Stored | None:
