@@ -114,13 +114,19 @@ def add_to(connection: sqlite3.Connection) -> None:
 _UNITS_OF_SUM = f"sum(TRY_CAST(floor(CAST(x AS double) * {float(UNITS)!r}::double) AS hugeint))"
 _WHOLE, _REST = (f"CAST(abs({_UNITS_OF_SUM}) {operator} {UNITS} AS double)" for operator in ("//", "%"))
 _EXACT_TOTAL = f"coalesce(sign({_UNITS_OF_SUM}) * ({_WHOLE} + {_REST} / {float(UNITS)!r}::double), 0::double)"
-_NUMBER = "TRY_CAST(x AS double)"
+_NUMBER = "number_of(x)"
+_NUMBERS = r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|BOOLEAN|DECIMAL\(.*|FLOAT|DOUBLE"
+_AS_SQLITE_TAKES_IT = r"[\s\v]*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?[\s\v]*"
 _MOMENT = r"(\d{4}-\d\d-\d\d) ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?"
 _REAL = "CAST(x AS varchar)"
 for _form, _in_sqlite in ((r"^(-?\d)(\d{15})\.0$", r"\1.\2e+15"), (r"^(-?\d)e", r"\1.0e"), (r"(\.\d+?)0+e", r"\1e")):
     _REAL = f"regexp_replace({_REAL}, '{_form}', '{_in_sqlite}')"
 IN_DUCKDB = (
     "SET default_null_order = 'sqlite'",
+    f"""CREATE MACRO number_of(x) AS CASE
+        WHEN regexp_full_match(typeof(x), '{_NUMBERS}') OR regexp_full_match(CAST(x AS varchar), '{_AS_SQLITE_TAKES_IT}')
+        THEN TRY_CAST(x AS double)
+    END""",
     f"CREATE MACRO exact_total(x) AS {_EXACT_TOTAL}",
     "CREATE MACRO group_of(channel, groups) AS coalesce(CAST(CAST(groups AS json) AS map(varchar, varchar))[channel], channel)",
     "CREATE MACRO is_date(x) AS coalesce(length(x) = 10 AND CAST(TRY_CAST(x AS date) AS varchar) = x, false)",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from attribution_assets.warehouse import Days, schema
 from attribution_assets.warehouse.lake.database import LakeWarehouse
 from attribution_assets_tests.command import Command
 from attribution_assets_tests.lakes import rows_of
-from attribution_assets_tests.warehouse.rows import refused
+from attribution_assets_tests.warehouse.rows import CUSTOMER_JOURNEYS, JOURNEYS, refused
 
 DAY = Days("2023-09-01", "2023-09-01")
 SESSIONS = (
@@ -162,3 +164,35 @@ def test_credit_of_others_in_a_csv_file_is_not_guessed_either(lake: Path) -> Non
 
     assert (result.exit_code, result.output.count("\n")) == (1, 1)
     assert "credit.csv, line 4: it has fewer cells than the header, which has 3" in result.output
+
+
+# -- numbers
+
+
+@pytest.mark.parametrize("number", ["1_0.25", "0x10", "inf", "nan", "1,5", "1e", ".", "", "--1", "1 0"])
+def test_text_that_sqlite_takes_for_no_number_is_refused_as_in_a_file(lake: Path, number: str) -> None:
+    (lake / "conversions.csv").write_text(
+        f'conv_id,user_id,conv_date,conv_time,revenue\nc1,u1,2023-09-01,12:00:00,"{number}"\n'
+    )
+
+    assert in_sqlite(number) is None
+    warehouse = LakeWarehouse(lake)
+    warehouse.prepare()
+    with refused("conversions: 'c1' has revenue", "which is not a number"):
+        warehouse.replace_days(JOURNEYS, "conv_date", DAY, CUSTOMER_JOURNEYS)
+
+
+@pytest.mark.parametrize("number", ["1", "+1", "-.5", "1.", " 1.5e3 ", "1E+2", "\t7", "0012", "1e-3"])
+def test_text_that_sqlite_takes_for_a_number_is_that_number(lake: Path, number: str) -> None:
+    (lake / "session_costs.csv").write_text(f'session_id,cost\ns1,"{number}"\n')
+
+    assert costs(lake) == [("s1", in_sqlite(number))]
+
+
+def in_sqlite(number: str) -> float | None:
+    """The text as a column of numbers has it; None where it stays text."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE one (x real)")
+        connection.execute("INSERT INTO one VALUES (?)", (number,))
+        [(kept,)] = connection.execute("SELECT x FROM one")
+    return kept if isinstance(kept, float) else None

@@ -100,4 +100,4 @@ def _as_read(column: Column, name: str, type_: str) -> str:
         return name if type_ == "BIGINT" else f"CAST({name} AS bigint)"
     if re.fullmatch(NUMBER, type_):
         return name if type_ == "DOUBLE" else f"CAST({name} AS double)"
-    return f"CASE WHEN {name} IS NOT NULL THEN coalesce(TRY_CAST({name} AS double), 'nan') END"
+    return f"CASE WHEN {name} IS NOT NULL THEN coalesce(number_of({name}), 'nan') END"

@@ -393,7 +393,7 @@ class LakeWarehouse(Warehouse):
                 raise AttributionError(f"{place} has no column {', '.join(missing)}. Credit has {', '.join(columns)}.")
             *ids, credit = columns
             texts = ", ".join(f"CAST({name} AS varchar) AS {name}" for name in ids)
-            number = f"CAST({credit} AS varchar) AS given, TRY_CAST({credit} AS double) AS {credit}"
+            number = f"CAST({credit} AS varchar) AS given, number_of({credit}) AS {credit}"
             cursor.execute(f"CREATE TEMP TABLE credit_of_others AS SELECT {texts}, {number} FROM ({select})")
             read = "CREATE TEMP VIEW attribution_customer_journey AS SELECT * EXCLUDE (given) FROM credit_of_others"
             cursor.execute(read)
