@@ -118,7 +118,7 @@ _NUMBER = "number_of(x)"
 _NUMBERS = r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|BOOLEAN|DECIMAL\(.*|FLOAT|DOUBLE"
 _AS_SQLITE_TAKES_IT = r"[\s\v]*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?[\s\v]*"
 _MOMENT = r"(\d{4}-\d\d-\d\d) ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?"
-_REAL = "CAST(x AS varchar)"
+_REAL = "CAST(TRY_CAST(x AS double) AS varchar)"
 for _form, _in_sqlite in ((r"^(-?\d)(\d{15})\.0$", r"\1.\2e+15"), (r"^(-?\d)e", r"\1.0e"), (r"(\.\d+?)0+e", r"\1e")):
     _REAL = f"regexp_replace({_REAL}, '{_form}', '{_in_sqlite}')"
 IN_DUCKDB = (
@@ -156,7 +156,7 @@ IN_DUCKDB = (
         WHEN 'null' THEN 'NULL'
         WHEN 'integer' THEN CAST(TRY_CAST(x AS hugeint) AS varchar)
         WHEN 'real' THEN {_REAL}
-        WHEN 'blob' THEN 'X''' || hex(x) || ''''
+        WHEN 'blob' THEN 'X''' || hex(TRY_CAST(CAST(x AS varchar) AS blob)) || ''''
         ELSE '''' || replace(CAST(x AS varchar), '''', '''''') || ''''
     END""",
     "CREATE MACRO matches(x, pattern) AS regexp_full_match(x, pattern)",

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import csv
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from click.testing import CliRunner, Result
+from deltalake import write_deltalake
 
 from attribution_assets.command.cli import main
+from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, schema
 from attribution_assets.warehouse.lake.database import LakeWarehouse
+from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER
 from attribution_assets_tests.command import Command
-from attribution_assets_tests.lakes import rows_of
+from attribution_assets_tests.lake.test_same_results import assert_same_tables
+from attribution_assets_tests.lakes import OURS, rows_of
+from attribution_assets_tests.support import Shop
+from attribution_assets_tests.warehouse.any_database import computed
 from attribution_assets_tests.warehouse.rows import CUSTOMER_JOURNEYS, JOURNEYS, refused
 
 DAY = Days("2023-09-01", "2023-09-01")
@@ -196,3 +205,148 @@ def in_sqlite(number: str) -> float | None:
         connection.execute("INSERT INTO one VALUES (?)", (number,))
         [(kept,)] = connection.execute("SELECT x FROM one")
     return kept if isinstance(kept, float) else None
+
+
+# -- the types of columns
+
+WHOLE = ("holder_engagement", "closer_engagement", "impression_interaction")
+AMOUNTS, IDS = ("cost", "revenue"), ("session_id", "user_id", "conv_id")
+TYPED = {
+    "DECIMAL(12,2)": dict.fromkeys((*AMOUNTS, *WHOLE), "DECIMAL(12,2)"),
+    "DECIMAL(12,0)": dict.fromkeys(WHOLE, "DECIMAL(12,0)"),
+    "FLOAT": dict.fromkeys((*AMOUNTS, *WHOLE), "FLOAT"),
+    "DOUBLE": dict.fromkeys((*AMOUNTS, *WHOLE), "DOUBLE"),
+    "BOOLEAN": dict.fromkeys(WHOLE, "BOOLEAN"),
+    "INTEGER": dict.fromkeys((*IDS, *AMOUNTS, *WHOLE), "INTEGER"),
+    "UTINYINT": dict.fromkeys((*IDS, *AMOUNTS, *WHOLE), "UTINYINT"),
+    "DATE": {"event_date": "DATE", "conv_date": "DATE"},
+    "TIMESTAMP": dict.fromkeys(("event_date", "event_time", "conv_date", "conv_time"), "TIMESTAMP"),
+    "TIMESTAMPTZ": dict.fromkeys(("event_date", "event_time", "conv_date", "conv_time"), "TIMESTAMPTZ"),
+    "TIME": {"event_time": "TIME", "conv_time": "TIME"},
+    "UUID": dict.fromkeys(IDS, "UUID"),
+    "BLOB": {"note": "BLOB"},
+}
+NOT_IN_DELTA = ("TIME", "UUID", "UTINYINT")
+ROWS = {
+    "session_sources": (
+        "SELECT 1 AS session_id, 1 AS user_id, '2023-09-01' AS event_date, '10:00:00' AS event_time, 'Email' AS channel_name, "
+        "1 AS holder_engagement, 1 AS closer_engagement, 0 AS impression_interaction, 'x' AS note "
+        "UNION ALL SELECT 2, 1, '2023-08-31', '23:30:00.25', 'SEA', 1, 0, 0, NULL"
+    ),
+    "session_costs": "SELECT 1 AS session_id, 1 AS cost UNION ALL SELECT 2, 2",
+    "conversions": (
+        "SELECT 3 AS conv_id, 1 AS user_id, '2023-09-01' AS conv_date, '12:00:00' AS conv_time, 74 AS revenue, 'y' AS note"
+    ),
+}
+AS_TEXT_AND_DOUBLE = {**dict.fromkeys(IDS, "VARCHAR"), **dict.fromkeys(AMOUNTS, "DOUBLE"), **dict.fromkeys(WHOLE, "BIGINT")}
+
+
+def put(lake: Path, kind: str, types: Mapping[str, str]) -> None:
+    """Makes a lake of the rows, with columns of these types, as Parquet files or Delta tables."""
+    LakeWarehouse(lake).make()
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for name, select in ROWS.items():
+            read = connection.execute(f"DESCRIBE {select}").fetchall()
+            columns = ", ".join(f"{_cast(column, {**AS_TEXT_AND_DOUBLE, **types})} AS {column}" for column, *_ in read)
+            typed = connection.sql(f"SELECT {columns} FROM ({select})")
+            if kind == "parquet":
+                typed.write_parquet(str(lake / f"{name}.parquet"))
+            else:
+                write_deltalake(str(lake / name), typed.to_arrow_table())
+
+
+def _cast(column: str, types: Mapping[str, str]) -> str:
+    type_ = types.get(column, "VARCHAR")
+    value = column
+    if type_ == "UUID":
+        value = f"'00000000-0000-4000-8000-00000000000' || {column}"
+    if type_.startswith("TIMESTAMP"):
+        day, time = ("conv_date", "conv_time") if column.startswith("conv") else ("event_date", "event_time")
+        value = f"{day} || ' ' || {time}"
+    return f"CAST({value} AS {type_})"
+
+
+@pytest.mark.parametrize(
+    ("type_", "kind"),
+    [(type_, kind) for type_ in TYPED for kind in ("parquet", "delta") if kind == "parquet" or type_ not in NOT_IN_DELTA],
+)
+def test_results_are_those_of_the_same_rows_as_text_and_double(tmp_path: Path, type_: str, kind: str) -> None:
+    put(tmp_path / "typed", kind, TYPED[type_])
+    put(tmp_path / "plain", kind, {})
+
+    for lake in ("typed", "plain"):
+        computed(Settings(database=f"{tmp_path / lake}/", exports=tmp_path / "exports"), Days("2023-08-31", "2023-09-01"))
+
+    for name in OURS:
+        typed, same = (sorted(rows_of(tmp_path / lake, schema()[name])) for lake in ("typed", "plain"))
+        if type_ == "UUID":
+            names = schema()[name].column_names
+            same = [tuple(_uuid(column, value) for column, value in zip(names, row, strict=True)) for row in same]
+        assert typed == same, name
+    assert len(credit(tmp_path / "typed")) == 2
+
+
+def _uuid(column: str, value: object) -> object:
+    return f"00000000-0000-4000-8000-00000000000{value}" if column in IDS else value
+
+
+def test_a_run_over_other_types_is_that_over_text_and_double(tmp_path: Path) -> None:
+    types = {
+        "revenue": "DECIMAL(12,2)",
+        "cost": "FLOAT",
+        "conv_date": "DATE",
+        "event_date": "TIMESTAMPTZ",
+        "session_id": "INTEGER",
+    }
+    put(tmp_path / "typed", "parquet", {**types, **dict.fromkeys(WHOLE, "BOOLEAN")})
+    put(tmp_path / "plain", "parquet", {})
+    exported = []
+    for lake in ("typed", "plain"):
+        code, said = run(f"{tmp_path / lake}/")
+        assert code == 0, said
+        exports = tmp_path / f"exports of {lake}"
+        exported.append({str(file.relative_to(exports)): file.read_bytes() for file in exports.rglob("*.csv")})
+
+    assert exported[0] == exported[1]
+    assert len(credit(tmp_path / "typed")) == 2
+
+
+def test_whole_numbers_of_every_source_run_from_csv_as_from_a_file(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop.db", tmp_path / "exports of shop.db")
+    shop.add_optional_sources()
+    for number in range(1, 4):
+        shop.session(f"s{number}", "u1", f"2023-09-0{number} 10:00:00", cost=number, closer=number % 2)
+        shop.conversion(f"c{number}", "u1", f"2023-09-0{number} 12:00:00", 10 * number)
+        day = f"2023-09-0{number}"
+        results = "(customer_id, date, revenue, conversions, impressions, clicks)"
+        shop.execute(f"INSERT INTO campaign_results {results} VALUES ('k', ?, 5, 2, 100, ?)", day, number)
+        shop.execute("INSERT INTO campaign_results (customer_id, date, revenue, conversions) VALUES ('l', ?, 1.5, 0)", day)
+        costs = "(date, campaign_id, cost, clicks, impressions, conversions, revenue)"
+        shop.execute(f"INSERT INTO ad_costs {costs} VALUES (?, 'a', 3, 2, 50, 1, 9)", day)
+        for step, at in (("product_view", "10:00:01"), ("add_to_cart", "10:00:02"), ("purchase", "12:00:00")):
+            event = (f"{step}{number}", f"s{number}", step, f"{day} {at}", "fern", f"c{number}" if step == "purchase" else None)
+            columns = "(event_id, session_id, user_id, event_type, created_at, product_id, order_id)"
+            shop.execute(f"INSERT INTO events {columns} VALUES (?, ?, 'u1', ?, ?, ?, ?)", *event)
+        shop.execute("INSERT INTO order_items VALUES (?, 'fern', 2)", f"c{number}")
+    shop.execute("UPDATE session_sources SET campaign_id = 'a', page_views = 3, duration = 20.5")
+    shop.execute("INSERT INTO products VALUES ('fern', 'Fern')")
+    lake = tmp_path / "lake"
+    LakeWarehouse(lake).make()
+    for name in (*ALL_SOURCES, *FURTHER):
+        with closing(sqlite3.connect(shop.database)) as connection, (lake / f"{name}.csv").open("w", newline="") as file:
+            rows = connection.execute(f"SELECT * FROM {name}")
+            csv.writer(file).writerows([[column for column, *_ in rows.description], *rows])
+    for name in ("conversions_backend", "exchange_rates"):  # which have no row
+        (lake / f"{name}.csv").unlink(missing_ok=True)
+        shop.execute(f"DROP TABLE IF EXISTS {name}")
+
+    for place in (shop.database, f"{lake}/"):
+        code, said = run(
+            place, ATTRIBUTION_MODELS="linear,last_touch", ATTRIBUTION_FUNNEL_STEPS="product_view,add_to_cart,purchase"
+        )
+        assert code == 0, said
+
+    assert_same_tables(shop.database, lake)
+    assert rows_of(lake, schema()["campaign_performance"])
+    assert rows_of(lake, schema()["product_funnel"])
