@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from attribution_assets.warehouse import SQLiteWarehouse, Table, schema
 from attribution_assets.warehouse.lake import delta
-from attribution_assets.warehouse.lake.database import ARROW, LakeWarehouse
+from attribution_assets.warehouse.lake.database import LakeWarehouse
 from attribution_assets.warehouse.lake.loading import import_sources
+from attribution_assets.warehouse.lake.replacement import ARROW
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, META
 from attribution_assets.warehouse.sqlite.state import file_state
 from attribution_assets_tests.support import Shop

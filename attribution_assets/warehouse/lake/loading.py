@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 from attribution_assets.errors import AttributionError, BusyError
 from attribution_assets.warehouse.duckdb import views
 from attribution_assets.warehouse.lake import delta
-from attribution_assets.warehouse.lake.database import ARROW, OURS, ROWS_PER_BATCH, LakeWarehouse
+from attribution_assets.warehouse.lake.database import OURS, LakeWarehouse
 from attribution_assets.warehouse.lake.opened import OF_SOURCES, LakeCursor
+from attribution_assets.warehouse.lake.replacement import ARROW, ROWS_PER_BATCH
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, schema
 from attribution_assets.warehouse.sqlite.database import SQLiteWarehouse
 from attribution_assets.warehouse.sqlite.state import file_state
