@@ -72,9 +72,14 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests that are marked `every_warehouse` run on an SQLite file and on a lake."""
+    """Tests that are marked `every_warehouse` run on an SQLite file and on a lake.
+
+    There, those of a running Dagster wait for minutes, so they run with `--long` alone.
+    """
     if "place" in metafunc.fixturenames and metafunc.definition.get_closest_marker("every_warehouse"):
-        metafunc.parametrize("place", [Shop, LakeShop], ids=["file", "lake"], indirect=True)
+        is_short = metafunc.definition.get_closest_marker("live") and not metafunc.config.getoption("--long")
+        places = [Shop] if is_short else [Shop, LakeShop]
+        metafunc.parametrize("place", places, ids=["file", "lake"][: len(places)], indirect=True)
 
 
 @pytest.fixture
