@@ -11,6 +11,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from attribution_assets.analysis.late_data import compared_tables
+from attribution_assets.catalog.tables import query_of
 from attribution_assets.errors import AttributionError
 from attribution_assets.models import MODELS
 from attribution_assets.settings import Settings
@@ -47,6 +49,17 @@ def outcome(settings: Settings, days: Days) -> str:
     except AttributionError as error:
         return str(error).replace(str(settings.database.path), "the database")
     return ""
+
+
+def differing(settings: Settings) -> dict[str, set[str]]:
+    """By table that late data is looked for in, the days whose rows are others now."""
+    days = Days(RANGES[0].first, RANGES[-1].last)
+    return {
+        table.name: settings.warehouse.differing_days(
+            schema()[table.name], table.day_column, days, query_of(settings, table, days)
+        )
+        for table in compared_tables(settings)
+    }
 
 
 @hypothesis.given(
@@ -89,6 +102,7 @@ def test_every_table_is_that_of_a_file_whatever_the_order_of_the_days_and_after_
 
         change(Shop.at(database, Path(folder)), rows)
         import_sources(LakeWarehouse(lake), database)
+        assert differing(in_lake) == differing(in_file)
         for days in again:
             assert outcome(in_lake, days) == outcome(in_file, days)
         assert_same_tables(database, lake)

@@ -340,11 +340,11 @@ class LakeWarehouse(Warehouse):
         """The days whose rows in the table differ from what the query returns now."""
         select = query.text_in("duckdb")
         columns = ", ".join(table.column_names)
-        as_stored = ", ".join(f"{as_stored(column)} AS {column.name}" for column in table.columns)
+        fresh = ", ".join(f"{as_stored(column)} AS {column.name}" for column in table.columns)
         stored = f"SELECT {columns} FROM {table.name} WHERE {day_column} BETWEEN $first_day AND $last_day"
         with self._answering(query) as cursor:
             cursor.execute(
-                f"WITH fresh AS MATERIALIZED (SELECT {as_stored} FROM ({select}\n)), stored AS MATERIALIZED ({stored}) "
+                f"WITH fresh AS MATERIALIZED (SELECT {fresh} FROM ({select}\n)), stored AS MATERIALIZED ({stored}) "
                 f"SELECT {day_column} FROM (SELECT * FROM fresh EXCEPT SELECT * FROM stored) "
                 f"UNION SELECT {day_column} FROM (SELECT * FROM stored EXCEPT SELECT * FROM fresh)",
                 {**query.parameters, "first_day": days.first, "last_day": days.last},
