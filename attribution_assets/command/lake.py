@@ -84,12 +84,11 @@ def vacuum(database: str | None) -> None:
 
 
 def _lake(database: str | None) -> LakeWarehouse:
-    """The lake that is named, whether there is one yet or not."""
-    settings = settings_with(database=database)
+    """The lake that is named, whether there is one yet or not; what `--database` names is one with and without a slash."""
+    settings = settings_with(database=f"{database.rstrip('/')}/" if database else None)
     from attribution_assets.errors import AttributionError
     from attribution_assets.warehouse.opening import lake_at
 
     if not settings.database.is_lake:
         raise AttributionError(f"{settings.database} is no lake. Name a folder with a slash at its end: --database lake/")
-
     return lake_at(settings.database, settings.reading, settings.lake_keep_days, settings.sources_at)

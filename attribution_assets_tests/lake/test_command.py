@@ -67,6 +67,13 @@ def test_import_makes_a_lake_of_the_sources_of_a_file(shop: LakeShop) -> None:
     assert Settings(database="lake").database.is_lake
 
 
+def test_for_the_commands_of_lakes_a_folder_needs_no_slash(shop: LakeShop) -> None:
+    assert attribution("lake", "import", "shop.db", "--database", "lake").exit_code == 0
+    assert attribution("lake", "history", "conversions", "--database", "lake").exit_code == 0
+
+    assert Settings(database="lake").database.is_lake
+
+
 def test_import_replaces_the_sources_and_keeps_the_results_and_the_id(shop: LakeShop) -> None:
     attribution("lake", "import", "shop.db", "--database", "lake/")
     lake = Path("lake").absolute()
