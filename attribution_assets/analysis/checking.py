@@ -15,7 +15,7 @@ from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.formats import in_words
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, Warehouse
-from attribution_assets.warehouse.sqlite.sources import broken_sources
+from attribution_assets.warehouse.sources import broken_sources
 from attribution_assets.warehouse.warehouse import named
 
 State = Literal["passed", "not_yet", "warning", "failed"]

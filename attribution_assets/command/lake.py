@@ -45,7 +45,7 @@ def import_(file: str | None, database: str | None, as_json: bool) -> None:
         return
     for table, rows in copied.items():
         click.echo(f"{table}: {rows:,} rows.")
-    click.echo(f"{lake.path} is a lake. Name it with a slash at its end: attribution run --database {lake.path}/")
+    click.echo(f"{lake.path} is a lake. Attribute it: attribution run --database {lake.path}/")
 
 
 @lake.command("history")

@@ -61,7 +61,7 @@ def test_import_makes_a_lake_of_the_sources_of_a_file(shop: LakeShop) -> None:
         "session_sources: 1 rows.",
         "session_costs: 1 rows.",
         "conversions: 1 rows.",
-        f"{Path.cwd() / 'lake'} is a lake. Name it with a slash at its end: attribution run --database {Path.cwd() / 'lake'}/",
+        f"{Path.cwd() / 'lake'} is a lake. Attribute it: attribution run --database {Path.cwd() / 'lake'}/",
     ]
     assert rows_of(Path("lake").absolute(), schema()["session_costs"]) == [("s1", 1.5)]
     assert Settings(database="lake").database.is_lake

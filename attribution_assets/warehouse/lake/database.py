@@ -39,7 +39,7 @@ from attribution_assets.warehouse.lake.replacement import Replacement, answer_of
 from attribution_assets.warehouse.location import MARKER
 from attribution_assets.warehouse.query import Query
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, META, Table, schema
-from attribution_assets.warehouse.sqlite.sources import (
+from attribution_assets.warehouse.sources import (
     Present,
     broken_sources,
     check_present,

@@ -26,8 +26,8 @@ from attribution_assets.warehouse.views import STAND_INS, Reading
 MEMORY = "1GB"
 """How much memory DuckDB may use before it uses temporary files. Rows on their way to and from it are not in it."""
 
-READERS = {"parquet": "read_parquet", "csv": "read_csv"}
-"""By the ending of a file, the function of DuckDB's that reads it."""
+ENDINGS = ("parquet", "csv")
+"""How the files end that can be sources."""
 
 TYPES = {"text": "varchar", "integer": "bigint", "real": "double"}
 """Declared type in our schema -> DuckDB's."""
@@ -102,8 +102,8 @@ def stored_tables(folder: Path) -> tuple[Stored, ...]:
 
 def _stored(folder: Path, name: str) -> Stored | None:
     version = delta.last_version(folder / name)
-    alone = [file for ending in READERS if (file := folder / f"{name}.{ending}").is_file()]
-    inside = [] if version is not None else sorted(file for ending in READERS for file in (folder / name).glob(f"*.{ending}"))
+    alone = [file for ending in ENDINGS if (file := folder / f"{name}.{ending}").is_file()]
+    inside = [] if version is not None else sorted(file for ending in ENDINGS for file in (folder / name).glob(f"*.{ending}"))
     if len(forms := [*alone, *([folder / name] if version is not None or inside else [])]) > 1:
         raise AttributionError(f"{name} stands in {folder} more than once: {' and '.join(map(str, forms))}. Keep one of them.")
     if version is not None:

@@ -19,8 +19,9 @@ from attribution_assets.warehouse.dialect import in_dialect
 from attribution_assets.warehouse.duckdb.compute import READS_AS, Compute, DuckDBError, QueryAnswer, new_answer, takes_duckdb
 from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
 from attribution_assets.warehouse.schema import ALL_SOURCES, Table, schema
+from attribution_assets.warehouse.sources import broken_sources, unreadable_sources
 from attribution_assets.warehouse.sqlite.replacement import NewRows, Parameters, Replacement, has_rows_beside
-from attribution_assets.warehouse.sqlite.sources import broken_sources, check_ids, check_sources, columns_of, unreadable_sources
+from attribution_assets.warehouse.sqlite.sources import check_ids, check_sources, columns_of
 from attribution_assets.warehouse.sqlite.state import file_state
 from attribution_assets.warehouse.sqlite.upgrades import (
     bring_up_to_date,
