@@ -129,7 +129,8 @@ IN_DUCKDB = (
     END""",
     f"CREATE MACRO exact_total(x) AS {_EXACT_TOTAL}",
     "CREATE MACRO group_of(channel, groups) AS coalesce(CAST(CAST(groups AS json) AS map(varchar, varchar))[channel], channel)",
-    "CREATE MACRO is_date(x) AS coalesce(length(x) = 10 AND CAST(TRY_CAST(x AS date) AS varchar) = x, false)",
+    r"""CREATE MACRO is_date(x) AS
+        coalesce(regexp_full_match(x, '\d{4}-\d\d-\d\d') AND x >= '0001' AND TRY_CAST(x AS date) IS NOT NULL, false)""",
     """CREATE MACRO days_before(day, n) AS
         CASE WHEN is_date(day) THEN strftime(
             least(greatest(TRY_CAST(day AS date) - CAST(n AS integer), DATE '0001-01-01'), DATE '9999-12-31'), '%Y-%m-%d'

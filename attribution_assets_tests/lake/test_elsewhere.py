@@ -22,6 +22,7 @@ from attribution_assets.settings import Settings, read_settings
 from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.lake.database import LakeWarehouse
 from attribution_assets.warehouse.lake.loading import import_sources
+from attribution_assets.warehouse.lake.proofs import Proofs
 from attribution_assets_tests.importing.databases import IN_URL, PASSWORD, Database, mariadb, postgres
 from attribution_assets_tests.lakes import rows_of
 from attribution_assets_tests.support import Shop
@@ -244,14 +245,14 @@ def test_files_that_change_while_a_step_computes_stop_it(
     place = put(shop, request)
     warehouse = LakeWarehouse(lake, sources_at=place)
     before = journeys(warehouse)
-    check = LakeWarehouse._check_ids
+    check = Proofs.of_ids
     path = Path(place) if Path(place).is_file() else next(Path(place).glob("conversions.*"))
 
-    def change(self: LakeWarehouse, *arguments: Any) -> None:
+    def change(self: Proofs, *arguments: Any) -> None:
         check(self, *arguments)
         os.utime(path, ns=(1, 1))
 
-    monkeypatch.setattr(LakeWarehouse, "_check_ids", change)
+    monkeypatch.setattr(Proofs, "of_ids", change)
     state = warehouse.state()
 
     with refused("has changed while it was read. Run again.", kind=BusyError):

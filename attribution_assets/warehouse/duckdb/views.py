@@ -21,30 +21,21 @@ WHOLE = r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|BOOLEAN"
 NUMBER = rf"{WHOLE}|DECIMAL\(.*|FLOAT|DOUBLE"
 """The types of DuckDB that are whole numbers, and numbers."""
 
-BROKEN = {
-    "session_sources": (
-        "type_of(session_id) NOT IN ('text', 'integer') OR CAST(session_id AS text) = '' "
-        "OR type_of(user_id) NOT IN ('text', 'integer', 'null') OR type_of(channel_name) IN ('null', 'blob') "
-        "OR NOT is_date({event_date}) OR NOT is_time({event_time}) OR " + " OR ".join(f"is_no_flag({flag})" for flag in FLAGS)
-    ),
-    "conversions": (
-        "type_of(conv_id) NOT IN ('text', 'integer') OR CAST(conv_id AS text) = '' "
-        "OR type_of(user_id) NOT IN ('text', 'integer') OR CAST(user_id AS text) = '' "
-        "OR NOT is_date({conv_date}) OR NOT is_time({conv_time}) OR is_no_amount(revenue)"
-    ),
-}
-"""By source, the condition of the rows that cannot be attributed or valued: in SQLite, that of the index `<source>_broken`."""
+NOT_TEXT = ((WHOLE + r"|DECIMAL\(\d+,0\)", "integer"), (NUMBER, "real"), ("BLOB", "blob"))
+"""The types of DuckDB whose values are of this kind, as `type_of` has it; those of all others are text."""
 
 
-def add_views(connection: DuckDBPyConnection, reading: Reading) -> None:
-    """Puts a view before each source of the schema `stored`, under its name in the schema `main`.
+def add_views(connection: DuckDBPyConnection, reading: Reading) -> dict[str, str]:
+    """Puts a view before each source of the schema `stored`, under its name in the schema `main`. Returns their SELECTs.
 
     The connection has the functions of `functions.add_to_duckdb` and the search path `main,stored`. Where text is declared, a
     number reads as SQLite spells it, and a date or time as YYYY-MM-DD or HH:MM:SS; of a timestamp, the part that the column is
     for. Where a number is declared, text reads as that number, or, if it is none, as NaN, so that guards find it.
     """
-    for name, select in views_of(stored_in(connection), reading).items():
-        connection.execute(f"CREATE OR REPLACE VIEW main.{name} AS {in_dialect(select, 'duckdb')}")
+    views = {name: in_dialect(select, "duckdb") for name, select in views_of(stored_in(connection), reading).items()}
+    for name, select in views.items():
+        connection.execute(f"CREATE OR REPLACE VIEW main.{name} AS {select}")
+    return views
 
 
 def stored_in(connection: DuckDBPyConnection) -> Stored:
@@ -65,7 +56,9 @@ def stored_in(connection: DuckDBPyConnection) -> Stored:
 
     def broken(lacking: Collection[str]) -> dict[str, str]:
         return {
-            view: _broken_rows(schema()[source], {name: as_read(source, column, name) for column, name in there}, lacking)
+            view: _broken_rows(
+                schema()[source], {name: as_read(source, column, name) for column, name in there}, declared(source), lacking
+            )
             for view, source in BROKEN_ROWS.items()
             if (there := [(column, column.name) for column in schema()[source].columns if column.name in declared(source)])
         }
@@ -73,7 +66,7 @@ def stored_in(connection: DuckDBPyConnection) -> Stored:
     return Stored(STORED, declared, as_read, lambda _source, _read, select: select, broken)
 
 
-def _broken_rows(source: Table, read: Mapping[str, str], lacking: Collection[str]) -> str:
+def _broken_rows(source: Table, read: Mapping[str, str], types: Mapping[str, str], lacking: Collection[str]) -> str:
     """The SELECT of the rows that cannot be attributed, valued or decoded: as they are stored, but for dates and times."""
     text = {name: read.get(name, "NULL") for name in (*DAYS, *TIMES)}
     stored = {
@@ -82,8 +75,47 @@ def _broken_rows(source: Table, read: Mapping[str, str], lacking: Collection[str
         if not column.optional
     }
     columns = ", ".join(f"{text.get(name, value)} AS {name}" for name, value in stored.items())
-    condition = without_flags(BROKEN[source.name].format_map(text), lacking)
+    kinds = {column.name: _kind(types[column.name]) if column.name in types else "null" for column in source.columns}
+    value = {column: column if kind != "null" else "NULL" for column, kind in kinds.items()} | text
+    condition = without_flags(" OR ".join(_broken(source.name, kinds, value)), lacking)
     return f"SELECT {columns} FROM {STORED}.{source.name} WHERE {condition}"
+
+
+def _broken(source: str, kinds: Mapping[str, str], value: Mapping[str, str]) -> list[str]:
+    """The conditions of the rows that cannot be attributed or valued, as those of the index `<source>_broken` in SQLite.
+
+    `kinds`: of each column, what `type_of` says of its values. `value`: of each column, its expression.
+    """
+
+    def is_no(column: str, *wanted: str) -> str:
+        if kinds[column] in {*wanted, "null"}:
+            return "false" if "null" in wanted else f"{value[column]} IS NULL"
+        return f"{column} IS NOT NULL" if "null" in wanted else "true"
+
+    def is_empty(column: str) -> str:
+        return f"CAST({value[column]} AS text) = ''"
+
+    if source == "session_sources":
+        return [
+            is_no("session_id", "text", "integer"),
+            is_empty("session_id"),
+            is_no("user_id", "text", "integer", "null"),
+            is_no("channel_name", "text", "integer", "real"),
+            f"NOT is_date({value['event_date']})",
+            f"NOT is_time({value['event_time']})",
+            *(f"is_no_flag({flag})" for flag in FLAGS),
+        ]
+    return [
+        *(is_no(column, "text", "integer") for column in ("conv_id", "user_id")),
+        *(is_empty(column) for column in ("conv_id", "user_id")),
+        f"NOT is_date({value['conv_date']})",
+        f"NOT is_time({value['conv_time']})",
+        f"is_no_amount({value['revenue']})",
+    ]
+
+
+def _kind(type_: str) -> str:
+    return next((kind for types, kind in NOT_TEXT if re.fullmatch(types, type_)), "text")
 
 
 def _as_read(column: Column, name: str, type_: str) -> str:

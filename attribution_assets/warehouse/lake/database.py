@@ -35,6 +35,7 @@ from attribution_assets.warehouse.lake.opened import (
     stored_tables,
     table_of_others,
 )
+from attribution_assets.warehouse.lake.proofs import Proofs
 from attribution_assets.warehouse.lake.replacement import Replacement, answer_of, as_stored, hand_over, prove, stage
 from attribution_assets.warehouse.location import MARKER
 from attribution_assets.warehouse.query import Query
@@ -43,8 +44,6 @@ from attribution_assets.warehouse.sources import (
     Present,
     broken_sources,
     check_present,
-    counted_by_id,
-    id_twice,
     read_by,
     unreadable_sources,
 )
@@ -215,6 +214,7 @@ class LakeWarehouse(Warehouse):
         """
         with self.connect(with_server=bool(read_by(query))) as cursor:
             check_present(self._present(cursor.state), self.reading, query)
+            self._proofs.of_rows(cursor, query)
             yield cursor
             self._check_unchanged(cursor.state)
 
@@ -311,7 +311,7 @@ class LakeWarehouse(Warehouse):
     def stream_query(self, query: Query, table: Table, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
         """The rows that the query would write into the table, in frames."""
         with self._answering(query) as cursor:
-            self._check_ids(cursor, query)
+            self._proofs.of_ids(cursor, query)
             _check_guards(cursor, query, broken_sources)
             cursor.execute(query.text_in("duckdb"), query.parameters)
             table.check([column for column, *_ in cursor.description or ()])
@@ -389,28 +389,9 @@ class LakeWarehouse(Warehouse):
     def _present(self, state: Opened) -> Present:
         return Present(self.place_of_sources, state.columns, lambda name: _as_read(state, name))
 
-    def _check_ids(self, cursor: LakeCursor, query: Query) -> None:
-        """Raises AttributionError where a row of a source would count more than once.
-
-        What was proved of a state of a source is noted, and not proved again.
-        """
-        for source in counted_by_id(query):
-            key, stored = source.key[0], cursor.state.stored.get(source.name)
-            proved = self.path / OURS / "proved" / f"{source.name}.json"
-            truth = cursor.state.stored.get("conversions_backend") if self.reading.conversions == "backend" else None
-            states = [table.state for table in (stored, truth) if table]
-            now = {"key": key, "states": states, "read as": repr(self.reading)}
-            is_known = bool(states) and all(states)  # that of a server is not
-            if is_known and _noted(proved) == now:
-                continue
-            given = f"FROM {source.name} WHERE {key} IS NOT NULL"
-            twice = "GROUP BY 1 HAVING count(*) > 1 LIMIT 1"
-            is_doubtful = cursor.execute(f"SELECT hash({key}) {given} {twice}").fetchone()  # faster than by the text
-            if is_doubtful and (found := cursor.execute(f"SELECT {key}, count(*) {given} {twice}").fetchone()):
-                has_truth = source.name == "conversions" and "conversions_backend" in cursor.state.stored
-                raise id_twice(source, self.place_of_sources, found, has_truth=has_truth)
-            if is_known:
-                _write(proved, json.dumps(now))
+    @property
+    def _proofs(self) -> Proofs:
+        return Proofs(self.path / OURS / "proved", self.place_of_sources, self.reading)
 
     # -- what late data has seen --------------------------------------------------------------------------------------
 
@@ -462,7 +443,8 @@ class LakeWarehouse(Warehouse):
             if isinstance(rows, Query):
                 with self.writing(table.name), self.connect() as cursor:
                     check_present(self._present(cursor.state), self.reading, rows)
-                    self._check_ids(cursor, rows)
+                    self._proofs.of_ids(cursor, rows)
+                    self._proofs.of_rows(cursor, rows)
                     _check_guards(cursor, rows, broken_sources)
                     unordered = LAST_ORDER.sub("", rows.text_in("duckdb"))
                     cursor.execute(f"CREATE TEMP TABLE answer AS {unordered}", rows.parameters)
@@ -560,18 +542,3 @@ def _check_guards(cursor: LakeCursor, query: Query, error: Callable[[str, Sequen
         ]
         if problems:
             raise error(query.name, problems, len(problems))
-
-
-def _noted(file: Path) -> object:
-    """What was noted in the file; None where it cannot be read."""
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.{uuid4().hex}")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(file)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 from urllib.parse import unquote
 from uuid import uuid4
@@ -167,10 +168,13 @@ class LakeCursor:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """The lake at one state."""
+    """The lake at one state. `views`: the SELECTs of the views before the sources; `empty`: those that have no rows."""
 
     stored: Mapping[str, Stored]
     duck: duckdb.DuckDBPyConnection
+    views: Mapping[str, str]
+    empty: set[str] = field(default_factory=set)
+    _lock: Lock = field(default_factory=Lock)
 
     def cursor(self) -> LakeCursor:
         """A connection of its own to the state. The caller closes it."""
@@ -181,6 +185,15 @@ class Opened:
         if table.lower() not in self.stored:
             return []
         return [name.lower() for name, *_ in self.duck.cursor().execute(f"DESCRIBE {STORED}.{table}").fetchall()]
+
+    def has_no_rows(self, view: str) -> None:
+        """From here on, nobody looks through what the view reads."""
+        with self._lock:
+            if view not in self.empty:
+                self.duck.cursor().execute(
+                    f"CREATE OR REPLACE VIEW main.{view} AS SELECT * FROM ({self.views[view]}) WHERE false"
+                )
+                self.empty.add(view)
 
 
 @lru_cache(maxsize=KEPT)
@@ -208,10 +221,10 @@ def newly_opened(stored: tuple[Stored, ...], reading: Reading, attached: Attache
         stored = (*stored, *attached.attach(duck))
     for table in stored:
         duck.execute(f"CREATE VIEW {STORED}.{table.name} AS {table.select()}")
-    add_views(duck, reading)
+    views = add_views(duck, reading)
     for name in (table.name for table in stored if table.name not in {*ALL_SOURCES, *FURTHER}):
         duck.execute(f"CREATE VIEW main.{name} AS SELECT * FROM {STORED}.{name}")
-    return Opened({table.name: table for table in stored}, duck)
+    return Opened({table.name: table for table in stored}, duck, views)
 
 
 def types_of(table: Table) -> str:

@@ -1,0 +1,108 @@
+"""What was proved of the sources of a lake: their ids stand once, and no row is broken. Noted, and not proved again."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+
+from attribution_assets.shipped import read_sql
+from attribution_assets.warehouse.lake.opened import LakeCursor, Opened
+from attribution_assets.warehouse.query import Query
+from attribution_assets.warehouse.schema import BROKEN_ROWS, Table
+from attribution_assets.warehouse.sources import counted_by_id, id_twice
+from attribution_assets.warehouse.views import Reading
+
+HASHES = 20_000_000
+"""How many ids are compared at once, of 8 bytes each."""
+
+
+@dataclass(frozen=True)
+class Proofs:
+    """What is proved before a query over the sources, noted in `folder` with the states of the sources that it is true of.
+
+    `place`: where the sources lie. Of a source whose state is not known, as on a server, nothing is noted.
+    """
+
+    folder: Path
+    place: str
+    reading: Reading
+
+    def of_ids(self, cursor: LakeCursor, query: Query) -> None:
+        """Raises AttributionError where a row of a source that the query reads would count more than once."""
+        for source in counted_by_id(query):
+            self._prove_ids(cursor, source)
+
+    def of_rows(self, cursor: LakeCursor, query: Query) -> None:
+        """Where a source has no broken row, the view of its broken rows is empty from here on: no query looks for one again."""
+        texts = [query.text_in("duckdb"), *map(read_sql, query.guards)]
+        for view in BROKEN_ROWS:
+            if any(view in text for text in texts):
+                self._find_broken_rows(cursor, view)
+
+    def _prove_ids(self, cursor: LakeCursor, source: Table) -> None:
+        key, state = source.key[0], cursor.state
+        states = self._states(state, source.name)
+        now = {"states": states, "key": key, "read as": state.views[source.name]}
+        if states and self._noted(source.name) == now:
+            return
+        if _may_stand_twice(cursor, source):
+            given = f"FROM {source.name} WHERE {key} IS NOT NULL"
+            found = cursor.execute(f"SELECT {key}, count(*) {given} GROUP BY 1 HAVING count(*) > 1 LIMIT 1").fetchone()
+            if found:
+                has_truth = source.name == "conversions" and "conversions_backend" in state.stored
+                raise id_twice(source, self.place, found, has_truth=has_truth)
+        if states:
+            self._note(source.name, now)
+
+    def _find_broken_rows(self, cursor: LakeCursor, view: str) -> None:
+        state = cursor.state
+        states = self._states(state, BROKEN_ROWS[view])
+        if not states or view in state.empty:
+            return
+        now = {"states": states, "read as": state.views[view]}
+        noted = self._noted(view)
+        if noted not in ({**now, "rows": "none"}, {**now, "rows": "some"}):
+            noted = {**now, "rows": "some" if cursor.execute(f"SELECT 1 FROM {view} LIMIT 1").fetchone() else "none"}
+            self._note(view, noted)
+        if noted["rows"] == "none":
+            state.has_no_rows(view)
+
+    def _states(self, state: Opened, source: str) -> list[str]:
+        """The states of the tables that are read as the source; none where one is not known."""
+        also = ("conversions_backend",) if self.reading.conversions == "backend" else ()
+        found = [state.stored[name].state for name in (source, *also) if name in state.stored]
+        return found if all(found) else []
+
+    def _noted(self, name: str) -> object:
+        """What was noted; None where it cannot be read."""
+        try:
+            return json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def _note(self, name: str, what: object) -> None:
+        """Notes it, but where the lake cannot be written: whoever may only read it proves it again."""
+        unfinished = self.folder / f".{name}.{uuid4().hex}"
+        with suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            unfinished.write_text(json.dumps(what), encoding="utf-8")
+            unfinished.replace(self.folder / f"{name}.json")
+
+
+def _may_stand_twice(cursor: LakeCursor, source: Table) -> bool:
+    """Whether two rows have ids with the same hash. Sorting the hashes takes a third of what DuckDB takes to group them."""
+    key = source.key[0]
+    [(rows,)] = cursor.execute(f"SELECT count(*) FROM {source.name}").fetchall()
+    parts = -(-rows // HASHES)
+    for part in range(parts):
+        given = f"FROM {source.name} WHERE {key} IS NOT NULL AND hash({key}) % {parts} = {part}"
+        cursor.execute(f"SELECT hash({key}) AS hash {given}")
+        hashes = np.sort(cursor.duck.fetchnumpy()["hash"])
+        if (hashes[1:] == hashes[:-1]).any():
+            return True
+    return False
