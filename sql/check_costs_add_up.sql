@@ -16,6 +16,7 @@ WITH figure AS (
     FROM session_sources AS session
     JOIN session_costs ON session_costs.session_id = session.session_id
     WHERE session.event_date BETWEEN $first_day AND $last_day
+      AND session_costs.cost IS NOT NULL -- so DuckDB expects few costs: it holds them in memory, and not the sessions
     GROUP BY session.event_date, session.channel_name
     UNION ALL
     SELECT date, channel_name, 0, 0.0, 0, sum(cost - displaced)

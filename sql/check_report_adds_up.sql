@@ -2,22 +2,26 @@
 -- cent or more. The report joins credit to journeys; here no credit is left out: without a journey, it stands under the day and
 -- channel of its session. Credit before the first day of the report, and after the days, is not the report's.
 -- With $conversions = 'backend', conversions without credit are the report's too.
-WITH dated_credit AS (
+WITH placed_credit AS MATERIALIZED (
     SELECT
-        coalesce(
-            journey.channel_label,
-            (SELECT channel_name FROM session_sources WHERE session_sources.session_id = credit.session_id)
-        ) AS channel_name,
-        coalesce(
-            substr(journey.timestamp, 1, 10),
-            (SELECT event_date FROM session_sources WHERE session_sources.session_id = credit.session_id)
-        ) AS date,
+        credit.session_id,
+        journey.channel_label,
+        substr(journey.timestamp, 1, 10) AS date,
         credit.ihc,
         credit.ihc * conversions.revenue AS revenue
     FROM attribution_customer_journey AS credit
     JOIN conversions ON conversions.conv_id = credit.conv_id
     LEFT JOIN customer_journeys AS journey ON journey.conv_id = credit.conv_id AND journey.session_id = credit.session_id
     WHERE credit.conv_date BETWEEN $first_day AND $last_conversion_day
+),
+
+dated_credit AS (
+    SELECT channel_label AS channel_name, date, ihc, revenue FROM placed_credit WHERE channel_label IS NOT NULL
+    UNION ALL
+    SELECT session.channel_name, session.event_date, placed_credit.ihc, placed_credit.revenue
+    FROM placed_credit
+    JOIN session_sources AS session ON session.session_id = placed_credit.session_id
+    WHERE placed_credit.channel_label IS NULL
 ),
 
 all_credit AS (

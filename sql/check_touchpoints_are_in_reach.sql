@@ -1,7 +1,7 @@
 -- One row per touchpoint of the days that breaks the rule of customer_journeys: a session of the conversion's user, before the
 -- conversion (or at its very second, if $include_converting_session), at most $lookback_days days earlier by date; with its time and channel.
 -- A user in $nobody, a JSON array of ids, has no touchpoint.
-WITH touchpoint AS (
+WITH found AS MATERIALIZED (
     SELECT
         journey.conv_id,
         journey.session_id,
@@ -18,6 +18,10 @@ WITH touchpoint AS (
     JOIN session_sources AS session ON session.session_id = journey.session_id
     JOIN conversions ON conversions.conv_id = journey.conv_id
     WHERE journey.conv_date BETWEEN $first_day AND $last_day
+),
+
+touchpoint AS (
+    SELECT * FROM found
     UNION ALL
     SELECT
         journey.conv_id,
@@ -33,8 +37,8 @@ WITH touchpoint AS (
         FALSE
     FROM customer_journeys AS journey
     JOIN conversions ON conversions.conv_id = journey.conv_id
-    WHERE journey.conv_date BETWEEN $first_day AND $last_day
-      AND NOT EXISTS (SELECT 1 FROM session_sources AS session WHERE session.session_id = journey.session_id)
+    LEFT JOIN found ON found.conv_id = journey.conv_id AND found.session_id = journey.session_id
+    WHERE journey.conv_date BETWEEN $first_day AND $last_day AND found.session_id IS NULL
 ),
 
 judged AS (

@@ -140,6 +140,7 @@ CUSTOMER_JOURNEYS = DailyTable(
             ),
             wrong_day_columns=("conv_date",),
             driven_by=JOURNEYS,
+            lookups_per_row=3,
         ),
         Check(
             "conversions_stand_once",
