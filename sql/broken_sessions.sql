@@ -11,12 +11,11 @@ WITH reached AS (
       AND CAST(user_id AS text) IN (SELECT user_id FROM conversions WHERE conv_date BETWEEN $first_day AND $last_day)
 ),
 
-unusual_cost AS (
+unusual AS (
     SELECT costs.session_id, costs.cost
-    FROM session_costs AS costs
+    FROM unusual_cost AS costs
     CROSS JOIN session_sources AS session -- CROSS JOIN: the few unusual costs drive
-    WHERE is_wrong_amount(costs.cost)
-      AND session.session_id = costs.session_id
+    WHERE session.session_id = costs.session_id
       AND session.event_date BETWEEN $first_day AND $last_day
 )
 
@@ -45,5 +44,5 @@ SELECT
 FROM reached
 UNION ALL
 SELECT 'session_costs: ' || quote(session_id) || ' has cost ' || quote(cost) || ', which is not a number'
-FROM unusual_cost
+FROM unusual
 ORDER BY problem

@@ -13,7 +13,8 @@ amount AS (
     FROM session_sources AS session
     JOIN session_costs ON session_costs.session_id = session.session_id
     WHERE session.event_date BETWEEN $first_day AND $last_day
-      AND session_costs.cost IS NOT NULL -- so DuckDB expects few costs: it holds them in memory, and not the sessions
+      -- so DuckDB expects few costs and holds them in memory, and not the sessions, of which there are more, but for one day
+      AND (session_costs.cost IS NOT NULL OR $first_day = $last_day)
       AND NOT EXISTS (
           SELECT 1 FROM session_spend
           WHERE session_spend.date = session.event_date AND session_spend.session_id = session.session_id AND $spend_wins = 'platform'

@@ -17,7 +17,7 @@ SELECT
     CASE
         WHEN sessions = 0 THEN 'it has no session'
         WHEN session_cost = 0 THEN 'its sessions cost nothing'
-        ELSE 'its sessions cost ' || printf('%.2f', session_cost)
+        ELSE 'its sessions cost ' || printf('%.2f', rounded(session_cost, 2))
     END AS problem,
     cost,
     clicks,

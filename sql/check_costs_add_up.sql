@@ -16,7 +16,8 @@ WITH figure AS (
     FROM session_sources AS session
     JOIN session_costs ON session_costs.session_id = session.session_id
     WHERE session.event_date BETWEEN $first_day AND $last_day
-      AND session_costs.cost IS NOT NULL -- so DuckDB expects few costs: it holds them in memory, and not the sessions
+      -- so DuckDB expects few costs and holds them in memory, and not the sessions, of which there are more, but for one day
+      AND (session_costs.cost IS NOT NULL OR $first_day = $last_day)
     GROUP BY session.event_date, session.channel_name
     UNION ALL
     SELECT date, channel_name, 0, 0.0, 0, sum(cost - displaced)

@@ -14,7 +14,7 @@ SELECT
     date AS day,
     model,
     (SELECT count(DISTINCT channel_name) FROM channel_values AS of_day WHERE of_day.date = ranked.date) AS channels,
-    channel_name || ', ' || printf('%.4f', value) AS most_valuable
+    channel_name || ', ' || printf('%.4f', rounded(value, 4)) AS most_valuable
 FROM ranked
 WHERE place = 1
 ORDER BY date, model

@@ -13,7 +13,7 @@ from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse.dialect import in_dialect
 from attribution_assets.warehouse.schema import empty_database, schema
 from attribution_assets.warehouse.sqlite.views import create_views, views_of_broken_rows
-from attribution_assets.warehouse.views import TRACKED_COST
+from attribution_assets.warehouse.views import TRACKED_COST, UNUSUAL_COST
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ def reads(text: str) -> Reads:
                     **views_of_broken_rows(),
                     "tracked_conversion": "SELECT * FROM conversions",
                     "tracked_cost": TRACKED_COST,
+                    "unusual_cost": UNUSUAL_COST,
                     "reconciled_conversion": read_sql("reconciled_conversion"),
                     "session_dimension": "SELECT session_id, event_date, user_id, channel_name, '' AS dimension, '' AS value "
                     "FROM session_sources",

@@ -53,6 +53,9 @@ TRACKED_COST = "SELECT session_id, cost FROM session_costs"
 CLICK_COST = "SELECT session_id, cpc AS cost FROM session_sources WHERE cpc IS NOT NULL"
 """What sessions cost by the tracking, which ad spend is held against: of session_costs, or without it of the clicks."""
 
+UNUSUAL_COST = "SELECT session_id, cost FROM session_costs WHERE is_wrong_amount(cost)"
+"""The view of the costs that are no amounts: in SQLite, the index session_costs_unusual finds them."""
+
 MADE_LATER = ("session_spend", "uncredited_conversion")
 """Tables of ours that reports may read, and that a file from before lacks: they are read as empty."""
 
@@ -164,6 +167,8 @@ def views_of(stored: Stored, reading: Reading) -> dict[str, str]:
     if views.keys() >= {"ad_costs", "session_sources"}:
         views["tracked_cost"] = TRACKED_COST if "session_costs" in views else CLICK_COST
         views.setdefault("session_costs", _no_rows(schema()["session_costs"]))
+    if "session_costs" in views:
+        views["unusual_cost"] = UNUSUAL_COST
     if "conversions" in views:
         views["tracked_conversion"] = views["conversions"]
     if views.keys() >= {"conversions", "conversions_backend"}:

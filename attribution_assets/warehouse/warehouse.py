@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from attribution_assets.errors import NotReadyError
 from attribution_assets.warehouse.days import Days
+from attribution_assets.warehouse.dialect import Engine, in_dialect
 from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
 from attribution_assets.warehouse.schema import Table
 from attribution_assets.warehouse.views import AS_STORED, Reading
@@ -73,6 +74,9 @@ class Warehouse(ABC):
     All methods raise AttributionError for what the user can fix: a missing source or column, a place that cannot be written. It
     is NotReadyError if the database or one of our tables does not exist yet, and BusyError if another process kept it locked.
     """
+
+    engine: ClassVar[Engine]
+    """Whose statements it runs."""
 
     path: Path
     busy_timeout: float = 300
@@ -241,9 +245,11 @@ class Warehouse(ABC):
                 return None
             day = _day_in(day_column, has_times)
             found = connection.execute(
-                f"SELECT {day} FROM {table} "
-                f"WHERE {day_column} BETWEEN '1970' AND ? AND days_before({day}, 0) = {day} "
-                f"ORDER BY {day_column} {order} LIMIT 1",
+                in_dialect(
+                    f"SELECT {day} FROM {table} WHERE {day_column} BETWEEN '1970' AND ? AND is_date({day}) "
+                    f"ORDER BY {day_column} {order} LIMIT 1",
+                    self.engine,
+                ),
                 (f"{until}{END_OF_DAY}",),
             ).fetchone()
             return str(found[0]) if found else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,6 +13,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.dialect import in_dialect
 
@@ -83,6 +85,22 @@ def test_a_date_is_the_same_to_both_engines(sqlite: sqlite3.Connection, duck: du
     asked = "SELECT is_date(CAST($x AS text)), is_no_date(CAST($x AS text))"
 
     assert by_sqlite(sqlite, asked, x=x) == by_duckdb(duck, asked, x=x)
+
+
+@pytest.mark.parametrize("x", [0.125, 2.675, -0.125, 1e6 + 0.005])
+def test_a_number_in_text_is_the_same_to_both_engines_once_it_is_rounded(
+    sqlite: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, x: float
+) -> None:
+    asked = "SELECT printf('%.2f', rounded($x, 2))"
+
+    assert by_sqlite(sqlite, asked, x=x) == by_duckdb(duck, asked, x=x)
+
+
+@pytest.mark.parametrize("file", sorted(path.name for path in sql_folder().glob("*.sql") if "printf(" in path.read_text()))
+def test_every_number_in_text_is_rounded_first(file: str) -> None:
+    text = (sql_folder() / file).read_text(encoding="utf-8")
+
+    assert text.count("printf(") == len(re.findall(r"printf\('%\.(\d)f', rounded\(\w+, \1\)\)", text))
 
 
 AMOUNTS = st.none() | st.integers(-(10**16), 10**16) | st.floats(allow_nan=False)

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from uuid import uuid4
 
 import duckdb
@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from attribution_assets.errors import AttributionError, BusyError, NotFoundError, NotReadyError
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse.days import Days
-from attribution_assets.warehouse.dialect import in_dialect
+from attribution_assets.warehouse.dialect import Engine, in_dialect
 from attribution_assets.warehouse.duckdb.servers import Server, is_server
 from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.lake.csv_sources import error_in_csv, rows_of_csv
@@ -69,6 +69,8 @@ LAST_ORDER = re.compile(r"\nORDER BY [^()]*$")
 @dataclass(frozen=True)
 class LakeWarehouse(Warehouse):
     """The lake in the folder `path`, which has our marker. A reader sees the versions that there are when it begins."""
+
+    engine: ClassVar[Engine] = "duckdb"
 
     keep_days: int = 7
     """For how many days files of earlier versions are kept."""
@@ -280,7 +282,7 @@ class LakeWarehouse(Warehouse):
     def fetch(self, query: Query) -> tuple[list[str], list[tuple[Any, ...]]]:
         """The query's column names and rows."""
         with self._answering(query) as cursor:
-            cursor.execute(query.text_in("duckdb"), query.parameters)
+            cursor.execute(query.text_in(self.engine), query.parameters)
             return [column for column, *_ in cursor.description or ()], cursor.fetchall()
 
     @contextmanager
@@ -288,7 +290,7 @@ class LakeWarehouse(Warehouse):
         """The query's rows."""
         with self._answering(query) as cursor:
             _check_guards(cursor, query, unreadable_sources)
-            yield cursor.execute(query.text_in("duckdb"), query.parameters)
+            yield cursor.execute(query.text_in(self.engine), query.parameters)
 
     def stream(
         self,
@@ -313,7 +315,7 @@ class LakeWarehouse(Warehouse):
         with self._answering(query) as cursor:
             self._proofs.of_ids(cursor, query)
             _check_guards(cursor, query, broken_sources)
-            cursor.execute(query.text_in("duckdb"), query.parameters)
+            cursor.execute(query.text_in(self.engine), query.parameters)
             table.check([column for column, *_ in cursor.description or ()])
             yield from self._frames(cursor, table, rows_per_frame)
 
@@ -338,7 +340,7 @@ class LakeWarehouse(Warehouse):
 
     def differing_days(self, table: Table, day_column: str, days: Days, query: Query) -> set[str]:
         """The days whose rows in the table differ from what the query returns now."""
-        select = query.text_in("duckdb")
+        select = query.text_in(self.engine)
         columns = ", ".join(table.column_names)
         fresh = ", ".join(f"{as_stored(column)} AS {column.name}" for column in table.columns)
         stored = f"SELECT {columns} FROM {table.name} WHERE {day_column} BETWEEN $first_day AND $last_day"
@@ -446,7 +448,7 @@ class LakeWarehouse(Warehouse):
                     self._proofs.of_ids(cursor, rows)
                     self._proofs.of_rows(cursor, rows)
                     _check_guards(cursor, rows, broken_sources)
-                    unordered = LAST_ORDER.sub("", rows.text_in("duckdb"))
+                    unordered = LAST_ORDER.sub("", rows.text_in(self.engine))
                     cursor.execute(f"CREATE TEMP TABLE answer AS {unordered}", rows.parameters)
                     self._check_unchanged(cursor.state)
                     return Replacement(self.path / table.name, self.keep_days, table, day_column, days, cursor).make()
@@ -537,8 +539,7 @@ def _as_read(state: Opened, source: str) -> set[str]:
 
 def _check_guards(cursor: LakeCursor, query: Query, error: Callable[[str, Sequence[str], int], AttributionError]) -> None:
     for guard in query.guards:
-        problems = [
-            problem for (problem,) in cursor.execute(f"{in_dialect(read_sql(guard), 'duckdb')} LIMIT 6", query.parameters)
-        ]
+        text = in_dialect(read_sql(guard), LakeWarehouse.engine)
+        problems = [problem for (problem,) in cursor.execute(f"{text} LIMIT 6", query.parameters)]
         if problems:
             raise error(query.name, problems, len(problems))

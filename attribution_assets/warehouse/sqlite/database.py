@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from attribution_assets.errors import AttributionError, BusyError, NotReadyError
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.days import Days
-from attribution_assets.warehouse.dialect import in_dialect
+from attribution_assets.warehouse.dialect import Engine, in_dialect
 from attribution_assets.warehouse.duckdb.compute import READS_AS, Compute, DuckDBError, QueryAnswer, new_answer, takes_duckdb
 from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
 from attribution_assets.warehouse.schema import ALL_SOURCES, Table, schema
@@ -53,6 +53,8 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class SQLiteWarehouse(Warehouse):
     """The database file at `path`, which must exist. Every method opens a connection of its own and closes it."""
+
+    engine: ClassVar[Engine] = "sqlite"
 
     compute: Compute = "auto"
     """Which engine runs the large queries: `sqlite`, `duckdb`, or `auto`, which chooses the faster one."""
