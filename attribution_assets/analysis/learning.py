@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import pairwise
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
@@ -22,9 +22,12 @@ from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Warehouse, schema
 from attribution_assets.warehouse.days import shift, unbroken_ranges
 from attribution_assets.warehouse.frames import DTYPES
-from attribution_assets.warehouse.query import ROWS_PER_FRAME
 
-NEVER = np.iinfo(np.int64).max
+Small = npt.NDArray[np.int32]
+
+Whole = TypeVar("Whole", np.int32, np.int64)
+
+NEVER = np.iinfo(np.int32).max
 """The number of the day of a conversion that does not come."""
 
 COLUMNS = ("date", "model", "channel_name", "value", "rules", "settings")
@@ -114,7 +117,7 @@ class Channels:
 
     def number(self, names: pd.Series) -> Ints:
         """The number of each row's channel."""
-        codes, met = pd.factorize(names.to_numpy())
+        codes, met = pd.factorize(names)
         return np.array([self.numbers.setdefault(str(name), len(self.numbers)) for name in met], dtype=np.int64)[codes]
 
 
@@ -129,36 +132,44 @@ def pooled(frames: Iterable[pd.DataFrame], channels: Channels) -> tuple[Journeys
         numbers.append(channels.number(rows["channel_label"])[order])
         conversions.append(rows[["conv_id", "conv_date"]].iloc[order[journeys.offsets]])
         sessions += len(rows)
-    journeys = Journeys(_joined(offsets), _joined(times), _joined(numbers), channels.labels)
+    journeys = Journeys(_joined(offsets, np.int64), _joined(times, np.int64), _joined(numbers, np.int64), channels.labels)
     return journeys, pd.concat(conversions, ignore_index=True)
 
 
 @dataclass(frozen=True)
 class Sessions:
-    """Sessions, users one after another: user, day and day of the user's next conversion by number, time, channel."""
+    """Sessions, users one after another: user, day and day of the user's next conversion by number, time, channel.
 
-    user: Ints
-    day: Ints
-    next_conversion: Ints
+    There can be many more than sessions of journeys, so all but the times have half of their bytes.
+    """
+
+    user: Small
+    day: Small
+    next_conversion: Small
     time: Ints
-    channel: Ints
+    channel: Small
 
     @classmethod
     def read(cls, settings: Settings, days: Days, channels: Channels) -> Self:
         """All sessions of these days."""
-        begins, numbers, conversions, times, of_channels = [], [], [], [], []
-        last_user = None
-        with settings.warehouse.rows_of(query_of(settings, CHANNEL_VALUES, days)) as cursor:
-            while rows := cursor.fetchmany(ROWS_PER_FRAME):
-                frame = pd.DataFrame(rows, columns=["user", "day", "timestamp", "channel", "next_conversion"])
-                of_users = [last_user, *frame["user"]]
-                begins.append(np.array([user != before for before, user in pairwise(of_users)], dtype=np.int64))
-                last_user = of_users[-1]
-                numbers.append(_numbers(frame["day"]))
-                conversions.append(_numbers(frame["next_conversion"]))
-                times.append(nanoseconds(frame["timestamp"]))
-                of_channels.append(channels.number(frame["channel"]))
-        return cls(np.cumsum(_joined(begins)), *map(_joined, (numbers, conversions, times, of_channels)))
+        users, numbers, conversions, times, of_channels = [], [], [], [], []
+        last_user, met = "", 0
+        for rows in settings.warehouse.frames(query_of(settings, CHANNEL_VALUES, days)):
+            user = rows["user_id"]
+            begins = np.asarray(user != user.shift(fill_value=last_user))
+            users.append(met + np.cumsum(begins, dtype=np.int32))
+            last_user, met = user.iloc[-1], int(users[-1][-1])
+            numbers.append(_numbers(rows["event_date"]).astype(np.int32))
+            conversions.append(_numbers(rows["next_conv_date"]).astype(np.int32))
+            times.append(nanoseconds(rows["timestamp"]))
+            of_channels.append(channels.number(rows["channel_name"]).astype(np.int32))
+        return cls(
+            _joined(users, np.int32),
+            _joined(numbers, np.int32),
+            _joined(conversions, np.int32),
+            _joined(times, np.int64),
+            _joined(of_channels, np.int32),
+        )
 
     def after(self, converting: Journeys, days: Days, labels: tuple[str, ...]) -> Journeys:
         """These journeys, then those that did not convert: a user's sessions of the days after the last conversion."""
@@ -168,18 +179,18 @@ class Sessions:
         return Journeys(
             np.concatenate([converting.offsets, offsets + len(converting.time)]),
             np.concatenate([converting.time, self.time[left]]),
-            np.concatenate([converting.channel, self.channel[left]]),
+            np.concatenate([converting.channel, self.channel[left]]),  # as int64
             labels,
         )
 
 
-def _joined(parts: list[Ints]) -> Ints:
-    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+def _joined(parts: Iterable[npt.NDArray[Whole]], dtype: type[Whole]) -> npt.NDArray[Whole]:
+    return np.concatenate([np.empty(0, dtype), *parts])
 
 
 def _numbers(days: pd.Series) -> Ints:
     """The number of each row's day; NEVER where there is none."""
-    codes, met = pd.factorize(days.to_numpy())
+    codes, met = pd.factorize(days)
     return np.array([*(_number(str(day)) for day in met), NEVER], dtype=np.int64)[codes]
 
 

@@ -135,6 +135,10 @@ class Warehouse(ABC):
         """The query's rows, once its guards have found nothing. Raises AttributionError if a source is missing or broken."""
 
     @abstractmethod
+    def frames(self, query: Query, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
+        """The rows of `rows_of` in frames of about `rows_per_frame`, in the query's order and with its names of columns."""
+
+    @abstractmethod
     def stream(
         self,
         table: Table,

@@ -292,6 +292,12 @@ class LakeWarehouse(Warehouse):
             _check_guards(cursor, query, unreadable_sources)
             yield cursor.execute(query.text_in(self.engine), query.parameters)
 
+    def frames(self, query: Query, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
+        """The rows of `rows_of` in frames."""
+        with self.rows_of(query) as cursor:
+            for batch in cursor.duck.to_arrow_reader(rows_per_frame):
+                yield batch.to_pandas()
+
     def stream(
         self,
         table: Table,

@@ -295,6 +295,14 @@ class SQLiteWarehouse(Warehouse):
                 connection.text_factory = readable
                 yield cursor
 
+    def frames(self, query: Query, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
+        """The rows of `rows_of` in frames."""
+        import pandas as pd
+
+        with self.rows_of(query) as cursor:
+            while rows := cursor.fetchmany(rows_per_frame):
+                yield pd.DataFrame(rows, columns=[column for column, *_ in cursor.description])
+
     @contextmanager
     def _select(self, connection: sqlite3.Connection, query: Query) -> Iterator[tuple[str, Parameters]]:
         """The SELECT that gives the query's rows: its own text, or that of what DuckDB has computed."""
