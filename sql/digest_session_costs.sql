@@ -4,4 +4,5 @@ SELECT session.event_date AS date, row_digest(session.session_id, costs.cost, co
 FROM session_sources AS session
 JOIN session_costs AS costs ON costs.session_id = session.session_id
 WHERE session.event_date BETWEEN $first_day AND $last_day
+  AND costs.cost IS NOT NULL -- so DuckDB expects few costs: it holds them in memory, and not the sessions
 GROUP BY session.event_date

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from math import inf
 
 from attribution_assets.catalog.table import DailyTable, Source
 from attribution_assets.catalog.tables import ancestors, kind_of, query_of, sources_read, tables, touched_days
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, Query, Warehouse, schema
+from attribution_assets.warehouse import Days, Warehouse, schema
 from attribution_assets.warehouse.days import shift, unbroken_ranges
 
 WAIT_SECONDS = 5.0
@@ -64,19 +66,22 @@ def compared_tables(settings: Settings) -> tuple[DailyTable, ...]:
     return tuple(table for table in tables(settings) if table.is_compared)
 
 
-def states(settings: Settings, days: Days, events: Events) -> States:
-    """The days as they are now."""
-    bounds = {"first_day": days.first, "last_day": days.last}
+def states(settings: Settings, windows: Sequence[Days], events: Events) -> Iterator[States]:
+    """For each of these ranges, which follow one another, its days as they are now."""
     compared = compared_tables(settings)
     by_source = sources_read(table for table in compared if not table.reaches_any_day)
-    digests = {source.name: _digests(settings, source, bounds) for source in by_source}
+    digests = {source.name: _digests(settings, source, windows) for source in by_source}
     digests |= {
-        _rows_of(table): settings.warehouse.digests(schema()[table.name], table.day_column, query_of(settings, table, days))
+        _rows_of(table): settings.warehouse.digests(
+            schema()[table.name], table.day_column, partial(query_of, settings, table), windows
+        )
         for table in compared
         if table.reaches_any_day and events.get(table.name)
     }
     results = {table: {day: str(event) for day, event in of_table.items()} for table, of_table in events.items()}
-    return {day: {part: of_part.get(day, "") for part, of_part in (digests | results).items()} for day in days}
+    for days in windows:
+        parts = {part: next(of_windows) for part, of_windows in digests.items()} | results
+        yield {day: {part: of_part.get(day, "") for part, of_part in parts.items()} for day in days}
 
 
 def _rows_of(table: DailyTable) -> str:
@@ -84,16 +89,13 @@ def _rows_of(table: DailyTable) -> str:
     return f"rows of {table.name}"
 
 
-def _digests(settings: Settings, source: Source, bounds: Mapping[str, str]) -> dict[str, str]:
-    """By day, the digest of a source's rows, and of the values by which they are broken down."""
+def _digests(settings: Settings, source: Source, windows: Sequence[Days]) -> Iterator[dict[str, str]]:
+    """For each of these ranges, by day, the digest of a source's rows, and of the values by which they are broken down."""
     names = [f"digest_{source.name}"]
     if settings.breakdowns and source.name in DIMENSIONS:
         names.append(f"digest_{DIMENSIONS[source.name]}")
-    found: dict[str, str] = {}
-    for name in names:
-        for day, digest in settings.warehouse.fetch(Query(name, bounds))[1]:
-            found[day] = found.get(day, "") + digest
-    return found
+    for of_days in zip(*(settings.warehouse.digests_of_sources(name, windows) for name in names), strict=True):
+        yield {day: "".join(digests.get(day, "") for digests in of_days) for day in {*chain(*of_days)}}
 
 
 def changed(now: States, before: States) -> Changes:
@@ -120,12 +122,11 @@ def search(
     whose results were all found right, until their sources or results change.
     """
     warehouse, deadline = replace(settings.warehouse, busy_timeout=WAIT_SECONDS), time.monotonic() + seconds
-    found, day = LateDays(), days.first
+    found, next_day = LateDays(), None
     if remember_right_days and any(events.values()):
         _add_tables(warehouse, compared_tables(settings))
-    while day <= days.last:
-        window = Days(day, min(shift(day, max(settings.lookback_days, FEWEST_DAYS)), days.last))
-        now = states(settings, window, events)
+    windows = _windows(days, 1 + max(settings.lookback_days, FEWEST_DAYS))
+    for window, now in zip(windows, states(settings, windows, events), strict=True):
         changes = changed(now, warehouse.seen(window))
         late = late_days(settings, changes, events)
         if late:
@@ -135,14 +136,20 @@ def search(
             )
         elif changes and remember_right_days:
             warehouse.remember(window, now)
-        day = shift(window.last, 1)
-        if time.monotonic() > deadline:
+        if window.last < days.last and time.monotonic() > deadline:
+            next_day = shift(window.last, 1)
             break
     first_causes = {
         table.name: _without(found.of(table.name), _following_days(settings, table, found.days))
         for table in compared_tables(settings)
     }
-    return replace(found, days=first_causes), day if day <= days.last else None
+    return replace(found, days=first_causes), next_day
+
+
+def _windows(days: Days, length: int) -> list[Days]:
+    """The days in ranges of this length, the last of them shorter."""
+    firsts = [*days][::length]
+    return [Days(first, min(shift(first, length - 1), days.last)) for first in firsts]
 
 
 def _without(reasons: Reasons, days: Set[str]) -> Reasons:

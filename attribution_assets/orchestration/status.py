@@ -36,7 +36,7 @@ def day_states(
     that runs leave out.
 
     With `by_history`, the sources are not looked at: late data that no run has seen makes no day stale, and nothing is checked.
-    The search takes a minute on a million sessions, unless the daemon has just made one.
+    On an SQLite file with a million sessions, the search takes up to a minute, unless the daemon has just made one.
 
     Raises NotFoundError if none of the days can run.
     """

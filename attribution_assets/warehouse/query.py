@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from attribution_assets.shipped import read_sql
+from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.dialect import Engine, in_dialect
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ class Query:
         """The statement for the engine. Raises FileNotFoundError where sql/ has no such file."""
         computed = ", ".join(f"{table} AS ({read_sql(table)}\n)" for table in self.computed)
         return in_dialect(f"WITH {computed} {read_sql(self.name)}" if computed else read_sql(self.name), engine)
+
+
+def bounds_of(days: Days) -> dict[str, str]:
+    """The parameters of a query that needs nothing but the days."""
+    return {"first_day": days.first, "last_day": days.last}
 
 
 @dataclass

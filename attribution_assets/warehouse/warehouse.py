@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,8 +163,17 @@ class Warehouse(ABC):
         """The days whose rows in the table differ from what the query returns now."""
 
     @abstractmethod
-    def digests(self, table: Table, day_column: str, query: Query) -> dict[str, str]:
-        """By day, a digest of the rows that the query would write into the table now."""
+    def digests(
+        self, table: Table, day_column: str, query_of: Callable[[Days], Query], windows: Sequence[Days]
+    ) -> Iterator[dict[str, str]]:
+        """For each of these ranges, by day, a digest of the rows that the query of the days would write into the table now.
+
+        The ranges follow one another. Their rows are read range by range, or, where whole sources are read anyway, at once.
+        """
+
+    @abstractmethod
+    def digests_of_sources(self, name: str, windows: Sequence[Days]) -> Iterator[dict[str, str]]:
+        """For each of these ranges, the rows of the query `name`, which are a day and a digest: read as of `digests`."""
 
     @abstractmethod
     def seen(self, days: Days) -> dict[str, dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from shutil import copytree, rmtree
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -11,7 +12,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from attribution_assets.analysis.late_data import compared_tables
+from attribution_assets.analysis.late_data import compared_tables, search
 from attribution_assets.catalog.tables import query_of
 from attribution_assets.errors import AttributionError
 from attribution_assets.models import MODELS
@@ -106,6 +107,100 @@ def test_every_table_is_that_of_a_file_whatever_the_order_of_the_days_and_after_
         for days in again:
             assert outcome(in_lake, days) == outcome(in_file, days)
         assert_same_tables(database, lake)
+
+
+LATE = {
+    "nothing": "SELECT 1",
+    "a late session": "INSERT INTO session_sources "
+    "(session_id, user_id, event_date, event_time, channel_name, holder_engagement, closer_engagement, impression_interaction) "
+    "VALUES ('late', 'anna', '2023-09-03', '09:00:00', 'Ads', 1, 1, 0)",
+    "a session of another day": "UPDATE session_sources SET event_date = '2023-09-02' WHERE session_id = 's5'",
+    "a session of another user": "UPDATE session_sources SET user_id = 'ben' WHERE session_id = 's5'",
+    "a session in another market": "UPDATE session_sources SET market = 'AT' WHERE session_id = 's5'",
+    "a session less": "DELETE FROM session_sources WHERE session_id = 's5'",
+    "another cost": "UPDATE session_costs SET cost = 2.0 WHERE session_id = 's5'",
+    "a cost without a value": "UPDATE session_costs SET cost = NULL WHERE session_id = 's5'",
+    "a cost less": "DELETE FROM session_costs WHERE session_id = 's5'",
+    "another revenue": "UPDATE conversions SET revenue = 11.0 WHERE conv_id = 'c5'",
+    "a conversion of another day": "UPDATE conversions SET conv_date = '2023-09-07' WHERE conv_id = 'c5'",
+    "a conversion less": "DELETE FROM conversions WHERE conv_id = 'c5'",
+    "ad spend": "INSERT INTO ad_costs (date, campaign_id, channel_name, cost) VALUES ('2023-09-05', 'brand', 'Ads', 3.0)",
+    "a late event": "INSERT INTO events VALUES ('e', 's5', 'anna', 'add_to_cart', '2023-09-05 10:01:00', NULL, NULL, NULL)",
+}
+"""What changes after the days were computed: a statement for the file with the sources."""
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a file and a lake of the same shop, of which all is computed, and a search has found it right."""
+    folder = tmp_path_factory.mktemp("searched")
+    shop = Shop(folder / "shop.db", folder / "exports")
+    shop.add_optional_sources()
+    for day in range(1, 9):
+        shop.session(f"s{day}", "anna", f"2023-09-{day:02} 10:00:00", cost=1.0)
+        shop.conversion(f"c{day}", "anna", f"2023-09-{day:02} 12:00:00", 10.0)
+    import_sources(LakeWarehouse(folder / "lake"), shop.database)
+    for settings in in_both(folder):
+        computed(settings, Days("2023-09-01", "2023-09-08"))
+        assert late_days(settings) == {}
+    return folder
+
+
+def in_both(folder: Path) -> list[Settings]:
+    chosen: dict[str, Any] = {"lookback_days": 3, "breakdowns": ["market"]}
+    return [Settings(database=place, **chosen) for place in (folder / "shop.db", f"{folder / 'lake'}/")]
+
+
+def late_days(settings: Settings) -> dict[str, Any]:
+    """What a search over two ranges of days finds late, where every table has all days, and remembers to be right."""
+    days = Days("2023-08-05", "2023-09-08")
+    events = {table.name: dict.fromkeys(Days("2023-09-01", days.last), 1) for table in compared_tables(settings)}
+    late, _ = search(settings, days, events, remember_right_days=True)
+    return {table: of_table for table, of_table in late.days.items() if of_table}
+
+
+@pytest.mark.parametrize("change", LATE.values(), ids=LATE.keys())
+def test_the_search_of_a_lake_finds_the_late_days_of_a_file(searched: Path, tmp_path: Path, change: str) -> None:
+    folder = copytree(searched, tmp_path / "copy")
+    Shop.at(folder / "shop.db", folder).execute(change)
+    import_sources(LakeWarehouse(folder / "lake"), folder / "shop.db")
+
+    in_file, in_lake = map(late_days, in_both(folder))
+
+    assert in_lake == in_file
+    assert bool(in_lake) == (change != LATE["nothing"])
+
+
+def test_the_search_of_a_lake_reads_sources_again_only_when_they_have_changed(searched: Path, tmp_path: Path) -> None:
+    folder = copytree(searched, tmp_path / "copy")
+    noted = folder / "lake" / "_attribution" / "digests" / "digest_conversions.json"
+    _, in_lake = in_both(folder)
+    late_days(in_lake)
+    first = noted.stat()
+
+    late_days(in_lake)
+    second = noted.stat()
+    import_sources(LakeWarehouse(folder / "lake"), folder / "shop.db")
+    late_days(in_lake)
+
+    assert second == first
+    assert noted.stat() != second
+
+
+def test_the_search_of_a_lake_finds_what_changed_in_a_file_of_the_same_name_and_size(searched: Path, tmp_path: Path) -> None:
+    lake = copytree(searched, tmp_path / "copy") / "lake"
+    rmtree(lake / "conversions")
+    rows = [f"c{day},anna,2023-09-{day:02},12:00:00,10.0\n" for day in range(1, 9)]
+    conversions = lake / "conversions.csv"
+    conversions.write_text("conv_id,user_id,conv_date,conv_time,revenue\n" + "".join(rows))
+    _, in_lake = in_both(lake.parent)
+    before = late_days(in_lake)
+    conversions.write_text(
+        conversions.read_text().replace("c5,anna,2023-09-05,12:00:00,10.0", "c5,anna,2023-09-05,12:00:00,11.0")
+    )
+
+    assert before == {}
+    assert late_days(in_lake)["channel_reporting"]["2023-09-05"] == "revenue of 2023-09-05 changed"
 
 
 def test_every_table_and_file_of_the_sample_is_that_of_a_file(tmp_path: Path) -> None:

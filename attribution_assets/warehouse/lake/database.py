@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -35,10 +36,10 @@ from attribution_assets.warehouse.lake.opened import (
     stored_tables,
     table_of_others,
 )
-from attribution_assets.warehouse.lake.proofs import Proofs
+from attribution_assets.warehouse.lake.proofs import Proofs, note, noted
 from attribution_assets.warehouse.lake.replacement import Replacement, answer_of, as_stored, hand_over, prove, stage
 from attribution_assets.warehouse.location import MARKER
-from attribution_assets.warehouse.query import Query
+from attribution_assets.warehouse.query import Query, bounds_of
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, META, Table, schema
 from attribution_assets.warehouse.sources import (
     Present,
@@ -346,29 +347,53 @@ class LakeWarehouse(Warehouse):
 
     def differing_days(self, table: Table, day_column: str, days: Days, query: Query) -> set[str]:
         """The days whose rows in the table differ from what the query returns now."""
-        select = query.text_in(self.engine)
-        columns = ", ".join(table.column_names)
-        fresh = ", ".join(f"{as_stored(column)} AS {column.name}" for column in table.columns)
-        stored = f"SELECT {columns} FROM {table.name} WHERE {day_column} BETWEEN $first_day AND $last_day"
+        columns = ", ".join(f"{as_stored(column)} AS {column.name}" for column in table.columns)
+        fresh = _digests(table, day_column, f"SELECT {columns} FROM ({query.text_in(self.engine)}\n)")
+        stored = _digests(table, day_column, f"SELECT * FROM {table.name} WHERE {day_column} BETWEEN $first_day AND $last_day")
         with self._answering(query) as cursor:
             cursor.execute(
-                f"WITH fresh AS MATERIALIZED (SELECT {fresh} FROM ({select}\n)), stored AS MATERIALIZED ({stored}) "
-                f"SELECT {day_column} FROM (SELECT * FROM fresh EXCEPT SELECT * FROM stored) "
-                f"UNION SELECT {day_column} FROM (SELECT * FROM stored EXCEPT SELECT * FROM fresh)",
-                {**query.parameters, "first_day": days.first, "last_day": days.last},
+                f"SELECT coalesce(fresh.day, stored.day) FROM ({fresh}) AS fresh "
+                f"FULL JOIN ({stored}) AS stored ON stored.day = fresh.day WHERE fresh.digest IS DISTINCT FROM stored.digest",
+                {**query.parameters, **bounds_of(days)},
             )
             return {day for (day,) in cursor}
 
-    def digests(self, table: Table, day_column: str, query: Query) -> dict[str, str]:
-        """By day, a digest of the rows that the query would write into the table now."""
-        row = f"hash({', '.join(table.column_names)})"
+    def digests(
+        self, table: Table, day_column: str, query_of: Callable[[Days], Query], windows: Sequence[Days]
+    ) -> Iterator[dict[str, str]]:
+        """Range by range, by day, a digest of the rows that the query would write into the table now."""
+        query = query_of(Days(windows[0].first, windows[-1].last))
         with self._answering(query) as cursor:
-            cursor.execute(
-                f"SELECT {day_column}, CAST(bit_xor({row}) AS varchar) || ' ' || CAST(sum({row}) AS varchar) "
-                f"FROM ({query.text_in('duckdb')}\n) GROUP BY 1",
-                query.parameters,
-            )
-            return dict(cursor.fetchall())
+            cursor.execute(_digests(table, day_column, f"{query.text_in(self.engine)}\n"), query.parameters)
+            digests = dict(cursor.fetchall())
+        yield from _by_window(digests, windows)
+
+    def digests_of_sources(self, name: str, windows: Sequence[Days]) -> Iterator[dict[str, str]]:
+        """Range by range, the rows of the query. Those of one state of the sources are noted, and not computed again."""
+        query = Query(name, bounds_of(Days(windows[0].first, windows[-1].last)))
+        file = self.path / OURS / "digests" / f"{name}.json"
+        with self._answering(query) as cursor:
+            now = self._decisive(cursor.state, query)
+            before = noted(file)
+            if now and isinstance(before, dict) and before.get("of") == now:
+                digests = before["digests"]
+            else:
+                digests = dict(cursor.execute(query.text_in(self.engine), query.parameters).fetchall())
+                self._check_unchanged(cursor.state)
+                if now:
+                    note(file, {"of": now, "digests": digests})
+        yield from _by_window(digests, windows)
+
+    def _decisive(self, state: Opened, query: Query) -> str | None:
+        """What decides about the query's rows, if it reads sources alone: its text, the views, and the state of every source.
+
+        None where the state of a source is not known.
+        """
+        states = {name: table.state for name, table in state.stored.items() if name in OF_SOURCES}
+        if not all(states.values()):
+            return None
+        decisive = [query.text_in(self.engine), query.parameters, state.views, states]
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
     @contextmanager
     def with_credit(self, query: Query, table_or_file: str, columns: Sequence[str]) -> Iterator[LakeCursor]:
@@ -531,6 +556,17 @@ def _seen(rows: Sequence[tuple[str, str, str]]) -> pa.RecordBatchReader:
     columns = [pa.array(values, pa.string()) for values in zip(*rows, strict=True)] or [pa.array([], pa.string())] * 3
     batch = pa.RecordBatch.from_arrays(columns, names=["date", "part", "state"])
     return pa.RecordBatchReader.from_batches(batch.schema, [batch])
+
+
+def _digests(table: Table, day_column: str, rows: str) -> str:
+    """The SELECT of a digest of each day of these rows of the table, whatever their order."""
+    row = f"hash({', '.join(table.column_names)})"
+    digest = f"CAST(bit_xor({row}) AS varchar) || '-' || CAST(sum({row}) AS varchar)"
+    return f"SELECT {day_column} AS day, {digest} AS digest FROM ({rows}) GROUP BY 1"
+
+
+def _by_window(digests: Mapping[str, str], windows: Sequence[Days]) -> Iterator[dict[str, str]]:
+    return ({day: digests[day] for day in days if day in digests} for days in windows)
 
 
 def _as_read(state: Opened, source: str) -> set[str]:

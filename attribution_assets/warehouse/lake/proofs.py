@@ -82,19 +82,27 @@ class Proofs:
         return found if source in state.stored and all(found) else []
 
     def _noted(self, name: str) -> object:
-        """What was noted; None where it cannot be read."""
-        try:
-            return json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
+        return noted(self.folder / f"{name}.json")
 
     def _note(self, name: str, what: object) -> None:
-        """Notes it, but where the lake cannot be written: whoever may only read it proves it again."""
-        unfinished = self.folder / f".{name}.{uuid4().hex}"
-        with suppress(OSError):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(json.dumps(what), encoding="utf-8")
-            unfinished.replace(self.folder / f"{name}.json")
+        note(self.folder / f"{name}.json", what)
+
+
+def noted(file: Path) -> object:
+    """What was noted in the file; None where it cannot be read."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def note(file: Path, what: object) -> None:
+    """Notes it in the file, but where the lake cannot be written: whoever may only read it finds it out again."""
+    unfinished = file.with_name(f".{file.name}.{uuid4().hex}")
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(json.dumps(what), encoding="utf-8")
+        unfinished.replace(file)
 
 
 def _may_stand_twice(cursor: LakeCursor, source: Table) -> bool:

@@ -17,7 +17,7 @@ from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.dialect import Engine, in_dialect
 from attribution_assets.warehouse.duckdb.compute import READS_AS, Compute, DuckDBError, QueryAnswer, new_answer, takes_duckdb
-from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
+from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query, bounds_of
 from attribution_assets.warehouse.schema import ALL_SOURCES, Table, schema
 from attribution_assets.warehouse.sources import broken_sources, unreadable_sources
 from attribution_assets.warehouse.sqlite.replacement import NewRows, Parameters, Replacement, has_rows_beside
@@ -272,17 +272,25 @@ class SQLiteWarehouse(Warehouse):
                 )
                 return {day for (day,) in rows}
 
-    def digests(self, table: Table, day_column: str, query: Query) -> dict[str, str]:
-        """By day, a digest of the rows that the query would write into the table now."""
+    def digests(
+        self, table: Table, day_column: str, query_of: Callable[[Days], Query], windows: Sequence[Days]
+    ) -> Iterator[dict[str, str]]:
+        """Range by range, by day, a digest of the rows that the query would write into the table now."""
         values = " || ".join(f"quote({name})" for name in table.column_names)
-        with self.connect() as connection:
-            check_sources(connection, self.path, self.reading, query)
-            with self._select(connection, query) as (select, parameters):
-                rows = connection.execute(
-                    f"SELECT {day_column}, digest(CAST(group_concat({values}) AS blob)) FROM ({select}\n) GROUP BY 1",
-                    parameters,
-                )
-                return dict(rows.fetchall())
+        for query in map(query_of, windows):
+            with self.connect() as connection:
+                check_sources(connection, self.path, self.reading, query)
+                with self._select(connection, query) as (select, parameters):
+                    rows = connection.execute(
+                        f"SELECT {day_column}, digest(CAST(group_concat({values}) AS blob)) FROM ({select}\n) GROUP BY 1",
+                        parameters,
+                    ).fetchall()
+            yield dict(rows)
+
+    def digests_of_sources(self, name: str, windows: Sequence[Days]) -> Iterator[dict[str, str]]:
+        """Range by range, the rows of the query."""
+        for days in windows:
+            yield dict(self.fetch(Query(name, bounds_of(days)))[1])
 
     @contextmanager
     def rows_of(self, query: Query) -> Iterator[sqlite3.Cursor]:
