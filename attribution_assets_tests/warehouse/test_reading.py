@@ -18,6 +18,7 @@ from attribution_assets.warehouse.sqlite.replacement import has_rows_beside
 if TYPE_CHECKING:
     from attribution_assets_tests.support import Shop
 
+from attribution_assets_tests.support import Shop
 from attribution_assets_tests.warehouse.rows import ATTRIBUTION, DAY_COLUMNS, OLD, OURS, frame, made, refused, replace
 
 
@@ -46,6 +47,22 @@ def test_rows_whose_date_is_no_date_are_counted_whatever_stands_there(tmp_path: 
     [span] = warehouse.rows(Query("source_span", {"first_day": "2023-09-01", "last_day": "2023-09-01"}))
 
     assert (span["sessions_without_date"], span["conversions_without_date"]) == (6, 6)
+
+
+@pytest.mark.parametrize("column", ["conv_time", "revenue", "conv_id"])
+def test_rows_whose_date_is_no_date_are_counted_where_a_column_is_missing(tmp_path: Path, column: str) -> None:
+    shop = Shop(tmp_path / "shop.db", tmp_path / "exports")
+    for day in ("2023-09-01", "soon"):
+        shop.conversion(f"of {day}", "anna", f"{day} 10:00:00")
+    columns = ", ".join(name for name in schema()["conversions"].column_names if name != column)
+    shop.execute(f"CREATE TABLE fewer AS SELECT {columns} FROM conversions")
+    shop.execute("DROP TABLE conversions")
+    shop.execute("ALTER TABLE fewer RENAME TO conversions")
+
+    with shop.warehouse.connect() as connection:
+        found = connection.execute("SELECT conv_date FROM broken_conversion WHERE date(conv_date) IS NULL", ()).fetchall()
+
+    assert found == [("soon",)]
 
 
 def test_rows_are_read_with_the_declared_types(attributed: Shop) -> None:

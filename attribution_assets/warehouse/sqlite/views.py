@@ -6,10 +6,11 @@ import re
 import sqlite3
 from collections.abc import Collection, Mapping
 from functools import cache
+from types import MappingProxyType
 
 from attribution_assets.warehouse.dialect import in_dialect
 from attribution_assets.warehouse.schema import BROKEN_ROWS, Column, Table, schema
-from attribution_assets.warehouse.views import Reading, Stored, lacking_flags, views_of, without_flags
+from attribution_assets.warehouse.views import Reading, Stored, lacking_flags, no_value, views_of, without_flags
 
 INDEXED = re.compile(r"(?<= \()[\w, ]+(?=\))")
 """The columns in the statement of a declared index."""
@@ -51,7 +52,11 @@ def stored_in(connection: sqlite3.Connection) -> Stored:
         is_whole = _is_read_whole(connection, stored.stands_for(source)[0], source, read)
         return f"WITH kept AS MATERIALIZED ({of}) SELECT * FROM kept" if is_whole else of
 
-    stored = Stored("main", declared, as_read, select, views_of_broken_rows)
+    def broken(lacking: Collection[str]) -> dict[str, str]:
+        missing = {name: {*schema()[name].column_names}.difference(declared(name), lacking) for name in BROKEN_ROWS.values()}
+        return views_of_broken_rows(lacking, missing)
+
+    stored = Stored("main", declared, as_read, select, broken)
     return stored
 
 
@@ -61,12 +66,15 @@ def create_views(views: Mapping[str, str]) -> str:
     return "".join(created)
 
 
-def views_of_broken_rows(lacking: Collection[str] = ()) -> dict[str, str]:
+def views_of_broken_rows(
+    lacking: Collection[str] = (), missing: Mapping[str, Collection[str]] = MappingProxyType({})
+) -> dict[str, str]:
     """By name, the SELECT of each of the views of BROKEN_ROWS, with the declared columns of their source as they are stored.
 
     They have the rows that meet the condition of the index `<source>_broken` as it is declared, and those of
     `<source>_not_ascii` whose text cannot be decoded: these indexes find them. The source may be a view, or missing: only who
-    reads the view needs it. `lacking` are engagement flags that session_sources does not have.
+    reads the view needs it. `lacking` are engagement flags that session_sources does not have, `missing` by source the other
+    columns that it does not have, which have no value.
     """
     views = {}
     for view, name in BROKEN_ROWS.items():
@@ -75,11 +83,21 @@ def views_of_broken_rows(lacking: Collection[str] = ()) -> dict[str, str]:
             source.indexes[f"{name}_{which}"].partition("WHERE")[2].strip() for which in ("broken", "not_ascii")
         )
         decodes = " AND ".join(f"decodes(CAST({column} AS blob))" for column in re.findall(r"(\w+) GLOB", not_ascii))
-        columns = (f"{without_flags(column, lacking)} AS {column}" for column in source.column_names)
-        broken = without_flags(broken, lacking)
+        there = {column.name: without_flags(column.name, lacking) for column in source.columns}
+        there |= {column.name: no_value(column) for column in source.columns if column.name in missing.get(name, ())}
+        columns = (f"{there[column]} AS {column}" for column in source.column_names)
+        broken, not_ascii, decodes = (
+            _without_columns(without_flags(condition, lacking), missing.get(name, ()))
+            for condition in (broken, not_ascii, decodes)
+        )
         rows = f"SELECT {', '.join(columns)} FROM main.{name} WHERE"
         views[view] = f"{rows} ({broken}) UNION ALL {rows} ({not_ascii}) AND ({broken}) IS NOT TRUE AND NOT ({decodes})"
     return views
+
+
+def _without_columns(condition: str, missing: Collection[str]) -> str:
+    """The condition with NULL in place of these columns."""
+    return re.sub(rf"\b({'|'.join(sorted(missing))})\b", "NULL", condition) if missing else condition
 
 
 def columns_as_read(connection: sqlite3.Connection, source: Table) -> dict[str, str]:
