@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.shipped import read_sql
@@ -18,13 +19,36 @@ COUNTED_ONCE = ("session_costs", "events")
 """The sources of which queries count a row once, however often it stands there."""
 
 
+REQUIRED, OPTIONAL = "sql/challenge_db_create.sql", "sql/optional_sources.sql"
+"""The files that declare the sources: those that attribution requires, and the others."""
+
+
 @dataclass(frozen=True)
 class Present:
-    """What there is of the sources. `columns` gives a table's columns as stored, `as_read` the declared ones that it has."""
+    """What there is of the sources. `columns` gives a table's columns as stored, `as_read` the declared ones that it has.
+
+    `in_files`: each table is Delta, Parquet or CSV files, and not a table or view of a database. `chosen_by` is the setting
+    that says where they are, `kind` what that is.
+    """
 
     path: Path | str
     columns: Callable[[str], Collection[str]]
     as_read: Callable[[str], Collection[str]]
+    in_files: bool = False
+    chosen_by: str = "--database or ATTRIBUTION_DATABASE"
+    kind: Literal["file", "lake", "place"] = "file"
+
+    def how_to_add(self, name: str, file: str) -> str:
+        """What to do about a table that is missing, which the file of sql/ declares."""
+        if self.in_files:
+            return f"Put it there, as a Delta table or in {name}.parquet or {name}.csv, with the columns that {file} declares"
+        return f"Add it as {file} declares it"
+
+    def how_to_complete(self, name: str, file: str) -> str:
+        """What to do about a column that is missing."""
+        if self.in_files:
+            return f"Write {name} with it, as {file} declares it"
+        return f"Add it, or make {name} a view with the columns that {file} declares"
 
 
 def check_present(present: Present, reading: Reading, query: Query) -> None:
@@ -32,8 +56,8 @@ def check_present(present: Present, reading: Reading, query: Query) -> None:
     path, needed_of = present.path, read_by(query)
     if "conversions" in needed_of and reading.conversions == "backend" and not present.columns("conversions_backend"):
         raise AttributionError(
-            f"ATTRIBUTION_CONVERSIONS is backend, but {path} has no table conversions_backend. Add it as "
-            "sql/optional_sources.sql declares it, or set ATTRIBUTION_CONVERSIONS=tracked."
+            f"ATTRIBUTION_CONVERSIONS is backend, but {path} has no table conversions_backend. "
+            f"{present.how_to_add('conversions_backend', OPTIONAL)}, or set ATTRIBUTION_CONVERSIONS=tracked."
         )
     if not present.columns("session_costs") and present.as_read("ad_costs"):
         needed_of.pop("session_costs", None)  # who has ad spend can do without
@@ -41,20 +65,17 @@ def check_present(present: Present, reading: Reading, query: Query) -> None:
         if not present.columns(name):
             needed_of.pop(name, None)
     for name, needed in needed_of.items():
-        file = "sql/challenge_db_create.sql" if name in SOURCES else "sql/optional_sources.sql"
+        file = REQUIRED if name in SOURCES else OPTIONAL
         columns = present.as_read(name)
         if not columns:
             raise AttributionError(
-                f"{path} has no table {name}, which {query.name} reads. Add it as {file} "
-                "declares it, or point --database or ATTRIBUTION_DATABASE to the right file."
+                f"{path} has no table {name}, which {query.name} reads. {present.how_to_add(name, file)}, or point "
+                f"{present.chosen_by} to the right {present.kind}."
             )
         for column in schema()[name].column_names:
             can_do_without = column in FLAGS or (query.is_lenient and column in TIMES)
             if column in needed and column not in columns and not can_do_without:
-                raise AttributionError(
-                    f"{name} in {path} has no column {column}. Add it, or make {name} a view with the columns "
-                    f"that {file} declares."
-                )
+                raise AttributionError(f"{name} in {path} has no column {column}. {present.how_to_complete(name, file)}.")
 
 
 def read_by(query: Query) -> dict[str, set[str]]:

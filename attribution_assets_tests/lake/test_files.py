@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
 from deltalake import write_deltalake
@@ -139,6 +140,83 @@ def test_a_run_over_a_line_of_another_length_fails_in_one_line(lake: Path) -> No
     assert code == 1
     assert f"{lake / 'conversions.csv'}, line 3: it has more cells than the header, which has 5." in said
     assert credit(lake) == []
+
+
+def test_empty_cells_beyond_the_header_do_not_count(lake: Path) -> None:
+    (lake / "session_costs.csv").write_text("session_id,cost\na,1,\nb,2,,\nc,3\n")
+
+    assert costs(lake) == [("a", 1.0), ("b", 2.0), ("c", 3.0)]
+
+
+@pytest.mark.parametrize(
+    ("ending", "name"),
+    [(ending, f"shop{end}") for ending in ("csv", "parquet", "delta") for end in ("?", "*", "[1]")][:-1],
+)
+def test_a_name_that_looks_like_a_pattern_is_that_of_one_folder(lake: Path, tmp_path: Path, ending: str, name: str) -> None:
+    place, other = tmp_path / name, tmp_path / "shop1"
+    for folder, cost in ((place, 1.0), (other, 2.0)):
+        put_costs(folder, ending, cost)
+    warehouse = LakeWarehouse(lake, sources_at=str(place))
+
+    with warehouse.connect() as connection:
+        assert connection.execute("SELECT cost FROM session_costs").fetchall() == [(1.0,)]
+    with refused("a file of a table is gone"), warehouse.connect() as connection:
+        for file in place.rglob("*.csv" if ending == "csv" else "*.parquet"):
+            file.rename(other / file.relative_to(place))
+        connection.execute("SELECT cost FROM session_costs").fetchall()
+
+
+@pytest.mark.parametrize("character", "%[]^|\\")
+def test_a_name_in_which_no_delta_table_can_lie_is_refused(lake: Path, tmp_path: Path, character: str) -> None:
+    moved = lake.rename(tmp_path / f"a{character}b")
+    said = f"has {character} in its name, which delta-rs takes for a part of a URL"
+
+    with refused(said):
+        LakeWarehouse(tmp_path / f"other{character}").make()
+    with refused(said):
+        LakeWarehouse(moved).prepare()
+
+
+def test_a_delta_table_in_a_folder_with_a_name_in_which_none_can_lie_is_refused(lake: Path, tmp_path: Path) -> None:
+    put_costs(tmp_path / "shop", "delta", 1.0)
+    moved = (tmp_path / "shop").rename(tmp_path / "shop[1]")
+
+    with refused("has [ and ] in its name"), LakeWarehouse(lake, sources_at=str(moved)).connect():
+        pass
+
+
+def put_costs(folder: Path, ending: str, cost: float) -> None:
+    """One row as the session_costs of a folder."""
+    folder.mkdir(exist_ok=True)
+    if ending == "delta":
+        write_deltalake(folder / "session_costs", pa.table({"session_id": ["a"], "cost": [cost]}))
+        return
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (SELECT 'a' AS session_id, {cost} AS cost) TO '{folder.parent / 'made'}' (FORMAT {ending})")
+    (folder.parent / "made").rename(folder / f"session_costs.{ending}")
+
+
+def test_what_to_do_about_a_missing_source_is_said_for_files(lake: Path) -> None:
+    (lake / "session_costs.csv").unlink()
+
+    _, said = run(f"{lake}/")
+
+    assert f"{lake} has no table session_costs, which " in said
+    assert (
+        " reads. Put it there, as a Delta table or in "
+        "session_costs.parquet or session_costs.csv, with the columns that sql/challenge_db_create.sql declares, or point "
+        "--database or ATTRIBUTION_DATABASE to the right lake."
+    ) in said
+
+
+def test_what_to_do_about_a_missing_column_is_said_for_files(lake: Path) -> None:
+    (lake / "session_costs.csv").write_text("session_id\ns1\n")
+
+    _, said = run(f"{lake}/")
+
+    assert (
+        f"session_costs in {lake} has no column cost. Write session_costs with it, as sql/challenge_db_create.sql declares it."
+    ) in said
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ def quoted(name: str, quote: str = '"') -> str:
 def literal(text: str) -> str:
     """The text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def listed(files: Iterable[str]) -> str:
+    """The files as a list for DuckDB's functions that read some: a name with [, * or ? is no pattern."""
+    exact = (re.sub(r"[\[*?]", r"[\g<0>]", file) for file in files)
+    return f"[{', '.join(map(literal, exact))}]"
 
 
 def first_line(error: object) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.warehouse.duckdb.scanners import literal
+from attribution_assets.warehouse.duckdb.scanners import listed, literal
 
 FORM = (
     "auto_detect = false, header = true, skip = 0, delim = ',', quote = '\"', escape = '\"', comment = '', "
@@ -58,8 +58,7 @@ def error_in_csv(error: Exception) -> str | None:
 
 def _rows(columns: Sequence[str], files: Sequence[Path]) -> str:
     types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
-    listed = ", ".join(literal(str(file)) for file in files)
-    return f"SELECT * FROM read_csv([{listed}], {FORM}, columns = {{{types}}})"
+    return f"SELECT * FROM read_csv({listed(map(str, files))}, {FORM}, columns = {{{types}}})"
 
 
 def _header(file: Path) -> tuple[str, ...]:

@@ -117,10 +117,7 @@ class LakeWarehouse(Warehouse):
         """Raises AttributionError where no lake can lie."""
         if self.path.is_file():
             raise AttributionError(f"{self.path} is a file, so it cannot be a lake. Name a folder: --database lake/")
-        if "%" in str(self.path):
-            raise AttributionError(
-                f"{self.path} has a % in its name, which delta-rs takes for a part of a URL. Name another one."
-            )
+        delta.check_name(self.path)
 
     def prepare(self) -> list[str]:
         """Creates those of our tables that are missing, each empty."""
@@ -143,8 +140,8 @@ class LakeWarehouse(Warehouse):
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def _check_place(self) -> None:
+        self.check_name()
         if not self.exists:
-            self.check_name()
             if self.path.is_dir():
                 raise NotReadyError(
                     f"{self.path} is a folder, but no lake: it has no {MARKER}. Make it one with "
@@ -420,7 +417,11 @@ class LakeWarehouse(Warehouse):
             yield cursor
 
     def _present(self, state: Opened) -> Present:
-        return Present(self.place_of_sources, state.columns, lambda name: _as_read(state, name))
+        elsewhere = self._elsewhere
+        present = Present(self.place_of_sources, state.columns, lambda name: _as_read(state, name))
+        if elsewhere is None:
+            return replace(present, in_files=True, kind="lake")
+        return replace(present, in_files=isinstance(elsewhere, Folder), chosen_by="ATTRIBUTION_SOURCES", kind="place")
 
     @property
     def _proofs(self) -> Proofs:

@@ -25,6 +25,9 @@ DAY_COLUMNS = ("conv_date", "date")
 CHECKPOINT_INTERVAL = 10
 """After so many commits, delta-rs sums them up in a checkpoint."""
 
+NOT_IN_NAMES = "%[]^|\\"
+"""What cannot be in the path of a Delta table, of which delta-rs makes a URL."""
+
 READABLE_FEATURES = frozenset({"timestampNtz"})
 """What a Delta table may ask of its readers: whoever takes its Parquet files as they are reads it rightly."""
 
@@ -37,6 +40,15 @@ class DeltaFiles:
     columns: tuple[str, ...]
     partitioned_by: tuple[str, ...]
     files: tuple[str, ...]
+
+
+def check_name(folder: Path) -> None:
+    """Raises AttributionError where delta-rs cannot read or write tables."""
+    if found := [character for character in NOT_IN_NAMES if character in str(folder)]:
+        characters = " and ".join(found)
+        raise AttributionError(
+            f"{folder} has {characters} in its name, which delta-rs takes for a part of a URL. Name another."
+        )
 
 
 def last_version(folder: Path) -> int | None:
@@ -169,6 +181,7 @@ def first_line(error: Exception) -> str:
 
 
 def _opened(folder: Path, version: int) -> DeltaTable:
+    check_name(folder)
     try:
         return DeltaTable(str(folder), version=version)
     except (DeltaError, OSError) as error:

@@ -18,6 +18,7 @@ import duckdb
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.duckdb.compute import THREADS
+from attribution_assets.warehouse.duckdb.scanners import listed
 from attribution_assets.warehouse.duckdb.views import STORED, add_views
 from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.lake.csv_sources import rows_of_csv
@@ -66,15 +67,15 @@ class Stored:
             return f"SELECT {', '.join(empty)} WHERE false"
         by_name = f", union_by_name = {str(self.name in OF_SOURCES).lower()}"  # a column can be younger than the oldest files
         if not found.partitioned_by:
-            return f"SELECT {columns} FROM read_parquet({_listed(found.files)}{by_name})"
+            return f"SELECT {columns} FROM read_parquet({listed(found.files)}{by_name})"
         if len(found.files) == 1:  # DuckDB 1.5.5 fails at min() of a partition's column over a single file
             of_file = dict(part.split("=", 1) for part in Path(found.files[0]).parts if "=" in part)
             values = {name: f"{_value(of_file[name])} AS {_quoted_name(name)}" for name in found.partitioned_by}
             columns = ", ".join(values.get(name, _quoted_name(name)) for name in found.columns)
-            return f"SELECT {columns} FROM read_parquet({_listed(found.files)}, hive_partitioning = false)"
+            return f"SELECT {columns} FROM read_parquet({listed(found.files)}, hive_partitioning = false)"
         types = ", ".join(f"{_quoted(name)}: varchar" for name in found.partitioned_by)
         by_day = f", hive_partitioning = true, hive_types = {{{types}}}"
-        return f"SELECT {columns} FROM read_parquet({_listed(found.files)}{by_day}{by_name})"
+        return f"SELECT {columns} FROM read_parquet({listed(found.files)}{by_day}{by_name})"
 
     def _of_files(self) -> str:
         endings = {file.suffix.removeprefix(".").lower() for file in self.files}
@@ -82,7 +83,7 @@ class Stored:
             raise AttributionError(f"{self.folder} has files of several kinds ({', '.join(sorted(endings))}). Keep one kind.")
         if endings == {"csv"}:
             return rows_of_csv(self.files)
-        return f"SELECT * FROM read_parquet({_listed(map(str, self.files))}, union_by_name = true, hive_partitioning = false)"
+        return f"SELECT * FROM read_parquet({listed(map(str, self.files))}, union_by_name = true, hive_partitioning = false)"
 
     def _types(self) -> dict[str, str]:
         table = schema().get(self.name)
@@ -235,10 +236,6 @@ def types_of(table: Table) -> str:
 def _value(of_partition: str) -> str:
     """A partition's value, as the name of its folder has it."""
     return "CAST(NULL AS varchar)" if of_partition == "__HIVE_DEFAULT_PARTITION__" else _quoted(unquote(of_partition))
-
-
-def _listed(files: Sequence[str] | Iterator[str]) -> str:
-    return f"[{', '.join(map(_quoted, files))}]"
 
 
 def _quoted(text: str) -> str:
