@@ -16,6 +16,7 @@ import pytest
 from attribution_assets.command import run
 from attribution_assets_tests.automated import Automated
 from attribution_assets_tests.history import History
+from attribution_assets_tests.importing.databases import Database, mariadb, postgres
 from attribution_assets_tests.lakes import LakeShop
 from attribution_assets_tests.support import OWN_VARIABLES, Shop
 from attribution_assets_tests.templates import Templates
@@ -60,6 +61,20 @@ def screenshot(request: pytest.FixtureRequest) -> Path | None:
     """Where a picture of the graph is wanted, if it is."""
     path: Path | None = request.config.getoption("--screenshot")
     return request.config.invocation_params.dir / path if path else None
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Database]:
+    """A PostgreSQL server, with what earlier tests have left in it."""
+    with postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[Database]:
+    """A MariaDB server, likewise."""
+    with mariadb() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

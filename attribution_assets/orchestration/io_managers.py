@@ -18,6 +18,8 @@ from attribution_assets.orchestration.home import claim_history
 from attribution_assets.warehouse import Days, Frames, Location, Query, SQLiteWarehouse, Table, Warehouse, schema
 from attribution_assets.warehouse.csv_files import CSVFiles, Rows, for_spreadsheets
 from attribution_assets.warehouse.duckdb.compute import Compute
+from attribution_assets.warehouse.duckdb.servers import has_password
+from attribution_assets.warehouse.duckdb.servers import shown as without_password
 from attribution_assets.warehouse.opening import KEEP_DAYS, lake_at, warehouse_at
 from attribution_assets.warehouse.query import RETURN_THIS
 from attribution_assets.warehouse.views import Reading
@@ -123,7 +125,8 @@ class LakeIOManager(WarehouseIOManager):
     """The IO manager of a lake.
 
     `keep_days`: for how many days files of earlier versions are kept. `sources`: where the sources lie if not in the lake. Give
-    one with a password as `dg.EnvVar`: a literal one would be stored in Dagster's history.
+    one with a password as `dg.EnvVar`: a literal one would be stored in Dagster's history, so it is refused with
+    AttributionError where the graph is defined.
     """
 
     keep_days: int = KEEP_DAYS
@@ -133,6 +136,15 @@ class LakeIOManager(WarehouseIOManager):
     def warehouse(self) -> Warehouse:
         """The lake."""
         return lake_at(Location.of(self.database), self._reading, self.keep_days, self.sources)
+
+    def get_resource_definition(self) -> Any:
+        """As of every IO manager. A run has one of its own, in which the variable has its value."""
+        if not isinstance(self.sources, dg.EnvVar) and has_password(self.sources):
+            raise AttributionError(
+                f"LakeIOManager(sources=…) has a password for {without_password(self.sources)}, which Dagster's history would "
+                'store. Put the URL into an environment variable, and give dg.EnvVar("ITS_NAME").'
+            )
+        return super().get_resource_definition()
 
 
 class CSVFilesIOManager(dg.ConfigurableIOManager):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 
 import pytest
 
-from attribution_assets_tests.importing.databases import IN_URL, PASSWORD, USER, Database, mariadb, postgres
+from attribution_assets_tests.importing.databases import IN_URL, PASSWORD, USER, Database
 from attribution_assets_tests.importing.importing import Imports
 
 pytestmark = pytest.mark.xdist_group("servers")
@@ -28,18 +27,6 @@ user_id = {{ value = "anna" }}
 conv_date = {{ timestamp = "at" }}
 revenue = "revenue"
 """
-
-
-@pytest.fixture(scope="module")
-def postgres_server() -> Iterator[Database]:
-    with postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def mariadb_server() -> Iterator[Database]:
-    with mariadb() as server:
-        yield server
 
 
 @pytest.fixture(params=["postgres_server", "mariadb_server"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,12 +19,13 @@ from click.testing import CliRunner, Result
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs, build_resources
 from attribution_assets.errors import AttributionError, BusyError, NotReadyError
+from attribution_assets.orchestration.io_managers import LakeIOManager
 from attribution_assets.settings import Settings, read_settings
 from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.lake.database import LakeWarehouse
 from attribution_assets.warehouse.lake.loading import import_sources
 from attribution_assets.warehouse.lake.proofs import Proofs
-from attribution_assets_tests.importing.databases import IN_URL, PASSWORD, Database, mariadb, postgres
+from attribution_assets_tests.importing.databases import IN_URL, PASSWORD, Database
 from attribution_assets_tests.lakes import rows_of
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.warehouse.rows import CUSTOMER_JOURNEYS, JOURNEYS, refused
@@ -34,18 +36,6 @@ DAY = Days("2023-09-01", "2023-09-01")
 TABLES = ("session_sources", "session_costs", "conversions")
 TYPES = {"holder_engagement": "integer", "closer_engagement": "integer", "impression_interaction": "integer", "cost": "real"}
 DOUBLES = ("cost", "revenue")
-
-
-@pytest.fixture(scope="module")
-def postgres_server() -> Iterator[Database]:
-    with postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def mariadb_server() -> Iterator[Database]:
-    with mariadb() as server:
-        yield server
 
 
 @pytest.fixture
@@ -398,6 +388,50 @@ def test_the_place_is_handed_to_runs_by_the_environment_alone(lake: Path, monkey
 
     assert manager.sources == dg.EnvVar("ATTRIBUTION_SOURCES")
     assert IN_URL not in f"{settings!r} {settings.model_dump_json()} {build_defs(settings).get_repository_def()!r}"
+
+
+@pytest.mark.parametrize("url", [f"postgresql://anna:{IN_URL}@db/shop", "mysql://db/shop?password=s3cret%2Fword"])
+def test_an_io_manager_with_a_literal_password_is_refused(lake: Path, url: str) -> None:
+    manager = LakeIOManager(database=f"{lake}/", sources=url)
+
+    with pytest.raises(AttributionError) as raised:
+        dg.Definitions(resources={"io_manager": manager}).get_repository_def()
+    assert str(raised.value).startswith("LakeIOManager(sources=…) has a password for ")
+    assert IN_URL not in str(raised.value)
+
+
+def test_an_io_manager_with_a_server_without_a_password_is_taken(lake: Path) -> None:
+    manager = LakeIOManager(database=f"{lake}/", sources="postgresql://anna@db/shop")
+
+    assert dg.Definitions(resources={"io_manager": manager}).get_repository_def()
+
+
+@ON_SERVERS
+def test_the_history_of_a_run_has_no_password(
+    shop: Shop, lake: Path, request: pytest.FixtureRequest, put: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATTRIBUTION_SOURCES", put(shop, request))
+    home = lake.with_name("home")
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+
+    result = attribution("run", "--database", f"{lake}/", "--exports", "exports", "--end", "2023-09-02")
+
+    told = b"".join(stored_in(home))
+    assert result.exit_code == 0, result.output
+    assert b"channel_reporting" in told
+    assert b"io_manager" in told
+    assert not [secret for secret in (PASSWORD, IN_URL) if secret.encode() in told]
+
+
+def stored_in(home: Path) -> Iterator[bytes]:
+    """What the files of a history hold: their bytes, and the snapshots in them, which are compressed."""
+    for file in filter(Path.is_file, home.rglob("*")):
+        yield file.read_bytes()
+        if file.suffix == ".db":
+            with closing(sqlite3.connect(file)) as connection:
+                for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                    for row in connection.execute(f"SELECT * FROM {table}"):
+                        yield from (zlib.decompress(value) for value in row if isinstance(value, bytes) and value[:1] == b"x")
 
 
 def test_nothing_is_imported_into_a_lake_that_reads_its_sources_elsewhere(

@@ -52,6 +52,14 @@ def shown(source: str) -> str:
     return f"{part['scheme']}://{part['user']}{'@' if part['user'] else ''}{part['host']}{part['path']}"
 
 
+def has_password(source: str) -> bool:
+    """Whether it is the URL of a server, with a password in it."""
+    if not is_server(source):
+        return False
+    part = _parts(source)
+    return bool(part["password"] or any("pass" in name for name, _ in parse_qsl(part["more"])))
+
+
 def _parts(url: str) -> dict[str, str]:
     """The parts of the URL, each empty where there is none. What the error says has nothing of a password."""
     found = URL.fullmatch(url)
