@@ -21,10 +21,12 @@ dev: $(VENV)/running ## the Dagster UI on the same database, at http://127.0.0.1
 serve: $(VENV)/running ## the web application on the same database, at http://127.0.0.1:8000 (another port: make serve PORT=8001)
 	$(BIN)/attribution serve --port $(if $(filter file,$(origin PORT)),8000,$(PORT))
 
+test test-long: export PYTHONDONTWRITEBYTECODE = # what is compiled once serves every process of the tests
+
 test: $(VENV)/installed ## every test; what is long by nature in a short form
 	$(BIN)/pytest -n 4 --dist loadgroup
 
-test-long: $(VENV)/installed ## every test, with the kill series in full
+test-long: $(VENV)/installed ## every test, with the long series and all parameters
 	$(BIN)/pytest -n 4 --dist loadgroup --long
 
 lint: $(VENV)/installed

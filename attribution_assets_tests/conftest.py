@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
+import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 
 import dagster as dg
@@ -14,12 +16,16 @@ import hypothesis
 import pytest
 
 from attribution_assets.command import run
+from attribution_assets.orchestration import home
 from attribution_assets_tests.automated import Automated
-from attribution_assets_tests.history import History
+from attribution_assets_tests.history import History, HistoryOfCommands
 from attribution_assets_tests.importing.databases import Database, mariadb, postgres
 from attribution_assets_tests.lakes import LakeShop
 from attribution_assets_tests.support import OWN_VARIABLES, Shop
 from attribution_assets_tests.templates import Templates
+
+ROOM = 8 * 2**30
+"""In bytes: twice what the suite writes."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,19 +36,51 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Properties are tried on fewer examples in the short form; in both, a busy machine fails none, and none is kept.
+    """Properties are tried on fewer examples in the short form, and on fewest where each example fills a database, as those
+    with the profile `databases` do. In both forms, a busy machine fails none, and none is kept.
 
     Ctrl-C is heeded by what the tests start, even if they are started in the background, where a shell has it ignored.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    examples = 100 if config.getoption("--long") else 30
-    hypothesis.settings.register_profile("attribution", max_examples=examples, deadline=None, database=None)
+    keep_files_in_memory()
+    long = config.getoption("--long")
+    hypothesis.settings.register_profile("attribution", max_examples=100 if long else 30, deadline=None, database=None)
+    hypothesis.settings.register_profile("databases", max_examples=60 if long else 8, deadline=None, database=None)
     hypothesis.settings.load_profile("attribution")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a running Dagster mostly wait for its daemon: they begin first, and the others run meanwhile."""
+def keep_files_in_memory() -> None:
+    """Has the folders of tests lie in memory where there is room: a commit to a disk waits for it, and there are thousands."""
+    memory = Path("/dev/shm")
+    if "PYTEST_DEBUG_TEMPROOT" not in os.environ and memory.is_dir() and shutil.disk_usage(memory).free > ROOM:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = os.environ["TMPDIR"] = str(memory)
+        tempfile.tempdir = None  # which is then asked for again
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without `--long`, tests marked `long` are left out, and of the parameters of a test marked `sampled`, all but some.
+
+    Tests of a running Dagster mostly wait for its daemon: they begin first, and the others run meanwhile.
+    """
+    if not config.getoption("--long"):
+        chosen = in_short_form(items)
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = [item for item in items if item in chosen]
     items.sort(key=lambda item: item.get_closest_marker("live") is None)
+
+
+def in_short_form(items: list[pytest.Item]) -> set[pytest.Item]:
+    """All that are not `long`; of a `sampled` test, the first, the last and those at even distances between them."""
+    sampled: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item in (item for item in items if not item.get_closest_marker("long")):
+        sampled[item.nodeid.partition("[")[0] if item.get_closest_marker("sampled") else item.nodeid].append(item)
+    return {of_test[index] for of_test in sampled.values() for index in _sample(of_test)}
+
+
+def _sample(of_test: list[pytest.Item]) -> set[int]:
+    mark = of_test[0].get_closest_marker("sampled")
+    count = min(mark.args[0] if mark else 1, len(of_test))
+    return {round(number * (len(of_test) - 1) / max(count - 1, 1)) for number in range(count)}
 
 
 def pytest_collection_finish() -> None:
@@ -87,14 +125,11 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests that are marked `every_warehouse` run on an SQLite file and on a lake.
-
-    There, those of a running Dagster wait for minutes, so they run with `--long` alone.
-    """
-    if "place" in metafunc.fixturenames and metafunc.definition.get_closest_marker("every_warehouse"):
-        is_short = metafunc.definition.get_closest_marker("live") and not metafunc.config.getoption("--long")
-        places = [Shop] if is_short else [Shop, LakeShop]
-        metafunc.parametrize("place", places, ids=["file", "lake"][: len(places)], indirect=True)
+    """Tests that are marked `every_warehouse` run on an SQLite file and on a lake, there with `--long` alone if they say so."""
+    mark = metafunc.definition.get_closest_marker("every_warehouse")
+    if mark and "place" in metafunc.fixturenames:
+        lake = pytest.param(LakeShop, id="lake", marks=[pytest.mark.long] if mark.kwargs.get("lake_is_long") else [])
+        metafunc.parametrize("place", [pytest.param(Shop, id="file"), lake], indirect=True)
 
 
 @pytest.fixture
@@ -110,9 +145,9 @@ def shop(tmp_path: Path, place: type[Shop]) -> Shop:
 
 
 @pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
-    """What tests begin with, made once."""
-    return Templates(tmp_path_factory)
+def templates(tmp_path_factory: pytest.TempPathFactory, commands: HistoryOfCommands) -> Templates:
+    """What tests begin with, made once; the commands that make it keep their history in files, which are copied."""
+    return Templates(tmp_path_factory, commands.in_files)
 
 
 @pytest.fixture(scope="session")
@@ -122,11 +157,22 @@ def memory() -> Iterator[History]:
         yield history
 
 
-@pytest.fixture(scope="session")
-def memory_of_commands() -> Iterator[History]:
-    """The same for commands: tests run both, and look into one or the other."""
-    with History() as history:
-        yield history
+COMMANDS = HistoryOfCommands()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands() -> Iterator[HistoryOfCommands]:
+    """Where commands in this process keep their history: in memory, a quarter of the time of files."""
+    with pytest.MonkeyPatch.context() as patch, COMMANDS:
+        for module in (run, home):
+            patch.setattr(module, "dagster_instance", COMMANDS.of_home)
+        yield COMMANDS
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Each test begins with an empty history. One about DAGSTER_HOME is marked `dagster_home`: its commands make a home."""
+    COMMANDS.begin(in_files=item.get_closest_marker("dagster_home") is not None)
 
 
 @pytest.fixture
@@ -136,15 +182,9 @@ def instance(memory: History) -> dg.DagsterInstance:
 
 
 @pytest.fixture
-def history(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, memory_of_commands: History) -> dg.DagsterInstance:
-    """Where the commands of a test keep their history: in memory, a quarter of the time of files.
-
-    A test of what stands in DAGSTER_HOME is marked `dagster_home`; its commands make one.
-    """
-    instance = memory_of_commands.empty()
-    if not request.node.get_closest_marker("dagster_home"):
-        monkeypatch.setattr(run, "dagster_instance", lambda _home: nullcontext(instance))
-    return instance
+def history(commands: HistoryOfCommands) -> dg.DagsterInstance:
+    """The history of the test's commands."""
+    return commands.instance
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +19,8 @@ from dagster._core.storage.event_log import InMemoryEventLogStorage
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.storage.root import TemporaryLocalArtifactStorage
 from dagster._core.storage.runs import InMemoryRunStorage
+
+from attribution_assets.orchestration.instance import dagster_instance
 
 
 class History:
@@ -76,6 +78,48 @@ class History:
             database.close()
 
 
+class HistoryOfCommands:
+    """The history of all commands in this process, whatever their DAGSTER_HOME is called: in memory, or in files there."""
+
+    def __init__(self) -> None:
+        self._memory: History | None = None
+        self._in_files = False
+
+    @property
+    def instance(self) -> dg.DagsterInstance:
+        """The history in memory, made once it is needed."""
+        if self._memory is None:
+            self._memory = History().__enter__()
+        return self._memory.instance
+
+    def begin(self, *, in_files: bool) -> None:
+        """Forgets what the commands before did."""
+        self._in_files = in_files
+        if self._memory:
+            self._memory.empty()
+
+    @contextmanager
+    def in_files(self) -> Iterator[None]:
+        """Has the commands in its block keep their history in files."""
+        before, self._in_files = self._in_files, True
+        try:
+            yield
+        finally:
+            self._in_files = before
+
+    def of_home(self, home: Path) -> AbstractContextManager[dg.DagsterInstance]:
+        """What a command opens in the place of its home; files that are there are used."""
+        is_in_files = self._in_files or (home / "history").is_dir()
+        return dagster_instance(home) if is_in_files else nullcontext(self.instance)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._memory:
+            self._memory.__exit__(None, None, None)
+
+
 class _Held:
     """The one connection that Dagster holds to a database in memory so that it stays: the thread that made it takes it."""
 
@@ -113,6 +157,9 @@ class _Events(_Held, InMemoryEventLogStorage):
         super().__init__()
         self._tables = frozenset(sqlalchemy.inspect(self._held_conn).get_table_names())
         self._held_conn.rollback()
+
+    def _has_asset_key_col_on_connection(self, conn: sqlalchemy.Connection, column_name: str) -> bool:
+        return True  # in a new database, of which Dagster asks at every event
 
     @contextmanager
     def _connect(self) -> Iterator[sqlalchemy.Connection]:

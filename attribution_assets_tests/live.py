@@ -235,9 +235,9 @@ class LiveDagster:
         return True
 
 
-def busy(shop: Shop) -> None:
-    """Twenty days on which anna comes in the morning and buys at noon."""
-    for day in range(1, 21):
+def busy(shop: Shop, days: int = 20) -> None:
+    """Days on which anna comes in the morning and buys at noon."""
+    for day in range(1, days + 1):
         shop.session(f"s{day}", "anna", f"2023-09-{day:02} 10:00:00", "Email" if day % 2 else "Ads", cost=day / 7)
         shop.conversion(f"c{day}", "anna", f"2023-09-{day:02} 12:00:00", day * 1.1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,12 @@ class Templates:
     it meanwhile, which hold nothing and are gone the next moment, so they are not copied.
     """
 
-    def __init__(self, factory: pytest.TempPathFactory) -> None:
+    def __init__(self, factory: pytest.TempPathFactory, filling: Callable[[], AbstractContextManager[None]]) -> None:
         own = factory.getbasetemp()
         of_all_workers = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
         self.folder = of_all_workers / "templates"
         self.folder.mkdir(exist_ok=True)
+        self._filling = filling
 
     def copy(self, name: str, fill: Callable[[Path], object], to: Path) -> Path:
         """A copy of the template in the folder `to`, which may be there; `fill` fills the template where it does not exist."""
@@ -31,6 +33,7 @@ class Templates:
             if not made.exists():
                 shutil.rmtree(template, ignore_errors=True)  # what a `fill` that failed has left
                 template.mkdir()
-                fill(template)
+                with self._filling():
+                    fill(template)
                 made.touch()
         return Path(shutil.copytree(template, to, ignore=shutil.ignore_patterns("*-wal", "*-shm"), dirs_exist_ok=True))

@@ -53,6 +53,7 @@ query ($repository: RepositorySelector!) { sensorsOrError(repositorySelector: $r
   name description sensorState { ticks(limit: 100) { skipReason cursor logKey error { message } } }
 } } } }
 """
+UNTIL_THE_THIRD = {**LOOKBACK, "ATTRIBUTION_END_DATE": "2023-09-03"}
 MAIL: dict[str, Any] = {"alert_email": ["ann@shop.example"], "alert_sender": "us@shop.example"}
 
 
@@ -72,15 +73,15 @@ def attribution_run(shop: Shop, *options: str, **environment: str) -> Result:
     """`attribution run` with a history of its own in files."""
     arguments = ["run", *options, "--database", str(shop.database), "--exports", str(shop.exports)]
     home = str(shop.database.parent / "home")
-    return CliRunner().invoke(main, arguments, env={**LOOKBACK, "DAGSTER_HOME": home, **environment})
+    return CliRunner().invoke(main, arguments, env={**UNTIL_THE_THIRD, "DAGSTER_HOME": home, **environment})
 
 
 def break_sources(shop: Shop) -> None:
-    shop.execute("UPDATE conversions SET revenue = 'much' WHERE conv_id = 'c7'")
+    shop.execute("UPDATE conversions SET revenue = 'much' WHERE conv_id = 'c2'")
 
 
 def mend_sources(shop: Shop) -> None:
-    shop.execute("UPDATE conversions SET revenue = 7.7 WHERE conv_id = 'c7'")
+    shop.execute("UPDATE conversions SET revenue = 2.2 WHERE conv_id = 'c2'")
 
 
 # -- what they say ------------------------------------------------------------------------------------------------------
@@ -586,8 +587,8 @@ def test_stale_days_are_not_looked_for_while_a_run_is_in_progress(computed: Auto
 
 @pytest.fixture
 def sold(shop: Shop) -> Shop:
-    """Twenty days of sessions and orders."""
-    busy(shop)
+    """Three days of sessions and orders."""
+    busy(shop, days=3)
     return shop
 
 
@@ -599,8 +600,8 @@ def test_a_failed_command_is_told_once_by_what_made_it_fail(sold: Shop, hook: We
 
     [text] = hook.texts
     title, problem, which, link = text.splitlines()
-    assert title == "shop.db: check conversions_are_sound of customer_journeys failed for 2023-09-01 to 2023-09-20"
-    assert problem.startswith("customer_journeys was not written, because its sources are broken: conversions: 'c7' has")
+    assert title == "shop.db: check conversions_are_sound of customer_journeys failed for 2023-09-01 to 2023-09-03"
+    assert problem.startswith("customer_journeys was not written, because its sources are broken: conversions: 'c2' has")
     assert "of attribute_conversions, launched because: `attribution run`." in which
     assert link == "https://shop.example/health/"
 
@@ -616,7 +617,7 @@ def test_a_check_of_results_that_fails_is_told_once(sold: Shop, hook: Webhook) -
 
     [text] = hook.texts
     assert text.startswith("shop.db: check ")
-    assert " of channel_reporting failed for 2023-09-01 to 2023-09-20\n" in text
+    assert " of channel_reporting failed for 2023-09-01 to 2023-09-03\n" in text
 
 
 def test_a_command_that_succeeds_tells_nothing(sold: Shop, hook: Webhook) -> None:
@@ -625,6 +626,7 @@ def test_a_command_that_succeeds_tells_nothing(sold: Shop, hook: Webhook) -> Non
     assert hook.texts == []
 
 
+@pytest.mark.dagster_home
 def test_the_command_and_the_sensor_together_tell_a_failure_once(sold: Shop, hook: Webhook, tmp_path: Path) -> None:
     break_sources(sold)
     attribution_run(sold, ATTRIBUTION_ALERT_URL=hook.url)
@@ -650,7 +652,7 @@ def test_what_could_not_be_told_is_told_by_the_next_command(sold: Shop) -> None:
 
     assert failed.exit_code == 1
     assert [text.splitlines()[0] for text in up.texts] == [
-        "shop.db: check conversions_are_sound of customer_journeys failed for 2023-09-01 to 2023-09-20"
+        "shop.db: check conversions_are_sound of customer_journeys failed for 2023-09-01 to 2023-09-03"
     ]
 
 
@@ -676,6 +678,7 @@ def test_the_same_problem_before_any_run_is_told_once_a_day(sold: Shop, hook: We
     assert len(hook.texts) == 2
 
 
+@pytest.mark.dagster_home
 def test_a_home_of_another_database_is_told(sold: Shop, hook: Webhook, tmp_path: Path) -> None:
     assert attribution_run(sold).exit_code == 0
     other = sold.copy_sources(tmp_path / "other")
@@ -693,6 +696,7 @@ def test_a_resource_that_cannot_be_set_up_is_told_once(sold: Shop, hook: Webhook
     assert text.splitlines()[1].startswith("IHC_API_KEY is not set")
 
 
+@pytest.mark.dagster_home
 def test_a_killed_command_is_told_by_the_next_one(sold: Shop, hook: Webhook, tmp_path: Path) -> None:
     assert attribution_run(sold).exit_code == 0
     with dagster_instance(tmp_path / "home") as instance:
@@ -707,7 +711,7 @@ def test_a_killed_command_is_told_by_the_next_one(sold: Shop, hook: Webhook, tmp
 
 
 def test_a_command_that_is_interrupted_has_not_failed(sold: Shop, hook: Webhook, tmp_path: Path) -> None:
-    settings = sold.settings(alert_url=hook.url, dagster_home=tmp_path / "home", end_date="2023-09-20")
+    settings = sold.settings(alert_url=hook.url, dagster_home=tmp_path / "home", end_date="2023-09-03")
 
     def interrupt(event: dg.DagsterEvent) -> None:
         if event.is_step_success:
@@ -735,6 +739,7 @@ def test_trouble_with_alerts_does_not_hide_the_problem(
     assert "Alerts could not be sent, because of a PermissionError." in caplog.messages
 
 
+@pytest.mark.dagster_home
 def test_the_secret_urls_are_nowhere(sold: Shop, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     break_sources(sold)
     with webhook() as down:
@@ -762,6 +767,7 @@ def newest_tick(dagster: LiveDagster) -> str:
 
 
 @pytest.mark.live
+@pytest.mark.long
 def test_the_daemon_tells_a_failed_run_once_when_the_webhook_is_up_again(sold: Shop, tmp_path: Path) -> None:
     break_sources(sold)
     with webhook() as down:
@@ -769,7 +775,7 @@ def test_the_daemon_tells_a_failed_run_once_when_the_webhook_is_up_again(sold: S
 
     log = tmp_path / "dagster" / "dg_dev.log"
     with LiveDagster(sold, log.parent, **environment) as dagster:
-        failed = dagster.wait_for_run(dagster.materialize(["customer_journeys"], "2023-09-07"))
+        failed = dagster.wait_for_run(dagster.materialize(["customer_journeys"], "2023-09-02"))
         wait_for(lambda: "An alert could not be sent to the webhook: the connection failed." in log.read_text())
         with webhook(down.server_port) as up:
             wait_for(lambda: up.texts)
@@ -779,7 +785,7 @@ def test_the_daemon_tells_a_failed_run_once_when_the_webhook_is_up_again(sold: S
 
     assert failed.status == "FAILURE"
     [text] = up.texts
-    assert text.startswith("shop.db: check conversions_are_sound of customer_journeys failed for 2023-09-07\n")
+    assert text.startswith("shop.db: check conversions_are_sound of customer_journeys failed for 2023-09-02\n")
     assert failed.id in text
     assert "failed_runs" in seen
     assert SECRET not in seen

@@ -28,8 +28,6 @@ from attribution_assets_tests.command import Command
 from attribution_assets_tests.support import EVEN, PROJECT, TABLES, Shop, wait_for
 from attribution_assets_tests.templates import Templates
 
-pytestmark = pytest.mark.usefixtures("history")
-
 YESTERDAY = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
 TODAY = datetime.now(UTC).date().isoformat()
 NO_HISTORY = (

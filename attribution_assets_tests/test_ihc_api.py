@@ -32,8 +32,6 @@ from attribution_assets_tests.ihc.answers import made_up, write_file
 from attribution_assets_tests.ihc.service import KEY, Handler, Row, Service, partial, running, silence, status
 from attribution_assets_tests.support import SHARED, Shop, wait_for
 
-pytestmark = pytest.mark.usefixtures("history")
-
 CHALLENGE = SHARED / "real" / "challenge" / "challenge.db"
 
 

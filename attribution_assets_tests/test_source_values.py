@@ -13,8 +13,6 @@ from click.testing import CliRunner, Result
 from attribution_assets.command.cli import main
 from attribution_assets_tests.support import Shop
 
-pytestmark = pytest.mark.usefixtures("history")
-
 ENGINES = pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
 DAY = "2023-09-04"
 

@@ -17,8 +17,6 @@ from attribution_assets.warehouse import Days
 from attribution_assets_tests.automated import Automated
 from attribution_assets_tests.support import TABLES, Shop
 
-pytestmark = pytest.mark.usefixtures("history")
-
 
 def attribution(command: str, shop: Shop, *options: str) -> Result:
     return CliRunner().invoke(main, [*command.split(), "--database", str(shop.database), *options])

@@ -30,6 +30,8 @@ from attribution_assets_tests.automated import Automated
 from attribution_assets_tests.support import PROJECT, Shop
 from attribution_assets_tests.templates import Templates
 
+pytestmark = pytest.mark.dagster_home
+
 DAY = "2023-09-01"
 OPTIONS = ("--start", DAY, "--end", DAY)
 
