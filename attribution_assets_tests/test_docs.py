@@ -7,23 +7,28 @@ import importlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
+import click
 import dagster as dg
 import pytest
 
 import attribution_assets
+from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs
 from attribution_assets.ihc import attribute
 from attribution_assets.ihc.answers import read_answers
 from attribution_assets.models import MODELS
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, schema
+from attribution_assets_tests.command import quick_script
 from attribution_assets_tests.ihc.answers import fill_ledger
 from attribution_assets_tests.support import PROJECT, every_table
 from attribution_assets_tests.templates import Templates
@@ -86,13 +91,43 @@ PRINTED_IN = Counter(content for document in DOCUMENTS for language, content in 
 """In how many documents each block of commands is printed."""
 
 
-def run(script: str, folder: Path) -> str:
+@pytest.fixture(scope="session")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of an `attribution` that begins at once."""
+    with quick_script(tmp_path_factory.mktemp("scripts")) as folder:
+        yield folder
+
+
+OF_WHOLE_MONTHS = ("scale.md", "operations.md")
+"""Documents whose commands run a month again and again: in the short form they are parsed alone."""
+
+
+def printed_commands(document: Path) -> list[list[str]]:
+    """The arguments of each `attribution` in the scripts of a document."""
+    found = []
+    for script in (content for language, content in blocks(document) if language == "sh"):
+        words = shlex.shlex(re.sub(r"\d?>\S*", "", script), posix=True, punctuation_chars="|&;()\n")
+        words.whitespace, words.whitespace_split = " \t", True
+        commands: list[list[str]] = [[]]
+        for word in words:
+            if set(word) <= set("|&;()\n"):
+                commands.append([])
+            else:
+                commands[-1].append(word)
+        for command in commands:
+            of_shell = [*takewhile(lambda word: re.match(r"\w+=", word), command)]
+            if command[len(of_shell) : len(of_shell) + 1] == ["attribution"]:
+                found.append(command[len(of_shell) + 1 :])
+    return found
+
+
+def run(script: str, folder: Path, scripts: Path) -> str:
     """What a script prints; fails where the script does. `make` is only asked whether it has the target."""
     script = re.sub(r"^make (.*)$", rf"make --directory '{PROJECT}' --dry-run \1 >/dev/null", script, flags=re.MULTILINE)
     ran = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=folder,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env={**os.environ, "PATH": f"{scripts}:{Path(sys.executable).parent}:{os.environ['PATH']}"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
@@ -104,7 +139,7 @@ PROGRAMS = "import json, sys\nfor program in json.load(sys.stdin): exec(program,
 
 
 @pytest.fixture
-def set_up(tmp_path: Path, templates: Templates) -> dict[str, str]:
+def set_up(tmp_path: Path, templates: Templates, scripts: Path) -> dict[str, str]:
     """The test's folder as it is after the README's setup, and by block of commands what it printed.
 
     The blocks of several documents run once, after the setup: all of them only read the database.
@@ -114,7 +149,7 @@ def set_up(tmp_path: Path, templates: Templates) -> dict[str, str]:
         fill_ledger(folder / "data" / "ihc_ledger.db", 400)  # what the reader has paid for
         shutil.copy(EXAMPLE, folder / "answers.csv")  # what the reader has copied
         of_several = [content for content, documents in PRINTED_IN.items() if documents > 1 and content != SETUP]
-        printed = {content: run(content, folder) for content in (SETUP, *of_several)}
+        printed = {content: run(content, folder, scripts) for content in (SETUP, *of_several)}
         (folder / "printed.json").write_text(json.dumps(printed))
 
     printed = templates.copy("reader", follow, tmp_path) / "printed.json"
@@ -126,18 +161,20 @@ def set_up(tmp_path: Path, templates: Templates) -> dict[str, str]:
 @pytest.mark.parametrize(
     "document",
     [
-        document
+        pytest.param(document, marks=[pytest.mark.long] if document.name in OF_WHOLE_MONTHS else [])
         for document in DOCUMENTS
         if any(language in ("sh", "python") for language, _ in blocks(document))
         and document.name != "extending.md"  # in a copy of the project, by test_extending
     ],
     ids=lambda path: path.name,
 )
-def test_every_command_and_program_runs_as_printed(document: Path, tmp_path: Path, set_up: dict[str, str]) -> None:
+def test_every_command_and_program_runs_as_printed(
+    document: Path, tmp_path: Path, set_up: dict[str, str], scripts: Path
+) -> None:
     output = ""
     for language, content in blocks(document):
         if language == "sh":
-            output = set_up[content] if content in set_up else run(content, tmp_path)
+            output = set_up[content] if content in set_up else run(content, tmp_path, scripts)
         elif language == "text" and output:
             assert output.endswith(content)
             output = ""
@@ -146,6 +183,19 @@ def test_every_command_and_program_runs_as_printed(document: Path, tmp_path: Pat
         subprocess.run([sys.executable, "-c", PROGRAMS], input=json.dumps(programs), text=True, check=True)
     made = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert made - ignored_by_git(made) == set()
+
+
+@pytest.mark.parametrize("name", OF_WHOLE_MONTHS)
+def test_every_command_that_is_printed_is_one_with_its_options(name: str) -> None:
+    commands = printed_commands(DOCS / name)
+
+    assert len(commands) >= 5
+    for arguments in commands:
+        context: click.Context = main.make_context("attribution", [*arguments])
+        while isinstance(context.command, click.Group):
+            of_group, command, rest = context.command.resolve_command(context, [*context._protected_args, *context.args])
+            assert command
+            context = command.make_context(of_group, rest, parent=context)
 
 
 def ignored_by_git(names: set[str]) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import resource
 import signal
 import threading
@@ -18,6 +17,7 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.lake.database import LakeWarehouse
+from attribution_assets_tests.command import PROCESSES
 from attribution_assets_tests.lakes import rows_of
 from attribution_assets_tests.support import wait_for
 from attribution_assets_tests.warehouse.rows import ATTRIBUTION, frame, in_processes, refused
@@ -148,7 +148,7 @@ def write_for_ever(lake: Path) -> None:
 def test_a_killed_writer_leaves_whole_commits_and_no_lock(lake: Path, long: bool) -> None:
     for number in range(30 if long else 3):
         version = version_of(lake)
-        writer = multiprocessing.get_context("spawn").Process(target=write_for_ever, args=(lake,))
+        writer = PROCESSES.Process(target=write_for_ever, args=(lake,))
         writer.start()
         wait_for(partial(is_after, lake, version), every=0.01)
         threading.Event().wait(0.007 * number)

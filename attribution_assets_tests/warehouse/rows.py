@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 import pytest
@@ -15,9 +14,8 @@ import pytest
 from attribution_assets.catalog.tables import TABLES
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse, schema
-
-if TYPE_CHECKING:  # the processes that tests start import this module, and do without Dagster
-    from attribution_assets_tests.support import Shop
+from attribution_assets_tests.command import PROCESSES
+from attribution_assets_tests.support import Shop
 
 ATTRIBUTION = schema()["attribution_customer_journey"]
 JOURNEYS = schema()["customer_journeys"]
@@ -98,9 +96,8 @@ def locked(database: Path, how: str = "IMMEDIATE") -> Iterator[None]:
 
 def in_processes(*calls: tuple[Any, ...]) -> list[int | None]:
     """Runs each (function, *arguments) in a Python process of its own, all at once, and returns their exit codes."""
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(len(calls))
-    processes = [context.Process(target=function, args=(barrier, *arguments)) for function, *arguments in calls]
+    barrier = PROCESSES.Barrier(len(calls))
+    processes = [PROCESSES.Process(target=function, args=(barrier, *arguments)) for function, *arguments in calls]
     for process in processes:
         process.start()
     for process in processes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import multiprocessing
 import shutil
 import sqlite3
 import subprocess
@@ -41,6 +40,7 @@ from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, Days, Frames, Query, functions, schema
 from attribution_assets.warehouse.duckdb import compute
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
+from attribution_assets_tests.command import PROCESSES
 from attribution_assets_tests.support import SHARED, Shop, wait_for
 from attribution_assets_tests.warehouse.rows import OURS, AddSQL, change, locked, refused
 from attribution_assets_tests.warehouse.sound import BROKEN, CONVERSION_DAYS, DAYS_OF
@@ -554,9 +554,8 @@ def test_duckdb_sees_one_state_of_the_file_and_loses_nothing_of_what_others_writ
         )
         connection.executemany("INSERT INTO session_costs VALUES (?, 1)", zip(ids))
     shop.warehouse.prepare()
-    context = multiprocessing.get_context("spawn")
-    stop, moved = context.Event(), context.Value("q", 0)
-    writer = context.Process(target=move_costs, args=(shop.database, stop, moved))
+    stop, moved = PROCESSES.Event(), PROCESSES.Value("q", 0)
+    writer = PROCESSES.Process(target=move_costs, args=(shop.database, stop, moved))
     writer.start()
     try:
         wait_for(lambda: moved.value or not writer.is_alive())

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import requests
 
+from attribution_assets_tests.command import Forked
 from attribution_assets_tests.support import OWN_VARIABLES, PROJECT, wait_for
 from attribution_assets_tests.web.accounts import PASSWORD, TOKENS
+from attribution_assets_tests.web.serving import serve_to_tests
 
 
 class LiveWeb:
@@ -30,30 +30,24 @@ class LiveWeb:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = str(free.getsockname()[1])
         self.url = f"http://127.0.0.1:{port}"
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "attribution_assets_tests.web.serving", port, *choices],
-                cwd=self.folder,
-                env={
-                    **{name: value for name, value in os.environ.items() if not name.startswith(OWN_VARIABLES)},
-                    "PYTHONPATH": str(PROJECT),
-                    "DAGSTER_HOME": str(self.folder / "home"),
-                    "ATTRIBUTION_DATABASE": str(database),
-                    "ATTRIBUTION_EXPORTS": str(self.folder / "exports"),
-                    "ATTRIBUTION_WEB_DATABASE": str(self.folder / "web.db"),
-                    **environment,
-                },
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        given = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(OWN_VARIABLES)},
+            "PYTHONPATH": str(PROJECT),
+            "DAGSTER_HOME": str(self.folder / "home"),
+            "ATTRIBUTION_DATABASE": str(database),
+            "ATTRIBUTION_EXPORTS": str(self.folder / "exports"),
+            "ATTRIBUTION_WEB_DATABASE": str(self.folder / "web.db"),
+            **environment,
+        }
+        self.process = Forked(serve_to_tests, [port, *choices], self.folder, given, self._log)
 
     def __enter__(self) -> Self:
         wait_for(self._answers)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+        if self.process.is_at_work():
+            self.process.send(signal.SIGINT)
             self.process.wait()
         if error:
             error.add_note(self.log)
@@ -81,7 +75,7 @@ class LiveWeb:
         return session
 
     def _answers(self) -> bool:
-        if self.process.poll() is not None:
+        if not self.process.is_at_work():
             raise AssertionError(self.log)
         try:
             return requests.get(f"{self.url}/health-check/").ok

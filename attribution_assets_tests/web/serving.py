@@ -1,17 +1,15 @@
-"""`python -m attribution_assets_tests.web.serving PORT [--unthrottled]`: the server, with accounts to log in."""
+"""The server, with accounts to log in."""
 
 from __future__ import annotations
-
-import sys
 
 from attribution_assets.settings import read_settings
 from attribution_assets.web.serve import prepare, serve
 from attribution_assets_tests.web.accounts import PASSWORD, TOKENS
 
 
-def main() -> None:
-    """Makes the accounts, and serves."""
-    port, *choices = sys.argv[1:]
+def serve_to_tests(arguments: list[str]) -> None:
+    """Makes the accounts, and serves at the port that is the first argument; `--unthrottled` may follow."""
+    port, *choices = arguments
     prepare(read_settings())
     if "--unthrottled" in choices:
         _ask_as_often_as_one_likes()
@@ -37,7 +35,3 @@ def _make_accounts() -> None:
             user.set_password(PASSWORD)
             user.save()
             Token.objects.create(user=user, key=token)
-
-
-if __name__ == "__main__":
-    main()
