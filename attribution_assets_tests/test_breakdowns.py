@@ -176,7 +176,7 @@ EVENLY = (
 )
 
 
-@settings(max_examples=25)
+@settings.get_profile("databases")
 @given(
     sessions=st.lists(SESSION, max_size=6),
     revenues=st.lists(st.sampled_from([0, 19.99, 100, -5.5]), max_size=3),

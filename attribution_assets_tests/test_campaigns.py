@@ -288,7 +288,7 @@ RESULTS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings.get_profile("databases")
 @given(results=RESULTS)
 def test_daily_reports_sum_to_that_of_the_range(results: list[Any]) -> None:
     """Whatever the rows, and every section to the same totals, which are those of the rows."""

@@ -547,7 +547,7 @@ def results(shop: Shop) -> dict[str, list[tuple[Any, ...]]]:
     return {table: shop.table(table) for table in names(OF_FUNNEL)}
 
 
-any_events = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+any_events = settings(settings.get_profile("databases"), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.parametrize("order", ["any", "ordered"])
@@ -583,7 +583,7 @@ def test_daily_reports_sum_to_those_of_the_range(events: list[Event]) -> None:
 
 
 @pytest.mark.parametrize("order", ["any", "ordered"])
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@any_events
 @given(events=EVENTS)
 def test_both_engines_give_the_same_bits(order: Any, events: list[Event]) -> None:
     with TemporaryDirectory() as one, TemporaryDirectory() as other:

@@ -19,7 +19,7 @@ from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.command import Command
 from attribution_assets_tests.support import Shop, wait_for
 
-DAYS = ("2023-09-01", "2023-09-10")
+DAYS = ("2023-09-01", "2023-09-04")
 SLOW_JOURNEYS = """
 import sys
 from pathlib import Path
@@ -44,7 +44,7 @@ SQLiteWarehouse(Path(sys.argv[1])).replace_days(
 
 def sample(folder: Path, place: type[Shop] = Shop) -> Shop:
     shop = place.at(folder / "shop.db", folder / "exports")
-    write_sample(shop.database, days=10, end=date(2023, 9, 10), sessions=2_000, seed=1, with_shop=False)
+    write_sample(shop.database, days=4, end=date(2023, 9, 4), sessions=1_000, seed=1, with_shop=False)
     return shop
 
 
@@ -74,7 +74,7 @@ def is_locked(database: Path) -> bool:
 
 def test_a_process_killed_inside_its_transaction_leaves_the_old_rows_and_a_rerun_completes(tmp_path: Path) -> None:
     shop = sample(tmp_path / "shop")
-    assert start_run(shop, "2023-09-01", "2023-09-05").wait() == 0
+    assert start_run(shop).wait() == 0
     before = shop.results()
     assert len(before["customer_journeys"]) > 10
 
@@ -89,18 +89,18 @@ def test_a_process_killed_inside_its_transaction_leaves_the_old_rows_and_a_rerun
 
     assert shop.results() == before
     assert shop.execute("PRAGMA integrity_check") == [("ok",)]
-    assert start_run(shop, "2023-09-01", "2023-09-05").wait() == 0
+    assert start_run(shop).wait() == 0
     assert shop.results() == before
 
 
-@pytest.mark.every_warehouse
+@pytest.mark.every_warehouse(lake_is_long=True)  # lake/test_writers has both in a short form
 def test_a_run_killed_at_any_moment_leaves_old_or_new_tables_and_files_and_a_rerun_completes(
     tmp_path: Path, place: type[Shop], long: bool
 ) -> None:
     shop = sample(tmp_path / "start", place)
     assert start_run(shop).wait() == 0
     old, old_files = shop.results(), shop.csv_bytes()
-    new_conversions = "SELECT 'new-' || session_id, user_id, event_date, '23:59:59', 7.5 FROM session_sources LIMIT 400"
+    new_conversions = "SELECT 'new-' || session_id, user_id, event_date, '23:59:59', 7.5 FROM session_sources LIMIT 200"
     shop.execute(f"INSERT INTO conversions {new_conversions}")
     shop.execute("UPDATE session_costs SET cost = cost + 1")
     finished = copy(shop, tmp_path / "finished")
@@ -112,7 +112,7 @@ def test_a_run_killed_at_any_moment_leaves_old_or_new_tables_and_files_and_a_rer
 
     moments = random.Random(4)
     tables_seen = set()
-    for i in range(50 if long else 3):
+    for i in range(50 if long else 2):
         killed = copy(shop, tmp_path / f"killed-{i}")
         run = start_run(killed)
         run.wait(moments.uniform(0, 1.1) * duration)
@@ -132,13 +132,13 @@ def test_a_run_killed_at_any_moment_leaves_old_or_new_tables_and_files_and_a_rer
         assert tables_seen == {(table, is_new) for table in new for is_new in (False, True)}
 
 
-@pytest.mark.every_warehouse
+@pytest.mark.every_warehouse(lake_is_long=True)  # lake/test_writers has both in a short form
 def test_two_processes_that_run_different_days_at_the_same_time_both_succeed(
     tmp_path: Path, place: type[Shop], long: bool
 ) -> None:
     fresh = sample(tmp_path / "fresh", place)
     one_by_one = copy(fresh, tmp_path / "one by one")
-    ranges = [("2023-09-01", "2023-09-03"), ("2023-09-04", "2023-09-06")]
+    ranges = [("2023-09-01", "2023-09-02"), ("2023-09-03", "2023-09-04")]
     for days in ranges:
         assert start_run(one_by_one, *days).wait() == 0
 

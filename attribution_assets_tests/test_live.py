@@ -17,7 +17,7 @@ ATTRIBUTION = ("attribution_customer_journey", "customer_journeys", "ihc_results
 REPORTS = ("channel_reporting", "channel_reporting_csv", "channel_report", "channel_report_csv")
 
 
-@pytest.mark.every_warehouse
+@pytest.mark.every_warehouse(lake_is_long=True)
 def test_new_and_late_data_restate_exactly_the_days_that_they_touch(shop: Shop, tmp_path: Path) -> None:
     busy(shop)
     home = tmp_path / "dagster" / "dagster_home"

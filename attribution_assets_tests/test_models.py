@@ -39,6 +39,7 @@ from attribution_assets_tests.automated import Automated, september
 from attribution_assets_tests.history import History
 from attribution_assets_tests.support import SHARED, Shop, definitions
 from attribution_assets_tests.templates import Templates
+from attribution_assets_tests.warehouse.any_database import computed as computed_alone
 
 ALL: dict[str, Any] = {"models": MODELS, "lookback_days": 3, "start_date": "2023-08-30", "end_date": "2023-09-10"}
 TABLES = ("channel_values", "model_attribution", "model_reporting")
@@ -148,6 +149,7 @@ def test_no_session_at_or_after_the_conversion_gets_credit_from_any_model(sold: 
     assert sold.execute("SELECT DISTINCT session_id FROM model_attribution WHERE conv_id = 'c1'") == [("s1",), ("s2",)]
 
 
+@hypothesis.settings.get_profile("databases")
 @hypothesis.given(
     sessions=st.lists(st.integers(0, 20), max_size=12), conversions=st.lists(st.integers(0, 20), min_size=1, max_size=3)
 )
@@ -436,7 +438,7 @@ def test_a_run_reads_groups_that_changed_since_the_last_run_of_the_same_process(
     ids=str,
 )
 def test_every_path_rule_of_the_settings_is_followed_and_named_and_loses_nothing(
-    shop: Shop, instance: dg.DagsterInstance, rules: dict[str, Any], named: str, left: list[str]
+    shop: Shop, rules: dict[str, Any], named: str, left: list[str]
 ) -> None:
     for session, at, channel in (
         ("first", "2023-09-02 09:00:00", "Email"),
@@ -447,7 +449,7 @@ def test_every_path_rule_of_the_settings_is_followed_and_named_and_loses_nothing
         shop.session(session, "anna", at, channel, cost=1)
     shop.conversion("c1", "anna", "2023-09-02 12:00:00", 100)
 
-    run(shop, instance, "2023-09-02", "2023-09-02", **rules)
+    computed_alone(shop.settings(**{**ALL, **rules}), Days("2023-09-02", "2023-09-02"))
 
     assert credit(shop, "linear") == dict.fromkeys(left, round(1 / len(left), 9))
     for model in set(MODELS) - {"ihc"}:
@@ -469,6 +471,7 @@ def test_sessions_that_a_rule_leaves_out_get_no_credit_and_nothing_is_lost(sold:
 # -- restatement -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "late",
     [
@@ -850,7 +853,6 @@ def test_a_model_that_was_added_is_missing_until_the_days_run_again(sold: Shop, 
     assert "only 1 of the models" in result.stdout
 
 
-@pytest.mark.usefixtures("history")
 def test_models_that_were_never_computed_are_not_checked(sold: Shop) -> None:
     environment = {"ATTRIBUTION_DATABASE": str(sold.database), "ATTRIBUTION_END_DATE": "2023-09-05"}
     CliRunner().invoke(main, ["run"], env=environment)

@@ -189,7 +189,7 @@ ROWS = st.lists(
 
 
 @given(in_backend=ROWS, in_tracking=ROWS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(settings.get_profile("databases"), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_id_counts_once_and_no_revenue_is_lost(bare: Shop, in_backend: list[Any], in_tracking: list[Any]) -> None:
     for table, rows in (("conversions_backend", in_backend), ("conversions", in_tracking)):
         bare.execute(f"DELETE FROM {table}")

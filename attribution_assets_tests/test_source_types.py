@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 from click.testing import CliRunner
 
@@ -28,6 +27,7 @@ from attribution_assets.warehouse.schema import OPTIONAL_SOURCES
 from attribution_assets.warehouse.views import Reading
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.templates import Templates
+from attribution_assets_tests.warehouse.any_database import computed
 
 DAYS = ("2023-09-01", "2023-09-10")
 MODELS = ("ihc", "last_touch", "markov")
@@ -136,11 +136,8 @@ TELLING = ("as sql/ declares them", "integer keys", "a collation of all text", *
 """Those of which the others are variations."""
 
 
-def run(shop: Shop, instance: dg.DagsterInstance, engine: str) -> None:
-    choices = {**CHOICES, "compute": engine}
-    shop.attribute(instance, *DAYS, **choices)
-    shop.sum_costs(instance, *DAYS, **choices)
-    shop.report(instance, *DAYS, **choices)
+def run(shop: Shop, engine: str) -> None:
+    computed(shop.settings(**CHOICES, compute=engine), Days(*DAYS))
 
 
 # By plain Python ------------------------------------------------------------------------------------------------------
@@ -198,8 +195,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Sho
 
     def compute(folder: Path) -> None:
         shop = fill(Shop(folder / "shop.db", folder / "exports"), {})
-        with dg.DagsterInstance.ephemeral() as instance:
-            run(shop, instance, "sqlite")
+        run(shop, "sqlite")
 
     folder = templates.copy("plain types", compute, tmp_path_factory.mktemp("plain"))
     return Shop.at(folder / "shop.db", folder / "exports")
@@ -208,12 +204,10 @@ def plain(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Sho
 @pytest.mark.parametrize(
     ("variant", "engine"), [*((variant, "sqlite") for variant in VARIANTS), *((variant, "duckdb") for variant in TELLING)]
 )
-def test_every_figure_is_that_of_plain_python(
-    variant: str, engine: str, shop: Shop, instance: dg.DagsterInstance, plain: Shop
-) -> None:
+def test_every_figure_is_that_of_plain_python(variant: str, engine: str, shop: Shop, plain: Shop) -> None:
     VARIANTS[variant](shop)
 
-    run(shop, instance, engine)
+    run(shop, engine)
 
     found = {(row[0], row[1]) for row in shop.table("customer_journeys")}
     assert found == {(conv_id, session[0]) for conv_id, sessions in journeys().items() for session in sessions}
@@ -248,7 +242,6 @@ def said_of_plain(plain: Shop, templates: Templates, tmp_path: Path) -> dict[str
     return dict(json.loads(file.read_text()))
 
 
-@pytest.mark.usefixtures("history")
 @pytest.mark.parametrize("variant", TELLING)
 def test_every_command_says_the_same(variant: str, shop: Shop, said_of_plain: dict[str, Any]) -> None:
     VARIANTS[variant](shop)

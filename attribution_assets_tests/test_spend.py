@@ -208,7 +208,7 @@ SPENDS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings.get_profile("databases")
 @given(sessions=SESSIONS, first_spends=SPENDS, spends=SPENDS, wins=st.sampled_from(["platform", "session"]))
 def test_reported_cost_is_the_spend_and_the_costs_that_it_does_not_displace(
     sessions: list[Any], first_spends: list[Any], spends: list[Any], wins: str

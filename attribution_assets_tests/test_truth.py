@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attribution_assets.analysis.checking import check_days
@@ -162,6 +162,7 @@ ORDER = st.tuples(
 )
 
 
+@settings.get_profile("databases")
 @given(
     tracked=st.lists(ORDER, max_size=6, unique_by=lambda row: row[:3]),
     backend=st.lists(ORDER, max_size=4, unique_by=lambda row: row[0]),

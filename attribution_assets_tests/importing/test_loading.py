@@ -364,7 +364,7 @@ ROW = st.tuples(
 )
 
 
-@hypothesis.settings(max_examples=10)
+@hypothesis.settings.get_profile("databases")
 @hypothesis.given(st.lists(ROW, max_size=20, unique_by=lambda row: row[:3]))
 def test_what_is_written_comes_back_and_twice_is_the_same(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[Any, ...]]
@@ -388,7 +388,7 @@ def test_what_is_written_comes_back_and_twice_is_the_same(
 RESULT = st.tuples(st.sampled_from("AB"), st.sampled_from(["2023-09-01", "2023-09-02"]), st.sampled_from(["", "ON"]))
 
 
-@hypothesis.settings(max_examples=20)
+@hypothesis.settings.get_profile("databases")
 @hypothesis.given(st.lists(RESULT, max_size=12), st.lists(RESULT, max_size=12))
 def test_rows_without_a_key_are_afterwards_those_of_the_file_and_of_other_customers_and_days(
     tmp_path_factory: pytest.TempPathFactory, first: list[tuple[str, str, str]], second: list[tuple[str, str, str]]

@@ -202,6 +202,7 @@ def test_a_change_of_half_an_hour_is_found_to_the_second(imports: Imports) -> No
     assert "does not exist in Australia/Lord_Howe" in imports.refused("conversions", file, mapping=mapping)
 
 
+@hypothesis.settings.get_profile("databases")
 @hypothesis.given(st.lists(st.datetimes(datetime(2000, 1, 1), datetime(2030, 1, 1)), min_size=1, max_size=40))
 def test_local_times_become_what_zoneinfo_says(tmp_path_factory: pytest.TempPathFactory, local: list[datetime]) -> None:
     local = [each.replace(microsecond=0) for each in local if rule_at(BERLIN, each.replace(microsecond=0)).offset is not None]
