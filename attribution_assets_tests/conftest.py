@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     keep_files_in_memory()
     long = config.getoption("--long")
     hypothesis.settings.register_profile("attribution", max_examples=100 if long else 30, deadline=None, database=None)
-    hypothesis.settings.register_profile("databases", max_examples=60 if long else 8, deadline=None, database=None)
+    hypothesis.settings.register_profile("databases", max_examples=100 if long else 8, deadline=None, database=None)
     hypothesis.settings.load_profile("attribution")
 
 
