@@ -14,7 +14,7 @@ from attribution_assets.warehouse import SOURCES
 from attribution_assets_tests.live import LOOKBACK, LiveDagster, busy, command
 from attribution_assets_tests.support import TABLES, Shop
 
-pytestmark = [pytest.mark.live, pytest.mark.long]
+pytestmark = pytest.mark.live
 
 PATIENCE = 0  # the page may take as long as it needs for a step: to Playwright, 0 is no limit
 

@@ -7,7 +7,6 @@ import importlib
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -16,12 +15,10 @@ from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
-import click
 import dagster as dg
 import pytest
 
 import attribution_assets
-from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_defs
 from attribution_assets.ihc import attribute
 from attribution_assets.ihc.answers import read_answers
@@ -98,29 +95,6 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-OF_WHOLE_MONTHS = ("scale.md", "operations.md")
-"""Documents whose commands run a month again and again: in the short form they are parsed alone."""
-
-
-def printed_commands(document: Path) -> list[list[str]]:
-    """The arguments of each `attribution` in the scripts of a document."""
-    found = []
-    for script in (content for language, content in blocks(document) if language == "sh"):
-        words = shlex.shlex(re.sub(r"\d?>\S*", "", script), posix=True, punctuation_chars="|&;()\n")
-        words.whitespace, words.whitespace_split = " \t", True
-        commands: list[list[str]] = [[]]
-        for word in words:
-            if set(word) <= set("|&;()\n"):
-                commands.append([])
-            else:
-                commands[-1].append(word)
-        for command in commands:
-            of_shell = [*takewhile(lambda word: re.match(r"\w+=", word), command)]
-            if command[len(of_shell) : len(of_shell) + 1] == ["attribution"]:
-                found.append(command[len(of_shell) + 1 :])
-    return found
-
-
 def run(script: str, folder: Path, scripts: Path) -> str:
     """What a script prints; fails where the script does. `make` is only asked whether it has the target."""
     script = re.sub(r"^make (.*)$", rf"make --directory '{PROJECT}' --dry-run \1 >/dev/null", script, flags=re.MULTILINE)
@@ -161,7 +135,7 @@ def set_up(tmp_path: Path, templates: Templates, scripts: Path) -> dict[str, str
 @pytest.mark.parametrize(
     "document",
     [
-        pytest.param(document, marks=[pytest.mark.long] if document.name in OF_WHOLE_MONTHS else [])
+        document
         for document in DOCUMENTS
         if any(language in ("sh", "python") for language, _ in blocks(document))
         and document.name != "extending.md"  # in a copy of the project, by test_extending
@@ -183,19 +157,6 @@ def test_every_command_and_program_runs_as_printed(
         subprocess.run([sys.executable, "-c", PROGRAMS], input=json.dumps(programs), text=True, check=True)
     made = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert made - ignored_by_git(made) == set()
-
-
-@pytest.mark.parametrize("name", OF_WHOLE_MONTHS)
-def test_every_command_that_is_printed_is_one_with_its_options(name: str) -> None:
-    commands = printed_commands(DOCS / name)
-
-    assert len(commands) >= 5
-    for arguments in commands:
-        context: click.Context = main.make_context("attribution", [*arguments])
-        while isinstance(context.command, click.Group):
-            of_group, command, rest = context.command.resolve_command(context, [*context._protected_args, *context.args])
-            assert command
-            context = command.make_context(of_group, rest, parent=context)
 
 
 def ignored_by_git(names: set[str]) -> set[str]:
