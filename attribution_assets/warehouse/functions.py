@@ -170,6 +170,9 @@ IN_DUCKDB = (
 )
 """The statements that make the same functions in DuckDB, but for those that only Python can say."""
 
+OF_DUCKDB = hashlib.sha256("\n".join(IN_DUCKDB).encode()).hexdigest()[:16]
+"""What tells these functions from those of another version of this package."""
+
 
 def add_to_duckdb(connection: DuckDBPyConnection) -> None:
     """Registers the functions with a DuckDB connection, for it and its cursors."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -18,8 +19,9 @@ from deltalake import write_deltalake
 
 from attribution_assets.command.cli import main
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, schema
+from attribution_assets.warehouse import Days, functions, schema
 from attribution_assets.warehouse.lake.database import LakeWarehouse
+from attribution_assets.warehouse.lake.opened import opened
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER
 from attribution_assets_tests.command import Command
 from attribution_assets_tests.lake.test_same_results import assert_same_tables
@@ -74,6 +76,56 @@ def fetch(lake: Path, select: str) -> list[tuple[Any, ...]]:
 
 def costs(lake: Path) -> list[tuple[Any, ...]]:
     return fetch(lake, "SELECT session_id, cost FROM session_costs ORDER BY ALL")
+
+
+# -- what was proved
+
+
+def with_rates(lake: Path) -> Path:
+    """A lake with a cost of 1e14 USD, which are 1e14 EUR on the first day, and 1e16 EUR on the second."""
+    (lake / "session_costs.csv").write_text("session_id,cost,currency\ns1,1e14,USD\n")
+    (lake / "exchange_rates.csv").write_text("date,currency,rate\n2023-09-01,USD,1\n2023-09-02,USD,100\n")
+    return lake
+
+
+NO_AMOUNT = "session_costs: 's1' has cost 1.0e+16, which is not a number"
+TWO_DAYS = Days("2023-09-01", "2023-09-02")
+
+
+def test_a_cost_is_looked_at_again_in_another_currency(lake: Path) -> None:
+    with_rates(lake)
+    (lake / "session_sources.csv").write_text(SESSIONS.replace("s1,u1,2023-09-01", "s1,u1,2023-09-02"))
+    computed(Settings(database=f"{lake}/", currency="USD"), TWO_DAYS)
+
+    with refused(NO_AMOUNT):
+        computed(Settings(database=f"{lake}/", currency="EUR"), TWO_DAYS)
+
+
+def test_a_cost_is_looked_at_again_once_its_session_is_of_another_day(lake: Path) -> None:
+    settings = Settings(database=f"{with_rates(lake)}/", currency="EUR")
+    computed(settings, TWO_DAYS)
+    (lake / "session_sources.csv").write_text(SESSIONS.replace("s1,u1,2023-09-01", "s1,u1,2023-09-02"))
+
+    with refused(NO_AMOUNT):
+        computed(settings, TWO_DAYS)
+
+
+def put_with_time(file: Path, text: str, time: int) -> None:
+    """Writes the file and gives it a time, so that one of the same size and time seems to be the same."""
+    file.write_text(text)
+    os.utime(file, ns=(time, time))
+
+
+def test_what_was_proved_with_other_functions_is_proved_again(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_with_time(lake / "session_costs.csv", COSTS, 1)
+    with monkeypatch.context() as of_another_version:
+        of_another_version.setattr(functions, "OF_DUCKDB", "of another version")
+        computed(Settings(database=f"{lake}/"), DAY)
+    opened.cache_clear()
+    put_with_time(lake / "session_costs.csv", COSTS.replace("1.5", "abc"), 1)
+
+    with refused("session_costs: 's1' has cost"):
+        computed(Settings(database=f"{lake}/"), DAY)
 
 
 # -- the form of a CSV file

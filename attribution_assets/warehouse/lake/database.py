@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from attribution_assets.errors import AttributionError, BusyError, NotFoundError, NotReadyError
 from attribution_assets.shipped import read_sql
+from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.dialect import Engine, in_dialect
 from attribution_assets.warehouse.duckdb.servers import Server, is_server
@@ -389,7 +390,7 @@ class LakeWarehouse(Warehouse):
         states = {name: table.state for name, table in state.stored.items() if name in OF_SOURCES}
         if not all(states.values()):
             return None
-        decisive = [query.text_in(self.engine), query.parameters, state.views, states]
+        decisive = [query.text_in(self.engine), query.parameters, state.views, states, functions.OF_DUCKDB]
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
     @contextmanager

@@ -11,11 +11,12 @@ from uuid import uuid4
 import numpy as np
 
 from attribution_assets.shipped import read_sql
+from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.lake.opened import LakeCursor, Opened
 from attribution_assets.warehouse.query import Query
 from attribution_assets.warehouse.schema import BROKEN_ROWS, Table
 from attribution_assets.warehouse.sources import counted_by_id, id_twice
-from attribution_assets.warehouse.views import Reading
+from attribution_assets.warehouse.views import RATES, Reading
 
 FEW_ROWS = {**BROKEN_ROWS, "unusual_cost": "session_costs"}
 """The views that have no rows where a source is sound -> the source."""
@@ -49,9 +50,9 @@ class Proofs:
 
     def _prove_ids(self, cursor: LakeCursor, source: Table) -> None:
         key, state = source.key[0], cursor.state
-        states = self._states(state, source.name)
-        now = {"states": states, "key": key, "read as": state.views[source.name]}
-        if states and self._noted(source.name) == now:
+        decisive = self._decisive(state, source.name, source.name)
+        now = {**decisive, "key": key}
+        if decisive and self._noted(source.name) == now:
             return
         if _may_stand_twice(cursor, source):
             given = f"FROM {source.name} WHERE {key} IS NOT NULL"
@@ -59,15 +60,14 @@ class Proofs:
             if found:
                 has_truth = source.name == "conversions" and "conversions_backend" in state.stored
                 raise id_twice(source, self.place, found, has_truth=has_truth)
-        if states:
+        if decisive:
             self._note(source.name, now)
 
     def _find_broken_rows(self, cursor: LakeCursor, view: str) -> None:
         state = cursor.state
-        states = self._states(state, FEW_ROWS[view])
-        if not states or view in state.empty:
+        now = self._decisive(state, view, FEW_ROWS[view])
+        if not now or view in state.empty:
             return
-        now = {"states": states, "read as": state.views[view]}
         noted = self._noted(view)
         if noted not in ({**now, "rows": "none"}, {**now, "rows": "some"}):
             noted = {**now, "rows": "some" if cursor.execute(f"SELECT 1 FROM {view} LIMIT 1").fetchone() else "none"}
@@ -75,11 +75,15 @@ class Proofs:
         if noted["rows"] == "none":
             state.has_no_rows(view)
 
-    def _states(self, state: Opened, source: str) -> list[str]:
-        """The states of the tables that are read as the source; none where one is not known."""
-        also = ("exchange_rates", *(["conversions_backend"] if self.reading.conversions == "backend" else []))
-        found = [state.stored[name].state for name in (source, *also) if name in state.stored]
-        return found if source in state.stored and all(found) else []
+    def _decisive(self, state: Opened, view: str, source: str) -> dict[str, object]:
+        """What decides about the rows of the view, which reads the source; nothing where the state of a table is not known."""
+        also = [RATES, *(["conversions_backend"] if self.reading.conversions == "backend" else [])]
+        if source == "session_costs":
+            also.append("session_sources")  # a cost is converted by the rate of its session's day
+        states = [state.stored[name].state for name in (source, *also) if name in state.stored]
+        if source not in state.stored or not all(states):
+            return {}
+        return {"states": states, "read as": [state.views[name] for name in (view, source)], "functions": functions.OF_DUCKDB}
 
     def _noted(self, name: str) -> object:
         return noted(self.folder / f"{name}.json")
