@@ -18,11 +18,13 @@ from click.testing import CliRunner, Result
 from deltalake import write_deltalake
 
 from attribution_assets.command.cli import main
+from attribution_assets.errors import BusyError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, functions, schema
 from attribution_assets.warehouse.lake.database import LakeWarehouse
 from attribution_assets.warehouse.lake.opened import opened
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER
+from attribution_assets.warehouse.sources import check_present
 from attribution_assets_tests.command import Command
 from attribution_assets_tests.lake.test_same_results import assert_same_tables
 from attribution_assets_tests.lakes import OURS, rows_of
@@ -125,6 +127,33 @@ def test_what_was_proved_with_other_functions_is_proved_again(lake: Path, monkey
     put_with_time(lake / "session_costs.csv", COSTS.replace("1.5", "abc"), 1)
 
     with refused("session_costs: 's1' has cost"):
+        computed(Settings(database=f"{lake}/"), DAY)
+
+
+@pytest.mark.parametrize(
+    ("name", "sound", "broken", "said"),
+    [
+        ("session_costs", "1.5", "abc", "session_costs: 's1' has cost"),
+        ("session_sources", "s2,", "s1,", "session_id 's1' appears 2 times"),
+    ],
+)
+def test_a_file_is_not_proved_by_one_that_stood_in_its_place_while_it_was_read(
+    lake: Path, monkeypatch: pytest.MonkeyPatch, name: str, sound: str, broken: str, said: str
+) -> None:
+    file, right = lake / f"{name}.csv", FILES[name]
+    wrong = right.replace(sound, broken)
+    put_with_time(file, wrong, 1)
+
+    def put_right(*arguments: Any) -> None:
+        check_present(*arguments)
+        put_with_time(file, right, 2)
+
+    with monkeypatch.context() as meanwhile, refused("has changed while it was read. Run again.", kind=BusyError):
+        meanwhile.setattr("attribution_assets.warehouse.lake.database.check_present", put_right)
+        computed(Settings(database=f"{lake}/"), DAY)
+    put_with_time(file, wrong, 1)
+
+    with refused(said):
         computed(Settings(database=f"{lake}/"), DAY)
 
 

@@ -426,7 +426,7 @@ class LakeWarehouse(Warehouse):
 
     @property
     def _proofs(self) -> Proofs:
-        return Proofs(self.path / OURS / "proved", self.place_of_sources, self.reading)
+        return Proofs(self.path / OURS / "proved", self.place_of_sources, self.reading, self._check_unchanged)
 
     # -- what late data has seen --------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +30,14 @@ HASHES = 20_000_000
 class Proofs:
     """What is proved before a query over the sources, noted in `folder` with the states of the sources that it is true of.
 
-    `place`: where the sources lie. Of a source whose state is not known, as on a server, nothing is noted.
+    `place`: where the sources lie. `check_unchanged` raises BusyError where files with sources have changed since a state was
+    opened: what was read may be true of no state. Of a source whose state is not known, as on a server, nothing is noted.
     """
 
     folder: Path
     place: str
     reading: Reading
+    check_unchanged: Callable[[Opened], None]
 
     def of_ids(self, cursor: LakeCursor, query: Query) -> None:
         """Raises AttributionError where a row of a source that the query reads would count more than once."""
@@ -61,6 +64,7 @@ class Proofs:
                 has_truth = source.name == "conversions" and "conversions_backend" in state.stored
                 raise id_twice(source, self.place, found, has_truth=has_truth)
         if decisive:
+            self.check_unchanged(state)
             self._note(source.name, now)
 
     def _find_broken_rows(self, cursor: LakeCursor, view: str) -> None:
@@ -71,6 +75,7 @@ class Proofs:
         noted = self._noted(view)
         if noted not in ({**now, "rows": "none"}, {**now, "rows": "some"}):
             noted = {**now, "rows": "some" if cursor.execute(f"SELECT 1 FROM {view} LIMIT 1").fetchone() else "none"}
+            self.check_unchanged(state)
             self._note(view, noted)
         if noted["rows"] == "none":
             state.has_no_rows(view)
