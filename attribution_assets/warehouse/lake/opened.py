@@ -111,9 +111,14 @@ def _stored(folder: Path, name: str) -> Stored | None:
     if version is not None:
         return Stored(name, folder / name, version, (), delta.state_of(folder / name, version))
     if files := (*alone, *inside):
-        states = (f"{file.name} {state.st_size} {state.st_mtime_ns}" for file in files for state in [file.stat()])
-        return Stored(name, folder / name, None, files, "; ".join(states))
+        return Stored(name, folder / name, None, files, "; ".join(map(_state_of, files)))
     return None
+
+
+def _state_of(file: Path) -> str:
+    """Both of its times: tools can set the one back, but not the other."""
+    state = file.stat()
+    return f"{file.name} {state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}"
 
 
 class Attached(Protocol):

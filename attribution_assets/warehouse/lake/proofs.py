@@ -110,8 +110,11 @@ def note(file: Path, what: object) -> None:
     unfinished = file.with_name(f".{file.name}.{uuid4().hex}")
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(json.dumps(what), encoding="utf-8")
-        unfinished.replace(file)
+        try:
+            unfinished.write_text(json.dumps(what), encoding="utf-8")
+            unfinished.replace(file)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
 
 def _may_stand_twice(cursor: LakeCursor, source: Table) -> bool:
