@@ -98,7 +98,7 @@ def _values(journeys: Journeys, converting: int, rules: ModelRules) -> Iterator[
     """By model, the channels that occur and their values; the first `converting` of the journeys end in a conversion."""
     simplified, _ = simplify(journeys, rules)
     converted = np.arange(len(simplified)) < converting
-    occurring = np.unique(simplified.channel)
+    occurring = np.flatnonzero(np.bincount(simplified.channel))
     for model in rules.learned:
         values = learn(simplified, converted, model, rules)
         yield model, [simplified.labels[channel] for channel in occurring], values[occurring].tolist()
@@ -174,8 +174,8 @@ class Sessions:
     def after(self, converting: Journeys, days: Days, labels: tuple[str, ...]) -> Journeys:
         """These journeys, then those that did not convert: a user's sessions of the days after the last conversion."""
         first, last = _number(days.first), _number(days.last)
-        left = (first <= self.day) & (self.day <= last) & (self.next_conversion > last)
-        offsets = np.flatnonzero(np.diff(self.user[left], prepend=-1))
+        left = np.flatnonzero((first <= self.day) & (self.day <= last) & (self.next_conversion > last))
+        offsets = np.flatnonzero(np.diff(self.user[left], prepend=np.int32(-1)))
         return Journeys(
             np.concatenate([converting.offsets, offsets + len(converting.time)]),
             np.concatenate([converting.time, self.time[left]]),

@@ -121,9 +121,11 @@ def _chain(journeys: Journeys, converted: Bools, order: int) -> Chain:
         earlier = np.zeros_like(state)
         earlier[back:] = journeys.channel[:-back] + 1
         state = state + np.where(journeys.position >= back, earlier, 0) * base**back
-    before = np.roll(state, 1)
-    before[journeys.offsets] = START
-    steps = before * followers + journeys.channel
+    steps = np.empty_like(state)  # from the state before, to a channel
+    steps[1:] = state[:-1]
+    steps[journeys.offsets] = START
+    steps *= followers
+    steps += journeys.channel
     ends = state[journeys.last] * followers + np.where(converted, base - 1, base)
     step, count = _counted(np.concatenate([steps, ends]), below=base**order * followers)
     source, follower = np.divmod(step, followers)
