@@ -407,6 +407,7 @@ def test_an_io_manager_with_a_server_without_a_password_is_taken(lake: Path) -> 
 
 
 @ON_SERVERS
+@pytest.mark.dagster_home
 def test_the_history_of_a_run_has_no_password(
     shop: Shop, lake: Path, request: pytest.FixtureRequest, put: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
