@@ -562,8 +562,7 @@ def _seen(rows: Sequence[tuple[str, str, str]]) -> pa.RecordBatchReader:
 
 def _digests(table: Table, day_column: str, rows: str) -> str:
     """The SELECT of a digest of each day of these rows of the table, whatever their order."""
-    row = f"hash({', '.join(table.column_names)})"
-    digest = f"CAST(bit_xor({row}) AS varchar) || '-' || CAST(sum({row}) AS varchar)"
+    digest = in_dialect(f"row_digest({', '.join(table.column_names)})", LakeWarehouse.engine)
     return f"SELECT {day_column} AS day, {digest} AS digest FROM ({rows}) GROUP BY 1"
 
 

@@ -55,7 +55,7 @@ class Proofs:
         key, state = source.key[0], cursor.state
         decisive = self._decisive(state, source.name, source.name)
         now = {**decisive, "key": key}
-        if decisive and self._noted(source.name) == now:
+        if decisive and noted(self._file(source.name)) == now:
             return
         if _may_stand_twice(cursor, source):
             given = f"FROM {source.name} WHERE {key} IS NOT NULL"
@@ -65,19 +65,20 @@ class Proofs:
                 raise id_twice(source, self.place, found, has_truth=has_truth)
         if decisive:
             self.check_unchanged(state)
-            self._note(source.name, now)
+            note(self._file(source.name), now)
 
     def _find_broken_rows(self, cursor: LakeCursor, view: str) -> None:
         state = cursor.state
         now = self._decisive(state, view, FEW_ROWS[view])
         if not now or view in state.empty:
             return
-        noted = self._noted(view)
-        if noted not in ({**now, "rows": "none"}, {**now, "rows": "some"}):
-            noted = {**now, "rows": "some" if cursor.execute(f"SELECT 1 FROM {view} LIMIT 1").fetchone() else "none"}
+        has_none, has_some = {**now, "rows": "none"}, {**now, "rows": "some"}
+        found = noted(self._file(view))
+        if found not in (has_none, has_some):
+            found = has_some if cursor.execute(f"SELECT 1 FROM {view} LIMIT 1").fetchone() else has_none
             self.check_unchanged(state)
-            self._note(view, noted)
-        if noted["rows"] == "none":
+            note(self._file(view), found)
+        if found == has_none:
             state.has_no_rows(view)
 
     def _decisive(self, state: Opened, view: str, source: str) -> dict[str, object]:
@@ -90,11 +91,8 @@ class Proofs:
             return {}
         return {"states": states, "read as": [state.views[name] for name in (view, source)], "functions": functions.OF_DUCKDB}
 
-    def _noted(self, name: str) -> object:
-        return noted(self.folder / f"{name}.json")
-
-    def _note(self, name: str, what: object) -> None:
-        note(self.folder / f"{name}.json", what)
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
 
 
 def noted(file: Path) -> object:
