@@ -17,7 +17,7 @@ WITH conversion AS MATERIALIZED (
       AND user_id NOT IN (SELECT value FROM names_in($nobody))
 )
 
-SELECT conv_id, user_id, conv_date, revenue, sum(revenue) OVER () AS revenue_of_all
+SELECT conv_id, user_id, conv_date, revenue, (SELECT sum(revenue) FROM conversion WHERE has_none) AS revenue_of_all
 FROM conversion
 WHERE has_none
   AND (SELECT avg(CASE WHEN has_none THEN 1.0 ELSE 0.0 END) FROM conversion) > $most_without_session

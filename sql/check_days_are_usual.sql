@@ -12,8 +12,8 @@ ranked AS (
     SELECT
         conversions,
         row_number() OVER (ORDER BY conversions) - 1 AS place,
-        CAST(count(*) OVER () - 1 AS double) / 4 AS lower_place,
-        CAST(count(*) OVER () - 1 AS double) * 3 / 4 AS upper_place
+        CAST((SELECT count(*) FROM day) - 1 AS double) / 4 AS lower_place,
+        CAST((SELECT count(*) FROM day) - 1 AS double) * 3 / 4 AS upper_place
     FROM day
 ),
 

@@ -1,6 +1,6 @@
 -- One row per conversion that the tracking and the shop's backend do not have alike, and why, if these are more than
 -- $most_untracked of the backend's conversions of the days.
-WITH conversion AS (
+WITH conversion AS MATERIALIZED (
     SELECT
         *,
         CASE
@@ -16,7 +16,7 @@ WITH conversion AS (
 ),
 
 counted AS (
-    SELECT *, sum(in_backend) OVER () AS backend_conversions, count(problem) OVER () AS problems FROM conversion
+    SELECT sum(in_backend) AS backend_conversions, count(problem) AS problems FROM conversion
 )
 
 SELECT
@@ -29,7 +29,8 @@ SELECT
     tracked_date,
     tracked_revenue,
     backend_revenue,
-    backend_conversions
-FROM counted
-WHERE problem IS NOT NULL AND problems > $most_untracked * backend_conversions
+    counted.backend_conversions
+FROM conversion
+CROSS JOIN counted
+WHERE problem IS NOT NULL AND counted.problems > $most_untracked * counted.backend_conversions
 ORDER BY date, market, conv_id

@@ -535,3 +535,18 @@ def test_whole_numbers_of_every_source_run_from_csv_as_from_a_file(tmp_path: Pat
     assert_same_tables(shop.database, lake)
     assert rows_of(lake, schema()["campaign_performance"])
     assert rows_of(lake, schema()["product_funnel"])
+
+
+def test_a_lake_answers_again_once_duckdb_has_failed(lake: Path) -> None:
+    warehouse = Settings(database=f"{lake}/").warehouse
+    day = lake.parent / "day=1"
+    day.mkdir()
+    duckdb.sql(f"COPY (SELECT 1 AS x) TO '{day}/one.parquet'")
+    fails = f"SELECT min(day) FROM read_parquet('{day}/one.parquet', hive_partitioning = true, hive_types = {{day: varchar}})"
+
+    with refused("INTERNAL Error"), warehouse.connect() as failing:
+        failing.execute(fails)
+
+    with warehouse.connect() as cursor:
+        assert cursor.state is not failing.state
+        assert cursor.execute("SELECT count(*) FROM conversions").fetchall() == [(1,)]

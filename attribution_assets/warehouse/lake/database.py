@@ -236,6 +236,8 @@ class LakeWarehouse(Warehouse):
         try:
             yield
         except (duckdb.Error, pa.ArrowException) as error:
+            if isinstance(error, duckdb.InternalException | duckdb.FatalException):
+                opened.cache_clear()  # a state in which DuckDB has failed answers nothing from then on
             is_secret = is_server(self.sources_at)  # what the error has been made from may have a password
             raise self._in_words(error) from (None if is_secret else error)
 
