@@ -95,4 +95,4 @@ SELECT date, model, date_basis, channel_name, figure, reported, of_sources
 FROM compared
 WHERE abs(reported - of_sources) >= 1e-6
   AND abs(reported - of_sources) >= 1e-11 * abs(of_sources)
-ORDER BY date, model, date_basis, coalesce(channel_name, ''), figure
+ORDER BY date, model, date_basis, CASE WHEN channel_name IS NULL THEN 0 ELSE 1 END, channel_name, figure
