@@ -538,7 +538,7 @@ def test_whole_numbers_of_every_source_run_from_csv_as_from_a_file(tmp_path: Pat
 
 
 def test_a_lake_answers_again_once_duckdb_has_failed(lake: Path) -> None:
-    warehouse = Settings(database=f"{lake}/").warehouse
+    warehouse = LakeWarehouse(lake)
     day = lake.parent / "day=1"
     day.mkdir()
     duckdb.sql(f"COPY (SELECT 1 AS x) TO '{day}/one.parquet'")
