@@ -32,28 +32,41 @@ first_order AS (
     GROUP BY user_id
 ),
 
-visit AS MATERIALIZED ( -- the user's first session by its events, and by itself
-    SELECT
-        buyer,
-        (
-            SELECT min(created_at) FROM events
-            WHERE session_id = (
-                SELECT events.session_id FROM events
-                WHERE events.user_id = buyer
-                ORDER BY events.created_at, events.session_id LIMIT 1
-            )
-        ) AS first_event,
-        (
-            SELECT event_date || ' ' || event_time FROM session_sources
-            WHERE session_sources.user_id = buyer
-            ORDER BY event_date, event_time LIMIT 1
-        ) AS first_session
-    FROM (SELECT DISTINCT buyer FROM day_order WHERE buyer IS NOT NULL) AS buyers
+buyer_event AS (
+    SELECT user_id AS buyer, session_id, row_number() OVER (PARTITION BY user_id ORDER BY created_at, session_id) AS place
+    FROM events
+    WHERE user_id IN (SELECT buyer FROM day_order)
 ),
 
-first_visit AS (
-    SELECT buyer, CASE WHEN first_session < coalesce(first_event, '~') THEN first_session ELSE first_event END AS began_at
+buyer_session AS (
+    SELECT
+        user_id AS buyer,
+        event_date || ' ' || event_time AS began_at,
+        row_number() OVER (PARTITION BY user_id ORDER BY event_date, event_time) AS place
+    FROM session_sources
+    WHERE user_id IN (SELECT buyer FROM day_order)
+),
+
+first_event AS ( -- a user of another session may have begun the one of the buyer's first event
+    SELECT buyer_event.buyer, min(events.created_at) AS began_at
+    FROM buyer_event
+    JOIN events ON events.session_id = buyer_event.session_id
+    WHERE buyer_event.place = 1
+    GROUP BY buyer_event.buyer
+),
+
+visit AS (
+    SELECT buyer, began_at AS first_event, NULL AS first_session FROM first_event
+    UNION ALL
+    SELECT buyer, NULL, began_at FROM buyer_session WHERE place = 1
+),
+
+first_visit AS MATERIALIZED (
+    SELECT
+        buyer,
+        CASE WHEN max(first_session) < coalesce(max(first_event), '~') THEN max(first_session) ELSE max(first_event) END AS began_at
     FROM visit
+    GROUP BY buyer
 ),
 
 timed AS (
