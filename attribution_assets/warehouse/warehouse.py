@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 END_OF_DAY = " 24"
 """After the date: what is later, as text, than every time of the day."""
 
+LAST_OF_ALL = "9999-12-31"
+"""The latest day that there is."""
+
 SeenDays = Mapping[str, Mapping[str, str]]
 """By day, the state of each of its parts, in which everything of the day was right."""
 
@@ -251,7 +254,7 @@ class Warehouse(ABC):
         return self._date_at_end(table, day_column, has_times, "DESC", until)
 
     def _date_at_end(
-        self, table: str, day_column: str, has_times: bool, order: Literal["ASC", "DESC"], until: str = "9999-12-31"
+        self, table: str, day_column: str, has_times: bool, order: Literal["ASC", "DESC"], until: str = LAST_OF_ALL
     ) -> str | None:
         with self._reading(table, day_column) as connection:
             if not connection:

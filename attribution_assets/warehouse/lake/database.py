@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from uuid import uuid4
 
 import duckdb
@@ -27,6 +27,7 @@ from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.lake.csv_sources import error_in_csv, rows_of_csv
 from attribution_assets.warehouse.lake.elsewhere import Elsewhere, Folder, OnServer, elsewhere_at
 from attribution_assets.warehouse.lake.opened import (
+    KEPT,
     OF_SOURCES,
     SEEN,
     LakeCursor,
@@ -50,7 +51,7 @@ from attribution_assets.warehouse.sources import (
     unreadable_sources,
 )
 from attribution_assets.warehouse.views import STAND_INS, Reading
-from attribution_assets.warehouse.warehouse import SeenDays, Warehouse, Written
+from attribution_assets.warehouse.warehouse import LAST_OF_ALL, SeenDays, Warehouse, Written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -274,11 +275,21 @@ class LakeWarehouse(Warehouse):
             return state.columns(table)
 
     def _has_column(self, connection: LakeCursor, table: str, column: str) -> bool:
-        asked = (
-            "SELECT 1 FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = 'main' "
-            "AND lower(table_name) = ? AND lower(column_name) = ?"
-        )
-        return connection.execute(asked, (table.lower(), column.lower())).fetchone() is not None
+        return column.lower() in connection.state.columns(table, "main")
+
+    def _date_at_end(
+        self, table: str, day_column: str, has_times: bool, order: Literal["ASC", "DESC"], until: str = LAST_OF_ALL
+    ) -> str | None:
+        """As of every warehouse. What was found in files is kept for as long as they stay as they are: no index finds it."""
+        asked, elsewhere = (table, day_column, has_times, order, until), self._elsewhere
+        stored = self.held.stored if self.held else _in_lake(self.path, elsewhere)
+        sources = tuple(source for source in stored if source.name in OF_SOURCES)
+        if not isinstance(elsewhere, Folder | None) or not all(source.state for source in sources):
+            return super()._date_at_end(*asked)
+        found = _dates_in(sources, self.reading)
+        if asked not in found:
+            found[asked] = super()._date_at_end(*asked)
+        return found[asked]
 
     def fetch(self, query: Query) -> tuple[list[str], list[tuple[Any, ...]]]:
         """The query's column names and rows."""
@@ -553,6 +564,12 @@ def _in_lake(folder: Path, elsewhere: Elsewhere | None) -> tuple[Stored, ...]:
         return stored_tables(folder)
     ours = tuple(table for table in stored_tables(folder) if table.name not in OF_SOURCES)
     return (*ours, *elsewhere.tables()) if isinstance(elsewhere, Folder) else ours
+
+
+@lru_cache(maxsize=KEPT)
+def _dates_in(_sources: tuple[Stored, ...], _reading: Reading) -> dict[tuple[str, str, bool, str, str], str | None]:
+    """The first and last dates that were found in these sources, by what was asked: at first, none."""
+    return {}
 
 
 def _seen(rows: Sequence[tuple[str, str, str]]) -> pa.RecordBatchReader:

@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
@@ -186,11 +186,20 @@ class Opened:
         """A connection of its own to the state. The caller closes it."""
         return LakeCursor(self.duck.cursor(), self)
 
-    def columns(self, table: str) -> list[str]:
-        """The columns of a table as it is stored, in lower case; none where it does not exist."""
-        if table.lower() not in self.stored:
-            return []
-        return [name.lower() for name, *_ in self.duck.cursor().execute(f"DESCRIBE {STORED}.{table}").fetchall()]
+    def columns(self, table: str, within: str = STORED) -> list[str]:
+        """The columns of a table as it is stored, or of a view in `main`, in lower case; none where it does not exist."""
+        return self._columns.get((within, table.lower()), [])
+
+    @cached_property
+    def _columns(self) -> Mapping[tuple[str, str], list[str]]:
+        asked = (
+            "SELECT schema_name, lower(table_name), lower(column_name) FROM duckdb_columns() "
+            "WHERE database_name = current_database() ORDER BY column_index"
+        )
+        found: dict[tuple[str, str], list[str]] = {}
+        for within, table, column in self.duck.cursor().execute(asked).fetchall():
+            found.setdefault((within, table), []).append(column)
+        return found
 
     def has_no_rows(self, view: str) -> None:
         """From here on, nobody looks through what the view reads."""
