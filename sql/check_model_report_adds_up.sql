@@ -23,7 +23,7 @@ model AS (
 ),
 
 attributed AS (
-    SELECT conversions.conv_date AS date, count(*) AS orders, sum(conversions.revenue) AS revenue
+    SELECT conversions.conv_date AS date, CAST(count(*) AS double) AS orders, sum(conversions.revenue) AS revenue
     FROM conversions
     WHERE conversions.conv_date BETWEEN $first_day AND $last_day
       AND conversions.conv_id IN (SELECT conv_id FROM customer_journeys WHERE conv_date BETWEEN $first_day AND $last_day)

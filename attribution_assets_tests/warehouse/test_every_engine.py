@@ -206,6 +206,10 @@ AWKWARD = {
         "INSERT INTO conversions_backend VALUES ('', 'ben', '2023-09-02', 'DE', 7, NULL)",
         "INSERT INTO conversions_backend VALUES ('c9', 'ben', '02.09.2023', 'DE', 7, 'USD')",
     ],
+    "a report by models without its rows": [
+        "DELETE FROM model_reporting",
+        "UPDATE model_attribution SET channel_name = '' WHERE session_id = 's1'",
+    ],
     "several parameters of one day": [
         "INSERT INTO ihc_results VALUES ('c1', 's1', '2023-09-02', 0, 0, 0, 0.5, 'api', 'b')",
         "INSERT INTO ihc_results VALUES ('c1', 's2', '2023-09-02', 0, 0, 0, 0.5, 'embedded', 'a')",
