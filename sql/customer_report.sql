@@ -32,41 +32,26 @@ first_order AS (
     GROUP BY user_id
 ),
 
-buyer_event AS (
-    SELECT user_id AS buyer, session_id, row_number() OVER (PARTITION BY user_id ORDER BY created_at, session_id) AS place
-    FROM events
-    WHERE user_id IN (SELECT buyer FROM day_order)
-),
-
-buyer_session AS (
-    SELECT
-        user_id AS buyer,
-        event_date || ' ' || event_time AS began_at,
-        row_number() OVER (PARTITION BY user_id ORDER BY event_date, event_time) AS place
-    FROM session_sources
-    WHERE user_id IN (SELECT buyer FROM day_order)
-),
-
-first_event AS ( -- a user of another session may have begun the one of the buyer's first event
-    SELECT buyer_event.buyer, min(events.created_at) AS began_at
-    FROM buyer_event
-    JOIN events ON events.session_id = buyer_event.session_id
-    WHERE buyer_event.place = 1
-    GROUP BY buyer_event.buyer
-),
-
-visit AS (
-    SELECT buyer, began_at AS first_event, NULL AS first_session FROM first_event
-    UNION ALL
-    SELECT buyer, NULL, began_at FROM buyer_session WHERE place = 1
-),
-
-first_visit AS MATERIALIZED (
+visit AS MATERIALIZED ( -- the user's first session by its events, and by itself
     SELECT
         buyer,
-        CASE WHEN max(first_session) < coalesce(max(first_event), '~') THEN max(first_session) ELSE max(first_event) END AS began_at
+        first_of(session_id, events, events.user_id = buyer, created_at, session_id) AS session_of_event,
+        first_of(event_date || ' ' || event_time, session_sources, session_sources.user_id = buyer, event_date, event_time)
+            AS first_session
+    FROM (SELECT DISTINCT buyer FROM day_order WHERE buyer IS NOT NULL) AS buyers
+),
+
+begun AS MATERIALIZED (
+    SELECT
+        buyer,
+        first_session,
+        (SELECT min(created_at) FROM events WHERE events.session_id = visit.session_of_event) AS first_event
     FROM visit
-    GROUP BY buyer
+),
+
+first_visit AS (
+    SELECT buyer, CASE WHEN first_session < coalesce(first_event, '~') THEN first_session ELSE first_event END AS began_at
+    FROM begun
 ),
 
 timed AS (

@@ -65,12 +65,18 @@ EXPANSIONS: Mapping[Engine, Mapping[str, Expansion]] = {
         "names_in": lambda names: f"json_each({names})",
         "in_order": lambda x, between, *_order: f"group_concat({x}, {between})",
         "of_a_result": lambda column, day: f"(SELECT {column} FROM ihc_results WHERE conv_date = {day} LIMIT 1)",
+        "first_of": lambda x, table, condition, *order: (
+            f"(SELECT {x} FROM {table} WHERE {condition} ORDER BY {', '.join(order)} LIMIT 1)"
+        ),
         "row_digest": _values,
     },
     "duckdb": {
         "in_order": lambda x, between, *order: f"string_agg({x}, {between} ORDER BY {', '.join(order)})",
         "of_a_result": lambda column, day: (
             f"(SELECT arg_min({column}, (conv_id, session_id)) FROM ihc_results WHERE conv_date = {day})"
+        ),
+        "first_of": lambda x, table, condition, *order: (
+            f"(SELECT first({x} ORDER BY {', '.join(order)}) FROM {table} WHERE {condition})"
         ),
         "row_digest": _hashes,
     },
@@ -88,6 +94,8 @@ belongs to no session, step or time.
 
 `rounded(x, digits)`: half away from 0. `seconds_of(time)`: since 1970, of YYYY-MM-DD HH:MM:SS. `names_in(names)`: a table of
 the texts in a JSON array, `value`, and their place from 0, `key`. `of_a_result(column, day)`: of the first result of the day.
+`first_of(x, table, condition, order, ...)`: of the first row that meets the condition: SQLite finds it by an index, and DuckDB,
+which would compare each row outside with all of the table, by grouping.
 
 Aggregates: `in_order(x, between, order, ...)`: the texts one after another; the rows have to come in the order that is given.
 `row_digest(a, b, ...)`: text that differs for other rows, compared within one database alone.

@@ -59,6 +59,19 @@ def test_what_is_no_call_stays_as_it_is(text: str) -> None:
     assert in_dialect(text, "sqlite") == text
 
 
+def test_the_first_row_in_an_order_is_the_same_to_both_engines(
+    sqlite: sqlite3.Connection, duck: duckdb.DuckDBPyConnection
+) -> None:
+    """NULL comes before all else, also as the value that is asked for."""
+    visits = "SELECT 'u' AS visitor, 2 AS day, 'late' AS page UNION ALL SELECT 'u', 1, 'early' UNION ALL SELECT 'v', NULL, NULL"
+    asked = (
+        f"WITH visit AS ({visits} UNION ALL SELECT 'v', 1, 'early'), person AS (SELECT DISTINCT visitor AS name FROM visit) "
+        "SELECT name, first_of(page, visit, visitor = name, day, page) FROM person ORDER BY name"
+    )
+
+    assert by_sqlite(sqlite, asked) == by_duckdb(duck, asked) == [("u", "early"), ("v", None)]
+
+
 def test_a_digest_of_rows_is_of_all_their_columns() -> None:
     assert in_dialect("row_digest(a, 'b')", "sqlite") == "digest(CAST(group_concat(quote(a) || quote('b')) AS blob))"
     assert in_dialect("row_digest(a, b)", "duckdb").startswith("CAST(bit_xor(hash(a, b)) AS text)")
