@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from uuid import uuid4
 
 from attribution_assets.errors import AttributionError
 
@@ -29,8 +30,8 @@ def secret_key(database: Path) -> str:
 
 
 def _make(file: Path) -> None:
-    """Writes a new key at once or not at all; of two processes that do, the first one wins."""
-    unfinished = file.with_name(f"{file.name}.{os.getpid()}")
+    """Writes a new key at once or not at all; of two that do, the first one wins."""
+    unfinished = file.with_name(f"{file.name}.{uuid4().hex}")
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as opened:
         opened.write(secrets.token_urlsafe(48))
     try:

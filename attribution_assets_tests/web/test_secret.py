@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,11 +25,17 @@ def test_two_applications_have_two_keys(tmp_path: Path) -> None:
     assert secret_key(tmp_path / "one.db") != secret_key(tmp_path / "other.db")
 
 
-def test_processes_that_start_at_once_get_one_key(tmp_path: Path) -> None:
+def test_whoever_asks_at_once_gets_one_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         keys = {*threads.map(lambda _: secret_key(tmp_path / "web.db"), range(8))}
 
     assert len(keys) == 1
+
+
+def test_what_a_killed_process_left_unfinished_is_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / f"web.db.key.{os.getpid()}").touch()
+
+    assert len(secret_key(tmp_path / "web.db")) >= 50
 
 
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
