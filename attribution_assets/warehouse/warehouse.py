@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 END_OF_DAY = " 24"
 """After the date: what is later, as text, than every time of the day."""
 
-LAST_OF_ALL = "9999-12-31"
-"""The latest day that there is."""
-
 SeenDays = Mapping[str, Mapping[str, str]]
 """By day, the state of each of its parts, in which everything of the day was right."""
 
@@ -247,14 +244,14 @@ class Warehouse(ABC):
 
         Walks the index of the column from its start, if there is one.
         """
-        return self._date_at_end(table, day_column, has_times, "ASC")
+        return self._date_at_end(table, day_column, has_times, "ASC", "9999-12-31")
 
     def last_date(self, table: str, day_column: str, until: str, has_times: bool = False) -> str | None:
         """The latest real date in a source, not after the day `until`; None where there is none, or no table."""
         return self._date_at_end(table, day_column, has_times, "DESC", until)
 
     def _date_at_end(
-        self, table: str, day_column: str, has_times: bool, order: Literal["ASC", "DESC"], until: str = LAST_OF_ALL
+        self, table: str, day_column: str, has_times: bool, order: Literal["ASC", "DESC"], until: str
     ) -> str | None:
         with self._reading(table, day_column) as connection:
             if not connection:

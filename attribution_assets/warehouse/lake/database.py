@@ -51,7 +51,7 @@ from attribution_assets.warehouse.sources import (
     unreadable_sources,
 )
 from attribution_assets.warehouse.views import STAND_INS, Reading
-from attribution_assets.warehouse.warehouse import LAST_OF_ALL, SeenDays, Warehouse, Written
+from attribution_assets.warehouse.warehouse import SeenDays, Warehouse, Written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -278,7 +278,7 @@ class LakeWarehouse(Warehouse):
         return column.lower() in connection.state.columns(table, "main")
 
     def _date_at_end(
-        self, table: str, day_column: str, has_times: bool, order: Literal["ASC", "DESC"], until: str = LAST_OF_ALL
+        self, table: str, day_column: str, has_times: bool, order: Literal["ASC", "DESC"], until: str
     ) -> str | None:
         """As of every warehouse. What was found in files is kept for as long as they stay as they are: no index finds it."""
         asked, elsewhere = (table, day_column, has_times, order, until), self._elsewhere
