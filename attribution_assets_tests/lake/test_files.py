@@ -550,3 +550,13 @@ def test_a_lake_answers_again_once_duckdb_has_failed(lake: Path) -> None:
     with warehouse.connect() as cursor:
         assert cursor.state is not failing.state
         assert cursor.execute("SELECT count(*) FROM conversions").fetchall() == [(1,)]
+
+
+def test_the_first_date_of_a_file_is_looked_up_again_once_the_file_has_changed(lake: Path) -> None:
+    warehouse = LakeWarehouse(lake)
+    before = [warehouse.first_date("session_sources", "event_date") for _ in range(2)]
+
+    (lake / "session_sources.csv").write_text(SESSIONS.replace("s1,u1,2023-09-01", "s1,u1,2023-08-31"))
+
+    assert before == ["2023-09-01", "2023-09-01"]
+    assert warehouse.first_date("session_sources", "event_date") == "2023-08-31"
