@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from attribution_assets.errors import AttributionError, BusyError, NotFoundError
@@ -24,6 +24,9 @@ DAY_COLUMNS = ("conv_date", "date")
 
 CHECKPOINT_INTERVAL = 10
 """After so many commits, delta-rs sums them up in a checkpoint."""
+
+HARDLY_REPEATED = ("session_id", "timestamp")
+"""Columns with another value in nearly every row. A dictionary of them takes longer to write and to read than they do."""
 
 NOT_IN_NAMES = "%[]^|\\"
 """What cannot be in the path of a Delta table, of which delta-rs makes a URL."""
@@ -118,6 +121,7 @@ def replace_rows(folder: Path, rows: pa.RecordBatchReader, where: str | None, sa
             predicate=where,
             schema_mode=None if where else "overwrite",
             commit_properties=CommitProperties(custom_metadata={**said}),
+            writer_properties=WriterProperties(column_properties=_encodings(rows.schema.names)),
         )
     except CommitFailedError as error:
         raise BusyError(f"Another process has written the same rows of {folder}. Run again.") from error
@@ -125,6 +129,11 @@ def replace_rows(folder: Path, rows: pa.RecordBatchReader, where: str | None, sa
         raise AttributionError(f"{folder} cannot be written: {first_line(error)}. Fix that, then run again.") from error
     version = last_version(folder)
     return version if version is not None else 0
+
+
+def _encodings(columns: Iterable[str]) -> dict[str, ColumnProperties]:
+    by_difference = ColumnProperties(dictionary_enabled=False, encoding="DELTA_BYTE_ARRAY")
+    return {column: by_difference for column in columns if column in HARDLY_REPEATED}
 
 
 def remove_unused_files(folder: Path, older_than_days: int) -> int:
