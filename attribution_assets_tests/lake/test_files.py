@@ -22,7 +22,7 @@ from attribution_assets.errors import BusyError
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, functions, schema
 from attribution_assets.warehouse.lake.database import LakeWarehouse
-from attribution_assets.warehouse.lake.opened import opened
+from attribution_assets.warehouse.lake.opened import opened_sources
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER
 from attribution_assets.warehouse.sources import check_present
 from attribution_assets_tests.command import Command
@@ -123,7 +123,7 @@ def test_what_was_proved_with_other_functions_is_proved_again(lake: Path, monkey
     with monkeypatch.context() as of_another_version:
         of_another_version.setattr(functions, "OF_DUCKDB", "of another version")
         computed(Settings(database=f"{lake}/"), DAY)
-    opened.cache_clear()
+    opened_sources.cache_clear()
     put_with_time(lake / "session_costs.csv", COSTS.replace("1.5", "abc"), 1)
 
     with refused("session_costs: 's1' has cost"):
@@ -548,7 +548,7 @@ def test_a_lake_answers_again_once_duckdb_has_failed(lake: Path) -> None:
         failing.execute(fails)
 
     with warehouse.connect() as cursor:
-        assert cursor.state is not failing.state
+        assert cursor.state.sources is not failing.state.sources
         assert cursor.execute("SELECT count(*) FROM conversions").fetchall() == [(1,)]
 
 

@@ -35,6 +35,7 @@ from attribution_assets.warehouse.lake.opened import (
     Stored,
     newly_opened,
     opened,
+    opened_sources,
     stored_tables,
     table_of_others,
 )
@@ -182,7 +183,7 @@ class LakeWarehouse(Warehouse):
                 yield opened(stored, self.reading)
                 return
             state = newly_opened(stored, self.reading, elsewhere)
-            with closing(state.duck):  # which lets go of the server
+            with closing(state.sources.duck):  # which lets go of the server
                 yield state
         elif elsewhere is None or isinstance(elsewhere, Folder):
             yield opened(stored, self.reading)
@@ -238,7 +239,7 @@ class LakeWarehouse(Warehouse):
             yield
         except (duckdb.Error, pa.ArrowException) as error:
             if isinstance(error, duckdb.InternalException | duckdb.FatalException):
-                opened.cache_clear()  # a state in which DuckDB has failed answers nothing from then on
+                opened_sources.cache_clear()  # a state in which DuckDB has failed answers nothing from then on
             is_secret = is_server(self.sources_at)  # what the error has been made from may have a password
             raise self._in_words(error) from (None if is_secret else error)
 
@@ -403,7 +404,7 @@ class LakeWarehouse(Warehouse):
         states = {name: table.state for name, table in state.stored.items() if name in OF_SOURCES}
         if not all(states.values()):
             return None
-        decisive = [query.text_in(self.engine), query.parameters, state.views, states, functions.OF_DUCKDB]
+        decisive = [query.text_in(self.engine), query.parameters, state.sources.views, states, functions.OF_DUCKDB]
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
     @contextmanager
@@ -426,7 +427,7 @@ class LakeWarehouse(Warehouse):
             texts = ", ".join(f"CAST({name} AS varchar) AS {name}" for name in ids)
             number = f"CAST({credit} AS varchar) AS given, number_of({credit}) AS {credit}"
             cursor.execute(f"CREATE TEMP TABLE credit_of_others AS SELECT {texts}, {number} FROM ({select})")
-            read = "CREATE TEMP VIEW attribution_customer_journey AS SELECT * EXCLUDE (given) FROM credit_of_others"
+            read = "CREATE OR REPLACE TEMP VIEW attribution_customer_journey AS SELECT * EXCLUDE (given) FROM credit_of_others"
             cursor.execute(read)
             yield cursor
 
@@ -448,7 +449,7 @@ class LakeWarehouse(Warehouse):
         found: dict[str, dict[str, str]] = {}
         with self.connect(with_server=False) as cursor:
             if cursor.state.columns(SEEN):
-                asked = f"SELECT date, part, state FROM stored.{SEEN} WHERE date BETWEEN ? AND ?"
+                asked = f"SELECT date, part, state FROM {SEEN} WHERE date BETWEEN ? AND ?"
                 for day, part, state in cursor.execute(asked, (days.first, days.last)):
                     found.setdefault(day, {})[part] = state
         return found
@@ -501,7 +502,7 @@ class LakeWarehouse(Warehouse):
             with self.connect(with_server=False) as staging:
                 stage(staging, table, days, rows)
                 with self.writing(table.name), self.connect() as cursor:
-                    if cursor.state is staging.state:
+                    if cursor.state == staging.state:
                         return Replacement(self.path / table.name, self.keep_days, table, day_column, days, staging).make()
                     hand_over(staging, cursor, table)
                     return Replacement(self.path / table.name, self.keep_days, table, day_column, days, cursor).make()

@@ -1,4 +1,7 @@
-"""A lake at one state, opened in DuckDB: each stored table in the schema `stored`, and before each source its view."""
+"""A lake at one state, opened in DuckDB: each source in the schema `stored`, before each its view; and results when named.
+
+DuckDB with the sources is kept from one state to the next while they stay as they are: a commit changes one result.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ TYPES = {"text": "varchar", "integer": "bigint", "real": "double"}
 """Declared type in our schema -> DuckDB's."""
 
 KEPT = 4
-"""How many states are kept open, for the next reader: each commit makes a new one."""
+"""How many states of sources are kept open, for the next reader."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,15 @@ class Stored:
         by_day = f", hive_partitioning = true, hive_types = {{{types}}}"
         return f"SELECT {columns} FROM read_parquet({listed(found.files)}{by_day}{by_name})"
 
+    @property
+    def is_result(self) -> bool:
+        """Whether it is a Delta table that runs fill."""
+        return self.version is not None and self.name not in OF_SOURCES
+
+    def columns(self) -> list[str]:
+        """The columns of a Delta table, in lower case."""
+        return [name.lower() for name in delta.files_of(self.folder, self.version or 0, self.state).columns]
+
     def _of_files(self) -> str:
         endings = {file.suffix.removeprefix(".").lower() for file in self.files}
         if len(endings) != 1:
@@ -99,7 +111,9 @@ OF_SOURCES = (*ALL_SOURCES, *FURTHER, *(name for name, _ in STAND_INS.values()))
 
 def stored_tables(folder: Path) -> tuple[Stored, ...]:
     """The tables in the folder as they are now: ours, and the sources as Delta tables, Parquet files or CSV files."""
-    return tuple(found for name in dict.fromkeys([*schema(), *OF_SOURCES, SEEN]) if (found := _stored(folder, name)))
+    there = {entry.name.partition(".")[0].lower() for entry in folder.iterdir()} if folder.is_dir() else set()
+    names = [name for name in dict.fromkeys([*schema(), *OF_SOURCES, SEEN]) if name in there]
+    return tuple(found for name in names if (found := _stored(folder, name)))
 
 
 def _stored(folder: Path, name: str) -> Stored | None:
@@ -127,6 +141,9 @@ class Attached(Protocol):
     def attach(self, duck: duckdb.DuckDBPyConnection) -> tuple[Stored, ...]:
         """Attaches it, and returns the sources that it has."""
 
+    def __hash__(self) -> int:
+        """By what it is, and its state."""
+
 
 def table_of_others(folder: Path, name: str) -> Stored | None:
     """Any table in the folder as it is now, ours or not; None where there is none of the name."""
@@ -135,13 +152,18 @@ def table_of_others(folder: Path, name: str) -> Stored | None:
 
 @dataclass(frozen=True)
 class LakeCursor:
-    """Runs statements in DuckDB, as a connection of its own to one state."""
+    """Runs statements in DuckDB, as a connection of its own to one state.
+
+    A result that a statement names is a view of this connection, made before.
+    """
 
     duck: duckdb.DuckDBPyConnection
     state: Opened
 
     def execute(self, text: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> LakeCursor:
         """The statement's rows. Of named values, it gets those that it names."""
+        for name in self.state.results.keys() & set(re.findall(r"\w+", text.lower())):
+            self.duck.execute(f"CREATE TEMP VIEW IF NOT EXISTS {name} AS {self.state.results[name].select()}")
         if isinstance(parameters, Mapping):
             named = set(re.findall(r"\$(\w+)", re.sub(r"--.*", "", text)))
             self.duck.execute(text, {name: value for name, value in parameters.items() if name in named})
@@ -172,9 +194,32 @@ class LakeCursor:
             yield from rows
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Opened:
-    """The lake at one state. `views`: the SELECTs of the views before the sources; `empty`: those that have no rows."""
+    """The lake at one state: its sources, and its results by name."""
+
+    sources: OpenedSources
+    results: Mapping[str, Stored]
+
+    def cursor(self) -> LakeCursor:
+        """A connection of its own to the state. The caller closes it."""
+        return LakeCursor(self.sources.duck.cursor(), self)
+
+    @cached_property
+    def stored(self) -> Mapping[str, Stored]:
+        """Every table by name."""
+        return {**self.sources.stored, **self.results}
+
+    def columns(self, table: str, within: str = STORED) -> list[str]:
+        """The columns of a table as it is stored, or of a view in `main`, in lower case; none where it does not exist."""
+        if result := self.results.get(table.lower()):
+            return result.columns()
+        return self.sources.columns.get((within, table.lower()), [])
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedSources:
+    """The sources at one state. `views`: the SELECTs of the views before them; `empty`: those that have no rows."""
 
     stored: Mapping[str, Stored]
     duck: duckdb.DuckDBPyConnection
@@ -182,16 +227,9 @@ class Opened:
     empty: set[str] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
 
-    def cursor(self) -> LakeCursor:
-        """A connection of its own to the state. The caller closes it."""
-        return LakeCursor(self.duck.cursor(), self)
-
-    def columns(self, table: str, within: str = STORED) -> list[str]:
-        """The columns of a table as it is stored, or of a view in `main`, in lower case; none where it does not exist."""
-        return self._columns.get((within, table.lower()), [])
-
     @cached_property
-    def _columns(self) -> Mapping[tuple[str, str], list[str]]:
+    def columns(self) -> Mapping[tuple[str, str], list[str]]:
+        """By schema and table or view, its columns, in lower case."""
         asked = (
             "SELECT schema_name, lower(table_name), lower(column_name) FROM duckdb_columns() "
             "WHERE database_name = current_database() ORDER BY column_index"
@@ -211,14 +249,31 @@ class Opened:
                 self.empty.add(view)
 
 
-@lru_cache(maxsize=KEPT)
 def opened(stored: tuple[Stored, ...], reading: Reading, attached: Attached | None = None) -> Opened:
-    """What `newly_opened` opens, which is kept for the next reader of the same state."""
-    return newly_opened(stored, reading, attached)
+    """The lake with these tables and those of a database beside. Raises AttributionError for a source that cannot be read."""
+    return Opened(opened_sources(_sources(stored), reading, attached), _results(stored))
 
 
 def newly_opened(stored: tuple[Stored, ...], reading: Reading, attached: Attached | None) -> Opened:
-    """DuckDB with these tables and those of a database beside. Raises AttributionError for a table that cannot be read."""
+    """As `opened`, in a DuckDB that nobody else has, and that is not kept."""
+    return Opened(_newly_opened(_sources(stored), reading, attached), _results(stored))
+
+
+def _sources(stored: tuple[Stored, ...]) -> tuple[Stored, ...]:
+    return tuple(table for table in stored if not table.is_result)
+
+
+def _results(stored: tuple[Stored, ...]) -> dict[str, Stored]:
+    return {table.name: table for table in stored if table.is_result}
+
+
+@lru_cache(maxsize=KEPT)
+def opened_sources(stored: tuple[Stored, ...], reading: Reading, attached: Attached | None) -> OpenedSources:
+    """The sources at one state, kept for the next reader."""
+    return _newly_opened(stored, reading, attached)
+
+
+def _newly_opened(stored: tuple[Stored, ...], reading: Reading, attached: Attached | None) -> OpenedSources:
     duck = duckdb.connect(
         config={
             "threads": THREADS,
@@ -239,7 +294,7 @@ def newly_opened(stored: tuple[Stored, ...], reading: Reading, attached: Attache
     views = add_views(duck, reading)
     for name in (table.name for table in stored if table.name not in {*ALL_SOURCES, *FURTHER}):
         duck.execute(f"CREATE VIEW main.{name} AS SELECT * FROM {STORED}.{name}")
-    return Opened({table.name: table for table in stored}, duck, views)
+    return OpenedSources({table.name: table for table in stored}, duck, views)
 
 
 def types_of(table: Table) -> str:

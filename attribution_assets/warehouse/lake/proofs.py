@@ -70,7 +70,7 @@ class Proofs:
     def _find_broken_rows(self, cursor: LakeCursor, view: str) -> None:
         state = cursor.state
         now = self._decisive(state, view, FEW_ROWS[view])
-        if not now or view in state.empty:
+        if not now or view in state.sources.empty:
             return
         has_none, has_some = {**now, "rows": "none"}, {**now, "rows": "some"}
         found = noted(self._file(view))
@@ -79,7 +79,7 @@ class Proofs:
             self.check_unchanged(state)
             note(self._file(view), found)
         if found == has_none:
-            state.has_no_rows(view)
+            state.sources.has_no_rows(view)
 
     def _decisive(self, state: Opened, view: str, source: str) -> dict[str, object]:
         """What decides about the rows of the view, which reads the source; nothing where the state of a table is not known."""
@@ -89,7 +89,11 @@ class Proofs:
         states = [state.stored[name].state for name in (source, *also) if name in state.stored]
         if source not in state.stored or not all(states):
             return {}
-        return {"states": states, "read as": [state.views[name] for name in (view, source)], "functions": functions.OF_DUCKDB}
+        return {
+            "states": states,
+            "read as": [state.sources.views[name] for name in (view, source)],
+            "functions": functions.OF_DUCKDB,
+        }
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{name}.json"

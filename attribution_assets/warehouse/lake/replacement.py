@@ -85,7 +85,7 @@ class Replacement:
         stored = self.cursor.state.stored[self.table.name]
         if self.day_column in self.table.key or not delta.files_of(stored.folder, stored.version or 0, stored.state).files:
             return [], ""
-        unit, day, table = self.table.key[0], self.day_column, f"stored.{self.table.name}"
+        unit, day, table = self.table.key[0], self.day_column, self.table.name
         of_these_days = f"SELECT {unit} FROM new"
         if (unit, day) == ("conv_id", "conv_date") and self.cursor.state.columns("conversions"):
             among = f"conv_date BETWEEN '{self.days.first}' AND '{self.days.last}'"
