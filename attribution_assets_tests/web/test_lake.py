@@ -18,6 +18,8 @@ from attribution_assets_tests.web.examples import examples
 from attribution_assets_tests.web.live import LiveWeb
 from attribution_assets_tests.web.test_runs import start, succeeded
 
+pytestmark = pytest.mark.xdist_group("web over a lake")  # one process computes the lake
+
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Iterator[LiveWeb]:
