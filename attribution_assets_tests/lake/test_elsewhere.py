@@ -408,17 +408,22 @@ def test_an_io_manager_with_a_server_without_a_password_is_taken(lake: Path) -> 
 
 @ON_SERVERS
 @pytest.mark.dagster_home
-def test_the_history_of_a_run_has_no_password(
+def test_a_whole_run_on_a_server_writes_the_files_of_a_run_on_a_file_and_its_history_has_no_password(
     shop: Shop, lake: Path, request: pytest.FixtureRequest, put: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ATTRIBUTION_SOURCES", put(shop, request))
+    place = put(shop, request)
+    attribution("run", "--database", "shop.db", "--exports", "of-file", "--end", "2023-09-02")
     home = lake.with_name("home")
+    monkeypatch.setenv("ATTRIBUTION_SOURCES", place)
     monkeypatch.setenv("DAGSTER_HOME", str(home))
 
-    result = attribution("run", "--database", f"{lake}/", "--exports", "exports", "--end", "2023-09-02")
+    result = attribution("run", "--database", f"{lake}/", "--exports", "of-lake", "--end", "2023-09-02")
 
-    told = b"".join(stored_in(home))
     assert result.exit_code == 0, result.output
+    files = {file.relative_to("of-file"): file.read_bytes() for file in Path("of-file").rglob("*.csv")}
+    assert files
+    assert files == {file.relative_to("of-lake"): file.read_bytes() for file in Path("of-lake").rglob("*.csv")}
+    told = b"".join((*stored_in(home), result.output.encode()))
     assert b"channel_reporting" in told
     assert b"io_manager" in told
     assert not [secret for secret in (PASSWORD, IN_URL) if secret.encode() in told]
@@ -445,20 +450,3 @@ def test_nothing_is_imported_into_a_lake_that_reads_its_sources_elsewhere(
     assert result.output == (
         f"Error: ATTRIBUTION_SOURCES is set, so nobody would read what is written into {lake}. Unset it.\n"
     )
-
-
-@ON_SERVERS
-def test_a_whole_run_on_a_server_writes_the_files_of_a_run_on_a_file(
-    shop: Shop, lake: Path, request: pytest.FixtureRequest, put: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = put(shop, request)
-    attribution("run", "--database", "shop.db", "--exports", "of-file", "--end", "2023-09-02")
-    monkeypatch.setenv("ATTRIBUTION_SOURCES", place)
-
-    result = attribution("run", "--database", f"{lake}/", "--exports", "of-lake", "--end", "2023-09-02")
-
-    assert result.exit_code == 0, result.output
-    assert PASSWORD not in result.output
-    files = {file.relative_to("of-file"): file.read_bytes() for file in Path("of-file").rglob("*.csv")}
-    assert files
-    assert files == {file.relative_to("of-lake"): file.read_bytes() for file in Path("of-lake").rglob("*.csv")}

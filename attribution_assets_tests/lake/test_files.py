@@ -448,6 +448,7 @@ def results(lake: Path) -> dict[str, list[tuple[Any, ...]]]:
     return {name: sorted(rows_of(lake, schema()[name])) for name in OURS}
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(
     ("type_", "kind"),
     [

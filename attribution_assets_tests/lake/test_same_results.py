@@ -163,6 +163,7 @@ def late_days(settings: Settings) -> dict[str, Any]:
 
 
 @share_what_was_searched
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("change", LATE.values(), ids=LATE.keys())
 def test_the_search_of_a_lake_finds_the_late_days_of_a_file(searched: Path, tmp_path: Path, change: str) -> None:
     folder = copytree(searched, tmp_path / "copy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,8 @@ def given(request: pytest.FixtureRequest, add_sql: AddSQL) -> Given:
 def attributed(shop: Shop) -> Shop:
     """A prepared database with one attributed conversion on each of the first three days of September."""
     shop.warehouse.prepare()
-    for row in OLD:
-        shop.execute("INSERT INTO attribution_customer_journey VALUES (?, ?, ?, ?)", *row)
+    rows = ", ".join(["(?, ?, ?, ?)"] * len(OLD))
+    shop.execute(f"INSERT INTO attribution_customer_journey VALUES {rows}", *chain(*OLD))
     return shop
 
 

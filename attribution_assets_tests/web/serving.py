@@ -11,10 +11,18 @@ def serve_to_tests(arguments: list[str]) -> None:
     """Makes the accounts, and serves at the port that is the first argument; `--unthrottled` may follow."""
     port, *choices = arguments
     prepare(read_settings())
+    _compare_passwords_quickly()
     if "--unthrottled" in choices:
         _ask_as_often_as_one_likes()
     _make_accounts()
     serve("127.0.0.1", int(port))
+
+
+def _compare_passwords_quickly() -> None:
+    """The hashes of real passwords take a quarter of a second on purpose, at each login."""
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def _ask_as_often_as_one_likes() -> None:
