@@ -195,8 +195,9 @@ def table(measured: dict[int, Measured], ranges: dict[int, float] | None, rounds
         LAKE_ONE_DAY,
         LIMIT_ONE_DAY,
     ]
+    runs = f"Medians of {rounds} runs" if rounds > 1 else "One run"
     lines = [
-        f"Medians of {rounds} runs; seconds, in brackets as a multiple of DuckDB's for the same work, and peak memory.",
+        f"{runs}; seconds, in brackets as a multiple of DuckDB's for the same work, and peak memory.",
         "",
         "| | " + " | ".join(f"{sessions:,} sessions" for sessions in measured) + " |",
         "|---|" + "---|" * len(measured),
