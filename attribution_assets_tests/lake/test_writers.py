@@ -98,6 +98,21 @@ def test_a_reader_at_one_state_sees_nothing_of_later_commits(lake: Path) -> None
     assert LakeWarehouse(lake).rows_by_day(ATTRIBUTION.name, "conv_date", Days(*DAYS)) == {DAYS[0]: 1}
 
 
+def test_a_commit_shows_its_rows_and_leaves_the_sources_open(lake: Path) -> None:
+    warehouse = LakeWarehouse(lake)
+    asked = f"SELECT count(*) FROM {ATTRIBUTION.name}"
+
+    with warehouse.connect() as before:
+        counted = before.execute(asked).fetchall()
+        warehouse.replace_days(ATTRIBUTION, "conv_date", Days(*DAYS), frame(OLD[0]))
+        counted += before.execute(asked).fetchall()
+        with warehouse.connect() as after:
+            counted += after.execute(asked).fetchall()
+
+    assert counted == [(4,), (4,), (1,)]
+    assert after.state.sources is before.state.sources
+
+
 def test_readers_beside_a_writer_see_whole_commits_alone(lake: Path, long: bool) -> None:
     seen: set[tuple[str, ...]] = set()
     done = threading.Event()

@@ -10,7 +10,8 @@ import pytest
 
 from attribution_assets.catalog.tables import CHECKS
 from attribution_assets.shipped import read_sql
-from attribution_assets.warehouse import Query, Table, schema
+from attribution_assets.warehouse import Query, Table, functions, schema
+from attribution_assets.warehouse.days import shift
 from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import BROKEN_ROWS
 
@@ -34,6 +35,27 @@ def test_sessions_of_a_conversion_are_found_by_user_and_date(shop: Shop) -> None
 
     assert "SEARCH conversions USING INDEX conversions_by_date (conv_date>? AND conv_date<?)" in steps
     assert "SEARCH session_sources USING INDEX session_sources_by_user (user_id=? AND event_date>? AND event_date<?)" in steps
+
+
+def test_parameters_are_looked_for_between_the_first_and_the_last_result_alone(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.warehouse.prepare()
+    result = "(conv_id, session_id, conv_date, initializer, holder, closer, ihc, backend, parameters)"
+    for day in ("2023-09-01", "2023-09-04"):
+        shop.execute(f"INSERT INTO ihc_results {result} VALUES (?1, 's', ?1, 1, 1, 1, 1, 'embedded', 'challenge')", day)
+    walked: list[str] = []
+
+    def walk(day: str, days: int) -> str:
+        walked.append(day)
+        return shift(day, days)
+
+    monkeypatch.setattr(functions, "shift", walk)
+
+    found = shop.warehouse.rows(Query("ihc_parameters", {"first_day": "0001-01-01", "last_day": "9999-12-31"}))
+
+    assert found == [{"computed_by": "embedded", "parameters": "challenge"}]
+    assert walked == ["2023-09-01", "2023-09-02", "2023-09-03"]
 
 
 DAYS = {"first_day": "2023-09-01", "last_day": "2023-09-01", "last_conversion_day": "2023-11-30", "conversions": "tracked"}
