@@ -77,7 +77,8 @@ class LakeShop(Shop):
     def _fill(self, connection: sqlite3.Connection, table: Table) -> None:
         connection.execute(f"DELETE FROM {table.name}")
         marks = ", ".join("?" * len(table.column_names))
-        connection.executemany(f"INSERT INTO {table.name} ({_columns(table)}) VALUES ({marks})", rows_of(self.lake, table))
+        rows = sorted(rows_of(self.lake, table), key=repr)  # which a lake has in no order
+        connection.executemany(f"INSERT INTO {table.name} ({_columns(table)}) VALUES ({marks})", rows)
 
 
 def rows_of(lake: Path, table: Table) -> list[tuple[Any, ...]]:

@@ -106,7 +106,7 @@ def test_every_answer_is_as_the_document_says_and_half_of_them_at_least_have_wha
     )
     values = st.fixed_dictionaries(every) | some
 
-    @settings(max_examples=200 if long else 25, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=200 if long else 12, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(data=st.data())
     def ask(data: st.DataObject) -> None:
         case = data.draw(operation.as_strategy(query=data.draw(values)))
@@ -123,7 +123,7 @@ def test_every_answer_is_as_the_document_says_and_half_of_them_at_least_have_wha
 def test_what_the_document_does_not_allow_is_refused(server: LiveWeb, path: str, long: bool) -> None:
     operation, program = document(server)[path]["GET"], server.program()
 
-    @settings(max_examples=200 if long else 15, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=200 if long else 8, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
     def ask(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(session=program)
