@@ -7,15 +7,17 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.warehouse import Days
-from attribution_assets.warehouse.lake import delta
+from attribution_assets.warehouse import Days, schema
+from attribution_assets.warehouse.lake import database, delta, opened
 from attribution_assets.warehouse.lake.database import LakeWarehouse
 from attribution_assets_tests.command import PROCESSES
 from attribution_assets_tests.lakes import rows_of
@@ -111,6 +113,19 @@ def test_a_commit_shows_its_rows_and_leaves_the_sources_open(lake: Path) -> None
 
     assert counted == [(4,), (4,), (1,)]
     assert after.state.sources is before.state.sources
+
+
+def test_a_table_is_found_whatever_letters_its_name_has(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = replace(schema()["channel_costs"], name="DailyCosts")
+    for module in (database, opened):
+        monkeypatch.setattr(module, "schema", lambda: {**schema(), table.name: table})
+    warehouse = LakeWarehouse(lake)
+    warehouse.prepare()
+
+    row = {"date": [DAYS[0]], "channel_name": ["Email"], "sessions": [3], "cost": [1.5]}
+    warehouse.replace_days(table, "date", Days(DAYS[0], DAYS[0]), pd.DataFrame(row))
+
+    assert warehouse.rows_by_day("DailyCosts", "date", Days(*DAYS)) == {DAYS[0]: 1}
 
 
 def test_readers_beside_a_writer_see_whole_commits_alone(lake: Path, long: bool) -> None:

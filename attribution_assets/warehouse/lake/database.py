@@ -238,8 +238,8 @@ class LakeWarehouse(Warehouse):
         try:
             yield
         except (duckdb.Error, pa.ArrowException) as error:
-            if isinstance(error, duckdb.InternalException | duckdb.FatalException):
-                opened_sources.cache_clear()  # a state in which DuckDB has failed answers nothing from then on
+            if isinstance(error, duckdb.InternalException | duckdb.FatalException | duckdb.IOException):
+                opened_sources.cache_clear()  # where DuckDB failed, or lost its temporary files, nothing more is answered
             is_secret = is_server(self.sources_at)  # what the error has been made from may have a password
             raise self._in_words(error) from (None if is_secret else error)
 

@@ -1,6 +1,7 @@
-"""A lake at one state, opened in DuckDB: each source in the schema `stored`, before each its view; and results when named.
+"""A lake at one state, opened in DuckDB: each source in the schema `stored`, and before each its view.
 
-DuckDB with the sources is kept from one state to the next while they stay as they are: a commit changes one result.
+DuckDB with the sources is kept from one state to the next while they stay as they are, since a commit changes one result. A
+result becomes a view of the cursor whose statement names it.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ OF_SOURCES = (*ALL_SOURCES, *FURTHER, *(name for name, _ in STAND_INS.values()))
 def stored_tables(folder: Path) -> tuple[Stored, ...]:
     """The tables in the folder as they are now: ours, and the sources as Delta tables, Parquet files or CSV files."""
     there = {entry.name.partition(".")[0].lower() for entry in folder.iterdir()} if folder.is_dir() else set()
-    names = [name for name in dict.fromkeys([*schema(), *OF_SOURCES, SEEN]) if name in there]
+    names = [name for name in dict.fromkeys([*schema(), *OF_SOURCES, SEEN]) if name.lower() in there]
     return tuple(found for name in names if (found := _stored(folder, name)))
 
 
@@ -154,16 +155,18 @@ def table_of_others(folder: Path, name: str) -> Stored | None:
 class LakeCursor:
     """Runs statements in DuckDB, as a connection of its own to one state.
 
-    A result that a statement names is a view of this connection, made before.
+    A result that a statement names becomes a view of this connection. What runs on `duck` itself sees those that were named.
     """
 
     duck: duckdb.DuckDBPyConnection
     state: Opened
+    _named: set[str] = field(default_factory=set)
 
     def execute(self, text: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> LakeCursor:
         """The statement's rows. Of named values, it gets those that it names."""
-        for name in self.state.results.keys() & set(re.findall(r"\w+", text.lower())):
-            self.duck.execute(f"CREATE TEMP VIEW IF NOT EXISTS {name} AS {self.state.results[name].select()}")
+        for name in self.state.results.keys() & set(re.findall(r"\w+", text.lower())) - self._named:
+            self.duck.execute(f"CREATE TEMP VIEW {name} AS {self.state.results[name].select()}")
+            self._named.add(name)
         if isinstance(parameters, Mapping):
             named = set(re.findall(r"\$(\w+)", re.sub(r"--.*", "", text)))
             self.duck.execute(text, {name: value for name, value in parameters.items() if name in named})
@@ -196,7 +199,7 @@ class LakeCursor:
 
 @dataclass(frozen=True)
 class Opened:
-    """The lake at one state: its sources, and its results by name."""
+    """The lake at one state: its sources, and its results by their names in lower case."""
 
     sources: OpenedSources
     results: Mapping[str, Stored]
@@ -208,7 +211,7 @@ class Opened:
     @cached_property
     def stored(self) -> Mapping[str, Stored]:
         """Every table by name."""
-        return {**self.sources.stored, **self.results}
+        return {**self.sources.stored, **{table.name: table for table in self.results.values()}}
 
     def columns(self, table: str, within: str = STORED) -> list[str]:
         """The columns of a table as it is stored, or of a view in `main`, in lower case; none where it does not exist."""
@@ -264,7 +267,7 @@ def _sources(stored: tuple[Stored, ...]) -> tuple[Stored, ...]:
 
 
 def _results(stored: tuple[Stored, ...]) -> dict[str, Stored]:
-    return {table.name: table for table in stored if table.is_result}
+    return {table.name.lower(): table for table in stored if table.is_result}
 
 
 @lru_cache(maxsize=KEPT)
