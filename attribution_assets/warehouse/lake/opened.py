@@ -283,6 +283,7 @@ def _newly_opened(stored: tuple[Stored, ...], reading: Reading, attached: Attach
             "memory_limit": MEMORY,
             "temp_directory": str(Path(tempfile.gettempdir()) / f"attribution-lake-{uuid4()}"),
             "preserve_insertion_order": False,
+            "enable_external_file_cache": False,  # the system keeps files in memory, and drops those that a commit displaced
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
