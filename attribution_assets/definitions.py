@@ -17,10 +17,17 @@ from attribution_assets.orchestration.automation import automation_sensor, late_
 from attribution_assets.orchestration.checks import result_checks
 from attribution_assets.orchestration.daily import source_assets
 from attribution_assets.orchestration.home import find_home
-from attribution_assets.orchestration.io_managers import CSVFilesIOManager, LakeIOManager, SQLiteIOManager, WarehouseIOManager
+from attribution_assets.orchestration.io_managers import (
+    CSVFilesIOManager,
+    LakeIOManager,
+    PostgresIOManager,
+    SQLiteIOManager,
+    WarehouseIOManager,
+)
 from attribution_assets.orchestration.jobs import asset_jobs, daily_schedules
 from attribution_assets.orchestration.resources import EmbeddedIHCResource, IHCApiResource, IHCResource
 from attribution_assets.settings import Settings, read_settings
+from attribution_assets.warehouse.urls import has_password
 
 
 def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
@@ -43,7 +50,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     return {
         "io_manager": _io_manager(settings),
         "csv_io_manager": CSVFilesIOManager(
-            database=str(settings.database), exports=str(settings.exports), escape=settings.csv_escape
+            database=_place_of(settings), exports=str(settings.exports), escape=settings.csv_escape
         ),
         "ihc": _ihc_resource(settings),
     }
@@ -57,8 +64,16 @@ def _io_manager(settings: Settings) -> WarehouseIOManager:
     }
     if settings.database.is_lake:
         sources = _in_environment("ATTRIBUTION_SOURCES", settings.sources_at) if settings.sources_at else ""
-        return LakeIOManager(database=str(settings.database), keep_days=settings.lake_keep_days, sources=sources, **read_as)
-    return SQLiteIOManager(database=str(settings.database), compute=settings.compute, **read_as)
+        return LakeIOManager(database=_place_of(settings), keep_days=settings.lake_keep_days, sources=sources, **read_as)
+    if settings.database.url:
+        return PostgresIOManager(database=_place_of(settings), **read_as)
+    return SQLiteIOManager(database=_place_of(settings), compute=settings.compute, **read_as)
+
+
+def _place_of(settings: Settings) -> Any:
+    """What names the database for a resource; a URL with a password stays in the environment, as the key for IHC does."""
+    given = settings.database.given
+    return _in_environment("ATTRIBUTION_DATABASE", given) if has_password(given) else given
 
 
 def _ihc_resource(settings: Settings) -> IHCResource:

@@ -27,9 +27,9 @@ from attribution_assets.ihc.endpoint import ENDPOINT, endpoint
 from attribution_assets.models import MODELS, ModelRules, PathRules, PositionShares, read_channel_groups
 from attribution_assets.warehouse import Location, Warehouse
 from attribution_assets.warehouse.duckdb.compute import Compute
-from attribution_assets.warehouse.duckdb.servers import Server, is_server
-from attribution_assets.warehouse.location import URL
+from attribution_assets.warehouse.duckdb.servers import Server
 from attribution_assets.warehouse.opening import warehouse_at
+from attribution_assets.warehouse.urls import URL, is_server
 from attribution_assets.warehouse.views import Reading
 
 ENV_FILE = ".env"
@@ -38,7 +38,7 @@ ENV_FILE = ".env"
 PREFIXES = ("ATTRIBUTION_", "IHC_")
 """How the names of our variables begin."""
 
-OWN_KEY = re.compile(r"(IHC_API_KEY|ATTRIBUTION_SOURCES)_[0-9A-F]{8}")
+OWN_KEY = re.compile(r"(IHC_API_KEY|ATTRIBUTION_SOURCES|ATTRIBUTION_DATABASE)_[0-9A-F]{8}")
 """The variables in which `definitions` hands a secret that is not in the environment to the runs."""
 
 NO_STEPS, MOST_STEPS = ("channel", "date", "sessions"), 10
@@ -56,7 +56,7 @@ def _absolute(path: Path) -> Path:
 
 def _location(given: object) -> Location:
     try:
-        return Location.of(str(given))
+        return Location.of(given if isinstance(given, Location) else str(given))
     except AttributionError as error:
         raise ValueError(str(error)) from error
 
@@ -201,8 +201,9 @@ class Settings(BaseSettings):
     database: Annotated[Location, NoDecode, BeforeValidator(_location)] = Field(
         Location(Path("data/attribution.db")),
         description=(
-            "SQLite file with your source tables, or the folder of a lake, with a slash at its end. Results are written to the "
-            "same place."
+            "SQLite file with your source tables, the folder of a lake, with a slash at its end, or "
+            "`postgresql://USER:PASSWORD@HOST/DATABASE?schema=attribution`. Results are written to the same place. A password "
+            "is never shown."
         ),
     )
     lake_keep_days: int = Field(
@@ -610,7 +611,7 @@ class Settings(BaseSettings):
     def _sources_are_those_of_a_lake(self) -> Self:
         if self.sources and not self.database.is_lake:
             raise ValueError(
-                f"ATTRIBUTION_SOURCES needs a lake, and {self.database} is an SQLite file, which has its own. Unset it, "
+                f"ATTRIBUTION_SOURCES needs a lake, and {self.database} is none, but has sources of its own. Unset it, "
                 "or name the folder of a lake with a slash at its end"
             )
         return self

@@ -21,6 +21,7 @@ from attribution_assets_tests.automated import Automated
 from attribution_assets_tests.history import History, HistoryOfCommands
 from attribution_assets_tests.importing.databases import Database, mariadb, postgres
 from attribution_assets_tests.lakes import LakeShop
+from attribution_assets_tests.servers import PostgresShop
 from attribution_assets_tests.support import OWN_VARIABLES, Shop
 from attribution_assets_tests.templates import Templates
 
@@ -125,17 +126,24 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests that are marked `every_warehouse` run on an SQLite file and on a lake, there with `--long` alone if they say so."""
+    """Tests marked `every_warehouse` run on an SQLite file, a lake and a server; on the last two, some with `--long` alone."""
     mark = metafunc.definition.get_closest_marker("every_warehouse")
     if mark and "place" in metafunc.fixturenames:
-        lake = pytest.param(LakeShop, id="lake", marks=[pytest.mark.long] if mark.kwargs.get("lake_is_long") else [])
-        metafunc.parametrize("place", [pytest.param(Shop, id="file"), lake], indirect=True)
+        long = {"lake": mark.kwargs.get("lake_is_long"), "server": mark.kwargs.get("server_is_long")}
+        places = {"file": Shop, "lake": LakeShop, "server": PostgresShop}
+        parameters = [
+            pytest.param(place, id=name, marks=[pytest.mark.long] if long.get(name) else []) for name, place in places.items()
+        ]
+        metafunc.parametrize("place", parameters, indirect=True)
 
 
 @pytest.fixture
 def place(request: pytest.FixtureRequest) -> type[Shop]:
     """What kind of database a test has: an SQLite file, if nothing else is said."""
-    return getattr(request, "param", Shop)
+    kind = getattr(request, "param", Shop)
+    if kind is PostgresShop:
+        PostgresShop.server = request.getfixturevalue("postgres_server")
+    return kind
 
 
 @pytest.fixture

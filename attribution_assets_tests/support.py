@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -142,6 +143,11 @@ class Shop:
         shop = cls.__new__(cls)
         shop.database, shop.exports = database, exports
         return shop
+
+    def copy(self, folder: Path) -> Shop:
+        """The same database and files in another folder."""
+        shutil.copytree(self.database.parent, folder)
+        return self.at(folder / self.database.name, folder / self.exports.name)
 
     def copy_sources(self, folder: Path, *, learned: bool = False) -> Shop:
         """Another shop in a new folder with the same sources, of which nothing is computed (with `learned`, but values)."""

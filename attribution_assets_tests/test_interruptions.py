@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -46,12 +45,6 @@ def sample(folder: Path, place: type[Shop] = Shop) -> Shop:
     shop = place.at(folder / "shop.db", folder / "exports")
     write_sample(shop.database, days=4, end=date(2023, 9, 4), sessions=1_000, seed=1, with_shop=False)
     return shop
-
-
-def copy(shop: Shop, folder: Path) -> Shop:
-    """The same database and files in another folder."""
-    shutil.copytree(shop.database.parent, folder)
-    return type(shop).at(folder / "shop.db", folder / "exports")
 
 
 def start_run(shop: Shop, start: str = DAYS[0], end: str = DAYS[1]) -> Command:
@@ -103,7 +96,7 @@ def test_a_run_killed_at_any_moment_leaves_old_or_new_tables_and_files_and_a_rer
     new_conversions = "SELECT 'new-' || session_id, user_id, event_date, '23:59:59', 7.5 FROM session_sources LIMIT 200"
     shop.execute(f"INSERT INTO conversions {new_conversions}")
     shop.execute("UPDATE session_costs SET cost = cost + 1")
-    finished = copy(shop, tmp_path / "finished")
+    finished = shop.copy(tmp_path / "finished")
     started = time.monotonic()
     assert start_run(finished).wait() == 0
     duration = time.monotonic() - started
@@ -113,7 +106,7 @@ def test_a_run_killed_at_any_moment_leaves_old_or_new_tables_and_files_and_a_rer
     moments = random.Random(4)
     tables_seen = set()
     for i in range(50 if long else 2):
-        killed = copy(shop, tmp_path / f"killed-{i}")
+        killed = shop.copy(tmp_path / f"killed-{i}")
         run = start_run(killed)
         run.wait(moments.uniform(0, 1.1) * duration)
         run.kill()
@@ -137,13 +130,13 @@ def test_two_processes_that_run_different_days_at_the_same_time_both_succeed(
     tmp_path: Path, place: type[Shop], long: bool
 ) -> None:
     fresh = sample(tmp_path / "fresh", place)
-    one_by_one = copy(fresh, tmp_path / "one by one")
+    one_by_one = fresh.copy(tmp_path / "one by one")
     ranges = [("2023-09-01", "2023-09-02"), ("2023-09-03", "2023-09-04")]
     for days in ranges:
         assert start_run(one_by_one, *days).wait() == 0
 
     for i in range(20 if long else 1):
-        together = copy(fresh, tmp_path / f"together {i}")
+        together = fresh.copy(tmp_path / f"together {i}")
         runs = [start_run(together, *days) for days in ranges]
         assert [run.wait() for run in runs] == [0, 0]
         assert together.results() == one_by_one.results()

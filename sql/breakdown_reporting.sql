@@ -25,7 +25,7 @@ traffic AS (
     SELECT
         naming.is_grouped,
         session.event_date AS date,
-        CASE WHEN naming.is_grouped THEN group_of(session.channel_name, $channel_groups) ELSE session.channel_name END AS channel,
+        CASE WHEN naming.is_grouped = 1 THEN group_of(session.channel_name, $channel_groups) ELSE session.channel_name END AS channel,
         session.dimension,
         session.value,
         count(*) AS sessions,
@@ -64,6 +64,12 @@ amount AS (
     WHERE spend.date BETWEEN $first_day AND $last_day AND $spend_wins <> '' AND spend.session_id = ''
 ),
 
+spent AS (
+    SELECT date, channel_name, dimension, value, exact_total(cost) AS cost
+    FROM amount
+    GROUP BY date, channel_name, dimension, value
+),
+
 credit AS (
     SELECT
         'ihc' AS model,
@@ -80,7 +86,7 @@ credit AS (
     SELECT model, conv_id, session_id, conv_date, date, channel_name, credit
     FROM model_attribution
     WHERE conv_date BETWEEN $first_day AND $last_conversion_day
-      AND model IN (SELECT name FROM model WHERE is_grouped)
+      AND model IN (SELECT name FROM model WHERE is_grouped = 1)
       AND credit <> 0
 ),
 
@@ -120,9 +126,9 @@ ledger AS (
     CROSS JOIN basis
     UNION ALL
     SELECT date, model.name, basis.name,
-        CASE WHEN model.is_grouped THEN group_of(channel_name, $channel_groups) ELSE channel_name END,
+        CASE WHEN model.is_grouped = 1 THEN group_of(channel_name, $channel_groups) ELSE channel_name END,
         dimension, value, 0, 0, cost, 0.0, 0.0
-    FROM (SELECT date, channel_name, dimension, value, exact_total(cost) AS cost FROM amount GROUP BY date, channel_name, dimension, value)
+    FROM spent
     CROSS JOIN model
     CROSS JOIN basis
     UNION ALL

@@ -15,7 +15,7 @@ WITH part AS (
           AND event_type = $last_step
           AND order_id <> ''
         GROUP BY order_id
-    )
+    ) AS first_event
     WHERE date BETWEEN $first_day AND $last_day
     GROUP BY date
     UNION ALL

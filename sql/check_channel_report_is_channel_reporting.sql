@@ -1,7 +1,7 @@
 -- One row per channel, day and figure (cost, orders, revenue) that differs between channel_report and channel_reporting, NULL where
 -- one of them has none. A day of which channel_report has nothing at all is not computed yet.
 WITH figure AS (
-    SELECT date, channel, 'cost' AS figure, cost AS of_report, NULL AS of_reporting FROM channel_report
+    SELECT date, channel, 'cost' AS figure, cost AS of_report, CAST(NULL AS double) AS of_reporting FROM channel_report
     UNION ALL
     SELECT date, channel, 'orders', orders, NULL FROM channel_report
     UNION ALL

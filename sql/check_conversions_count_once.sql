@@ -1,7 +1,7 @@
 -- One row per conversion of the days that does not count exactly once, or with another revenue than it has: how often it has a journey,
 -- and how often it stands in uncredited_conversion.
 WITH place AS (
-    SELECT DISTINCT conv_id, 1 AS journeys, 0 AS uncredited, NULL AS stored_revenue, NULL AS revenue
+    SELECT DISTINCT conv_id, 1 AS journeys, 0 AS uncredited, CAST(NULL AS double) AS stored_revenue, CAST(NULL AS double) AS revenue
     FROM customer_journeys
     WHERE conv_date BETWEEN $first_day AND $last_day
     UNION ALL

@@ -38,7 +38,7 @@ FROM credit
 GROUP BY conv_id, session_id
 HAVING count(*) > 1
 UNION ALL
-SELECT DISTINCT 'conversions_are_known', conv_id, NULL, NULL, NULL
+SELECT DISTINCT 'conversions_are_known', conv_id, NULL, CAST(NULL AS double), NULL
 FROM credit
 WHERE NOT EXISTS (SELECT 1 FROM conversions WHERE conversions.conv_id = credit.conv_id)
 UNION ALL

@@ -37,7 +37,7 @@ SELECT
     channel_name AS channel_label,
     holder_engagement,
     closer_engagement,
-    CAST(row_number() OVER (PARTITION BY conv_id ORDER BY timestamp DESC, session_id DESC) = 1 AS bigint) AS conversion,
+    CASE WHEN row_number() OVER (PARTITION BY conv_id ORDER BY timestamp DESC, session_id DESC) = 1 THEN 1 ELSE 0 END AS conversion,
     impression_interaction
 FROM touchpoint
 ORDER BY conv_id, session_id

@@ -6,12 +6,13 @@ WITH RECURSIVE step AS (
     SELECT
         key + 1 AS position,
         value AS name,
-        1 << CAST(key AS bigint) AS bit
+        CAST(1 AS bigint) << CAST(key AS integer) AS bit
     FROM names_in($steps)
 ),
 
-combination AS ( -- of steps, with the sum of their bits
-    SELECT 0 AS position, 0 AS furthest, 0 AS bits, '' AS steps
+combination AS ( -- of steps, with the sum of their bits: at first of none, with an empty text that compares as their names do
+    SELECT CAST(0 AS bigint) AS position, CAST(0 AS bigint) AS furthest, CAST(0 AS bigint) AS bits, coalesce(substr(min(name), 1, 0), '') AS steps
+    FROM step
     UNION ALL
     SELECT
         step.position,

@@ -6,7 +6,7 @@ import csv
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from attribution_assets.analysis.checking import SHOWN, Finding
 from attribution_assets.catalog.checks import OF_FOREIGN_CREDIT
@@ -15,6 +15,10 @@ from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
 from attribution_assets.warehouse.sqlite.database import as_sqlite, readable
 from attribution_assets.warehouse.sqlite.sources import check_sources, columns_of
+
+if TYPE_CHECKING:
+    from attribution_assets.warehouse.lake.database import LakeWarehouse
+    from attribution_assets.warehouse.postgres.database import PostgresWarehouse
 
 COLUMNS = ("conv_id", "session_id", "ihc")
 
@@ -38,7 +42,7 @@ def check_foreign_credit(settings: Settings, table_or_file: str) -> list[Finding
     Writes nothing and needs no run. Raises NotFoundError where there is neither such a table nor such a file, and
     AttributionError where a column is missing.
     """
-    find = _in_lake if settings.database.is_lake else _in_file
+    find = _in_file if settings.database.is_file else _elsewhere
     days, rows = find(settings, table_or_file)
     findings = []
     for check in OF_FOREIGN_CREDIT:
@@ -52,14 +56,12 @@ def check_foreign_credit(settings: Settings, table_or_file: str) -> list[Finding
     return findings
 
 
-def _in_lake(settings: Settings, table_or_file: str) -> tuple[Days, list[Row]]:
+def _elsewhere(settings: Settings, table_or_file: str) -> tuple[Days, list[Row]]:
     """The days of the conversions, and the query's rows; of credit that is no number, the text that is given."""
-    from attribution_assets.warehouse.lake.database import LakeWarehouse
-
-    lake = cast("LakeWarehouse", settings.warehouse)
-    with lake.with_credit(QUERY, table_or_file, COLUMNS) as cursor:
+    warehouse = cast("LakeWarehouse | PostgresWarehouse", settings.warehouse)
+    with warehouse.with_credit(QUERY, table_or_file, COLUMNS) as cursor:
         [(first, last)] = cursor.execute(DAYS.format(day="days_before(conv_date, 0)")).fetchall()
-        rows = cursor.execute(QUERY.text_in("duckdb"), QUERY.parameters).fetchall()
+        rows = cursor.execute(QUERY.text_in(warehouse.engine), QUERY.parameters).fetchall()
         asked = "SELECT conv_id, session_id, given FROM credit_of_others WHERE ihc IS NULL AND given IS NOT NULL"
         texts = {(conv_id, session_id): given for conv_id, session_id, given in cursor.execute(asked)}
     told = (

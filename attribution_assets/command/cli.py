@@ -107,6 +107,8 @@ def sample_data(database: str | None, days: int, end: str | None, sessions: int,
         settings = settings_with(database=database)
         from attribution_assets.warehouse.sqlite.sample_data import write_sample
 
+        if not settings.database.is_file:
+            raise AttributionError(f"{settings.database} is no file. The sample is written to a new SQLite file.")
         last = date.fromisoformat(end) if end else datetime.now(UTC).date() - timedelta(days=1)
         write_sample(settings.database.path, days=days, end=last, sessions=sessions, seed=seed)
     click.echo(f"{settings.database}: {sessions:,} sessions over {days} days until {last}.")

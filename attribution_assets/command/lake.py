@@ -9,6 +9,7 @@ import click
 
 from attribution_assets.command.options import DATABASE, plain_errors, print_json, settings_with
 from attribution_assets.command.printed import print_versions
+from attribution_assets.errors import AttributionError
 
 if TYPE_CHECKING:
     from attribution_assets.warehouse.lake.database import LakeWarehouse
@@ -36,7 +37,10 @@ def import_(file: str | None, database: str | None, as_json: bool) -> None:
             from attribution_assets.warehouse import Location
             from attribution_assets.warehouse.lake.loading import import_sources
 
-            Location.of(file)  # refuses a URL, whose password the path of a file would show
+            if Location.of(file).url:  # whose password the path of a file would show
+                raise AttributionError(
+                    "A lake is made of an SQLite file. The tables of a server are read where they are: set ATTRIBUTION_SOURCES."
+                )
             copied = import_sources(lake, Path(file))
         else:
             lake.make()
@@ -86,7 +90,6 @@ def vacuum(database: str | None) -> None:
 def _lake(database: str | None) -> LakeWarehouse:
     """The lake that is named, whether there is one yet or not; what `--database` names is one with and without a slash."""
     settings = settings_with(database=f"{database.rstrip('/')}/" if database else None)
-    from attribution_assets.errors import AttributionError
     from attribution_assets.warehouse.opening import lake_at
 
     if not settings.database.is_lake:

@@ -38,7 +38,7 @@ DAY = Day()
 DATABASE = click.option(
     "--database",
     type=click.Path(),
-    help="SQLite file, or the folder of a lake. [default: ATTRIBUTION_DATABASE or data/attribution.db]",
+    help="SQLite file, folder of a lake, or postgresql://… [default: ATTRIBUTION_DATABASE or data/attribution.db]",
 )
 
 

@@ -18,11 +18,11 @@ from attribution_assets.importing.reading import opened
 from attribution_assets.importing.values import DAY_AND_TIME, REPLACED_TOGETHER, TypedRows, key_of, typed_rows
 from attribution_assets.warehouse import engagement
 from attribution_assets.warehouse.duckdb.compute import READS_AS
-from attribution_assets.warehouse.duckdb.servers import shown
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, Table, schema
 from attribution_assets.warehouse.sqlite.database import SQLiteWarehouse, transaction
 from attribution_assets.warehouse.sqlite.sources import columns_of
 from attribution_assets.warehouse.sqlite.views import is_table
+from attribution_assets.warehouse.urls import shown
 
 SHOWN = 5
 """How many broken rows are shown."""

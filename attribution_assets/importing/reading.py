@@ -15,7 +15,8 @@ from attribution_assets.errors import AttributionError, NotFoundError
 from attribution_assets.importing.mapping import Format, Importing
 from attribution_assets.importing.servers import FromServer
 from attribution_assets.warehouse.duckdb.scanners import first_line, literal, load, quoted
-from attribution_assets.warehouse.duckdb.servers import Server, is_server
+from attribution_assets.warehouse.duckdb.servers import Server
+from attribution_assets.warehouse.urls import is_server
 
 if TYPE_CHECKING:
     import duckdb

@@ -58,6 +58,8 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec]:
 
 def stored_in(settings: Settings) -> str:
     """The kind, in the UI, of what the tables are stored in."""
+    if settings.database.url:
+        return "postgres"
     return "deltalake" if settings.database.is_lake else "sqlite"
 
 

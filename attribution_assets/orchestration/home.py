@@ -32,9 +32,9 @@ COMPARED = 100
 
 @dataclass(frozen=True)
 class Record:
-    """What a home notes of its database: the id, the absolute path, and where the home itself was then.
+    """What a home notes of its database: the id, the absolute path or the URL without a password, and where the home was then.
 
-    The id is None while no run has made one: then the home has been made for the file at the path, and holds no run.
+    The id is None while no run has made one: then the home has been made for the database at that place, and holds no run.
     """
 
     database_id: str | None
@@ -61,10 +61,10 @@ class Record:
         unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
         unfinished.replace(file)
 
-    def names(self, database: Path) -> bool:
-        """Whether it was written for the file at this path."""
-        noted = Path(self.database)
-        return noted == database or (noted.exists() and database.exists() and noted.samefile(database))
+    def names(self, database: str) -> bool:
+        """Whether it was written for the file at this path, or the server at this URL."""
+        noted, there = Path(self.database), Path(database)
+        return self.database == database or (noted.exists() and there.exists() and noted.samefile(there))
 
     def is_of(self, warehouse: Warehouse, home: Path) -> bool:
         """Whether the home that it was found in belongs to this database.
@@ -73,11 +73,11 @@ class Record:
         still there is another database.
         """
         if self.database_id is None or not warehouse.exists:
-            return self.names(warehouse.path)
+            return self.names(warehouse.name)
         if self.database_id != _id_of(warehouse):
             return False
         has_moved = _id_of(warehouse_at(Location.of(self.database))) != self.database_id
-        return self.names(warehouse.path) or has_moved or Path(self.home) != home
+        return self.names(warehouse.name) or has_moved or Path(self.home) != home
 
 
 def find_home(settings: Settings) -> Path | None:
@@ -173,22 +173,22 @@ def _file(home: Path) -> Path:
 
 def _names(home: Path, warehouse: Warehouse) -> bool:
     record = Record.read(home)
-    return record is not None and record.names(warehouse.path)
+    return record is not None and record.names(warehouse.name)
 
 
 def _new_home(folder: Path, warehouse: Warehouse) -> Path:
-    """A new folder, named for the file."""
-    stem = warehouse.path.stem
+    """A new folder, named for the database."""
+    stem = Path(Location.of(warehouse.name).name).stem
     names = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
     home = next(home for name in names if not (home := folder / name).exists())
     home.mkdir()
-    Record(None, str(warehouse.path), str(home)).write()
+    Record(None, warehouse.name, str(home)).write()
     return home
 
 
 def _note(home: Path, warehouse: Warehouse) -> None:
     """Writes the home's record, once the database has an id."""
-    record = Record(_id_of(warehouse), str(warehouse.path), str(home))
+    record = Record(_id_of(warehouse), warehouse.name, str(home))
     if record.database_id and record != Record.read(home):
         record.write()
 
@@ -207,14 +207,14 @@ def _check_record(home: Path, warehouse: Warehouse) -> None:
     record = Record.read(home)
     if record and not record.is_of(warehouse, home):
         earlier = (
-            "the database that was there before" if record.names(warehouse.path) else f"another database, {record.database}"
+            "the database that was there before" if record.names(warehouse.name) else f"another database, {record.database}"
         )
         raise _of_another(home, warehouse, earlier)
 
 
 def _of_another(home: Path, warehouse: Warehouse, other: str) -> AttributionError:
     return AttributionError(
-        f"DAGSTER_HOME {home} holds the history of {other}, not of {warehouse.path}. Unset it, or set it to another folder."
+        f"DAGSTER_HOME {home} holds the history of {other}, not of {warehouse.name}. Unset it, or set it to another folder."
     )
 
 

@@ -1,4 +1,4 @@
-"""The IO managers: an asset's rows as a table of its name in an SQLite file, or as CSV files."""
+"""The IO managers: an asset's rows as a table of its name in an SQLite file, a lake or a server, or as CSV files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from attribution_assets.orchestration.home import claim_history
 from attribution_assets.warehouse import Days, Frames, Location, Query, SQLiteWarehouse, Table, Warehouse, schema
 from attribution_assets.warehouse.csv_files import CSVFiles, Rows, for_spreadsheets
 from attribution_assets.warehouse.duckdb.compute import Compute
-from attribution_assets.warehouse.duckdb.servers import has_password
-from attribution_assets.warehouse.duckdb.servers import shown as without_password
-from attribution_assets.warehouse.opening import KEEP_DAYS, lake_at, warehouse_at
+from attribution_assets.warehouse.opening import KEEP_DAYS, lake_at, server_at, warehouse_at
 from attribution_assets.warehouse.query import RETURN_THIS
+from attribution_assets.warehouse.urls import has_password
+from attribution_assets.warehouse.urls import shown as without_password
 from attribution_assets.warehouse.views import Reading
 from attribution_assets.warehouse.warehouse import Written
 
@@ -139,11 +139,25 @@ class LakeIOManager(WarehouseIOManager):
 
     def get_resource_definition(self) -> Any:
         """As of every IO manager. A run has one of its own, in which the variable has its value."""
-        if not isinstance(self.sources, dg.EnvVar) and has_password(self.sources):
-            raise AttributionError(
-                f"LakeIOManager(sources=…) has a password for {without_password(self.sources)}, which Dagster's history would "
-                'store. Put the URL into an environment variable, and give dg.EnvVar("ITS_NAME").'
-            )
+        _refuse_password("LakeIOManager(sources=…)", self.sources)
+        return super().get_resource_definition()
+
+
+class PostgresIOManager(WarehouseIOManager):
+    """The IO manager of a schema on a PostgreSQL server, `postgresql://USER:PASSWORD@HOST/DATABASE?schema=attribution`.
+
+    Give a URL with a password as `dg.EnvVar`: a literal one would be stored in Dagster's history, so it is refused with
+    AttributionError where the graph is defined.
+    """
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The schema."""
+        return server_at(Location.of(self.database), self._reading)
+
+    def get_resource_definition(self) -> Any:
+        """As of every IO manager. A run has one of its own, in which the variable has its value."""
+        _refuse_password("PostgresIOManager(database=…)", self.database)
         return super().get_resource_definition()
 
 
@@ -201,6 +215,15 @@ class CSVFilesIOManager(dg.ConfigurableIOManager):
         rows = files.read()  # to a reader of all partitions, a day without a file yet is a day without rows
         metadata = context.upstream_output.definition_metadata if context.upstream_output else {}
         return rows[rows[day_column(context.asset_key, metadata)].between(days.first, days.last)]
+
+
+def _refuse_password(given_to: str, place: str) -> None:
+    """Raises AttributionError for a URL with a password that is not in a variable."""
+    if not isinstance(place, dg.EnvVar) and has_password(place):
+        raise AttributionError(
+            f"{given_to} has a password for {without_password(place)}, which Dagster's history would store. Put the URL into "
+            'an environment variable, and give dg.EnvVar("ITS_NAME").'
+        )
 
 
 def day_column(key: dg.AssetKey, metadata: Mapping[str, Any]) -> str:

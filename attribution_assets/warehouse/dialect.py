@@ -1,4 +1,4 @@
-"""One text, every engine: what a file of sql/ needs to be a statement of SQLite or of DuckDB."""
+"""One text, every engine: what a file of sql/ needs to be a statement of SQLite, DuckDB or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Literal
 
-Engine = Literal["sqlite", "duckdb"]
+Engine = Literal["sqlite", "duckdb", "postgres"]
 
 LARGEST = "1e15"
 """An amount beyond it is a mistake; up to it, `exact_total` keeps every cent."""
@@ -42,6 +42,15 @@ def _hashes(*columns: str) -> str:
     return f"CAST(bit_xor({row}) AS text) || '-' || CAST(sum({row}) AS text)"
 
 
+def _hashes_of_text(*columns: str) -> str:
+    row = f"hashtextextended(CAST(ROW({', '.join(columns)}) AS text), 0)"
+    return f"CAST(bit_xor({row}) AS text) || '-' || CAST(pg_catalog.sum({row}) AS text)"
+
+
+def _first_of(x: str, table: str, condition: str, *order: str) -> str:
+    return f"(SELECT {x} FROM {table} WHERE {condition} ORDER BY {', '.join(order)} LIMIT 1)"
+
+
 PASSED = r"""--[^\n]*|'[^']*'|"[^"]*\""""
 """Comments, strings and quoted names, in which nothing is a call."""
 
@@ -65,9 +74,7 @@ EXPANSIONS: Mapping[Engine, Mapping[str, Expansion]] = {
         "names_in": lambda names: f"json_each({names})",
         "in_order": lambda x, between, *_order: f"group_concat({x}, {between})",
         "of_a_result": lambda column, day: f"(SELECT {column} FROM ihc_results WHERE conv_date = {day} LIMIT 1)",
-        "first_of": lambda x, table, condition, *order: (
-            f"(SELECT {x} FROM {table} WHERE {condition} ORDER BY {', '.join(order)} LIMIT 1)"
-        ),
+        "first_of": _first_of,
         "row_digest": _values,
     },
     "duckdb": {
@@ -79,6 +86,19 @@ EXPANSIONS: Mapping[Engine, Mapping[str, Expansion]] = {
             f"(SELECT first({x} ORDER BY {', '.join(order)}) FROM {table} WHERE {condition})"
         ),
         "row_digest": _hashes,
+    },
+    "postgres": {
+        "exact_total": lambda x: f"total_of(pg_catalog.sum(whole_units({x})), pg_catalog.sum(parts_of_unit({x})))",
+        "names_in": lambda names: (
+            f'(SELECT place - 1 AS key, value COLLATE "C" AS value FROM jsonb_array_elements_text(CAST({names} AS jsonb)) '
+            "WITH ORDINALITY AS each (value, place)) AS names_in"
+        ),
+        "in_order": lambda x, between, *order: f"string_agg({x}, {between} ORDER BY {', '.join(order)})",
+        "of_a_result": lambda column, day: (
+            f"(SELECT {column} FROM ihc_results WHERE conv_date = {day} ORDER BY conv_id, session_id LIMIT 1)"
+        ),
+        "first_of": _first_of,
+        "row_digest": _hashes_of_text,
     },
 }
 """By engine, what stands there for a call of our functions: the name, and from its arguments the text.

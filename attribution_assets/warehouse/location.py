@@ -1,48 +1,68 @@
-"""Where a database is: an SQLite file, or the folder of a lake."""
+"""Where a database is: an SQLite file, the folder of a lake, or a schema on a PostgreSQL server."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse.urls import SERVERS, URL, database_of, schema_of, shown
 
 MARKER = "attribution_lake.json"
 """The file that makes a folder a lake of ours."""
 
-URL = re.compile(r"([a-zA-Z][\w+.-]+)://")
-"""How a URL begins. What follows may hold a password, so it is never shown."""
-
 
 @dataclass(frozen=True)
 class Location:
-    """An SQLite file, or the folder of a lake: one that has our marker, or whose name is given with a slash at its end."""
+    """An SQLite file, the folder of a lake, or a PostgreSQL server.
 
-    path: Path
+    A lake is a folder that has our marker, or whose name is given with a slash at its end. A server has a `url`, which may hold
+    a password, and no path.
+    """
+
+    path: Path = Path()
     is_lake: bool = False
+    url: str = field(default="", repr=False)
 
     @classmethod
     def of(cls, given: str | Path | Location) -> Self:
-        """The place that a setting or an option names, absolute. Raises AttributionError for a URL."""
-        text = str(given)
+        """The place that a setting or an option names, absolute. Raises AttributionError for the URL of anything else."""
+        text = given.given if isinstance(given, Location) else str(given)
         if url := URL.match(text):
-            raise AttributionError(
-                f"The database cannot be a URL ({url[1]}://...). Name an SQLite file, or the folder of a lake. "
-                "`attribution import` reads tables from PostgreSQL and MySQL"
-            )
+            if SERVERS.get(url[1]) != "postgres":
+                raise AttributionError(
+                    f"The database cannot be at {url[1]}://.... Name an SQLite file, the folder of a lake, or "
+                    "postgresql://USER:PASSWORD@HOST/DATABASE. `attribution import` reads tables from MySQL, too"
+                )
+            if not database_of(text):
+                raise AttributionError(f"{shown(text)} names no database. Write postgresql://USER:PASSWORD@HOST/DATABASE")
+            return cls(url=text)
         try:
             path = Path(text).expanduser().absolute()
         except RuntimeError as error:
             raise AttributionError(f"{text} starts with the home folder of an unknown user.") from error
         return cls(path, text.endswith("/") or (path / MARKER).is_file())
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is an SQLite file."""
+        return not self.is_lake and not self.url
+
+    @property
+    def given(self) -> str:
+        """What names the place again, with the password of a URL."""
+        return self.url or str(self)
+
     def __str__(self) -> str:
-        """The path; that of a lake with a slash at its end, so that it is read as one again."""
+        """The place as it may be printed: the path, that of a lake with a slash at its end; or the URL without its password."""
+        if self.url:
+            return shown(self.url)
         return f"{self.path}/" if self.is_lake else str(self.path)
 
     @property
     def name(self) -> str:
-        """The name of the file or folder."""
-        return self.path.name
+        """The name of the file or folder, or of the database on a server, with its schema if the URL names one."""
+        if not self.url:
+            return self.path.name
+        return ".".join(filter(None, (database_of(self.url), schema_of(self.url))))

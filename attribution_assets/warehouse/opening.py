@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from attribution_assets.warehouse.lake.database import LakeWarehouse
+    from attribution_assets.warehouse.postgres.database import PostgresWarehouse
 
 NEEDED = ("deltalake", "pyarrow")
 """What a lake needs besides the base install."""
@@ -33,18 +34,27 @@ def warehouse_at(
     keep_days: int = KEEP_DAYS,
     sources: str = "",
 ) -> Warehouse:
-    """The SQLite file or the lake at the place.
+    """The SQLite file, the lake or the schema on a PostgreSQL server at the place.
 
     `compute`: which engine runs the large queries of an SQLite file. `reading`: how the sources are read.
     `keep_days`: for how many days a lake keeps files of earlier versions. `sources`: where the sources of a lake lie if not in
-    it, as ATTRIBUTION_SOURCES says it. Raises AttributionError for a lake where the packages
-    of the extra `lake` are missing.
+    it, as ATTRIBUTION_SOURCES says it. Raises AttributionError for a lake or a server where the packages of its extra are
+    missing.
     """
-    return (
-        lake_at(location, reading, keep_days, sources)
-        if location.is_lake
-        else SQLiteWarehouse(location.path, compute=compute, reading=reading)
-    )
+    if location.url:
+        return server_at(location, reading)
+    if location.is_lake:
+        return lake_at(location, reading, keep_days, sources)
+    return SQLiteWarehouse(location.path, compute=compute, reading=reading)
+
+
+def server_at(location: Location, reading: Reading = AS_STORED) -> PostgresWarehouse:
+    """The schema on the server. Raises AttributionError where the packages of the extra `postgres` are missing."""
+    if not find_spec("psycopg"):
+        raise AttributionError(f"{location} needs psycopg: pip install 'attribution_assets[postgres]'.")
+    from attribution_assets.warehouse.postgres.database import PostgresWarehouse
+
+    return PostgresWarehouse(location.url, reading=reading)
 
 
 def lake_at(location: Location, reading: Reading = AS_STORED, keep_days: int = KEEP_DAYS, sources: str = "") -> LakeWarehouse:
@@ -61,10 +71,17 @@ def lake_at(location: Location, reading: Reading = AS_STORED, keep_days: int = K
 
 @contextmanager
 def source_in_sqlite(warehouse: Warehouse, table: str, *, writes: bool) -> Iterator[SQLiteWarehouse]:
-    """The database as an SQLite file, for what works on one: of a lake, the one source `table`, as `in_sqlite` gives it."""
+    """The database as an SQLite file, for what works on one: of a lake, the one source `table`, as `in_sqlite` gives it.
+
+    Raises AttributionError for a server, whose tables have better ways to be filled.
+    """
     if isinstance(warehouse, SQLiteWarehouse):
         yield warehouse
         return
+    if warehouse.engine == "postgres":
+        raise AttributionError(
+            f"{table} in {warehouse.name} is filled by the server's own tools, such as psql's \\copy, and not by this command."
+        )
     from attribution_assets.warehouse.lake.loading import in_sqlite
 
     with in_sqlite(cast("LakeWarehouse", warehouse), table, writes=writes) as file:

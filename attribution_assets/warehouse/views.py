@@ -70,13 +70,13 @@ DAYS = ("event_date", "conv_date", "date")
 class Stored:
     """The tables of a database, as the views before its sources read them.
 
-    `schema`: where they are. `declared`: of a table, the declared type of each column, by its name in lower case; none where it
-    does not exist. `as_read`: of a table, a declared column and its name there, the expression that is read. `select`: of a
-    source, the expressions of its columns and their SELECT, what stands for that. `broken`: the views of BROKEN_ROWS, without
-    these flags.
+    `place`: of a table, its name with its schema. `declared`: of a table, the declared type of each column, by its name in
+    lower case; none where it does not exist. `as_read`: of a table, a declared column and its name there, the expression that
+    is read. `select`: of a source, the expressions of its columns and their SELECT, what stands for that. `broken`: the views
+    of BROKEN_ROWS, without these flags.
     """
 
-    schema: str
+    place: Callable[[str], str]
     declared: Callable[[str], Mapping[str, str]]
     as_read: Callable[[str, Column, str], str]
     select: Callable[[Table, Mapping[str, str], str], str]
@@ -117,11 +117,11 @@ class Stored:
             return {}
         sessions = self.columns(schema()["session_sources"], "session_sources.")
         in_session = (
-            f"(SELECT {sessions.get('event_date')} FROM {self.schema}.session_sources "
+            f"(SELECT {sessions.get('event_date')} FROM {self.place('session_sources')} AS session_sources "
             f"WHERE {sessions.get('session_id')} = {there.get('session_id')})"
         )
         rate = (
-            f"(SELECT min({rates['rate']}) FROM {self.schema}.{RATES} AS rates WHERE {rates['currency']} = {there['currency']} "
+            f"(SELECT min({rates['rate']}) FROM {self.place(RATES)} AS rates WHERE {rates['currency']} = {there['currency']} "
             f"AND {rates['date']} = {there[day] if day else in_session} "
             f"AND is_number({rates['rate']}) AND {rates['rate']} > 0)"
         )
@@ -158,7 +158,7 @@ def views_of(stored: Stored, reading: Reading) -> dict[str, str]:
                 lacking = lacking_flags(read)
                 expressions |= engagement.derived(read)
             expressions |= stored.converted(source, reading.currency)
-            select = select_as_read(f"{stored.schema}.{stored.stands_for(source)[0]}", expressions)
+            select = select_as_read(stored.place(stored.stands_for(source)[0]), expressions)
             views[source.name] = stored.select(source, read, select)
     views |= stored.broken(lacking)
     views |= {name: _no_rows(schema()[name]) for name in MADE_LATER if not stored.declared(name)}
@@ -201,12 +201,12 @@ def _views_of_dimensions(stored: Stored, reading: Reading) -> dict[str, str]:
     conversions = {} if of_backend else stored.columns(schema()["conversions"])
     return {
         "session_dimension": _dimensions(
-            f"{stored.schema}.session_sources",
+            stored.place("session_sources"),
             {name: sessions.get(name, "NULL") for name in ("session_id", "event_date", "user_id", "channel_name")},
             of_sessions,
         ),
         "conversion_dimension": _dimensions(
-            "conversions" if of_backend else f"{stored.schema}.conversions",
+            "conversions" if of_backend else stored.place("conversions"),
             {name: conversions.get(name, name) for name in ("conv_id", "conv_date")},
             of_conversions,
         ),
@@ -240,6 +240,55 @@ TYPES = {"text": "text", "integer": "bigint", "real": "double"}
 
 def _no_rows(table: Table) -> str:
     return f"SELECT {', '.join(f'{no_value(column)} AS {column.name}' for column in table.columns)} WHERE 1 = 0"
+
+
+@dataclass(frozen=True)
+class StoredColumn:
+    """A column of a source: what `type_of` says of its values, and its expressions as it is stored, and as it is read."""
+
+    kind: str
+    stored: str
+    read: str
+
+
+def broken_rows(place: str, source: Table, columns: Mapping[str, StoredColumn], lacking: Collection[str]) -> str:
+    """The SELECT of the rows that cannot be attributed or valued: as they are stored, but for dates and times.
+
+    They meet the condition of the index `<source>_broken` in SQLite. `columns`: those that the source has. `lacking`:
+    engagement flags that follow from others.
+    """
+    kinds = {column.name: columns[column.name].kind if column.name in columns else "null" for column in source.columns}
+    value = {name: column.read if name in (*DAYS, *TIMES) else column.stored for name, column in columns.items()}
+    value = {column.name: no_value(column) for column in source.columns} | dict.fromkeys(lacking, "1") | value
+    read = ", ".join(f"{value[column.name]} AS {column.name}" for column in source.columns if not column.optional)
+
+    def is_no(column: str, *wanted: str) -> str:
+        if kinds[column] in {*wanted, "null"}:
+            return "false" if "null" in wanted else f"{value[column]} IS NULL"
+        return f"{column} IS NOT NULL" if "null" in wanted else "true"
+
+    def is_empty(column: str) -> str:
+        return f"CAST({value[column]} AS text) = ''"
+
+    if source.name == "session_sources":
+        broken = [
+            is_no("session_id", "text", "integer"),
+            is_empty("session_id"),
+            is_no("user_id", "text", "integer", "null"),
+            is_no("channel_name", "text", "integer", "real"),
+            f"NOT is_date({value['event_date']})",
+            f"NOT is_time({value['event_time']})",
+            *(f"is_no_flag({value[flag]})" for flag in FLAGS if flag not in lacking),
+        ]
+    else:
+        broken = [
+            *(is_no(column, "text", "integer") for column in ("conv_id", "user_id")),
+            *(is_empty(column) for column in ("conv_id", "user_id")),
+            f"NOT is_date({value['conv_date']})",
+            f"NOT is_time({value['conv_time']})",
+            f"is_no_amount({value['revenue']})",
+        ]
+    return f"SELECT {read} FROM {place} WHERE {' OR '.join(broken)}"
 
 
 def lacking_flags(columns: Collection[str]) -> frozenset[str]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
-from attribution_assets.errors import NotReadyError
+from attribution_assets.errors import AttributionError, NotReadyError
+from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.dialect import Engine, in_dialect
-from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
-from attribution_assets.warehouse.schema import Table
-from attribution_assets.warehouse.views import AS_STORED, Reading
+from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query, bounds_of
+from attribution_assets.warehouse.schema import Column, Table
+from attribution_assets.warehouse.sources import broken_sources, unreadable_sources
+from attribution_assets.warehouse.views import AS_STORED, TYPES, Reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +70,7 @@ class Connection(Protocol):
 
 @dataclass(frozen=True)
 class Warehouse(ABC):
-    """A database at a place: an SQLite file or a lake. Every method sees one state of it.
+    """A database at a place: an SQLite file, a lake or a PostgreSQL server. Every method sees one state of it.
 
     All methods raise AttributionError for what the user can fix: a missing source or column, a place that cannot be written. It
     is NotReadyError if the database or one of our tables does not exist yet, and BusyError if another process kept it locked.
@@ -78,13 +79,17 @@ class Warehouse(ABC):
     engine: ClassVar[Engine]
     """Whose statements it runs."""
 
-    path: Path
-    busy_timeout: float = 300
+    busy_timeout: float = field(default=300, kw_only=True)
     """How many seconds to wait for another writer."""
-    reading: Reading = AS_STORED
+    reading: Reading = field(default=AS_STORED, kw_only=True)
     """How the sources are read."""
 
     # -- what each engine does ----------------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The place as it may be printed."""
 
     @property
     @abstractmethod
@@ -127,16 +132,8 @@ class Warehouse(ABC):
         """The columns of a table as it is stored, in lower case; none where it does not exist."""
 
     @abstractmethod
-    def fetch(self, query: Query) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """The query's column names and rows. Text that cannot be decoded has its bytes as in Python: Jos\\xe9."""
-
-    @abstractmethod
-    def rows_of(self, query: Query) -> AbstractContextManager[Cursor]:
-        """The query's rows, once its guards have found nothing. Raises AttributionError if a source is missing or broken."""
-
-    @abstractmethod
-    def frames(self, query: Query, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
-        """The rows of `rows_of` in frames of about `rows_per_frame`, in the query's order and with its names of columns."""
+    def _answering(self, query: Query) -> AbstractContextManager[Any]:
+        """A connection that answers the query. Raises AttributionError where a source is missing."""
 
     @abstractmethod
     def stream(
@@ -150,30 +147,6 @@ class Warehouse(ABC):
 
         Rows that share their leading key column, as those of a conversion, stay together.
         """
-
-    @abstractmethod
-    def stream_query(self, query: Query, table: Table, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
-        """The rows that the query would write into the table, in frames as of `stream`; nothing is written.
-
-        Raises AttributionError for the broken sources for which `replace_days` would.
-        """
-
-    @abstractmethod
-    def differing_days(self, table: Table, day_column: str, days: Days, query: Query) -> set[str]:
-        """The days whose rows in the table differ from what the query returns now."""
-
-    @abstractmethod
-    def digests(
-        self, table: Table, day_column: str, query_of: Callable[[Days], Query], windows: Sequence[Days]
-    ) -> Iterator[dict[str, str]]:
-        """For each of these ranges, by day, a digest of the rows that the query of the days would write into the table now.
-
-        The ranges follow one another. Their rows are read range by range, or, where whole sources are read anyway, at once.
-        """
-
-    @abstractmethod
-    def digests_of_sources(self, name: str, windows: Sequence[Days]) -> Iterator[dict[str, str]]:
-        """For each of these ranges, the rows of the query `name`, which are a day and a digest: read as of `digests`."""
 
     @abstractmethod
     def seen(self, days: Days) -> dict[str, dict[str, str]]:
@@ -207,10 +180,97 @@ class Warehouse(ABC):
         """
 
     @abstractmethod
+    def _check_ids(self, connection: Any, query: Query) -> None:
+        """Raises AttributionError where a row of a source that the query reads would count more than once."""
+
+    @abstractmethod
     def _has_column(self, connection: Any, table: str, column: str) -> bool:
         """Whether the table, or the view before a source, has the column."""
 
-    # -- what is the same for all -------------------------------------------------------------------------------------
+    # -- what is the same for all, unless an engine has its own way -----------------------------------------------------
+
+    def fetch(self, query: Query) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The query's column names and rows. Text that cannot be decoded has its bytes as in Python: Jos\\xe9."""
+        with self._answering(query) as connection:
+            cursor = connection.execute(query.text_in(self.engine), query.parameters)
+            return [column for column, *_ in cursor.description or ()], cursor.fetchall()
+
+    @contextmanager
+    def rows_of(self, query: Query) -> Iterator[Cursor]:
+        """The query's rows, once its guards have found nothing. Raises AttributionError if a source is missing or broken."""
+        with self._answering(query) as connection:
+            check_guards(connection, query, self.engine, unreadable_sources)
+            yield self._rows(connection, query.text_in(self.engine), query.parameters)
+
+    def frames(self, query: Query, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
+        """The rows of `rows_of` in frames of about `rows_per_frame`, in the query's order and with its names of columns."""
+        import pandas as pd
+
+        with self.rows_of(query) as cursor:
+            columns = [column for column, *_ in cursor.description or ()]
+            while rows := cursor.fetchmany(rows_per_frame):
+                yield pd.DataFrame(rows, columns=columns)
+
+    def stream_query(self, query: Query, table: Table, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
+        """The rows that the query would write into the table, in frames as of `stream`; nothing is written.
+
+        Raises AttributionError for the broken sources for which `replace_days` would.
+        """
+        with self._answering(query) as connection:
+            self._check_ids(connection, query)
+            check_guards(connection, query, self.engine, broken_sources)
+            cursor = self._rows(connection, query.text_in(self.engine), query.parameters)
+            table.check([column for column, *_ in cursor.description or ()])
+            yield from self._in_frames(cursor, table, rows_per_frame)
+
+    def differing_days(self, table: Table, day_column: str, days: Days, query: Query) -> set[str]:
+        """The days whose rows in the table differ from what the query returns now."""
+        columns = ", ".join(f"{as_stored(column)} AS {column.name}" for column in table.columns)
+        fresh = self._digest_of_days(table, day_column, f"SELECT {columns} FROM ({query.text_in(self.engine)}\n) AS new")
+        stored = self._digest_of_days(
+            table, day_column, f"SELECT * FROM {table.name} WHERE {day_column} BETWEEN $first_day AND $last_day"
+        )
+        with self._answering(query) as connection:
+            cursor = connection.execute(
+                f"SELECT coalesce(fresh.day, stored.day) FROM ({fresh}) AS fresh "
+                f"FULL JOIN ({stored}) AS stored ON stored.day = fresh.day WHERE fresh.digest IS DISTINCT FROM stored.digest",
+                {**query.parameters, **bounds_of(days)},
+            )
+            return {day for (day,) in cursor}
+
+    def digests(
+        self, table: Table, day_column: str, query_of: Callable[[Days], Query], windows: Sequence[Days]
+    ) -> Iterator[dict[str, str]]:
+        """For each of these ranges, by day, a digest of the rows that the query of the days would write into the table now.
+
+        The ranges follow one another. Their rows are read range by range, or, where whole sources are read anyway, at once.
+        """
+        query = query_of(Days(windows[0].first, windows[-1].last))
+        with self._answering(query) as connection:
+            select = self._digest_of_days(table, day_column, query.text_in(self.engine))
+            digests = dict(connection.execute(select, query.parameters).fetchall())
+        yield from by_window(digests, windows)
+
+    def digests_of_sources(self, name: str, windows: Sequence[Days]) -> Iterator[dict[str, str]]:
+        """For each of these ranges, the rows of the query `name`, which are a day and a digest: read as of `digests`."""
+        query = Query(name, bounds_of(Days(windows[0].first, windows[-1].last)))
+        yield from by_window(dict(self.fetch(query)[1]), windows)
+
+    def _digest_of_days(self, table: Table, day_column: str, rows: str) -> str:
+        """The SELECT of a digest of each day of these rows of the table, whatever their order."""
+        digest = in_dialect(f"row_digest({', '.join(table.column_names)})", self.engine)
+        return f"SELECT {day_column} AS day, {digest} AS digest FROM ({rows}\n) AS computed GROUP BY 1"
+
+    def _rows(self, connection: Any, text: str, parameters: Mapping[str, Any]) -> Cursor:
+        """The statement's rows, which are computed or fetched as they are asked for."""
+        rows: Cursor = connection.execute(text, parameters)
+        return rows
+
+    def _in_frames(self, cursor: Any, table: Table, rows_per_frame: int) -> Iterator[pd.DataFrame]:
+        """The cursor's rows; rows with the same leading key stay together."""
+        from attribution_assets.warehouse.frames import in_frames
+
+        return in_frames(cursor, table, rows_per_frame)
 
     def rows(self, query: Query) -> list[dict[str, Any]]:
         """The query's rows, each by the names of its columns."""
@@ -281,8 +341,29 @@ class Warehouse(ABC):
         return one_frame(self.stream(table, day_column, days), table, list(order))
 
     def _not_made(self, table: str) -> NotReadyError:
-        return NotReadyError(f"{self.path} has no table {table} yet. Run `attribution run`, or materialize {table} first.")
+        return NotReadyError(f"{self.name} has no table {table} yet. Run `attribution run`, or materialize {table} first.")
 
 
 def _day_in(day_column: str, has_times: bool) -> str:
     return f"substr({day_column}, 1, 10)" if has_times else day_column
+
+
+def check_guards(
+    connection: Connection, query: Query, engine: Engine, error: Callable[[str, Sequence[str], int], AttributionError]
+) -> None:
+    """Raises the error of the query's name and up to six problems that one of its guards finds."""
+    for guard in query.guards:
+        text = in_dialect(read_sql(guard), engine)
+        problems = [problem for (problem,) in connection.execute(f"{text} LIMIT 6", query.parameters)]
+        if problems:
+            raise error(query.name, problems, len(problems))
+
+
+def as_stored(column: Column) -> str:
+    """The expression of a column's value as it is stored: as its type, and 0 instead of -0, as in an SQLite file."""
+    return f"CAST({column.name} AS {TYPES[column.type]}){' + 0.0' if column.type == 'real' else ''}"
+
+
+def by_window(digests: Mapping[str, str], windows: Sequence[Days]) -> Iterator[dict[str, str]]:
+    """For each of the ranges, its days of these."""
+    return ({day: digests[day] for day in days if day in digests} for days in windows)

@@ -80,7 +80,7 @@ class CampaignResultAdmin(LookedAt):
         return _shown(lambda: super(CampaignResultAdmin, self).changeform_view(request, *args, **kwargs))
 
 
-if not settings.ATTRIBUTION.database.is_lake:
+if settings.ATTRIBUTION.database.is_file:
     admin.site.register(CampaignResult, CampaignResultAdmin)
 
 

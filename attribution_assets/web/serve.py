@@ -22,7 +22,7 @@ def prepare(settings: Settings) -> None:
     database, and where the extra `web` is not installed.
     """
     os.environ["DJANGO_SETTINGS_MODULE"] = "attribution_assets.web.settings"
-    os.environ["ATTRIBUTION_DATABASE"] = str(settings.database)  # Django's settings read the environment
+    os.environ["ATTRIBUTION_DATABASE"] = settings.database.given  # Django's settings read the environment
     try:
         import django
         from django.core.management import call_command

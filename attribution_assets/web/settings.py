@@ -104,7 +104,7 @@ DATABASES: dict[str, dict[str, object]] = {
         },
     },
 }
-if not ATTRIBUTION.database.is_lake:
+if ATTRIBUTION.database.is_file:
     DATABASES["warehouse"] = {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": f"{ATTRIBUTION.database.path.as_uri()}?mode=ro",

@@ -142,7 +142,7 @@ def _stored_until_end(run: Run, pipe: int, printed: bytes) -> bytes:
 def _start(ours: Settings, run: Run, lock: int) -> None:
     """Starts the process of a run, which inherits the lock, and the settings: relative paths begin where they do here."""
     places = {
-        "ATTRIBUTION_DATABASE": ours.database,
+        "ATTRIBUTION_DATABASE": ours.database.given,
         "ATTRIBUTION_EXPORTS": ours.exports,
         "ATTRIBUTION_WEB_DATABASE": ours.web_database,
         **({"DAGSTER_HOME": ours.dagster_home} if ours.dagster_home else {}),

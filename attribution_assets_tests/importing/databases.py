@@ -18,6 +18,8 @@ from attribution_assets_tests.support import wait_for
 
 USER, PASSWORD = "owner", "s3cret/word"
 IN_URL = "s3cret%2Fword"
+ICU = ("--locale-provider=icu", "--icu-locale=en-US")
+"""A locale in which 'a' comes before 'B', and 'B' before 'c'; bytes have it otherwise."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def postgres() -> Iterator[Database]:
     with _folder(user) as folder:
         (folder / "password").write_text(PASSWORD)
         access = [f"--username={USER}", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"]
-        cluster = [f"--pgdata={folder / 'data'}", "--no-sync", "--locale=C.UTF-8"]
+        cluster = [f"--pgdata={folder / 'data'}", "--no-sync", "--locale=C.UTF-8", *ICU]
         subprocess.run([initdb, *cluster, *access], check=True, user=user, capture_output=True)
         settings = ("listen_addresses=127.0.0.1", "unix_socket_directories=", f"port={port}", "fsync=off", "DateStyle=German")
         with _running([server, "-D", str(folder / "data"), *(f"--{each}" for each in settings)], port, user):

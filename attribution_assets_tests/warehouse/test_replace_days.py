@@ -239,7 +239,7 @@ def test_a_fraction_in_a_column_of_whole_numbers_is_refused(shop: Shop) -> None:
 
 @pytest.mark.every_warehouse
 @pytest.mark.parametrize(
-    "value", [pd.Timestamp("2023-09-01"), [0.5], 2**70, "\ud83d"], ids=["time", "list", "huge", "half a character"]
+    "value", [pd.Timestamp("2023-09-01"), [0.5], 10**400, "\ud83d"], ids=["time", "list", "huge", "half a character"]
 )
 def test_a_value_that_no_table_can_hold_is_refused_with_its_table(attributed: Shop, value: object) -> None:
     rows = frame(("c", "s", 1.0, "2023-09-01")).assign(ihc=pd.Series([value], dtype=object))

@@ -7,9 +7,8 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from attribution_assets.warehouse.dialect import in_dialect
-from attribution_assets.warehouse.engagement import FLAGS
 from attribution_assets.warehouse.schema import BROKEN_ROWS, Column, Table, schema
-from attribution_assets.warehouse.views import DAYS, TIMES, Reading, Stored, no_value, views_of, without_flags
+from attribution_assets.warehouse.views import DAYS, TIMES, Reading, Stored, StoredColumn, broken_rows, views_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -54,64 +53,26 @@ def stored_in(connection: DuckDBPyConnection) -> Stored:
     def as_read(table: str, column: Column, name: str) -> str:
         return _as_read(column, name, declared(table)[name.rpartition(".")[2].lower()])
 
+    def place(table: str) -> str:
+        return f"{STORED}.{table}"
+
     def broken(lacking: Collection[str]) -> dict[str, str]:
         return {
-            view: _broken_rows(
-                schema()[source], {name: as_read(source, column, name) for column, name in there}, declared(source), lacking
-            )
+            view: broken_rows(place(source), schema()[source], _columns_of(schema()[source], declared(source)), lacking)
             for view, source in BROKEN_ROWS.items()
-            if (there := [(column, column.name) for column in schema()[source].columns if column.name in declared(source)])
+            if declared(source)
         }
 
-    return Stored(STORED, declared, as_read, lambda _source, _read, select: select, broken)
+    return Stored(place, declared, as_read, lambda _source, _read, select: select, broken)
 
 
-def _broken_rows(source: Table, read: Mapping[str, str], types: Mapping[str, str], lacking: Collection[str]) -> str:
-    """The SELECT of the rows that cannot be attributed, valued or decoded: as they are stored, but for dates and times."""
-    text = {name: read.get(name, "NULL") for name in (*DAYS, *TIMES)}
-    stored = {
-        column.name: without_flags(column.name, lacking) if column.name in {*read, *lacking} else no_value(column)
+def _columns_of(source: Table, types: Mapping[str, str]) -> dict[str, StoredColumn]:
+    """The declared columns that the source has."""
+    return {
+        column.name: StoredColumn(_kind(types[column.name]), column.name, _as_read(column, column.name, types[column.name]))
         for column in source.columns
-        if not column.optional
+        if column.name in types
     }
-    columns = ", ".join(f"{text.get(name, value)} AS {name}" for name, value in stored.items())
-    kinds = {column.name: _kind(types[column.name]) if column.name in types else "null" for column in source.columns}
-    value = {column: column if kind != "null" else "NULL" for column, kind in kinds.items()} | text
-    condition = without_flags(" OR ".join(_broken(source.name, kinds, value)), lacking)
-    return f"SELECT {columns} FROM {STORED}.{source.name} WHERE {condition}"
-
-
-def _broken(source: str, kinds: Mapping[str, str], value: Mapping[str, str]) -> list[str]:
-    """The conditions of the rows that cannot be attributed or valued, as those of the index `<source>_broken` in SQLite.
-
-    `kinds`: of each column, what `type_of` says of its values. `value`: of each column, its expression.
-    """
-
-    def is_no(column: str, *wanted: str) -> str:
-        if kinds[column] in {*wanted, "null"}:
-            return "false" if "null" in wanted else f"{value[column]} IS NULL"
-        return f"{column} IS NOT NULL" if "null" in wanted else "true"
-
-    def is_empty(column: str) -> str:
-        return f"CAST({value[column]} AS text) = ''"
-
-    if source == "session_sources":
-        return [
-            is_no("session_id", "text", "integer"),
-            is_empty("session_id"),
-            is_no("user_id", "text", "integer", "null"),
-            is_no("channel_name", "text", "integer", "real"),
-            f"NOT is_date({value['event_date']})",
-            f"NOT is_time({value['event_time']})",
-            *(f"is_no_flag({flag})" for flag in FLAGS),
-        ]
-    return [
-        *(is_no(column, "text", "integer") for column in ("conv_id", "user_id")),
-        *(is_empty(column) for column in ("conv_id", "user_id")),
-        f"NOT is_date({value['conv_date']})",
-        f"NOT is_time({value['conv_time']})",
-        f"is_no_amount({value['revenue']})",
-    ]
 
 
 def _kind(type_: str) -> str:

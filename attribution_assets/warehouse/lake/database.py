@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 from uuid import uuid4
 
 import duckdb
@@ -18,11 +18,10 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from attribution_assets.errors import AttributionError, BusyError, NotFoundError, NotReadyError
-from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.days import Days
-from attribution_assets.warehouse.dialect import Engine, in_dialect
-from attribution_assets.warehouse.duckdb.servers import Server, is_server
+from attribution_assets.warehouse.dialect import Engine
+from attribution_assets.warehouse.duckdb.servers import Server
 from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.lake.csv_sources import error_in_csv, rows_of_csv
 from attribution_assets.warehouse.lake.elsewhere import Elsewhere, Folder, OnServer, elsewhere_at
@@ -40,7 +39,7 @@ from attribution_assets.warehouse.lake.opened import (
     table_of_others,
 )
 from attribution_assets.warehouse.lake.proofs import Proofs, note, noted
-from attribution_assets.warehouse.lake.replacement import Replacement, answer_of, as_stored, hand_over, prove, stage
+from attribution_assets.warehouse.lake.replacement import Replacement, answer_of, hand_over, prove, stage
 from attribution_assets.warehouse.location import MARKER
 from attribution_assets.warehouse.query import Query, bounds_of
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, META, Table, schema
@@ -49,10 +48,10 @@ from attribution_assets.warehouse.sources import (
     broken_sources,
     check_present,
     read_by,
-    unreadable_sources,
 )
+from attribution_assets.warehouse.urls import is_server
 from attribution_assets.warehouse.views import STAND_INS, Reading
-from attribution_assets.warehouse.warehouse import SeenDays, Warehouse, Written
+from attribution_assets.warehouse.warehouse import SeenDays, Warehouse, Written, by_window, check_guards
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,12 +75,18 @@ class LakeWarehouse(Warehouse):
 
     engine: ClassVar[Engine] = "duckdb"
 
+    path: Path
     keep_days: int = 7
     """For how many days files of earlier versions are kept."""
     sources_at: str = field(default="", repr=False)
     """Where the sources lie if not in the lake: a folder, an SQLite file or the URL of a server, which may hold a password."""
     held: Held | None = None
     """The state that is read, of a warehouse at one state."""
+
+    @property
+    def name(self) -> str:
+        """The folder."""
+        return str(self.path)
 
     @property
     def exists(self) -> bool:
@@ -292,23 +297,10 @@ class LakeWarehouse(Warehouse):
             found[asked] = super()._date_at_end(*asked)
         return found[asked]
 
-    def fetch(self, query: Query) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """The query's column names and rows."""
-        with self._answering(query) as cursor:
-            cursor.execute(query.text_in(self.engine), query.parameters)
-            return [column for column, *_ in cursor.description or ()], cursor.fetchall()
-
-    @contextmanager
-    def rows_of(self, query: Query) -> Iterator[LakeCursor]:
-        """The query's rows."""
-        with self._answering(query) as cursor:
-            _check_guards(cursor, query, unreadable_sources)
-            yield cursor.execute(query.text_in(self.engine), query.parameters)
-
     def frames(self, query: Query, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
         """The rows of `rows_of` in frames."""
         with self.rows_of(query) as cursor:
-            for batch in cursor.duck.to_arrow_reader(rows_per_frame):
+            for batch in cast("LakeCursor", cursor).duck.to_arrow_reader(rows_per_frame):
                 yield batch.to_pandas()
 
     def stream(
@@ -327,19 +319,12 @@ class LakeWarehouse(Warehouse):
             cursor.execute(
                 f"SELECT {', '.join(table.column_names)} FROM {table.name} {where} ORDER BY {', '.join(table.key)}", bounds
             )
-            yield from self._frames(cursor, table, rows_per_frame)
+            yield from self._in_frames(cursor, table, rows_per_frame)
 
-    def stream_query(self, query: Query, table: Table, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
-        """The rows that the query would write into the table, in frames."""
-        with self._answering(query) as cursor:
-            self._proofs.of_ids(cursor, query)
-            _check_guards(cursor, query, broken_sources)
-            cursor.execute(query.text_in(self.engine), query.parameters)
-            table.check([column for column, *_ in cursor.description or ()])
-            yield from self._frames(cursor, table, rows_per_frame)
+    def _check_ids(self, connection: LakeCursor, query: Query) -> None:
+        self._proofs.of_ids(connection, query)
 
-    @staticmethod
-    def _frames(cursor: LakeCursor, table: Table, rows_per_frame: int) -> Iterator[pd.DataFrame]:
+    def _in_frames(self, cursor: LakeCursor, table: Table, rows_per_frame: int) -> Iterator[pd.DataFrame]:
         """The cursor's rows, as `frames.in_frames` gives those of SQLite."""
         from attribution_assets.warehouse.frames import dtypes
 
@@ -357,29 +342,6 @@ class LakeWarehouse(Warehouse):
         if held:
             yield held.to_pandas().astype(dtypes(table))
 
-    def differing_days(self, table: Table, day_column: str, days: Days, query: Query) -> set[str]:
-        """The days whose rows in the table differ from what the query returns now."""
-        columns = ", ".join(f"{as_stored(column)} AS {column.name}" for column in table.columns)
-        fresh = _digests(table, day_column, f"SELECT {columns} FROM ({query.text_in(self.engine)}\n)")
-        stored = _digests(table, day_column, f"SELECT * FROM {table.name} WHERE {day_column} BETWEEN $first_day AND $last_day")
-        with self._answering(query) as cursor:
-            cursor.execute(
-                f"SELECT coalesce(fresh.day, stored.day) FROM ({fresh}) AS fresh "
-                f"FULL JOIN ({stored}) AS stored ON stored.day = fresh.day WHERE fresh.digest IS DISTINCT FROM stored.digest",
-                {**query.parameters, **bounds_of(days)},
-            )
-            return {day for (day,) in cursor}
-
-    def digests(
-        self, table: Table, day_column: str, query_of: Callable[[Days], Query], windows: Sequence[Days]
-    ) -> Iterator[dict[str, str]]:
-        """Range by range, by day, a digest of the rows that the query would write into the table now."""
-        query = query_of(Days(windows[0].first, windows[-1].last))
-        with self._answering(query) as cursor:
-            cursor.execute(_digests(table, day_column, f"{query.text_in(self.engine)}\n"), query.parameters)
-            digests = dict(cursor.fetchall())
-        yield from _by_window(digests, windows)
-
     def digests_of_sources(self, name: str, windows: Sequence[Days]) -> Iterator[dict[str, str]]:
         """Range by range, the rows of the query. Those of one state of the sources are noted, and not computed again."""
         query = Query(name, bounds_of(Days(windows[0].first, windows[-1].last)))
@@ -394,7 +356,7 @@ class LakeWarehouse(Warehouse):
                 self._check_unchanged(cursor.state)
                 if now:
                     note(file, {"of": now, "digests": digests})
-        yield from _by_window(digests, windows)
+        yield from by_window(digests, windows)
 
     def _decisive(self, state: Opened, query: Query) -> str | None:
         """What decides about the query's rows, if it reads sources alone: its text, the views, and the state of every source.
@@ -494,7 +456,7 @@ class LakeWarehouse(Warehouse):
                     check_present(self._present(cursor.state), self.reading, rows)
                     self._proofs.of_ids(cursor, rows)
                     self._proofs.of_rows(cursor, rows)
-                    _check_guards(cursor, rows, broken_sources)
+                    check_guards(cursor, rows, self.engine, broken_sources)
                     unordered = LAST_ORDER.sub("", rows.text_in(self.engine))
                     cursor.execute(f"CREATE TEMP TABLE answer AS {unordered}", rows.parameters)
                     self._check_unchanged(cursor.state)
@@ -580,16 +542,6 @@ def _seen(rows: Sequence[tuple[str, str, str]]) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(batch.schema, [batch])
 
 
-def _digests(table: Table, day_column: str, rows: str) -> str:
-    """The SELECT of a digest of each day of these rows of the table, whatever their order."""
-    digest = in_dialect(f"row_digest({', '.join(table.column_names)})", LakeWarehouse.engine)
-    return f"SELECT {day_column} AS day, {digest} AS digest FROM ({rows}) GROUP BY 1"
-
-
-def _by_window(digests: Mapping[str, str], windows: Sequence[Days]) -> Iterator[dict[str, str]]:
-    return ({day: digests[day] for day in days if day in digests} for days in windows)
-
-
 def _as_read(state: Opened, source: str) -> set[str]:
     """The declared columns that a source has, under whatever name they are stored."""
     columns = {*state.columns(source)}
@@ -598,11 +550,3 @@ def _as_read(state: Opened, source: str) -> set[str]:
         back = {stored: name for name, stored in renamed.items()}
         columns = {back.get(name, name) for name in state.columns(stand_in)}
     return columns & {column.name for column in schema()[source].columns}
-
-
-def _check_guards(cursor: LakeCursor, query: Query, error: Callable[[str, Sequence[str], int], AttributionError]) -> None:
-    for guard in query.guards:
-        text = in_dialect(read_sql(guard), LakeWarehouse.engine)
-        problems = [problem for (problem,) in cursor.execute(f"{text} LIMIT 6", query.parameters)]
-        if problems:
-            raise error(query.name, problems, len(problems))

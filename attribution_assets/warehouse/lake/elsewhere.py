@@ -12,10 +12,11 @@ import duckdb
 
 from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.warehouse.duckdb.scanners import first_line, literal, load, quoted
-from attribution_assets.warehouse.duckdb.servers import Server, is_server
+from attribution_assets.warehouse.duckdb.servers import Server
 from attribution_assets.warehouse.lake.opened import OF_SOURCES, Stored, stored_tables
 from attribution_assets.warehouse.schema import schema
 from attribution_assets.warehouse.sqlite.state import file_state
+from attribution_assets.warehouse.urls import is_server
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -16,10 +16,10 @@ from attribution_assets.warehouse import refused
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.duckdb.scanners import literal
 from attribution_assets.warehouse.lake import delta
-from attribution_assets.warehouse.lake.opened import TYPES, LakeCursor, types_of
+from attribution_assets.warehouse.lake.opened import LakeCursor, types_of
 from attribution_assets.warehouse.query import RETURN_THIS
-from attribution_assets.warehouse.schema import Column, Table
-from attribution_assets.warehouse.warehouse import Written
+from attribution_assets.warehouse.schema import Table
+from attribution_assets.warehouse.warehouse import Written, as_stored
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,11 +128,6 @@ def prove(cursor: LakeCursor, table: Table, days: Days | str) -> None:
     key = ", ".join(table.key)
     if found := cursor.execute(f"SELECT {key} FROM new GROUP BY {key} HAVING count(*) > 1 LIMIT 1").fetchone():
         raise refused.twice(table, found, days)
-
-
-def as_stored(column: Column) -> str:
-    """The expression of a column's value as it is stored: as its type, and 0 instead of -0, as in an SQLite file."""
-    return f"CAST({column.name} AS {TYPES[column.type]}){' + 0.0' if column.type == 'real' else ''}"
 
 
 def stage(cursor: LakeCursor, table: Table, days: Days | str, rows: pd.DataFrame | Iterable[pd.DataFrame]) -> None:

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from attribution_assets.errors import AttributionError, BusyError, NotReadyError
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.days import Days
-from attribution_assets.warehouse.dialect import Engine, in_dialect
+from attribution_assets.warehouse.dialect import Engine
 from attribution_assets.warehouse.duckdb.compute import READS_AS, Compute, DuckDBError, QueryAnswer, new_answer, takes_duckdb
 from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query, bounds_of
 from attribution_assets.warehouse.schema import ALL_SOURCES, Table, schema
@@ -33,7 +34,7 @@ from attribution_assets.warehouse.sqlite.upgrades import (
 )
 from attribution_assets.warehouse.sqlite.views import add_views, collations, columns_as_read
 from attribution_assets.warehouse.views import MADE_LATER
-from attribution_assets.warehouse.warehouse import Connection, SeenDays, Warehouse, Written
+from attribution_assets.warehouse.warehouse import Connection, SeenDays, Warehouse, Written, check_guards
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,8 +57,14 @@ class SQLiteWarehouse(Warehouse):
 
     engine: ClassVar[Engine] = "sqlite"
 
+    path: Path
     compute: Compute = "auto"
     """Which engine runs the large queries: `sqlite`, `duckdb`, or `auto`, which chooses the faster one."""
+
+    @property
+    def name(self) -> str:
+        """The file."""
+        return str(self.path)
 
     @property
     def exists(self) -> bool:
@@ -86,7 +93,7 @@ class SQLiteWarehouse(Warehouse):
         with self._open("ro") as connection:
             connection.execute("BEGIN")
             connection.execute("SELECT 1 FROM main.sqlite_master LIMIT 1").fetchall()  # the first read decides which state
-            yield Snapshot(self.path, self.busy_timeout, self.reading, "sqlite", connection)
+            yield Snapshot(self.path, "sqlite", connection, busy_timeout=self.busy_timeout, reading=self.reading)
 
     @contextmanager
     def _open(self, mode: Literal["ro", "rw"]) -> Iterator[sqlite3.Connection]:
@@ -184,13 +191,12 @@ class SQLiteWarehouse(Warehouse):
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    def fetch(self, query: Query) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """The query's column names and rows. Text that cannot be decoded has its bytes as in Python: Jos\\xe9."""
+    @contextmanager
+    def _answering(self, query: Query) -> Iterator[sqlite3.Connection]:
         with self.connect() as connection:
             check_sources(connection, self.path, self.reading, query)
             connection.text_factory = readable
-            cursor = connection.execute(query.text, query.parameters)
-            return [column for column, *_ in cursor.description], cursor.fetchall()
+            yield connection
 
     def sources(self) -> dict[str, frozenset[str]]:
         """The source tables that there are, each with the columns that it has, declared or not; none without a database."""
@@ -205,6 +211,16 @@ class SQLiteWarehouse(Warehouse):
         """The columns of a table or view of the file, in lower case, as SQLite compares them; none where it does not exist."""
         with self.connect() as connection:
             return columns_of(connection, table)
+
+    def _check_ids(self, connection: sqlite3.Connection, query: Query) -> None:
+        check_ids(connection, self.path, query)
+
+    def _check_guards(
+        self, connection: sqlite3.Connection, query: Query, error: Callable[[str, Sequence[str], int], AttributionError]
+    ) -> None:
+        connection.text_factory = readable
+        check_guards(connection, query, self.engine, error)
+        connection.text_factory = str
 
     def _has_column(self, connection: sqlite3.Connection, table: str, column: str) -> bool:
         asked = "SELECT 1 FROM pragma_table_xinfo(?) WHERE lower(name) = lower(?) AND hidden <> 1"
@@ -249,8 +265,8 @@ class SQLiteWarehouse(Warehouse):
 
         with self.connect() as connection:
             check_sources(connection, self.path, self.reading, query)
-            check_ids(connection, self.path, query)
-            _check_guards(connection, query, broken_sources)
+            self._check_ids(connection, query)
+            self._check_guards(connection, query, broken_sources)
             with self._select(connection, query) as (select, parameters):
                 cursor = connection.execute(select, parameters)
                 table.check([column for column, *_ in cursor.description])
@@ -297,19 +313,11 @@ class SQLiteWarehouse(Warehouse):
         """The query's rows, computed by the faster engine. Text that cannot be decoded has its bytes as in `fetch`."""
         with self.connect() as connection:
             check_sources(connection, self.path, self.reading, query)
-            _check_guards(connection, query, unreadable_sources)
+            self._check_guards(connection, query, unreadable_sources)
             with self._select(connection, query) as (select, parameters):
                 cursor = connection.execute(select, parameters)
                 connection.text_factory = readable
                 yield cursor
-
-    def frames(self, query: Query, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
-        """The rows of `rows_of` in frames."""
-        import pandas as pd
-
-        with self.rows_of(query) as cursor:
-            while rows := cursor.fetchmany(rows_per_frame):
-                yield pd.DataFrame(rows, columns=[column for column, *_ in cursor.description])
 
     @contextmanager
     def _select(self, connection: sqlite3.Connection, query: Query) -> Iterator[tuple[str, Parameters]]:
@@ -393,7 +401,7 @@ class SQLiteWarehouse(Warehouse):
         with self.connect() as connection:
             if isinstance(rows, Query):
                 check_sources(connection, self.path, self.reading, rows)
-                check_ids(connection, self.path, rows)
+                self._check_ids(connection, rows)
                 counts = self._replace_by_query(connection, table, day_column, days, rows)
             else:
                 typed = stage(connection, table, rows)
@@ -421,7 +429,7 @@ class SQLiteWarehouse(Warehouse):
             if by_duckdb:
                 connection.execute("ATTACH ? AS computed", (str(answer.path),))
             with transaction(connection, locked_by=f"DELETE FROM {table.name} WHERE 0"):
-                _check_guards(connection, query, broken_sources)
+                self._check_guards(connection, query, broken_sources)
                 rows = NewRows(query.text, query.parameters)
                 if by_duckdb and self._computed(connection, answer, query):
                     rows = NewRows(ANSWER, {}, _is_typed(connection, table))
@@ -451,7 +459,7 @@ class Snapshot(SQLiteWarehouse):
 def as_sqlite(warehouse: Warehouse) -> SQLiteWarehouse:
     """The warehouse as an SQLite file, for what works on nothing else. Raises AttributionError for another one."""
     if not isinstance(warehouse, SQLiteWarehouse):
-        raise AttributionError(f"{warehouse.path} is a lake, and this works on an SQLite file alone.")
+        raise AttributionError(f"{warehouse.name} is no SQLite file, and this works on one alone.")
     return warehouse
 
 
@@ -494,18 +502,6 @@ def _is_typed(connection: sqlite3.Connection, table: Table) -> bool:
     """Whether DuckDB's answer has the declared types; it gives every value of a column the same one."""
     given = dict(connection.execute("SELECT name, lower(type) FROM computed.pragma_table_info('answer')").fetchall())
     return all(re.search(READS_AS[column.type], given.get(column.name, "")) for column in table.columns)
-
-
-def _check_guards(
-    connection: sqlite3.Connection, query: Query, error: Callable[[str, Sequence[str], int], AttributionError]
-) -> None:
-    connection.text_factory = readable
-    for guard in query.guards:
-        text = in_dialect(read_sql(guard), "sqlite")
-        problems = [problem for (problem,) in connection.execute(f"{text} LIMIT 6", query.parameters)]
-        if problems:
-            raise error(query.name, problems, len(problems))
-    connection.text_factory = str
 
 
 def readable(text: bytes) -> str:

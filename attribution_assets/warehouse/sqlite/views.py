@@ -56,7 +56,7 @@ def stored_in(connection: sqlite3.Connection) -> Stored:
         missing = {name: {*schema()[name].column_names}.difference(declared(name), lacking) for name in BROKEN_ROWS.values()}
         return views_of_broken_rows(lacking, missing)
 
-    stored = Stored("main", declared, as_read, select, broken)
+    stored = Stored("main.{}".format, declared, as_read, select, broken)
     return stored
 
 
