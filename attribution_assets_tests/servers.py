@@ -36,13 +36,14 @@ def new_schema(server: Database) -> str:
 
 
 @contextmanager
-def in_postgres(database: Path, url: str, reading: Reading = AS_STORED) -> Iterator[PostgresConnection]:
-    """A connection to a copy of the file in the schema that the URL names: sources and results."""
-    warehouse = PostgresWarehouse(url, reading=reading)
+def in_postgres(database: Path, server: Database, reading: Reading = AS_STORED) -> Iterator[PostgresConnection]:
+    """A connection to a copy of the file in a schema of its own: sources and results."""
+    url = new_schema(server)
     with closing(connected(url)) as driver:
         copy_tables(database, driver, str(schema_of(url)))
-    with warehouse.connect() as connection:
-        yield connection
+        with PostgresWarehouse(url, reading=reading).connect() as connection:
+            yield connection
+        driver.execute(f"DROP SCHEMA {schema_of(url)} CASCADE")
 
 
 def copy_tables(database: Path, driver: Driver, within: str, *, but: tuple[str, ...] = ()) -> None:

@@ -10,7 +10,7 @@ number AS (
     UNION ALL
     SELECT date, customer_id, status, type, category, 'impressions', impressions, CAST(impressions AS text) FROM result
     UNION ALL
-    SELECT date, customer_id, status, type, category, 'revenue', revenue, CAST(rounded(revenue, 2) AS text) FROM result
+    SELECT date, customer_id, status, type, category, 'revenue', revenue, quote(rounded(revenue, 2)) FROM result
 )
 
 SELECT date, customer_id, status, type, category, number, CASE WHEN value IS NULL THEN 'missing' ELSE said END AS value

@@ -10,9 +10,8 @@ WITH RECURSIVE step AS (
     FROM names_in($steps)
 ),
 
-combination AS ( -- of steps, with the sum of their bits: at first of none, with an empty text that compares as their names do
-    SELECT CAST(0 AS bigint) AS position, CAST(0 AS bigint) AS furthest, CAST(0 AS bigint) AS bits, coalesce(substr(min(name), 1, 0), '') AS steps
-    FROM step
+combination AS ( -- of steps, with the sum of their bits
+    SELECT CAST(0 AS bigint) AS position, CAST(0 AS bigint) AS furthest, CAST(0 AS bigint) AS bits, '' AS steps
     UNION ALL
     SELECT
         step.position,

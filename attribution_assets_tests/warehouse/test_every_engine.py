@@ -1,4 +1,4 @@
-"""Every query of sql/ gives the same rows on SQLite and on DuckDB, to the last bit, over whatever a database holds."""
+"""Every query of sql/ gives the same rows on SQLite, DuckDB and PostgreSQL, to the last bit, whatever a database holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import math
 import re
 import shutil
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
@@ -24,10 +23,14 @@ from attribution_assets.catalog.tables import CHECKS, parameters, table_named
 from attribution_assets.settings import Settings
 from attribution_assets.shipped import read_sql, sql_folder
 from attribution_assets.warehouse import Days, Query, SQLiteWarehouse
+from attribution_assets.warehouse.dialect import Engine
 from attribution_assets.warehouse.reads import reads
 from attribution_assets.warehouse.schema import OPTIONAL_SOURCES
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets.warehouse.views import Reading
+from attribution_assets.warehouse.warehouse import Cursor
+from attribution_assets_tests.importing.databases import Database
+from attribution_assets_tests.servers import in_postgres
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.warehouse.any_database import a_database, change, computed, write
 from attribution_assets_tests.warehouse.in_duckdb import in_duckdb
@@ -58,11 +61,11 @@ Row = tuple[Any, ...]
 
 def differences(
     warehouse: SQLiteWarehouse,
-    lake: duckdb.DuckDBPyConnection,
+    others: Mapping[Engine, Any],
     asked: Mapping[str, str | int | float],
     queries: Iterable[str] = QUERIES,
 ) -> dict[str, tuple[Any, Any]]:
-    """By query, what SQLite and DuckDB answer, where it is not the same."""
+    """By query, what SQLite and another engine answer, where it is not the same."""
     found = {}
     with warehouse.connect() as connection:
         connection.text_factory = partial(str, encoding="utf-8", errors="backslashreplace")
@@ -70,13 +73,14 @@ def differences(
             query = Query(name)
             given = {parameter: asked[parameter] for parameter in reads(query.text).parameters}
             one = _answer(connection.execute(query.text, given))
-            other = _answer(lake.execute(query.text_in("duckdb"), given))
-            if not _agree(name, one, other):
-                found[name] = (one, other)
+            for engine, connected_to in others.items():
+                other = _answer(connected_to.execute(query.text_in(engine), given))
+                if not _agree(name, one, other):
+                    found[f"{name} on {engine}"] = (one, other)
     return found
 
 
-def _answer(cursor: sqlite3.Cursor | duckdb.DuckDBPyConnection) -> tuple[list[str], list[Row]]:
+def _answer(cursor: Cursor) -> tuple[list[str], list[Row]]:
     return [column for column, *_ in cursor.description or []], cursor.fetchall()
 
 
@@ -120,10 +124,15 @@ def asked_by(settings: Settings, days: Days) -> dict[str, str | int | float]:
 
 
 def databases_agree(
-    database: Path, reading: Reading, asked: Mapping[str, str | int | float], queries: Iterable[str] = QUERIES
+    database: Path,
+    server: Database,
+    reading: Reading,
+    asked: Mapping[str, str | int | float],
+    queries: Iterable[str] = QUERIES,
 ) -> None:
-    with in_duckdb(database, reading) as lake:
-        assert differences(SQLiteWarehouse(database, reading=reading), lake, asked, queries) == {}
+    with in_duckdb(database, reading) as lake, in_postgres(database, server, reading) as schema:
+        others: dict[Engine, Any] = {"duckdb": lake, "postgres": schema}
+        assert differences(SQLiteWarehouse(database, reading=reading), others, asked, queries) == {}
 
 
 def looking_for(shop: Shop, *checks: str) -> list[str]:
@@ -161,18 +170,20 @@ def sound_lake(template: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.mark.parametrize("conversions", ["tracked", "backend"])
-def test_every_query_answers_alike_where_all_is_right(template: Path, conversions: Any) -> None:
-    databases_agree(template, replace(BROKEN_DOWN, conversions=conversions), ASKED)
+def test_every_query_answers_alike_where_all_is_right(template: Path, postgres_server: Database, conversions: Any) -> None:
+    databases_agree(template, postgres_server, replace(BROKEN_DOWN, conversions=conversions), ASKED)
 
 
 @pytest.mark.parametrize(("asset", "name"), BROKEN)
-def test_every_query_finds_the_same_broken_rows(asset: str, name: str, template: Path, tmp_path: Path) -> None:
+def test_every_query_finds_the_same_broken_rows(
+    asset: str, name: str, template: Path, postgres_server: Database, tmp_path: Path
+) -> None:
     shop = Shop.at(Path(shutil.copy(template, tmp_path)), tmp_path)
     for statement in BROKEN[asset, name][0]:
         shop.execute(statement)
 
     [query] = {check.query for _, check in CHECKS if check.name == name}
-    databases_agree(shop.database, BROKEN_DOWN, ASKED, looking_for(shop, query))
+    databases_agree(shop.database, postgres_server, BROKEN_DOWN, ASKED, looking_for(shop, query))
 
 
 AWKWARD = {
@@ -219,15 +230,15 @@ AWKWARD = {
 
 
 @pytest.mark.parametrize("case", AWKWARD)
-def test_every_query_takes_awkward_rows_alike(case: str, template: Path, tmp_path: Path) -> None:
+def test_every_query_takes_awkward_rows_alike(case: str, template: Path, postgres_server: Database, tmp_path: Path) -> None:
     shop = Shop.at(Path(shutil.copy(template, tmp_path)), tmp_path)
     for statement in AWKWARD[case]:
         shop.execute(statement)
 
-    databases_agree(shop.database, BROKEN_DOWN, ASKED, looking_for(shop))
+    databases_agree(shop.database, postgres_server, BROKEN_DOWN, ASKED, looking_for(shop))
 
 
-def test_every_query_answers_alike_over_the_sample(tmp_path: Path) -> None:
+def test_every_query_answers_alike_over_the_sample(postgres_server: Database, tmp_path: Path) -> None:
     database, days = tmp_path / "sample.db", Days("2023-09-01", "2023-09-30")
     write_sample(database, days=30, end=date(2023, 9, 30), sessions=2_000, seed=3)
     settings = Settings(database=database, compute="sqlite", models=["linear", "markov"], breakdowns=["channel_name"])
@@ -237,7 +248,7 @@ def test_every_query_answers_alike_over_the_sample(tmp_path: Path) -> None:
     missing = {*OPTIONAL_SOURCES} - settings.warehouse.sources().keys()
 
     queries = [name for name in QUERIES if not reads(Query(name).text).tables.keys() & missing]
-    databases_agree(database, settings.reading, asked_by(settings, days), queries)
+    databases_agree(database, postgres_server, settings.reading, asked_by(settings, days), queries)
 
 
 # -- databases that nobody made by hand -------------------------------------------------------------------------------
@@ -253,7 +264,13 @@ def test_every_query_answers_alike_over_the_sample(tmp_path: Path) -> None:
 )
 @hypothesis.settings(max_examples=6, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 def test_every_query_answers_alike_over_any_database(
-    rows: dict[str, list[tuple[Any, ...]]], conversions: Any, spend_wins: Any, including: bool, order: Any, lookback: int
+    postgres_server: Database,
+    rows: dict[str, list[tuple[Any, ...]]],
+    conversions: Any,
+    spend_wins: Any,
+    including: bool,
+    order: Any,
+    lookback: int,
 ) -> None:
     with TemporaryDirectory() as folder:
         database = Path(folder) / "any.db"
@@ -279,4 +296,4 @@ def test_every_query_answers_alike_over_any_database(
             "is_ordered": int(order == "ordered"),
             "orders_of": "conversions" if including else "events",
         }
-        databases_agree(database, settings.reading, asked)
+        databases_agree(database, postgres_server, settings.reading, asked)

@@ -93,4 +93,4 @@ def _as_read(column: Column, name: str, type_: str) -> str:
         return _as_number(name, type_, "bigint")
     if re.fullmatch(NUMBER, type_):
         return _as_number(name, type_, "double precision")
-    return f"CASE WHEN {name} IS NOT NULL THEN coalesce(number_of(CAST({name} AS text)), 'NaN') END"
+    return f"CASE WHEN {name} IS NOT NULL THEN coalesce(number_of(CAST({name} AS text)), CAST('NaN' AS double precision)) END"
