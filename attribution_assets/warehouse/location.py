@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from pydantic import SecretStr
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.urls import SERVERS, URL, database_of, schema_of, shown
 
 MARKER = "attribution_lake.json"
 """The file that makes a folder a lake of ours."""
+
+
+NO_URL = SecretStr("")
+"""The URL of a file and of a folder."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Location:
 
     path: Path = Path()
     is_lake: bool = False
-    url: str = field(default="", repr=False)
+    url: SecretStr = NO_URL
 
     @classmethod
     def of(cls, given: str | Path | Location) -> Self:
@@ -37,7 +43,7 @@ class Location:
                 )
             if not database_of(text):
                 raise AttributionError(f"{shown(text)} names no database. Write postgresql://USER:PASSWORD@HOST/DATABASE")
-            return cls(url=text)
+            return cls(url=SecretStr(text))
         try:
             path = Path(text).expanduser().absolute()
         except RuntimeError as error:
@@ -52,12 +58,12 @@ class Location:
     @property
     def given(self) -> str:
         """What names the place again, with the password of a URL."""
-        return self.url or str(self)
+        return self.url.get_secret_value() or str(self)
 
     def __str__(self) -> str:
         """The place as it may be printed: the path, that of a lake with a slash at its end; or the URL without its password."""
         if self.url:
-            return shown(self.url)
+            return shown(self.given)
         return f"{self.path}/" if self.is_lake else str(self.path)
 
     @property
@@ -65,4 +71,4 @@ class Location:
         """The name of the file or folder, or of the database on a server, with its schema if the URL names one."""
         if not self.url:
             return self.path.name
-        return ".".join(filter(None, (database_of(self.url), schema_of(self.url))))
+        return ".".join(filter(None, (database_of(self.given), schema_of(self.given))))

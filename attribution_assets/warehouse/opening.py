@@ -54,7 +54,7 @@ def server_at(location: Location, reading: Reading = AS_STORED) -> PostgresWareh
         raise AttributionError(f"{location} needs psycopg: pip install 'attribution_assets[postgres]'.")
     from attribution_assets.warehouse.postgres.database import PostgresWarehouse
 
-    return PostgresWarehouse(location.url, reading=reading)
+    return PostgresWarehouse(location.given, reading=reading)
 
 
 def lake_at(location: Location, reading: Reading = AS_STORED, keep_days: int = KEEP_DAYS, sources: str = "") -> LakeWarehouse:

@@ -28,6 +28,12 @@ OF_SOURCES = frozenset({*ALL_SOURCES, *FURTHER, *(name for name, _ in STAND_INS.
 
 SECONDS_TO_CONNECT = 10
 
+NULLS_FIRST, NULLS_LAST = " NULLS FIRST ", " NULLS LAST "
+"""What is written behind a value that rows are sorted by, upwards or downwards: NULL is less than all."""
+
+END_OF_ORDER = "LIMIT|ROWS|RANGE|UNION ALL|UNION|ON CONFLICT"
+"""What comes behind an order."""
+
 SETTINGS = """
     SET client_encoding = 'UTF8'; SET datestyle = 'ISO'; SET timezone = 'UTC'; SET extra_float_digits = 1;
     SET cursor_tuple_fraction = 1; SET jit = off; SET work_mem = '64MB'
@@ -193,21 +199,41 @@ def _words(text: str) -> set[str]:
 def as_statement(text: str) -> str:
     """The text as the driver takes it: `%(name)s` for `$name`, `%s` for `?`, and names with capital letters quoted.
 
-    What is sorted by texts that stand in the statement is sorted byte for byte, too.
+    What is sorted by texts that stand in the statement is sorted byte for byte, too, and NULL comes before all values.
     """
     capitals = {column.name for table in schema().values() for column in table.columns if not column.name.islower()}
-    tokens = re.compile(rf"(?:'[^']*')+|{PASSED}|\$(?P<parameter>\w+)|\?|%|\b({'|'.join(capitals)})\b")
+    tokens = re.compile(
+        rf"(?P<text>(?:'[^']*')+)|{PASSED}|\$(?P<parameter>\w+)|\?|%|[(),]|\bORDER BY\b|\bDESC\b|\b(?P<end>{END_OF_ORDER})\b"
+        rf"|\b(?P<name>{'|'.join(capitals)})\b"
+    )
+    orders: list[str] = [""]  # for each parenthesis that is open, where NULL comes in the order that is read, if one is
 
     def written(found: re.Match[str]) -> str:
         part = found[0]
         if part.startswith("--"):
             return ""
+        if found["text"]:
+            return f'({part.replace("%", "%%")} COLLATE "C")'
         if found["parameter"]:
             return f"%({found['parameter']})s"
+        if found["name"]:
+            return quoted(part)
         if part == "?":
             return "%s"
-        if part.startswith("'"):
-            return f'({part.replace("%", "%%")} COLLATE "C")'
-        return quoted(part) if part in capitals else part.replace("%", "%%")
+        if part == "(":
+            orders.append("")
+        elif part == "ORDER BY":
+            orders[-1] = NULLS_FIRST
+        elif part == "DESC":
+            orders[-1] = NULLS_LAST
+        elif part == ")":
+            return orders.pop() + part
+        elif part == "," and orders[-1]:
+            last, orders[-1] = orders[-1], NULLS_FIRST
+            return last + part
+        elif found["end"]:
+            last, orders[-1] = orders[-1], ""
+            return last + part
+        return part.replace("%", "%%")
 
-    return tokens.sub(written, text)
+    return tokens.sub(written, text) + orders.pop()

@@ -219,27 +219,27 @@ class PostgresWarehouse(Warehouse):
         there is neither, and AttributionError where a column is missing.
         """
         *ids, credit = columns
-        names = [*ids, "given"]
+        names = ", ".join([*ids, "given"])
         with self._answering(query) as connection:
             found, file = {**connection.in_public, **connection.ours}.get(table_or_file), Path(table_or_file)
-            types = ", ".join(f'{name} text COLLATE "C"' for name in names)
-            connection.driver.execute(f"CREATE TEMP TABLE credit_of_others ({types}) ON COMMIT DROP")
+            types = ", ".join(f'{name} text COLLATE "C"' for name in [*ids, "given"])
+            number = f"{credit} double precision GENERATED ALWAYS AS (number_of(given)) STORED"
+            connection.driver.execute(f"CREATE TEMP TABLE credit_of_others ({types}, {number}) ON COMMIT DROP")
             if found:
                 _check_columns(f"{table_or_file} in {self.name}", columns, found.columns)
                 read = ", ".join(f"CAST({quoted(column)} AS text)" for column in columns)
-                connection.driver.execute(f"INSERT INTO credit_of_others SELECT {read} FROM {found.place}")
+                connection.driver.execute(f"INSERT INTO credit_of_others ({names}) SELECT {read} FROM {found.place}")
             elif file.is_file():
                 with file.open(newline="", encoding="utf-8-sig") as opened:
                     reader = csv.DictReader(opened)
                     _check_columns(str(file), columns, reader.fieldnames or ())
-                    with connection.driver.cursor().copy("COPY pg_temp.credit_of_others FROM STDIN") as copy:
+                    with connection.driver.cursor().copy(f"COPY pg_temp.credit_of_others ({names}) FROM STDIN") as copy:
                         for row in reader:
                             copy.write_row([row[column] or None for column in columns])
             else:
                 raise NotFoundError(f"{self.name} has no table {table_or_file}, and there is no such CSV file.")
             connection.driver.execute(
-                f"CREATE TEMP VIEW attribution_customer_journey AS SELECT {', '.join(ids)}, number_of(given) AS {credit} "
-                "FROM credit_of_others"
+                f"CREATE TEMP VIEW attribution_customer_journey AS SELECT {', '.join(columns)} FROM credit_of_others"
             )
             yield connection
             connection.driver.execute("DROP VIEW pg_temp.attribution_customer_journey")

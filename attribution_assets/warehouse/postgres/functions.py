@@ -99,10 +99,13 @@ FUNCTIONS = (
         OR coalesce(NOT created_at ~ '^{_DAY} {_TIME}$' OR NOT is_date(substr(created_at, 1, 10)), true)
         """,
     ),
-    _function("is_utf8(x text)", "boolean", "SELECT true"),
     *(
-        _function(f"type_of(x {type_})", "text", f"SELECT CASE WHEN x IS NULL THEN 'null' ELSE '{kind}' END")
+        function
         for type_, kind in (("text", "text"), ("bigint", "integer"), ("double precision", "real"))
+        for function in (
+            _function(f"type_of(x {type_})", "text", f"SELECT CASE WHEN x IS NULL THEN 'null' ELSE '{kind}' END"),
+            _function(f"is_utf8(x {type_})", "boolean", "SELECT true"),
+        )
     ),
     _function("quote(x text)", "text", "SELECT coalesce('''' || replace(x, '''', '''''') || '''', 'NULL')"),
     _function("quote(x bigint)", "text", "SELECT coalesce(CAST(x AS text), 'NULL')"),

@@ -1,0 +1,1 @@
+"""Tests of a schema on a PostgreSQL server, whose locale sorts otherwise than by bytes."""
