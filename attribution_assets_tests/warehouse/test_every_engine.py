@@ -80,7 +80,7 @@ def differences(
     return found
 
 
-def _answer(cursor: Cursor) -> tuple[list[str], list[Row]]:
+def _answer(cursor: Cursor | duckdb.DuckDBPyConnection) -> tuple[list[str], list[Row]]:
     return [column for column, *_ in cursor.description or []], cursor.fetchall()
 
 
