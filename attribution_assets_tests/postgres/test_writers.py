@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 
@@ -83,6 +83,16 @@ def test_a_writer_that_waits_too_long_says_who_is_at_work(url: str) -> None:
         with refused("stayed locked by another process for 0.1 s", kind=BusyError):
             warehouse.replace_days(ATTRIBUTION, "conv_date", Days(DAYS[0], DAYS[0]), frame())
         assert warehouse.rows_by_day(ATTRIBUTION.name, "conv_date", Days(*DAYS)) == {DAYS[0]: 2, DAYS[1]: 2}  # who reads may
+
+
+def test_a_reader_goes_on_after_a_statement_that_failed(url: str) -> None:
+    with closing(connected(url)) as driver:
+        driver.execute(f"CREATE TABLE {schema_of(url)}.session_costs (session_id text, cost real)")
+    with PostgresWarehouse(url).at_one_state() as snapshot:
+        for divisor in (0, 1):
+            with refused("division by zero") if not divisor else nullcontext(), snapshot.connect() as connection:
+                asked = f"SELECT count(*) / {divisor} FROM session_costs"
+                assert connection.execute(asked).fetchall() == [(0,)]
 
 
 def test_a_reader_sees_one_state_while_another_writes(url: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import count
@@ -119,8 +119,19 @@ class PostgresConnection:
         found = self.sources.get(table.lower()) or self.ours.get(table.lower())
         return [name.lower() for name in found.columns] if found else []
 
-    def _one_by_one(self) -> Any:
-        return self.driver.transaction() if self.is_held else nullcontext()
+    @contextmanager
+    def _one_by_one(self) -> Iterator[None]:
+        """A statement of its own: one that fails leaves a connection that is held as it was, with the views that it had."""
+        if not self.is_held:
+            yield
+            return
+        made = {*self._made}
+        try:
+            with self.driver.transaction():
+                yield
+        except psycopg.Error:
+            self._made.intersection_update(made)
+            raise
 
     def _make_views(self, text: str) -> None:
         """Makes the views that the text names, and those that they read, which come before them."""

@@ -27,7 +27,7 @@ from attribution_assets.warehouse.postgres.functions import OF_POSTGRES
 from attribution_assets.warehouse.postgres.replacement import Replacement, insert, stage
 from attribution_assets.warehouse.postgres.tables import VERSION, make_functions, make_table, make_tables, meta_of
 from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
-from attribution_assets.warehouse.schema import Table, schema
+from attribution_assets.warehouse.schema import ALL_SOURCES, Table, schema
 from attribution_assets.warehouse.sources import Present, broken_sources, check_present, counted_by_id, id_twice
 from attribution_assets.warehouse.urls import schema_of, shown, without_passwords
 from attribution_assets.warehouse.views import STAND_INS
@@ -177,7 +177,7 @@ class PostgresWarehouse(Warehouse):
         """The source tables that there are, each with the columns that it has, declared or not; none without a server."""
         try:
             with self.connect() as connection:
-                found = {name: _as_read(connection, name) for name in schema()}
+                found = {name: _as_read(connection, name) for name in ALL_SOURCES}
                 return {name: frozenset((*of, *connection.columns(name))) for name, of in found.items() if of}
         except AttributionError:
             return {}
