@@ -76,8 +76,14 @@ class Record:
             return self.names(warehouse.name)
         if self.database_id != _id_of(warehouse):
             return False
-        has_moved = _id_of(warehouse_at(Location.of(self.database))) != self.database_id
-        return self.names(warehouse.name) or has_moved or Path(self.home) != home
+        return self.names(warehouse.name) or self._has_moved() or Path(self.home) != home
+
+    def _has_moved(self) -> bool:
+        """Whether the database is no longer where it was; not where a server does not say so, as without its password."""
+        try:
+            return _id_of(warehouse_at(Location.of(self.database))) != self.database_id
+        except BusyError:
+            return False
 
 
 def find_home(settings: Settings) -> Path | None:
@@ -178,7 +184,8 @@ def _names(home: Path, warehouse: Warehouse) -> bool:
 
 def _new_home(folder: Path, warehouse: Warehouse) -> Path:
     """A new folder, named for the database."""
-    stem = Path(Location.of(warehouse.name).name).stem
+    location = Location.of(warehouse.name)
+    stem = location.name if location.url else location.path.stem
     names = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
     home = next(home for name in names if not (home := folder / name).exists())
     home.mkdir()

@@ -15,6 +15,9 @@ MARKER = "attribution_lake.json"
 """The file that makes a folder a lake of ours."""
 
 
+LONGEST_NAME = 63
+"""How many bytes a name has on a PostgreSQL server: it cuts off what is longer."""
+
 NO_URL = SecretStr("")
 """The URL of a file and of a folder."""
 
@@ -43,6 +46,10 @@ class Location:
                 )
             if not database_of(text):
                 raise AttributionError(f"{shown(text)} names no database. Write postgresql://USER:PASSWORD@HOST/DATABASE")
+            if len((schema_of(text) or "").encode()) > LONGEST_NAME:
+                raise AttributionError(
+                    f"{shown(text)} names a schema that is longer than PostgreSQL's names: {LONGEST_NAME} bytes"
+                )
             return cls(url=SecretStr(text))
         try:
             path = Path(text).expanduser().absolute()

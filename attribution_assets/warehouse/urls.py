@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from urllib.parse import parse_qsl, unquote, urlencode
+from urllib.parse import parse_qsl, quote, unquote
 
 from attribution_assets.errors import AttributionError
 
@@ -50,7 +50,7 @@ def shown(source: str) -> str:
     if not is_server(source):
         return source
     part = parts_of(source)
-    schema = "".join(f"?{SCHEMA}={value}" for name, value in parse_qsl(part["more"]) if name == SCHEMA)
+    schema = "".join(f"?{SCHEMA}={quote(value, safe='')}" for name, value in parse_qsl(part["more"]) if name == SCHEMA)
     return f"{part['scheme']}://{part['user']}{'@' if part['user'] else ''}{part['host']}{part['path']}{schema}"
 
 
@@ -74,9 +74,9 @@ def schema_of(url: str) -> str | None:
 
 def without_schema(url: str) -> str:
     """The URL as drivers know it."""
-    plain, _, _ = url.partition("?")
-    more = [(name, value) for name, value in parse_qsl(parts_of(url)["more"]) if name != SCHEMA]
-    return f"{plain}?{urlencode(more)}" if more else plain
+    plain, _, more = url.partition("?")
+    others = "&".join(part for part in more.split("&") if part and part.partition("=")[0] != SCHEMA)
+    return f"{plain}?{others}" if others else plain
 
 
 def without_passwords(url: str, reason: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.types.numeric import FloatLoader
 
+from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.dialect import PASSED
 from attribution_assets.warehouse.postgres.views import views_before
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, schema
@@ -27,6 +28,9 @@ OF_SOURCES = frozenset({*ALL_SOURCES, *FURTHER, *(name for name, _ in STAND_INS.
 """The names of tables that the user fills."""
 
 SECONDS_TO_CONNECT = 10
+
+LOCKED = "rpv"
+"""The kinds of relations that can be locked: tables, partitioned ones and views."""
 
 NULLS_FIRST, NULLS_LAST = " NULLS FIRST ", " NULLS LAST "
 """What is written behind a value that rows are sorted by, upwards or downwards: NULL is less than all."""
@@ -102,17 +106,28 @@ class PostgresConnection:
             self._make_views(text)
             name = f"rows_{next(self._numbers)}"
             self.driver.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {as_statement(text)}", parameters)
-            return RowsOnServer(self.driver, name)
+            return RowsOnServer(self, name)
 
     @contextmanager
-    def at_one_state(self) -> Iterator[None]:
-        """A transaction in which all statements see one state; what they write is undone on any error."""
+    def at_one_state(self, *, written: str = "") -> Iterator[None]:
+        """A transaction in which all statements see one state; without a table that is `written`, nothing of it stays.
+
+        The sources are locked before the state is taken: one that is emptied and filled again meanwhile would be seen as empty.
+        Views are gone at its end, so that they are in nobody's way.
+        """
         if self.is_held:
             yield
             return
         self.driver.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        with self.driver.transaction():
+        with self.driver.transaction(force_rollback=not written):
+            if written:
+                self.driver.execute(f"LOCK TABLE {written} IN SHARE ROW EXCLUSIVE MODE")
+            if places := [table.place for _, table in sorted(self.sources.items()) if table.is_a in LOCKED]:
+                self.driver.execute(f"LOCK TABLE {', '.join(places)} IN ACCESS SHARE MODE")
             yield
+            if written and self._made:
+                self.driver.execute(f"DROP VIEW {', '.join(f'pg_temp.{name}' for name in self._made)}")
+        self._made.clear()
 
     def columns(self, table: str) -> list[str]:
         """The columns of a table as it is stored, in lower case; none where it does not exist."""
@@ -149,17 +164,17 @@ class PostgresConnection:
 class RowsOnServer:
     """The rows of a statement that wait on the server."""
 
-    driver: Driver
+    connection: PostgresConnection
     name: str
 
     @property
     def description(self) -> Sequence[Sequence[Any]] | None:
         """The columns."""
-        return self.driver.execute(f"FETCH 0 FROM {self.name}").description
+        return self._fetch("0").description
 
     def fetchmany(self, size: int, /) -> list[tuple[Any, ...]]:
         """So many rows, or those that are left."""
-        return self.driver.execute(f"FETCH {size} FROM {self.name}").fetchall()
+        return self._fetch(str(size)).fetchall()
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The next row."""
@@ -167,16 +182,22 @@ class RowsOnServer:
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All rows that are left."""
-        return self.driver.execute(f"FETCH ALL FROM {self.name}").fetchall()
+        return self._fetch("ALL").fetchall()
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         """The rows, one after another."""
         while rows := self.fetchmany(1000):
             yield from rows
 
+    def _fetch(self, which: str) -> Cursor:
+        return self.connection.execute(f"FETCH {which} FROM {self.name}")
 
-def connected(url: str) -> Driver:
-    """A connection of the driver to the server, which commits each statement. Raises psycopg.Error without its password."""
+
+def connected(url: str, busy_timeout: float = 300) -> Driver:
+    """A connection of the driver to the server, which commits each statement, and waits so many seconds for a lock.
+
+    Raises psycopg.Error.
+    """
     driver = psycopg.connect(
         without_schema(url),
         autocommit=True,
@@ -185,7 +206,7 @@ def connected(url: str) -> Driver:
         cursor_factory=psycopg.ClientCursor,
     )
     driver.adapters.register_loader("numeric", FloatLoader)
-    driver.execute(SETTINGS)
+    driver.execute(f"{SETTINGS}; SET lock_timeout = {max(1, int(busy_timeout * 1000))}")
     return driver
 
 
@@ -193,8 +214,18 @@ def tables_of(driver: Driver, within: str) -> dict[str, StoredTable]:
     """The tables and views of the schema `within`, by name."""
     found: dict[str, StoredTable] = {}
     for name, is_a, column, type_ in driver.execute(COLUMNS, [within]).fetchall():
+        if name.lower() in OF_SOURCES and not (name + column).islower() and (name != name.lower() or _is_read(name, column)):
+            raise AttributionError(
+                f"{within}.{name}.{column} has capital letters in its name, as which it is not read. Rename it, or put a view "
+                "with small letters in its place."
+            )
         found.setdefault(name, StoredTable(f"{quoted(within)}.{quoted(name)}", is_a, {})).columns[column] = type_
     return found
+
+
+def _is_read(source: str, column: str) -> bool:
+    """Whether the column is one that the source is declared with, in any letters."""
+    return source in schema() and column.lower() in {declared.name for declared in schema()[source].columns}
 
 
 def quoted(name: str) -> str:

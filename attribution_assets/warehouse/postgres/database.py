@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import psycopg
 
-from attribution_assets.errors import AttributionError, BusyError, NotFoundError, NotReadyError
+from attribution_assets.errors import AttributionError, BusyError, NotFoundError
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.dialect import Engine
@@ -25,7 +25,14 @@ from attribution_assets.warehouse.postgres.connection import (
 )
 from attribution_assets.warehouse.postgres.functions import OF_POSTGRES
 from attribution_assets.warehouse.postgres.replacement import Replacement, insert, stage
-from attribution_assets.warehouse.postgres.tables import VERSION, make_functions, make_table, make_tables, meta_of
+from attribution_assets.warehouse.postgres.tables import (
+    VERSION,
+    make_functions,
+    make_table,
+    make_tables,
+    meta_of,
+    one_at_a_time,
+)
 from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query
 from attribution_assets.warehouse.schema import ALL_SOURCES, Table, schema
 from attribution_assets.warehouse.sources import Present, broken_sources, check_present, counted_by_id, id_twice
@@ -69,9 +76,9 @@ class PostgresWarehouse(Warehouse):
         return True
 
     def state(self) -> str:
-        """The server's newest transaction, whatever it was about."""
-        with self._plain_errors(), closing(connected(self.url)) as driver:
-            [(state,)] = driver.execute("SELECT CAST(pg_current_snapshot() AS text)").fetchall()
+        """What the server has counted of the tables of the database: their files, and the rows that were ever written."""
+        with self._plain_errors(), closing(connected(self.url, self.busy_timeout)) as driver:
+            [(state,)] = driver.execute(STATE).fetchall()
             return str(state)
 
     @contextmanager
@@ -81,7 +88,7 @@ class PostgresWarehouse(Warehouse):
             with self._plain_errors():
                 yield self.held
             return
-        with self._plain_errors(), closing(connected(self.url)) as driver:
+        with self._plain_errors(), closing(connected(self.url, self.busy_timeout)) as driver:
             yield self._opened(driver)
 
     def _opened(self, driver: Driver) -> PostgresConnection:
@@ -133,7 +140,7 @@ class PostgresWarehouse(Warehouse):
             raise self._in_words(error) from None  # what the error was made from may have a password
 
     def _in_words(self, error: psycopg.Error) -> AttributionError:
-        text = without_passwords(self.url, str(error)).strip().splitlines()[0].rstrip(".")
+        text = (without_passwords(self.url, str(error)).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         if isinstance(error, psycopg.errors.LockNotAvailable):
             return BusyError(
                 f"{self.name} stayed locked by another process for {self.busy_timeout:g} s. End the process that writes to it, "
@@ -147,11 +154,14 @@ class PostgresWarehouse(Warehouse):
             )
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             return AttributionError(
-                f"{self.name}: {text}. Results need a schema that the user may write to: GRANT CREATE ON DATABASE, or "
-                f"CREATE SCHEMA {self.schema} AUTHORIZATION the user."
+                f"{self.name}: {text}. The user needs USAGE and SELECT on the sources, TEMPORARY on the database, and a schema "
+                f"for results: CREATE SCHEMA {self.schema} AUTHORIZATION the user."
             )
-        if isinstance(error, psycopg.OperationalError):
-            return NotReadyError(f"{self.name} does not answer: {text}.")
+        state = error.sqlstate or ""
+        if state.startswith("40"):  # a deadlock, or a change beside it
+            return BusyError(f"{self.name}: {text}. Run again.")
+        if isinstance(error, psycopg.OperationalError) and (not state or state.startswith(("08", "57P"))):
+            return BusyError(f"{self.name} does not answer: {text}.")
         return AttributionError(f"{self.name}: {text}.")
 
     # -- schema -------------------------------------------------------------------------------------------------------
@@ -168,19 +178,19 @@ class PostgresWarehouse(Warehouse):
 
     def meta(self) -> dict[str, str]:
         """What the schema step notes in the table attribution_meta."""
-        with self._plain_errors(), closing(connected(self.url)) as driver:
+        with self._plain_errors(), closing(connected(self.url, self.busy_timeout)) as driver:
             return meta_of(driver, self.schema, tables_of(driver, self.schema))
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def sources(self) -> dict[str, frozenset[str]]:
-        """The source tables that there are, each with the columns that it has, declared or not; none without a server."""
-        try:
-            with self.connect() as connection:
-                found = {name: _as_read(connection, name) for name in ALL_SOURCES}
-                return {name: frozenset((*of, *connection.columns(name))) for name, of in found.items() if of}
-        except AttributionError:
-            return {}
+        """The source tables that there are, each with the columns that it has, declared or not.
+
+        Raises AttributionError where the server does not answer: without its answer, nobody knows which there are.
+        """
+        with self.connect() as connection:
+            found = {name: _as_read(connection, name) for name in ALL_SOURCES}
+            return {name: frozenset((*of, *connection.columns(name))) for name, of in found.items() if of}
 
     def columns(self, table: str) -> list[str]:
         """The columns of a table as it is stored, in lower case; none where it does not exist."""
@@ -260,8 +270,8 @@ class PostgresWarehouse(Warehouse):
         """Keeps these states of the days in the table seen_days."""
         rows = [(day, part, state) for day, parts in states.items() for part, state in parts.items()]
         with self.connect() as connection, connection.driver.transaction():
+            one_at_a_time(connection.driver)
             connection.driver.execute(read_sql(SEEN))
-            self._lock(connection, SEEN)
             connection.execute(f"DELETE FROM {SEEN} WHERE date BETWEEN ? AND ?", (days.first, days.last))
             with connection.driver.cursor().copy(f"COPY {SEEN} FROM STDIN") as copy:
                 for row in rows:
@@ -271,7 +281,8 @@ class PostgresWarehouse(Warehouse):
 
     def create(self, table: Table) -> None:
         """Creates the table where it is missing."""
-        with self.connect() as connection:
+        with self.connect() as connection, connection.driver.transaction():
+            one_at_a_time(connection.driver)
             make_table(connection.driver, table)
 
     def replace_days(
@@ -305,14 +316,13 @@ class PostgresWarehouse(Warehouse):
             raise AttributionError(f"{self.name} is read at one state, so nothing can be written.")
         if not connection.columns(table):
             raise self._not_made(table)
-        with connection.at_one_state():
-            self._lock(connection, table)
+        with connection.at_one_state(written=table):
             yield
 
-    def _lock(self, connection: PostgresConnection, table: str) -> None:
-        """Waits until nobody else writes to the table; who reads is not held up. The transaction has read nothing before it."""
-        connection.driver.execute(f"SET LOCAL lock_timeout = {int(self.busy_timeout * 1000)}")
-        connection.driver.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+    @contextmanager
+    def _reading(self, table: str, day_column: str) -> Iterator[PostgresConnection | None]:
+        with self.connect() as connection, connection.at_one_state():
+            yield connection if self._has_column(connection, table, day_column) else None
 
     def _check_ids(self, connection: PostgresConnection, query: Query) -> None:
         """Raises AttributionError where a row of a source that the query reads would count more than once.
@@ -332,6 +342,15 @@ class PostgresWarehouse(Warehouse):
                 has_truth = source.name == "conversions" and "conversions_backend" in connection.sources
                 raise id_twice(source, self.name, twice, has_truth=has_truth)
 
+
+STATE = """
+    SELECT md5(string_agg(
+        concat_ws(' ', relid, pg_relation_filenode(relid), n_tup_ins, n_tup_upd, n_tup_del), ',' ORDER BY relid
+    ))
+    FROM pg_stat_user_tables JOIN pg_class ON pg_class.oid = relid
+    WHERE relpersistence <> 't'
+"""
+"""What changes with each write. A server tells it when the writer's connection ends, or within some seconds."""
 
 UNIQUE = """
     SELECT 1 FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]

@@ -7,7 +7,7 @@ import hashlib
 from attribution_assets.warehouse.dialect import LARGEST
 from attribution_assets.warehouse.functions import UNITS
 
-_NUMBER = r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$"
+_NUMBER = r"^[ \t\n\r\f\v]*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,4})?[ \t\n\r\f\v]*$"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
 _WORDS = """regexp_matches(lower(channel COLLATE unicode), '[[:alnum:]]+', 'g') WITH ORDINALITY AS found (words, place)"""
@@ -44,7 +44,11 @@ FUNCTIONS = (
     _function(
         "number_of(x text)",
         "double precision",
-        f"SELECT CASE WHEN x ~ '{_NUMBER}' AND length(x) < 300 THEN CAST(x AS double precision) END",
+        f"""SELECT CASE WHEN x ~ '{_NUMBER}' AND length(x) < 300 THEN CASE
+            WHEN abs(CAST(x AS numeric)) > 1.7e308 THEN sign(CAST(x AS numeric)) * CAST('Infinity' AS double precision)
+            WHEN abs(CAST(x AS numeric)) < 1e-300 THEN 0
+            ELSE CAST(x AS double precision)
+        END END""",
     ),
     _function(
         "whole_units(x double precision)",

@@ -28,10 +28,15 @@ def meta_of(driver: Driver, within: str, ours: Mapping[str, StoredTable]) -> dic
     return dict(driver.execute(f"SELECT key, value FROM {quoted(within)}.{META}").fetchall())
 
 
+def one_at_a_time(driver: Driver) -> None:
+    """Waits, in a transaction, for whoever makes tables or functions: the server's IF NOT EXISTS does not."""
+    driver.execute("SELECT pg_advisory_xact_lock(%s)", [STEP])
+
+
 def make_functions(driver: Driver, within: str) -> None:
     """Makes the schema and our functions in it, where they are missing or of another version, and notes which these are."""
     with driver.transaction():
-        driver.execute("SELECT pg_advisory_xact_lock(%s)", [STEP])
+        one_at_a_time(driver)
         if not driver.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [within]).fetchone():
             driver.execute(f"CREATE SCHEMA {quoted(within)}")
         driver.execute(f"SET LOCAL search_path = {quoted(within)}, pg_catalog")
@@ -48,7 +53,7 @@ def make_tables(connection: PostgresConnection, place: str) -> None:
     """
     driver = connection.driver
     with driver.transaction():
-        driver.execute("SELECT pg_advisory_xact_lock(%s)", [STEP])
+        one_at_a_time(driver)
         for table in (table for name, table in schema().items() if name not in {*ALL_SOURCES, *FURTHER}):
             if found := connection.ours.get(table.name):
                 _check_ours(driver, place, table, found)

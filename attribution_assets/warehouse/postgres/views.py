@@ -13,7 +13,6 @@ Columns = Mapping[str, str]
 
 WHOLE = r"smallint|integer|bigint|boolean"
 NUMBER = rf"{WHOLE}|numeric.*|real|double precision"
-TEXT = r"text|character.*|\"?citext\"?|name"
 """PostgreSQL's names of types, as `format_type` gives them."""
 
 
@@ -78,7 +77,8 @@ def _text(name: str, type_: str) -> str:
 def _as_number(name: str, type_: str, as_: str) -> str:
     if type_ == as_:
         return name
-    return f"CAST(CAST({name} AS integer) AS {as_})" if type_ == "boolean" else f"CAST({name} AS {as_})"
+    by = {"boolean": "integer", "real": "text"}.get(type_)  # a real has the digits that it was written with
+    return f"CAST(CAST({name} AS {by}) AS {as_})" if by else f"CAST({name} AS {as_})"
 
 
 def _as_read(column: Column, name: str, type_: str) -> str:
