@@ -101,10 +101,12 @@ class PostgresShop(Shop):
         shop._copied, (old, new) = file_state(shop.database), (schema_of(self.url), schema_of(shop.url))
         with closing(connected(self.url)) as driver, driver.transaction():
             driver.execute(f"CREATE SCHEMA {new}")
-            for (table,) in driver.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [old]).fetchall():
+            tables = driver.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [old]).fetchall()
+            for (table,) in tables:
                 driver.execute(f"CREATE TABLE {new}.{table} (LIKE {old}.{table} INCLUDING ALL)")
                 driver.execute(f"INSERT INTO {new}.{table} SELECT * FROM {old}.{table}")
-            driver.execute(f"DELETE FROM {new}.{META} WHERE key = 'functions'")  # which a copy of tables does not have
+            if (META,) in tables:
+                driver.execute(f"DELETE FROM {new}.{META} WHERE key = 'functions'")  # which a copy of tables does not have
         return shop
 
     def publish(self) -> None:

@@ -1,21 +1,23 @@
 -- One row per day from $first_day to $last_day on which customer_report has other orders or revenue than the sources, or buyers that are
 -- neither new nor returning.
 -- $orders_of: whose rows are the orders: conversions, or events. $last_step: the event type that is the last step.
-WITH part AS (
+WITH placed AS ( -- an order, on the day of its first event
+    SELECT substr(min(created_at), 1, 10) AS date
+    FROM events
+    WHERE $orders_of = 'events'
+      AND event_type = $last_step
+      AND order_id <> ''
+    GROUP BY order_id
+),
+
+part AS (
     SELECT conv_date AS date, count(*) AS orders, exact_total(revenue) AS revenue, 0 AS buyers
     FROM conversions
     WHERE $orders_of = 'conversions' AND conv_date BETWEEN $first_day AND $last_day
     GROUP BY conv_date
     UNION ALL
     SELECT date, count(*), 0.0, 0
-    FROM (
-        SELECT substr(min(created_at), 1, 10) AS date
-        FROM events
-        WHERE $orders_of = 'events'
-          AND event_type = $last_step
-          AND order_id <> ''
-        GROUP BY order_id
-    ) AS first_event
+    FROM placed
     WHERE date BETWEEN $first_day AND $last_day
     GROUP BY date
     UNION ALL

@@ -313,7 +313,7 @@ def test_a_url_as_the_file_is_refused_without_its_password(shop: LakeShop) -> No
     result = attribution("lake", "import", "postgresql://me:secret@host/shop", "--database", "lake/")
 
     assert result.exit_code == 1
-    assert "cannot be a URL (postgresql://...)" in result.output
+    assert "A lake is made of an SQLite file." in result.output
     assert "secret" not in result.output
 
 

@@ -365,7 +365,7 @@ def test_an_sqlite_database_has_its_sources_itself(shop: Shop, monkeypatch: pyte
     result = attribution("run", "--database", "shop.db")
 
     assert result.output == (
-        f"Error: ATTRIBUTION_SOURCES needs a lake, and {shop.database} is an SQLite file, which has its own. Unset it, or name "
+        f"Error: ATTRIBUTION_SOURCES needs a lake, and {shop.database} is none, but has sources of its own. Unset it, or name "
         "the folder of a lake with a slash at its end. Fix it in the environment or in .env.\n"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,10 +24,10 @@ from attribution_assets.warehouse.postgres.connection import Driver, connected
 from attribution_assets.warehouse.postgres.database import PostgresWarehouse
 from attribution_assets.warehouse.query import bounds_of
 from attribution_assets.warehouse.urls import schema_of
-from attribution_assets_tests.importing.databases import IN_URL, PASSWORD, Database
+from attribution_assets_tests.importing.databases import IN_URL, PASSWORD, USER, Database
 from attribution_assets_tests.lake.test_foreign_credit import CREDIT
 from attribution_assets_tests.servers import PostgresShop, new_schema
-from attribution_assets_tests.support import Shop
+from attribution_assets_tests.support import PROJECT, Shop
 from attribution_assets_tests.warehouse.any_database import computed
 from attribution_assets_tests.warehouse.rows import refused
 
@@ -112,6 +113,51 @@ def test_broken_rows_are_told_as_they_are_stored(url: str, driver: Driver) -> No
     driver.execute("UPDATE conversions SET revenue = '1.5', user_id = '8'")
     with refused("session_sources: '00000000-0000-0000-0000-00000000000a' has no channel_name"):
         computed(Settings(database=url, lookback_days=3), DAY)
+
+
+def test_a_number_of_single_precision_has_the_digits_that_it_was_written_with(url: str, driver: Driver) -> None:
+    driver.execute("CREATE TABLE session_costs (session_id text, cost real); INSERT INTO session_costs VALUES ('s', 19.99)")
+
+    with PostgresWarehouse(url).connect() as connection:
+        assert connection.execute("SELECT cost FROM session_costs").fetchall() == [(19.99,)]
+
+
+@pytest.mark.parametrize(
+    "name", ['"Session_Costs" (session_id text, cost real)', 'session_costs (session_id text, "Cost" real)']
+)
+def test_a_source_with_capital_letters_is_refused_and_not_taken_as_empty(name: str, url: str, driver: Driver) -> None:
+    driver.execute(f"CREATE TABLE {name}")
+
+    with refused("has capital letters in its name", "put a view with small letters"):
+        PostgresWarehouse(url).sources()
+
+
+def test_text_that_is_out_of_the_range_of_numbers_is_told_and_breaks_no_query(url: str, driver: Driver) -> None:
+    driver.execute("CREATE TABLE numbers (x text)")
+    with PostgresWarehouse(url).connect() as connection:
+        for text, number in (
+            ("1e400", float("inf")),
+            ("-1e400", float("-inf")),
+            ("1e-400", 0.0),
+            ("1e99999", None),
+            ("\u00a01", None),
+        ):
+            assert connection.execute("SELECT number_of(?)", [text]).fetchall() == [(number,)]
+
+
+@pytest.mark.dagster_home
+def test_a_copy_of_a_schema_begins_with_a_history_of_its_own(shop: PostgresShop, tmp_path: Path) -> None:
+    shop.session("s1", "anna", "2023-09-01 10:00:00")
+    shop.conversion("c1", "anna", "2023-09-01 12:00:00", 10.0)
+    given = ["--exports", str(shop.exports)]
+    assert attribution("run", "--database", shop.place, *given, ATTRIBUTION_END_DATE="2023-09-01").exit_code == 0
+    copied = shop.copy(tmp_path / "copy")
+
+    home, of_copy, again = (attribution("home", "--database", place).output for place in (shop.url, copied.url, shop.url))
+
+    assert home == again != of_copy
+    assert attribution("home", "--database", shop.url.replace(IN_URL, "wrong")).exit_code == 1  # and makes no new one
+    assert attribution("home", "--database", shop.url).output == home
 
 
 def test_a_table_of_others_under_our_name_is_left_alone(url: str, driver: Driver) -> None:
@@ -216,6 +262,26 @@ def test_the_commands_work_on_a_server_as_on_a_file(shop: PostgresShop, tmp_path
 
     for of_file, of_server in zip(*told, strict=True):
         assert without_runs(of_server) == without_runs(of_file)
+
+
+def test_the_documented_commands_run(shop: PostgresShop, postgres_server: Database, tmp_path: Path) -> None:
+    shop.session("s1", "anna", "2023-09-01 10:00:00")
+    shop.conversion("c1", "anna", "2023-09-01 12:00:00", 10.0)
+    shop.publish()
+    [block] = re.findall(r"```bash\n(pip install .*?)```", (PROJECT / "docs" / "scale.md").read_text(), re.DOTALL)
+    [place] = re.findall(r"export ATTRIBUTION_DATABASE='(.*)'", block)
+
+    ran = attribution(
+        *block.splitlines()[-1].split()[1:],
+        ATTRIBUTION_DATABASE=place.replace("analyst@db.example.org/shop", f"{USER}@{postgres_server.place}").replace(
+            "=attribution", f"={schema_of(shop.url)}"
+        ),
+        PGPASSWORD=PASSWORD,
+        ATTRIBUTION_END_DATE="2023-09-01",
+    )
+
+    assert ran.exit_code == 0, ran.output
+    assert "channel_reporting: 1 rows" in ran.output
 
 
 def without_runs(said: object) -> object:

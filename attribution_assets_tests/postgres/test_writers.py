@@ -108,6 +108,34 @@ def test_a_reader_sees_one_state_while_another_writes(url: str) -> None:
     assert warehouse.rows_by_day(ATTRIBUTION.name, "conv_date", Days(*DAYS)) == {DAYS[0]: 1, DAYS[1]: 2}
 
 
+def test_a_source_that_a_job_empties_and_fills_again_is_never_seen_empty(url: str) -> None:
+    table = f"{schema_of(url)}.conversions"
+    warehouse, found = PostgresWarehouse(url), list[dict[str, int]]()
+    with closing(connected(url)) as job:
+        job.execute(f"CREATE TABLE {table} AS SELECT 'c1' AS conv_id, CAST('{DAYS[0]}' AS date) AS conv_date")
+        with job.transaction():
+            job.execute(f"CREATE TEMP TABLE kept AS SELECT * FROM {table}; TRUNCATE {table}")
+            reader = threading.Thread(
+                target=lambda: found.append(warehouse.rows_by_day("conversions", "conv_date", Days(*DAYS)))
+            )
+            reader.start()
+            wait_for(lambda: job.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone(), every=0.01)
+            job.execute(f"INSERT INTO {table} SELECT * FROM kept")
+        reader.join()
+
+    assert found == [{DAYS[0]: 1}]
+
+
+def test_what_readers_looked_at_can_be_dropped_at_once(url: str) -> None:
+    table = f"{schema_of(url)}.conversions"
+    with closing(connected(url)) as job:
+        job.execute(f"CREATE TABLE {table} AS SELECT 'c1' AS conv_id, '{DAYS[0]}' AS conv_date")
+        with PostgresWarehouse(url).connect() as connection:
+            with connection.at_one_state():
+                assert connection.execute("SELECT count(*) FROM conversions").fetchall() == [(1,)]
+            job.execute(f"DROP TABLE {table}")
+
+
 SLOW = """
 import sys
 from attribution_assets.warehouse import Days, Query, schema
