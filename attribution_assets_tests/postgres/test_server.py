@@ -83,15 +83,17 @@ def test_columns_are_read_as_declared_whatever_types_they_have(url: str, driver:
     assert driver.execute("SELECT cost FROM channel_costs").fetchall() == [(0.1,)]
 
 
-def test_sources_may_stand_in_public_and_results_stand_beside_none_of_them(url: str, driver: Driver) -> None:
-    driver.execute("SET search_path = public; DROP TABLE IF EXISTS conversions, session_sources CASCADE")
-    driver.execute(AS_THE_USER_HAS_THEM)
-    try:
+def test_sources_may_stand_in_public_and_results_stand_beside_none_of_them(postgres_server: Database, driver: Driver) -> None:
+    name = str(schema_of(new_schema(postgres_server)))
+    driver.execute(f"CREATE DATABASE {name}")  # other tests have sources in public, too
+    url = f"{postgres_server.url.removesuffix('shop')}{name}"
+    with closing(connected(url)) as of_database:
+        of_database.execute(AS_THE_USER_HAS_THEM)
+
         computed(Settings(database=url, lookback_days=3), DAY)
-        assert len(driver.execute(f"SELECT * FROM {schema_of(url)}.customer_journeys").fetchall()) == 2
-        assert driver.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchall() == [(2,)]
-    finally:
-        driver.execute("DROP TABLE conversions, session_sources CASCADE")
+
+        assert len(of_database.execute("SELECT * FROM attribution.customer_journeys").fetchall()) == 2
+        assert of_database.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchall() == [(2,)]
 
 
 def test_an_id_that_stands_twice_is_refused_unless_an_index_says_that_it_does_not(url: str, driver: Driver) -> None:
