@@ -149,10 +149,6 @@ class Warehouse(ABC):
         """
 
     @abstractmethod
-    def seen(self, days: Days) -> dict[str, dict[str, str]]:
-        """The days as `remember` last had them."""
-
-    @abstractmethod
     def remember(self, days: Days, states: SeenDays) -> None:
         """Keeps these states of the days for the next search for late data, in place of earlier ones."""
 
@@ -271,6 +267,16 @@ class Warehouse(ABC):
         from attribution_assets.warehouse.frames import in_frames
 
         return in_frames(cursor, table, rows_per_frame)
+
+    def seen(self, days: Days) -> dict[str, dict[str, str]]:
+        """The days as `remember` last had them."""
+        found: dict[str, dict[str, str]] = {}
+        with self._reading("seen_days", "part") as connection:
+            if connection:
+                asked = "SELECT date, part, state FROM seen_days WHERE date BETWEEN ? AND ?"
+                for day, part, state in connection.execute(asked, (days.first, days.last)):
+                    found.setdefault(day, {})[part] = state
+        return found
 
     def rows(self, query: Query) -> list[dict[str, Any]]:
         """The query's rows, each by the names of its columns."""

@@ -280,6 +280,12 @@ class LakeWarehouse(Warehouse):
         with self._plain_errors(), self._opened(with_server=table.lower() in OF_SOURCES) as state:
             return state.columns(table)
 
+    @contextmanager
+    def _reading(self, table: str, day_column: str) -> Iterator[LakeCursor | None]:
+        """As of every warehouse; of results, nobody asks the server with the sources."""
+        with self.connect(with_server=table.lower() in OF_SOURCES) as cursor:
+            yield cursor if self._has_column(cursor, table, day_column) else None
+
     def _has_column(self, connection: LakeCursor, table: str, column: str) -> bool:
         return column.lower() in connection.state.columns(table, "main")
 
@@ -405,16 +411,6 @@ class LakeWarehouse(Warehouse):
         return Proofs(self.path / OURS / "proved", self.place_of_sources, self.reading, self._check_unchanged)
 
     # -- what late data has seen --------------------------------------------------------------------------------------
-
-    def seen(self, days: Days) -> dict[str, dict[str, str]]:
-        """The days as `remember` last had them."""
-        found: dict[str, dict[str, str]] = {}
-        with self.connect(with_server=False) as cursor:
-            if cursor.state.columns(SEEN):
-                asked = f"SELECT date, part, state FROM {SEEN} WHERE date BETWEEN ? AND ?"
-                for day, part, state in cursor.execute(asked, (days.first, days.last)):
-                    found.setdefault(day, {})[part] = state
-        return found
 
     def remember(self, days: Days, states: SeenDays) -> None:
         """Keeps these states of the days in the Delta table seen_days."""

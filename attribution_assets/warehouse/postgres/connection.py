@@ -73,7 +73,6 @@ class PostgresConnection:
     """
 
     driver: Driver
-    schema: str
     ours: Mapping[str, StoredTable]
     in_public: Mapping[str, StoredTable]
     reading: Reading

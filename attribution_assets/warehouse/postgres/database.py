@@ -104,7 +104,7 @@ class PostgresWarehouse(Warehouse):
             make_functions(driver, self.schema)
             ours = tables_of(driver, self.schema)
         driver.execute(f"SET search_path = {quoted(self.schema)}, pg_catalog")
-        return PostgresConnection(driver, self.schema, ours, tables_of(driver, "public"), self.reading)
+        return PostgresConnection(driver, ours, tables_of(driver, "public"), self.reading)
 
     @contextmanager
     def at_one_state(self) -> Iterator[Self]:
@@ -129,8 +129,8 @@ class PostgresWarehouse(Warehouse):
             Present(self.name, connection.columns, lambda name: _as_read(connection, name), kind="place"), self.reading, query
         )
 
-    def _rows(self, connection: Any, text: str, parameters: Mapping[str, Any]) -> Cursor:
-        return connection.stream(text, parameters)  # type: ignore[no-any-return]
+    def _rows(self, connection: PostgresConnection, text: str, parameters: Mapping[str, Any]) -> Cursor:
+        return connection.stream(text, parameters)
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
@@ -255,16 +255,6 @@ class PostgresWarehouse(Warehouse):
             connection.driver.execute("DROP VIEW pg_temp.attribution_customer_journey")
 
     # -- what late data has seen --------------------------------------------------------------------------------------
-
-    def seen(self, days: Days) -> dict[str, dict[str, str]]:
-        """The days as `remember` last had them."""
-        found: dict[str, dict[str, str]] = {}
-        with self.connect() as connection:
-            if connection.columns(SEEN):
-                asked = f"SELECT date, part, state FROM {SEEN} WHERE date BETWEEN ? AND ?"
-                for day, part, state in connection.execute(asked, (days.first, days.last)):
-                    found.setdefault(day, {})[part] = state
-        return found
 
     def remember(self, days: Days, states: SeenDays) -> None:
         """Keeps these states of the days in the table seen_days."""

@@ -362,16 +362,6 @@ class SQLiteWarehouse(Warehouse):
 
     # -- what late data has seen --------------------------------------------------------------------------------------
 
-    def seen(self, days: Days) -> dict[str, dict[str, str]]:
-        """The days as `remember` last had them."""
-        found: dict[str, dict[str, str]] = {}
-        with self.connect() as connection:
-            if "part" in columns_of(connection, "seen_days"):
-                rows = connection.execute("SELECT * FROM seen_days WHERE date BETWEEN ? AND ?", (days.first, days.last))
-                for day, part, state in rows:
-                    found.setdefault(day, {})[part] = state
-        return found
-
     def remember(self, days: Days, states: SeenDays) -> None:
         """Keeps these states of the days in the table seen_days."""
         rows = [(day, part, state) for day, parts in states.items() for part, state in parts.items()]
