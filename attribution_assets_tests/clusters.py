@@ -40,6 +40,11 @@ def sail() -> str:
     return f"sc://{host}:{port}"
 
 
+def is_sail(cluster: str) -> bool:
+    """Whether the cluster is the server of this process."""
+    return bool(_servers) and cluster == sail()
+
+
 @contextmanager
 def in_spark(database: Path, spark: str, reading: Reading = AS_STORED) -> Iterator[SparkCursor]:
     """A connection to a copy of the file in a lake. A column with a value of another type than its own is text."""

@@ -18,6 +18,7 @@ import pytest
 from attribution_assets.command import run
 from attribution_assets.orchestration import home
 from attribution_assets_tests.automated import Automated
+from attribution_assets_tests.clusters import sail
 from attribution_assets_tests.history import History, HistoryOfCommands
 from attribution_assets_tests.importing.databases import Database, mariadb, postgres
 from attribution_assets_tests.lakes import LakeShop
@@ -32,6 +33,9 @@ ROOM = 8 * 2**30
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--long", action="store_true", help="run the kill and fault series in full, and properties on more examples"
+    )
+    parser.addoption(
+        "--spark", metavar="URL", help="the Spark cluster, sc://HOST:PORT, for tests of one; without it, Sail stands for one"
     )
     parser.addoption("--screenshot", type=Path, metavar="FILE", help="where the test in a browser puts a picture of the graph")
 
@@ -114,6 +118,12 @@ def mariadb_server() -> Iterator[Database]:
     """A MariaDB server, likewise."""
     with mariadb() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> str:
+    """The URL of a Spark cluster, or of Sail in this process."""
+    return request.config.getoption("--spark") or sail()
 
 
 @pytest.fixture(autouse=True)
