@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from deltalake import write_deltalake
@@ -19,6 +20,21 @@ from attribution_assets.warehouse.schema import META
 from attribution_assets.warehouse.spark.cursor import SparkCursor
 from attribution_assets.warehouse.spark.database import SparkLakeWarehouse
 from attribution_assets.warehouse.views import AS_STORED, Reading
+from attribution_assets_tests.lakes import LakeShop
+
+
+class SparkShop(LakeShop):
+    """A shop with the sources in a file, and the same sources and the results in a lake that Spark computes."""
+
+    cluster: ClassVar[str]
+    """The URL of the cluster of the session's tests."""
+
+    @property
+    def warehouse(self) -> Any:
+        """The lake, a SparkLakeWarehouse, with the sources as the file has them now."""
+        self.publish()
+        return SparkLakeWarehouse(self.lake, spark=self.cluster)
+
 
 FITTING = {"text": {"text"}, "integer": {"integer"}, "real": {"integer", "real"}}
 

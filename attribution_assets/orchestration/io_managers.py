@@ -92,6 +92,9 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
                 raise AttributionError(f"{table.name} has no partitions. Return it as one pandas frame.")
             context.add_output_metadata({"dagster/row_count": self.warehouse.replace_table(table, obj)})
             return
+        if computed_by := self.warehouse.computed_by():
+            context.add_output_metadata(computed_by)
+            tag_run(computed_by)
         days = Days.of(context.asset_partition_keys)
         written = self.warehouse.replace_days(table, day_column(context.asset_key, context.definition_metadata), days, obj)
         describe_days(counts_of(written))
@@ -263,6 +266,16 @@ def counts_of(written: Written) -> MetadataByDay:
     """For each day, how many rows it has, and the table's version that has them, where it has versions."""
     version = {} if written.version is None else {"delta version": written.version}
     return {day: {"dagster/partition_row_count": count, **version} for day, count in written.rows.items()}
+
+
+def tag_run(computed_by: Mapping[str, str]) -> None:
+    """Tags the run with what computes its queries; nothing outside a run."""
+    try:
+        context = dg.AssetExecutionContext.get()
+    except dg.DagsterInvariantViolationError:
+        return
+    tags = {f"attribution/{name.replace(' ', '-')}": value for name, value in computed_by.items()}
+    context.instance.add_run_tags(context.run_id, tags)
 
 
 def describe_days(metadata: MetadataByDay) -> None:

@@ -12,6 +12,8 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+import pyspark
+
 from attribution_assets import formats
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import functions
@@ -57,6 +59,8 @@ class Session:
     """A session of Spark in which the sources of one state have their views.
 
     `views`: by name, their SELECTs; `emptied`: those that are made without rows; `named`: the results that have a view, too.
+    `is_blind_to_partitions`: whether files that are named have no column of their partition, as on Sail, which reads Delta
+    tables itself; None until it is known.
     """
 
     spark: SparkSession
@@ -66,6 +70,7 @@ class Session:
     named: dict[str, Stored] = field(default_factory=dict)
     used: float = field(default_factory=monotonic)
     has_package: bool = False
+    is_blind_to_partitions: bool | None = None
 
     def name_sources(self, reading: Reading) -> None:
         """Makes the views of the sources, and of what stands for one."""
@@ -92,6 +97,12 @@ class Session:
             self.rows_of(stored).createOrReplaceTempView(stored.name)
             self.named[stored.name] = stored
 
+    def versions(self) -> dict[str, str]:
+        """The version of Spark, that of the client, and the id of the application, where the cluster tells it."""
+        application = self.spark.conf.get("spark.app.id", "")
+        known = {"spark application": application} if application else {}
+        return {"spark": self.spark.version, "spark client": pyspark.__version__, **known}
+
     def view(self, name: str, select: str) -> None:
         """Makes the view, or makes it anew."""
         self.spark.sql(as_statement(f"CREATE OR REPLACE TEMP VIEW {name} AS {in_dialect(select, 'spark')}"))
@@ -112,10 +123,12 @@ class Session:
             empty = (f"CAST(NULL AS {types.get(name, 'string')}) AS `{name}`" for name in found.columns)
             return self.spark.sql(f"SELECT {', '.join(empty)} WHERE false")
         reader = self.spark.read.option("basePath", str(stored.folder)).option("mergeSchema", stored.name in SOURCES)
-        rows = reader.parquet(*found.files)
-        if found.partitioned_by and not {*found.partitioned_by} <= {*rows.columns}:
-            # Sail gives files that are named no column of their partition. It reads Delta tables itself.
+        if found.partitioned_by and self.is_blind_to_partitions is None:
+            self.is_blind_to_partitions = not {*found.partitioned_by} <= {*reader.parquet(found.files[0]).columns}
+        if found.partitioned_by and self.is_blind_to_partitions:
             rows = self.spark.read.format("delta").option("versionAsOf", str(stored.version)).load(str(stored.folder))
+        else:
+            rows = reader.parquet(*found.files)
         return rows.select(*(f"`{name}`" for name in found.columns))
 
 

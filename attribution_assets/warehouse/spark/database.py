@@ -50,6 +50,11 @@ class SparkLakeWarehouse(LakeWarehouse):
         """The cluster."""
         return Cluster(self.spark)
 
+    def computed_by(self) -> dict[str, str]:
+        """The cluster, its version and application, and the version of the client."""
+        with self._plain_errors(), self._computing() as cursor:
+            return {"cluster": self.cluster.name, **cast("SparkCursor", cursor).session.versions()}
+
     @contextmanager
     def _computing(self, *, with_server: bool = True) -> Iterator[AtState]:
         with (

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 STAGED = "staged-"
 """How the folder begins into which executors write. A name that begins with _ or a point would be hidden from vacuum."""
 
-NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
-"""What stands in the name of a partition's folder for NULL."""
+NO_VALUE = ("__HIVE_DEFAULT_PARTITION__", "")
+"""What stands in the name of a partition's folder for NULL, on Spark and on Sail."""
 
 TYPE_NAMES = {
     "text": "string|void",
@@ -104,7 +104,7 @@ class SparkReplacement:
         """Verifies that each row belongs to one of the days, that no value is missing, and that no key stands twice."""
         all_days = {*self.days}
         for file in files:
-            if file.day == NO_VALUE:
+            if file.day in NO_VALUE:
                 raise refused.missing(self.table, self.days, f"{self.table.name}.{self.day_column} is NULL in one of them")
             if file.day not in all_days:
                 raise refused.outside(self.table, self.day_column, file.day, self.days)
