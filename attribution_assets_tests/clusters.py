@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
@@ -45,8 +44,6 @@ _servers: list[object] = []
 def sail() -> str:
     """The URL of the server of this process, which ends with it."""
     os.environ.setdefault("RUST_LOG", "error")
-    # PySpark takes a process whose main module has no file, as a worker of xdist, for one that runs its doctests.
-    vars(sys.modules["__main__"]).setdefault("__file__", __file__)
     from pysail.spark import SparkConnectServer
 
     server = SparkConnectServer("127.0.0.1", 0)

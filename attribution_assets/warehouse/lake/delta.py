@@ -184,9 +184,9 @@ def restore(folder: Path, version: int) -> None:
         ) from error
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: Exception | str) -> str:
     """What an error says, in one line, without a point at its end."""
-    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+    return next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__).rstrip(".")
 
 
 def _opened(folder: Path, version: int) -> DeltaTable:

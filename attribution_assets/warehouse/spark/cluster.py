@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -36,6 +38,8 @@ SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+    # Spark 4.2 fails in it ("key not found: conv_id#12") at an EXISTS in a SELECT list over a UNION
+    "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PushProjectionThroughUnion",
 }
 
 TYPES = {"text": "string", "integer": "bigint", "real": "double"}
@@ -160,7 +164,8 @@ class Cluster:
             _idle.append((self.remote, session))
             too_many = [_idle.pop(0) for _ in range(len(_idle) - KEPT)]
         for _, dropped in too_many:
-            dropped.spark.stop()
+            if not self.is_in_this_process:
+                dropped.spark.stop()
 
     def _new(self, sources: OpenedSources, reading: Reading) -> Session:
         session = Session(self._connected(), sources)
@@ -171,32 +176,38 @@ class Cluster:
         session.name_sources(reading)
         return session
 
-    def _connected(self) -> SparkSession:
-        """A new session. Executors lack this package: what they compute with it is sent to them."""
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
-            from pyspark import cloudpickle
-            from pyspark.sql.connect.client.retries import DefaultPolicy
-            from pyspark.sql.connect.session import SparkSession
+    @property
+    def is_in_this_process(self) -> bool:
+        """Whether this process is the cluster. It ends with the first session that is stopped, so none is."""
+        return self.remote.startswith("local")
 
-            logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.CRITICAL)  # its errors say the same again
-            register: Any = cloudpickle.register_pickle_by_value
-            for module in (formats, functions):
-                register(module)
-            session = SparkSession.builder.remote(self.remote).create()
-            session.client.set_retry_policies([DefaultPolicy(max_retries=TRIES)])
-            return session
+    def _connected(self) -> SparkSession:
+        """A new session."""
+        _prepare_client()
+        from pyspark.sql import SparkSession as AnySession
+        from pyspark.sql.connect.client.retries import DefaultPolicy
+        from pyspark.sql.connect.session import SparkSession
+
+        if self.is_in_this_process:
+            AnySession.builder.remote(self.remote).getOrCreate()  # starts it, the first time
+        session = SparkSession.builder.remote("sc://localhost" if self.is_in_this_process else self.remote).create()
+        session.client.set_retry_policies([DefaultPolicy(max_retries=TRIES)])
+        return session
 
     def in_words(self, error: PySparkException) -> AttributionError:
         """What the cluster says, in one line without a token."""
-        said = first_line(error).replace(self.remote, self.name)
+        text = str(error).replace(self.remote, self.name)
         for value in re.findall(r"=([^;]+)", self.remote):
-            said = said.replace(value, "***")
-        if lacking := re.search(r"No module named '([\w.]+)'", str(error)):
+            text = text.replace(value, "***")
+        if lacking := re.search(r"No module named '([\w.]+)'", text):
             return AttributionError(f"The executors of {self.name} have no Python package {lacking[1]}. Install it there.")
-        if "UNAVAILABLE" in said or "RETRIES_EXCEEDED" in said or "SESSION_CLOSED" in said:
+        if re.search("StatusCode.UNAVAILABLE|RETRIES_EXCEEDED|SESSION_CLOSED|SESSION_NOT_FOUND", text):
             return AttributionError(f"The Spark cluster {self.name} does not answer. Run again once it does.")
-        return AttributionError(f"{self.name}: {said}.")
+        if found := re.search(r'details = "(.+?)"\n', text):
+            text = found[1]
+        if "from the Python worker" in text:  # the last line of its trace says why
+            text = re.split(r"\n(?=\w)", text.strip())[-1]
+        return AttributionError(f"{self.name}: {first_line(text)}.")
 
     def _kept(self, sources: OpenedSources) -> Session | None:
         with _idle_lock:
@@ -205,3 +216,20 @@ class Cluster:
                     _idle.remove(entry)
                     return entry[1]
         return None
+
+
+@cache
+def _prepare_client() -> None:
+    """Has what executors need of this package sent to them with each function, and what errors say not said twice."""
+    # PySpark takes a process whose main module has no file, as of `python -c`, for one that runs its doctests, and ends it.
+    vars(sys.modules["__main__"]).setdefault("__file__", __file__)
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+    warnings.filterwarnings("ignore", r"\[RETRIES_EXCEEDED\]", UserWarning)
+    from pyspark import cloudpickle
+    from pyspark.sql import connect
+
+    _ = connect  # which makes its logger
+    logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.CRITICAL)
+    register: Any = cloudpickle.register_pickle_by_value
+    for module in (formats, functions):
+        register(module)

@@ -51,7 +51,7 @@ def on_batches(function: Rows, types: dict[str, str], table: Table) -> Callable[
             rows = lists.flatten()
             if len(rows):
                 given = pa.Table.from_arrays(rows.flatten(), names=[field.name for field in rows.type]).to_pandas()
-                yield pa.RecordBatch.from_pandas(function(given.astype(types)), schema, preserve_index=False)
+                yield from pa.Table.from_pandas(function(given.astype(types)), schema, preserve_index=False).to_batches()
 
     return computed
 
