@@ -5,7 +5,7 @@ PORT ?= 3000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run dev serve test test-long lint types docs docs-check examples picture bench bench-small
+.PHONY: run dev serve test test-long test-spark lint types docs docs-check examples picture bench bench-small
 
 COG := $(BIN)/cog -I . -p "from docs import tables" --verbosity=1
 
@@ -21,13 +21,18 @@ dev: $(VENV)/running ## the Dagster UI on the same database, at http://127.0.0.1
 serve: $(VENV)/running ## the web application on the same database, at http://127.0.0.1:8000 (another port: make serve PORT=8001)
 	$(BIN)/attribution serve --port $(if $(filter file,$(origin PORT)),8000,$(PORT))
 
-test test-long: export PYTHONDONTWRITEBYTECODE = # what is compiled once serves every process of the tests
+test test-long test-spark: export PYTHONDONTWRITEBYTECODE = # what is compiled once serves every process of the tests
 
 test: $(VENV)/installed ## every test; what is long by nature in a short form
 	$(BIN)/pytest -n 4 --dist loadgroup
 
 test-long: $(VENV)/installed ## every test, with the long series and all parameters
 	$(BIN)/pytest -n 4 --dist loadgroup --long
+
+SPARK_TESTS = any_database or challenge or executors or moves or without_rows
+
+test-spark: $(VENV)/installed .venv-spark/installed ## a Spark of two cores against an SQLite file; all of its tests: make test-spark SPARK_TESTS=test
+	$(BIN)/pytest attribution_assets_tests/spark --spark start -k '$(SPARK_TESTS)'
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check && $(BIN)/ruff format --check
@@ -69,6 +74,12 @@ bench-small: $(VENV)/installed .venv-bench/installed ## the same on 100,000 sess
 .venv-bench/installed: benchmarks/speed/requirements.txt
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# What a Spark of one's own needs, and what its executors do. Its package owns the folder of the client's, so it is apart.
+.venv-spark/installed: constraints.txt
+	$(PYTHON) -m venv .venv-spark
+	.venv-spark/bin/pip install --disable-pip-version-check --constraint $< 'pyspark[connect]' pydantic
 	@touch $@
 
 INSTALL = $(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --editable

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
@@ -20,6 +23,7 @@ from attribution_assets.warehouse.spark.cursor import SparkCursor
 from attribution_assets.warehouse.spark.database import SparkLakeWarehouse
 from attribution_assets.warehouse.views import AS_STORED, Reading
 from attribution_assets_tests.lakes import LakeShop
+from attribution_assets_tests.support import PROJECT, wait_for
 
 
 class SparkShop(LakeShop):
@@ -51,6 +55,53 @@ def sail() -> str:
     _servers.append(server)
     host, port = server.listening_address or ("", 0)
     return f"sc://{host}:{port}"
+
+
+@contextmanager
+def spark_server() -> Iterator[str]:
+    """The URL of a Spark of two cores, which `make .venv-spark/installed` has installed. It needs Java 17 or later."""
+    home = next((PROJECT / ".venv-spark").glob("lib/python*/site-packages/pyspark"))
+    settings = {
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(port := free_port()),
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": "2",
+    }
+    with TemporaryDirectory() as folder:
+        command = [home / "bin" / "spark-submit", "--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]
+        command += ["--master", "local[2]", "--driver-memory", "2g"]
+        command += [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
+        environment = {
+            **os.environ,
+            "SPARK_HOME": str(home),
+            "SPARK_LOCAL_DIRS": folder,
+            "PYSPARK_PYTHON": str(PROJECT / ".venv-spark" / "bin" / "python"),
+        }
+        with (
+            (Path(folder) / "log").open("w") as log,
+            subprocess.Popen(
+                [*command, "spark-internal"], env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True
+            ) as server,
+        ):
+            try:
+                wait_for(lambda: answers(port) or server.poll() is not None)
+                assert server.poll() is None, (Path(folder) / "log").read_text()
+                yield f"sc://127.0.0.1:{port}"
+            finally:
+                os.killpg(server.pid, signal.SIGKILL)
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens at the port."""
+    with closing(socket.socket()) as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def is_sail(cluster: str) -> bool:

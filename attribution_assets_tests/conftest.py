@@ -18,7 +18,7 @@ import pytest
 from attribution_assets.command import run
 from attribution_assets.orchestration import home
 from attribution_assets_tests.automated import Automated
-from attribution_assets_tests.clusters import SparkShop, sail
+from attribution_assets_tests.clusters import SparkShop, sail, spark_server
 from attribution_assets_tests.history import History, HistoryOfCommands
 from attribution_assets_tests.importing.databases import Database, mariadb, postgres
 from attribution_assets_tests.lakes import LakeShop
@@ -35,7 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--long", action="store_true", help="run the kill and fault series in full, and properties on more examples"
     )
     parser.addoption(
-        "--spark", metavar="URL", help="the Spark cluster, sc://HOST:PORT, for tests of one; without it, Sail stands for one"
+        "--spark",
+        metavar="URL",
+        help="the cluster for tests of Spark: sc://HOST:PORT, or `start` for one of PySpark; else Sail",
     )
     parser.addoption("--screenshot", type=Path, metavar="FILE", help="where the test in a browser puts a picture of the graph")
 
@@ -121,9 +123,13 @@ def mariadb_server() -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def cluster(request: pytest.FixtureRequest) -> str:
+def cluster(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a Spark cluster, or of Sail in this process."""
-    return request.config.getoption("--spark") or sail()
+    if (chosen := request.config.getoption("--spark")) != "start":
+        yield chosen or sail()
+        return
+    with spark_server() as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)

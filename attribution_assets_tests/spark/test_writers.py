@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.synchronize import Barrier
@@ -24,7 +22,7 @@ from attribution_assets.warehouse.dialect import Engine
 from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.query import Rows, Source
 from attribution_assets.warehouse.spark.database import SparkLakeWarehouse
-from attribution_assets_tests.clusters import SparkShop
+from attribution_assets_tests.clusters import SparkShop, answers, free_port
 from attribution_assets_tests.command import PROCESSES, Command
 from attribution_assets_tests.lake.test_same_results import assert_same_tables, outcome
 from attribution_assets_tests.lakes import rows_of
@@ -184,9 +182,7 @@ class SailProcess:
     """A server of Sail in a process of its own, which can be killed and started again at the same port."""
 
     def __init__(self) -> None:
-        with closing(socket.socket()) as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.start()
 
     @property
@@ -196,18 +192,14 @@ class SailProcess:
     def start(self) -> None:
         serve = [sys.executable, "-m", "pysail", "spark", "server", "--port", str(self.port)]
         self._process = subprocess.Popen(serve, env={**os.environ, "RUST_LOG": "error"})
-        wait_for(self._answers)
+        wait_for(lambda: answers(self.port))
 
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
 
-    def _answers(self) -> bool:
-        with closing(socket.socket()) as client:
-            return client.connect_ex(("127.0.0.1", self.port)) == 0
 
-
-@pytest.mark.parametrize("moment", ["before the run", "while it computes"])
+@pytest.mark.parametrize("moment", [pytest.param("before the run", marks=pytest.mark.long), "while it computes"])
 def test_a_run_whose_server_is_killed_ends_in_one_line_and_a_rerun_completes_it(tmp_path: Path, moment: str) -> None:
     server = SailProcess()
     shop = SparkShop(tmp_path / "shop.db", tmp_path / "exports")
