@@ -68,7 +68,7 @@ def spark_server() -> Iterator[str]:
         "spark.sql.shuffle.partitions": "2",
     }
     with TemporaryDirectory() as folder:
-        command = [home / "bin" / "spark-submit", "--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]
+        command = [str(home / "bin" / "spark-submit"), "--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]
         command += ["--master", "local[2]", "--driver-memory", "2g"]
         command += [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
         environment = {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import zip_longest
 
 import pandas as pd
 
 from attribution_assets.errors import NotReadyError
-from attribution_assets.models.credit import attribute
+from attribution_assets.models.credit import credited
 from attribution_assets.settings import Settings
+from attribution_assets.warehouse.query import Rows
 
 
 def with_ihc(journeys: Iterable[pd.DataFrame], shares: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -27,14 +29,17 @@ def with_ihc(journeys: Iterable[pd.DataFrame], shares: Iterable[pd.DataFrame]) -
         yield of_journeys.assign(ihc=of_shares["ihc"])
 
 
-def model_rows(settings: Settings, journeys: Iterable[pd.DataFrame], values: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The frames of `model_attribution` for these frames of journeys, as `with_ihc` gives them.
+def by_every_model(settings: Settings, values: pd.DataFrame) -> Rows:
+    """The function that makes the rows of `model_attribution` of journeys, as `with_ihc` gives them.
 
-    `values`: rows of `channel_values`; rows learned with other settings are ignored. The settings' files are read once, before
-    the first frame. Raises AttributionError if a file cannot be read or a day has no values.
+    `values`: rows of `channel_values`; rows learned with other settings are ignored. Raises AttributionError if a file of the
+    settings cannot be read; the function does where a day has no values.
     """
     rules = settings.model_rules
-    fingerprint = settings.models_fingerprint(rules)
-    values = values[values["settings"] == settings.learning_fingerprint(rules)]
-    for frame in journeys:
-        yield attribute(frame, rules, values).assign(rules=str(rules.path), settings=fingerprint)
+    known = values[values["settings"] == settings.learning_fingerprint(rules)]
+    return partial(credited, rules=rules, values=known, settings=settings.models_fingerprint(rules))
+
+
+def model_rows(settings: Settings, journeys: Iterable[pd.DataFrame], values: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The frames of `model_attribution` for these frames of journeys, by the function of `by_every_model`."""
+    yield from map(by_every_model(settings, values), journeys)

@@ -63,6 +63,9 @@ def model_attribution(
     customer_journeys: Frames, attribution_customer_journey: Frames, channel_values: Any, settings: Settings
 ) -> Frames:
     """The credit of every session under every model, frame by frame; `channel_values` is one pandas frame."""
-    from attribution_assets.analysis.crediting import model_rows, with_ihc
+    from attribution_assets.analysis.crediting import by_every_model, with_ihc
 
-    return Frames(model_rows(settings, with_ihc(customer_journeys, attribution_customer_journey), channel_values))
+    journeys = with_ihc(customer_journeys, attribution_customer_journey)
+    return customer_journeys.beside(attribution_customer_journey, "ihc", journeys).each(
+        by_every_model(settings, channel_values)
+    )

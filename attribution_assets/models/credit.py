@@ -59,6 +59,11 @@ def attribute(journeys: pd.DataFrame, rules: ModelRules, values: pd.DataFrame) -
     )
 
 
+def credited(journeys: pd.DataFrame, rules: ModelRules, values: pd.DataFrame, settings: str) -> pd.DataFrame:
+    """The rows of `attribute` with what they were computed by: the path rules, and a hash of all settings."""
+    return attribute(journeys, rules, values).assign(rules=str(rules.path), settings=settings)
+
+
 def _worth(values: pd.DataFrame, model: str, day: npt.NDArray[np.object_], channel: npt.NDArray[np.object_]) -> Floats:
     """The value of each session's channel on its conversion's day."""
     learned = values[values["model"] == model].set_index(["date", "channel_name"])["value"]

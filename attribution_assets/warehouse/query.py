@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from attribution_assets.shipped import read_sql
@@ -56,11 +56,15 @@ def bounds_of(days: Days) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Source:
-    """Rows of a table as they are stored: those of its days."""
+    """Rows of a table as they are stored: those of its days.
+
+    `share`: another table with the same keys and days, and the one of its columns that stands beside the rows.
+    """
 
     table: Table
     day_column: str
     days: Days
+    share: tuple[Table, str] | None = None
 
 
 Rows = Callable[["pd.DataFrame"], "pd.DataFrame"]
@@ -78,6 +82,12 @@ class Frames:
     frames: Iterable[pd.DataFrame]
     source: Source | None = None
     function: Rows | None = None
+
+    def beside(self, other: Frames, column: str, frames: Iterable[pd.DataFrame]) -> Frames:
+        """These frames with a column of the other ones, whose rows have the same keys: `frames` are both put together."""
+        if not self.source or not other.source or self.function or other.function:
+            return Frames(frames)
+        return Frames(frames, replace(self.source, share=(other.source.table, column)))
 
     def each(self, function: Rows) -> Frames:
         """The frames that the function makes of these, one of each."""

@@ -13,8 +13,9 @@ from zipfile import ZipFile
 import pyarrow as pa
 
 import attribution_assets
+from attribution_assets.errors import NotReadyError
 from attribution_assets.warehouse.frames import dtypes
-from attribution_assets.warehouse.query import Rows, Source
+from attribution_assets.warehouse.query import Rows, Source, bounds_of
 from attribution_assets.warehouse.schema import Table
 from attribution_assets.warehouse.spark.cluster import TYPES
 from attribution_assets.warehouse.spark.cursor import SparkCursor
@@ -31,14 +32,42 @@ Batches = Iterable[pa.RecordBatch]
 def mapped(cursor: SparkCursor, source: Source, function: Rows, table: Table) -> DataFrame:
     """The rows of `table` that the function makes of the source's, some conversions at a time, on the executors."""
     ship_this_package(cursor)
-    unit = source.table.key[0]
+    stored, unit, types = source.table.name, source.table.key[0], dtypes(source.table)
+    read = [f"{stored}.{name}" for name in source.table.column_names]
+    place, of_days = stored, f"{stored}.{source.day_column} BETWEEN $first_day AND $last_day"
+    if source.share:
+        other, column = source.share
+        place += f" JOIN {other.name} ON {_is_same(source, other)}"
+        of_days += f" AND {other.name}.{source.day_column} BETWEEN $first_day AND $last_day"
+        read.append(f"{other.name}.{column}")
+        types |= {column: dtypes(other)[column]}
+        _check_same_rows(cursor, source, other)
     lists = cursor.frame(
-        f"SELECT {unit}, collect_list(struct({', '.join(source.table.column_names)})) AS rows FROM {source.table.name} "
-        f"WHERE {source.day_column} BETWEEN $first_day AND $last_day GROUP BY {unit}",
-        {"first_day": source.days.first, "last_day": source.days.last},
+        f"SELECT {stored}.{unit}, collect_list(struct({', '.join(read)})) AS rows FROM {place} WHERE {of_days} "
+        f"GROUP BY {stored}.{unit}",
+        bounds_of(source.days),
     )
     columns = ", ".join(f"{column.name} {TYPES[column.type]}" for column in table.columns)
-    return lists.mapInArrow(on_batches(function, dtypes(source.table), table), columns)
+    return lists.mapInArrow(on_batches(function, types, table), columns)
+
+
+def _is_same(source: Source, other: Table) -> str:
+    """The condition that a row of the other table is that of the stored one."""
+    same = dict.fromkeys([*source.table.key, source.day_column])
+    return " AND ".join(f"{other.name}.{name} = {source.table.name}.{name}" for name in same)
+
+
+def _check_same_rows(cursor: SparkCursor, source: Source, other: Table) -> None:
+    """Raises NotReadyError where one of the tables has a row of the days that the other lacks."""
+    for one, two in ((source.table, other), (other, source.table)):
+        lacking = (
+            f"SELECT 1 FROM {one.name} WHERE {source.day_column} BETWEEN $first_day AND $last_day "
+            f"AND NOT EXISTS (SELECT 1 FROM {two.name} WHERE {_is_same(source, other)}) LIMIT 1"
+        )
+        if cursor.execute(lacking, bounds_of(source.days)).fetchone():
+            raise NotReadyError(
+                f"{other.name} does not match {source.table.name}. Attribute these days again, then rerun this."
+            )
 
 
 def on_batches(function: Rows, types: dict[str, str], table: Table) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
