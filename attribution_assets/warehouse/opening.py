@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 NEEDED = ("deltalake", "pyarrow")
 """What a lake needs besides the base install."""
 
+NEEDED_IN_BUCKET = (*NEEDED, "boto3", "duckdb_extension_httpfs")
+"""What a lake in a bucket needs."""
+
 KEEP_DAYS = 7
 """For how many days a lake keeps files of earlier versions, unless another number is set."""
 
@@ -58,15 +61,16 @@ def server_at(location: Location, reading: Reading = AS_STORED) -> PostgresWareh
 
 
 def lake_at(location: Location, reading: Reading = AS_STORED, keep_days: int = KEEP_DAYS, sources: str = "") -> LakeWarehouse:
-    """The lake at the place. Raises AttributionError where the packages of the extra `lake` are missing."""
-    missing = [name for name in NEEDED if not find_spec(name)]
+    """The lake at the place. Raises AttributionError where the packages of the extra `lake` or `s3` are missing."""
+    extra, needed = ("s3", NEEDED_IN_BUCKET) if location.bucket else ("lake", NEEDED)
+    missing = [name for name in needed if not find_spec(name)]
     if missing:
         raise AttributionError(
-            f"{location.path} is a lake, which needs {' and '.join(missing)}: pip install 'attribution_assets[lake]'."
+            f"{location.folder} is a lake, which needs {' and '.join(missing)}: pip install 'attribution_assets[{extra}]'."
         )
     from attribution_assets.warehouse.lake.database import LakeWarehouse
 
-    return LakeWarehouse(location.path, reading=reading, keep_days=keep_days, sources_at=sources)
+    return LakeWarehouse(location.folder, reading=reading, keep_days=keep_days, sources_at=sources)
 
 
 @contextmanager
