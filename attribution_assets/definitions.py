@@ -64,10 +64,15 @@ def _io_manager(settings: Settings) -> WarehouseIOManager:
     }
     if settings.database.is_lake:
         sources = _in_environment("ATTRIBUTION_SOURCES", settings.sources_at) if settings.sources_at else ""
-        return LakeIOManager(database=_place_of(settings), keep_days=settings.lake_keep_days, sources=sources, **read_as)
+        spark = _in_environment("ATTRIBUTION_SPARK", settings.spark_at) if settings.compute == "spark" else ""
+        return LakeIOManager(
+            database=_place_of(settings), keep_days=settings.lake_keep_days, sources=sources, spark=spark, **read_as
+        )
     if settings.database.url:
         return PostgresIOManager(database=_place_of(settings), **read_as)
-    return SQLiteIOManager(database=_place_of(settings), compute=settings.compute, **read_as)
+    return SQLiteIOManager(
+        database=_place_of(settings), compute="auto" if settings.compute == "spark" else settings.compute, **read_as
+    )
 
 
 def _place_of(settings: Settings) -> Any:

@@ -61,6 +61,12 @@ def _location(given: object) -> Location:
         raise ValueError(str(error)) from error
 
 
+def _spark(cluster: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"sc://.+|local(\[(\d+|\*)\])?", cluster.get_secret_value()):
+        raise ValueError("no cluster of Spark is called so. Write sc://HOST:15002 or local[2]")
+    return cluster
+
+
 def _sources(place: SecretStr) -> SecretStr:
     text = place.get_secret_value()
     if not is_server(text):
@@ -234,11 +240,18 @@ class Settings(BaseSettings):
         None, description="First day. If unset, the date of the earliest session or conversion in the database."
     )
     end_date: date | None = Field(None, description="Last day. If unset, yesterday (UTC).")
-    compute: Compute = Field(
+    compute: Compute | Literal["spark"] = Field(
         "auto",
         description=(
-            "Which engine runs the large queries: `sqlite`, `duckdb`, or `auto`, which uses DuckDB where it is faster. "
-            "Both give the same results."
+            "Which engine runs the large queries of an SQLite file: `sqlite`, `duckdb`, or `auto`, which uses DuckDB where it "
+            "is faster. Of a lake, `spark` runs all queries on a cluster. All give the same results."
+        ),
+    )
+    spark: Annotated[SecretStr, AfterValidator(_spark)] | None = Field(
+        None,
+        description=(
+            "The Spark cluster that computes where ATTRIBUTION_COMPUTE is `spark`: `sc://HOST:15002` with the parameters of "
+            "Spark Connect, such as `/;use_ssl=true;token=...`, or `local[2]` in this process. A token is never shown."
         ),
     )
     ihc_parameters: str = Field(
@@ -481,12 +494,18 @@ class Settings(BaseSettings):
             reading=self.reading,
             keep_days=self.lake_keep_days,
             sources=self.sources_at,
+            spark=self.spark_at,
         )
 
     @property
     def sources_at(self) -> str:
         """Where the sources of a lake lie, which may have a password; empty if in the lake."""
         return self.sources.get_secret_value() if self.sources else ""
+
+    @property
+    def spark_at(self) -> str:
+        """The cluster of Spark, whose URL may have a token; empty where none is named."""
+        return self.spark.get_secret_value() if self.spark else ""
 
     @contextmanager
     def at_one_state(self, busy_timeout: float = 5) -> Iterator[Self]:
@@ -613,6 +632,17 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"ATTRIBUTION_SOURCES needs a lake, and {self.database} is none, but has sources of its own. Unset it, "
                 "or name the folder of a lake with a slash at its end"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _spark_computes_a_lake(self) -> Self:
+        if self.compute == "spark" and not self.spark:
+            raise ValueError("ATTRIBUTION_COMPUTE is spark, so ATTRIBUTION_SPARK has to name the cluster: sc://HOST:15002")
+        if self.compute == "spark" and not self.database.is_lake:
+            raise ValueError(
+                f"ATTRIBUTION_COMPUTE is spark, which computes a lake, and {self.database} is none. "
+                "Make one with `attribution lake import`, and name its folder with a slash at its end"
             )
         return self
 

@@ -18,6 +18,7 @@ import pytest
 from attribution_assets.command import run
 from attribution_assets.orchestration import home
 from attribution_assets_tests.automated import Automated
+from attribution_assets_tests.clusters import SparkShop, sail
 from attribution_assets_tests.history import History, HistoryOfCommands
 from attribution_assets_tests.importing.databases import Database, mariadb, postgres
 from attribution_assets_tests.lake.store import Store
@@ -34,6 +35,9 @@ ROOM = 8 * 2**30
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--long", action="store_true", help="run the kill and fault series in full, and properties on more examples"
+    )
+    parser.addoption(
+        "--spark", metavar="URL", help="the Spark cluster, sc://HOST:PORT, for tests of one; without it, Sail stands for one"
     )
     parser.addoption("--screenshot", type=Path, metavar="FILE", help="where the test in a browser puts a picture of the graph")
 
@@ -125,6 +129,12 @@ def object_store() -> Iterator[Store]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> str:
+    """The URL of a Spark cluster, or of Sail in this process."""
+    return request.config.getoption("--spark") or sail()
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the developer's environment, `.env` or database is seen."""
@@ -135,11 +145,15 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests marked `every_warehouse` run on an SQLite file, a lake and a server; on the last two, some with `--long` alone."""
+    """Tests marked `every_warehouse` run on an SQLite file, a lake, a server and Spark; on these, some with `--long` alone."""
     mark = metafunc.definition.get_closest_marker("every_warehouse")
     if mark and "place" in metafunc.fixturenames:
-        long = {"lake": mark.kwargs.get("lake_is_long"), "server": mark.kwargs.get("server_is_long")}
-        places = {"file": Shop, "lake": LakeShop, "server": PostgresShop}
+        long = {
+            "lake": mark.kwargs.get("lake_is_long"),
+            "server": mark.kwargs.get("server_is_long"),
+            "spark": mark.kwargs.get("spark_is_long", True),
+        }
+        places = {"file": Shop, "lake": LakeShop, "server": PostgresShop, "spark": SparkShop}
         parameters = [
             pytest.param(place, id=name, marks=[pytest.mark.long] if long.get(name) else []) for name, place in places.items()
         ]
@@ -147,9 +161,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest) -> type[Shop]:
+def place(request: pytest.FixtureRequest, clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> type[Shop]:
     """What kind of database a test has: an SQLite file, if nothing else is said."""
-    kind = getattr(request, "param", Shop)
+    kind: type[Shop] = getattr(request, "param", Shop)
+    if kind is SparkShop:
+        SparkShop.cluster = request.getfixturevalue("cluster")
+        monkeypatch.setenv("ATTRIBUTION_COMPUTE", "spark")
+        monkeypatch.setenv("ATTRIBUTION_SPARK", SparkShop.cluster)
     if kind is PostgresShop:
         PostgresShop.server = request.getfixturevalue("postgres_server")
     return kind

@@ -1,10 +1,8 @@
 -- One row per dimension, value and channel: breakdown_reporting under $model on $date_basis, the days added up. Users are left out: one who
 -- comes on two days would count twice.
 -- The ratios are undefined (NULL) where their divisor is 0, and, as in the table, CPO, ROAS and the rate for columns of conversions.
-WITH RECURSIVE day AS (
-    SELECT $first_day AS date
-    UNION ALL
-    SELECT days_before(date, -1) FROM day WHERE date < $last_day
+WITH day AS (
+    SELECT day AS date FROM days_from($first_day, $last_day)
 ),
 
 total AS (

@@ -2,10 +2,8 @@
 -- parameters by which the orders were credited, and the day after which nothing changes any more.
 -- The parameters are those of the IHC results of every conversion day that the date can be credited from; a day of results is
 -- computed as a whole, so one result speaks for it.
-WITH RECURSIVE conversion_day (day) AS (
-    SELECT $first_day
-    UNION ALL
-    SELECT days_before(day, -1) FROM conversion_day WHERE day < $last_conversion_day
+WITH conversion_day AS (
+    SELECT day FROM days_from($first_day, $last_conversion_day)
 ),
 
 computed_day AS MATERIALIZED (

@@ -4,7 +4,7 @@
 -- Users in $nobody, a JSON array of ids, are left out.
 -- Beside the journeys of conversions, these are what channel_values are learned from.
 WITH event AS (
-    SELECT user_id, event_date || ' ' || event_time AS timestamp, 1 AS is_session, session_id, event_date, channel_name, NULL AS conv_date
+    SELECT user_id, event_date || ' ' || event_time AS timestamp, 1 AS is_session, session_id, event_date, channel_name, CAST(NULL AS text) AS conv_date
     FROM session_sources
     WHERE event_date BETWEEN $first_day AND $last_day AND user_id <> '' -- without a user, it belongs to no journey
       AND user_id NOT IN (SELECT value FROM names_in($nobody))

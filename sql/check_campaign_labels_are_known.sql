@@ -9,6 +9,6 @@ WITH label AS (
 
 SELECT label, value, count(*) AS results
 FROM label
-WHERE value NOT IN (SELECT value FROM names_in(CASE label WHEN 'status' THEN $statuses ELSE $types END))
+WHERE NOT is_among(value, CASE label WHEN 'status' THEN $statuses ELSE $types END)
 GROUP BY label, value
 ORDER BY results DESC, label, value

@@ -6,7 +6,7 @@ WITH total AS (
     FROM session_report
     WHERE date BETWEEN days_before($first_day, 28) AND $last_day
     GROUP BY date
-    HAVING sum(sessions) > 0
+    HAVING sum(session_report.sessions) > 0
 ),
 
 of_channel AS (

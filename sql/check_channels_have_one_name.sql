@@ -12,4 +12,4 @@ SELECT in_order(quote(channel_name), ', ', visits DESC, channel_name) AS names, 
 FROM named
 GROUP BY channel
 HAVING count(*) > 1
-ORDER BY sum(visits) DESC, names
+ORDER BY sessions DESC, names

@@ -11,7 +11,7 @@ claim AS (
 dated_credit AS (
     SELECT
         substr(journey.timestamp, 1, 10) AS date,
-        (SELECT campaign_id FROM session_sources WHERE session_sources.session_id = credit.session_id) AS campaign_id,
+        (SELECT max(campaign_id) FROM session_sources WHERE session_sources.session_id = credit.session_id) AS campaign_id,
         credit.ihc AS orders,
         credit.ihc * conversions.revenue AS revenue
     FROM attribution_customer_journey AS credit

@@ -1,14 +1,15 @@
 -- One row per unbroken stretch of days without any session, as far as a conversion from $first_day to $last_conversion_day
 -- reaches back to them: its journey may lack its beginning. `conversions`: how many of these there are.
 -- `not_yet` is 1 for the stretch before the very first session: no row tells a young shop from one whose history was not loaded.
-WITH RECURSIVE day (day) AS (
-    SELECT days_before($first_day, $lookback_days)
-    UNION ALL
-    SELECT days_before(day, -1) FROM day WHERE day < $last_day
+WITH day AS (
+    SELECT day FROM days_from(days_before($first_day, $lookback_days), $last_day)
 ),
 
 conversion_day AS (
-    SELECT DISTINCT conv_date FROM conversions WHERE conv_date BETWEEN $first_day AND $last_conversion_day
+    SELECT conv_date, count(*) AS conversions
+    FROM conversions
+    WHERE conv_date BETWEEN $first_day AND $last_conversion_day
+    GROUP BY conv_date
 ),
 
 uncovered_day AS (
@@ -34,17 +35,25 @@ first_session AS (
     WHERE event_date >= '1970' AND is_date(event_date)
     ORDER BY event_date
     LIMIT 1
+),
+
+reach AS (
+    SELECT
+        from_day,
+        to_day,
+        days,
+        CASE WHEN from_day > $first_day THEN from_day ELSE $first_day END AS reaches_from,
+        CASE WHEN days_before(to_day, -$lookback_days) < $last_conversion_day THEN days_before(to_day, -$lookback_days) ELSE $last_conversion_day END AS reaches_to
+    FROM gap
 )
 
 SELECT
     from_day,
     to_day,
     days,
-    (
-        SELECT count(*) FROM conversions
-        WHERE conv_date BETWEEN CASE WHEN from_day > $first_day THEN from_day ELSE $first_day END
-          AND CASE WHEN days_before(to_day, -$lookback_days) < $last_conversion_day THEN days_before(to_day, -$lookback_days) ELSE $last_conversion_day END
-    ) AS conversions,
+    CAST(coalesce(sum(conversion_day.conversions), 0) AS bigint) AS conversions,
     CASE WHEN to_day < (SELECT day FROM first_session) THEN 1 ELSE 0 END AS not_yet
-FROM gap
+FROM reach
+LEFT JOIN conversion_day ON conversion_day.conv_date BETWEEN reach.reaches_from AND reach.reaches_to
+GROUP BY from_day, to_day, days
 ORDER BY from_day

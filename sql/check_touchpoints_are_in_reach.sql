@@ -12,7 +12,7 @@ WITH found AS MATERIALIZED (
         days_before(conversions.conv_date, $lookback_days) AS window_start,
         FALSE AS is_gone,
         coalesce(session.user_id <> conversions.user_id, TRUE) AS is_of_another_user,
-        conversions.user_id IN (SELECT value FROM names_in($nobody)) AS is_of_nobody,
+        is_among(conversions.user_id, $nobody) AS is_of_nobody,
         session.channel_name <> journey.channel_label AS is_of_another_channel
     FROM customer_journeys AS journey
     JOIN session_sources AS session ON session.session_id = journey.session_id

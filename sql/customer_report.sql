@@ -20,7 +20,7 @@ day_order AS (
         date,
         placed_at,
         revenue,
-        CASE WHEN user_id NOT IN (SELECT value FROM names_in($nobody)) THEN nullif(user_id, '') END AS buyer
+        CASE WHEN NOT is_among(user_id, $nobody) THEN nullif(user_id, '') END AS buyer
     FROM placed
     WHERE date BETWEEN $first_day AND $last_day
 ),

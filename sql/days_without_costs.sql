@@ -1,8 +1,6 @@
 -- One row per day from $first_day to $last_day that has sessions or placed ad spend, and no costs in channel_costs yet.
-WITH RECURSIVE calendar (day) AS (
-    SELECT $first_day
-    UNION ALL
-    SELECT days_before(day, -1) FROM calendar WHERE day < $last_day
+WITH calendar AS (
+    SELECT day FROM days_from($first_day, $last_day)
 )
 
 SELECT day

@@ -1,6 +1,6 @@
 -- One row: the conversion, if there is one with this conv_id.
 -- `is_nobody`: whether its user is in $nobody, a JSON array of ids.
 SELECT conv_id, conv_date, conv_time, revenue,
-    CASE WHEN user_id IN (SELECT value FROM names_in($nobody)) THEN 1 ELSE 0 END AS is_nobody
+    CASE WHEN is_among(user_id, $nobody) THEN 1 ELSE 0 END AS is_nobody
 FROM conversions
 WHERE conv_id = $conv_id

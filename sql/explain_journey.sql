@@ -2,7 +2,7 @@
 -- NULL where a table lacks the session; `settled` is 1 where the share is the one that follows from ihc_results.
 WITH touchpoint AS (
     SELECT
-        journey.session_id,
+        session_id,
         journey.timestamp,
         journey.channel_label AS channel,
         journey.holder_engagement,
@@ -17,7 +17,7 @@ WITH touchpoint AS (
     JOIN customer_journeys AS journey USING (conv_id, conv_date)
     LEFT JOIN ihc_results AS result USING (conv_id, conv_date, session_id)
     LEFT JOIN attribution_customer_journey AS credit USING (conv_id, conv_date, session_id)
-    WHERE conversion.conv_id = $conv_id
+    WHERE conv_id = $conv_id
 )
 
 SELECT

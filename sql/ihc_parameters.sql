@@ -1,11 +1,11 @@
 -- One row per model and parameters by which IHC results of conversions of $first_day to $last_day were computed.
 -- One result speaks for its day, which is computed as a whole. (Gaps of the API that the embedded model fills are told apart.)
-WITH RECURSIVE calendar (day, last_day) AS (
-    SELECT
+WITH calendar AS (
+    SELECT day
+    FROM days_from(
         (SELECT min(conv_date) FROM ihc_results WHERE conv_date BETWEEN $first_day AND $last_day),
         (SELECT max(conv_date) FROM ihc_results WHERE conv_date BETWEEN $first_day AND $last_day)
-    UNION ALL
-    SELECT days_before(day, -1), last_day FROM calendar WHERE day < last_day
+    )
 ),
 
 result_of_day AS (

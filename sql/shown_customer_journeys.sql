@@ -1,8 +1,6 @@
 -- One row per day: what is shown beside its journeys: the conversions that have one, and those that have no session.
-WITH RECURSIVE calendar AS (
-    SELECT $first_day AS day
-    UNION ALL
-    SELECT days_before(day, -1) FROM calendar WHERE day < $last_day
+WITH calendar AS (
+    SELECT day FROM days_from($first_day, $last_day)
 ),
 
 conversion AS MATERIALIZED ( -- so that each is looked up once

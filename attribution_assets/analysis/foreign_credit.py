@@ -58,7 +58,7 @@ def check_foreign_credit(settings: Settings, table_or_file: str) -> list[Finding
 
 def _elsewhere(settings: Settings, table_or_file: str) -> tuple[Days, list[Row]]:
     """The days of the conversions, and the query's rows; of credit that is no number, the text that is given."""
-    warehouse = cast("LakeWarehouse | PostgresWarehouse", settings.warehouse)
+    warehouse = cast("LakeWarehouse | PostgresWarehouse", settings.warehouse.here)
     with warehouse.with_credit(QUERY, table_or_file, COLUMNS) as cursor:
         [(first, last)] = cursor.execute(DAYS.format(day="days_before(conv_date, 0)")).fetchall()
         rows = cursor.execute(QUERY.text_in(warehouse.engine), QUERY.parameters).fetchall()

@@ -23,6 +23,8 @@ def ihc_results(
     context: dg.AssetExecutionContext, config: IHCResultsConfig, customer_journeys: Frames, ihc: IHCResource
 ) -> Frames:
     """The IHC results of the journeys, frame by frame, by the API or the embedded model."""
+    if model := ihc.model():
+        return customer_journeys.each(model)
 
     def rows() -> "Iterator[pd.DataFrame]":
         counts = yield from ihc.answer(customer_journeys, refresh=config.refresh)

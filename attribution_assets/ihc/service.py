@@ -17,11 +17,10 @@ import pandas as pd
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc.answers import predict
 from attribution_assets.ihc.client import Answer, IHCClient, Outcome
+from attribution_assets.ihc.embedded import rows_by_model
 from attribution_assets.ihc.ledger import Account, Ledger
-from attribution_assets.ihc.model import attribute
 from attribution_assets.ihc.packing import Journey, journeys_of, pack
 from attribution_assets.ihc.parameters import OUTPUTS, IHCParameters
-from attribution_assets.ihc.redistribution import Redistribution, with_redistribution
 
 GIVE_UP_AFTER = 5
 """After this many requests in a row without an answer, the service counts as down, and nothing more is sent."""
@@ -187,7 +186,7 @@ class IHCService:
             for journey in journeys
             for session in journey.whole.sessions
         )
-        return _by_model(
+        return rows_by_model(
             sessions[["conversion_id", "session_id", "conv_date"]]
             .rename(columns={"conversion_id": "conv_id"})
             .join(predict(sessions, self.fallback, self.client.redistribution)),
@@ -240,16 +239,6 @@ def _batches(frames: Iterable[pd.DataFrame], find: Find, limits: Limits, long_jo
             *full, open_ = pack(open_, limits.journeys, limits.sessions)
             yield from map(Batch, full)
     yield from map(Batch, pack(open_, limits.journeys, limits.sessions))
-
-
-def embedded_results(journeys: pd.DataFrame, parameters: IHCParameters, redistribution: Redistribution | None) -> pd.DataFrame:
-    """The rows of `ihc_results` by the embedded model, in the order given: whole journeys, columns of `customer_journeys`."""
-    credit = attribute(journeys, parameters, redistribution=redistribution)
-    return _by_model(credit.assign(conv_date=journeys["conv_date"]), parameters, redistribution)
-
-
-def _by_model(rows: pd.DataFrame, parameters: IHCParameters, redistribution: Redistribution | None) -> pd.DataFrame:
-    return rows.assign(backend="embedded", parameters=with_redistribution(parameters.name, redistribution))
 
 
 @dataclass

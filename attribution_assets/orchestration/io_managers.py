@@ -19,7 +19,7 @@ from attribution_assets.warehouse import Days, Frames, Location, Query, SQLiteWa
 from attribution_assets.warehouse.csv_files import CSVFiles, Rows, for_spreadsheets
 from attribution_assets.warehouse.duckdb.compute import Compute
 from attribution_assets.warehouse.opening import KEEP_DAYS, lake_at, server_at, warehouse_at
-from attribution_assets.warehouse.query import RETURN_THIS
+from attribution_assets.warehouse.query import RETURN_THIS, Source
 from attribution_assets.warehouse.urls import has_password
 from attribution_assets.warehouse.urls import shown as without_password
 from attribution_assets.warehouse.views import Reading
@@ -92,6 +92,9 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
                 raise AttributionError(f"{table.name} has no partitions. Return it as one pandas frame.")
             context.add_output_metadata({"dagster/row_count": self.warehouse.replace_table(table, obj)})
             return
+        if computed_by := self.warehouse.computed_by():
+            context.add_output_metadata(computed_by)
+            tag_run(computed_by)
         days = Days.of(context.asset_partition_keys)
         written = self.warehouse.replace_days(table, day_column(context.asset_key, context.definition_metadata), days, obj)
         describe_days(counts_of(written))
@@ -106,7 +109,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         column = day_column(context.asset_key, metadata)
         days = read_days(context)
         if context.dagster_type.typing_type is Frames:
-            return Frames(self.warehouse.stream(table, column, days))
+            return Frames(self.warehouse.stream(table, column, days), Source(table, column, days) if days else None)
         return self.warehouse.read(table, column, days)
 
 
@@ -124,22 +127,24 @@ class SQLiteIOManager(WarehouseIOManager):
 class LakeIOManager(WarehouseIOManager):
     """The IO manager of a lake.
 
-    `keep_days`: for how many days files of earlier versions are kept. `sources`: where the sources lie if not in the lake. Give
-    one with a password as `dg.EnvVar`: a literal one would be stored in Dagster's history, so it is refused with
-    AttributionError where the graph is defined.
+    `keep_days`: for how many days files of earlier versions are kept. `sources`: where the sources lie if not in the lake.
+    `spark`: the cluster that computes, if one does. Give a URL with a password or a token as `dg.EnvVar`: a literal one would
+    be stored in Dagster's history, so it is refused with AttributionError where the graph is defined.
     """
 
     keep_days: int = KEEP_DAYS
     sources: str = ""
+    spark: str = ""
 
     @property
     def warehouse(self) -> Warehouse:
         """The lake."""
-        return lake_at(Location.of(self.database), self._reading, self.keep_days, self.sources)
+        return lake_at(Location.of(self.database), self._reading, self.keep_days, self.sources, self.spark)
 
     def get_resource_definition(self) -> Any:
         """As of every IO manager. A run has one of its own, in which the variable has its value."""
         _refuse_password("LakeIOManager(sources=…)", self.sources)
+        _refuse_password("LakeIOManager(spark=…)", self.spark)
         return super().get_resource_definition()
 
 
@@ -261,6 +266,16 @@ def counts_of(written: Written) -> MetadataByDay:
     """For each day, how many rows it has, and the table's version that has them, where it has versions."""
     version = {} if written.version is None else {"delta version": written.version}
     return {day: {"dagster/partition_row_count": count, **version} for day, count in written.rows.items()}
+
+
+def tag_run(computed_by: Mapping[str, str]) -> None:
+    """Tags the run with what computes its queries; nothing outside a run."""
+    try:
+        context = dg.AssetExecutionContext.get()
+    except dg.DagsterInvariantViolationError:
+        return
+    tags = {f"attribution/{name.replace(' ', '-')}": value for name, value in computed_by.items()}
+    context.instance.add_run_tags(context.run_id, tags)
 
 
 def describe_days(metadata: MetadataByDay) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from attribution_assets.ihc.service import IHCService, Results
+    from attribution_assets.warehouse.query import Rows
 
 
 class IHCResource(dg.ConfigurableResource[None], ABC):
@@ -33,6 +35,10 @@ class IHCResource(dg.ConfigurableResource[None], ABC):
     def answer(self, frames: Iterable[pd.DataFrame], *, refresh: bool = False) -> Results:
         """The rows of `ihc_results` for frames of whole journeys (columns of `customer_journeys`), frame after frame."""
 
+    def model(self) -> Rows | None:
+        """The function that computes the rows of each frame alone, wherever that is; None where a service answers."""
+        return None
+
     def _load(self) -> tuple[IHCParameters, Redistribution | None]:
         return IHCParameters.load(self.parameters), Redistribution.load(self.redistribution) if self.redistribution else None
 
@@ -46,16 +52,21 @@ class EmbeddedIHCResource(IHCResource):
         """Reads the parameters before the first step runs, so that wrong ones stop the run before anything is written."""
         self._loaded = self._load()
 
+    def model(self) -> Rows:
+        """The embedded model."""
+        from attribution_assets.ihc.embedded import embedded_results
+
+        parameters, redistribution = self._loaded or self._load()
+        return partial(embedded_results, parameters=parameters, redistribution=redistribution)
+
     def answer(self, frames: Iterable[pd.DataFrame], *, refresh: bool = False) -> Results:
         """The embedded model's rows, in the order given."""
-        yield from map(self.results, frames)
+        yield from map(self.model(), frames)
         return {}
 
     def results(self, journeys: pd.DataFrame) -> pd.DataFrame:
         """The rows of `ihc_results` for one frame."""
-        from attribution_assets.ihc.service import embedded_results
-
-        return embedded_results(journeys, *(self._loaded or self._load()))
+        return self.model()(journeys)
 
 
 class IHCApiResource(IHCResource):

@@ -1,4 +1,4 @@
-"""One text, every engine: what a file of sql/ needs to be a statement of SQLite, DuckDB or PostgreSQL."""
+"""One text, every engine: what a file of sql/ needs to be a statement of SQLite, DuckDB, PostgreSQL or Spark."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Literal
 
-Engine = Literal["sqlite", "duckdb", "postgres"]
+from attribution_assets.warehouse.spark import dialect as spark
+
+Engine = Literal["sqlite", "duckdb", "postgres", "spark"]
 
 LARGEST = "1e15"
 """An amount beyond it is a mistake; up to it, `exact_total` keeps every cent."""
@@ -51,6 +53,13 @@ def _first_of(x: str, table: str, condition: str, *order: str) -> str:
     return f"(SELECT {x} FROM {table} WHERE {condition} ORDER BY {', '.join(order)} LIMIT 1)"
 
 
+def _days_from(first: str, last: str) -> str:
+    return (
+        f"(WITH RECURSIVE calendar (day) AS (SELECT {first} UNION ALL "
+        f"SELECT days_before(day, -1) FROM calendar WHERE day < {last}) SELECT day FROM calendar) AS days_from"
+    )
+
+
 PASSED = r"""--[^\n]*|'[^']*'|"[^"]*\""""
 """Comments, strings and quoted names, in which nothing is a call."""
 
@@ -72,12 +81,22 @@ EXPANSIONS: Mapping[Engine, Mapping[str, Expansion]] = {
         "rounded": lambda x, digits: f"round({x}, {digits})",
         "seconds_of": lambda x: f"CAST(strftime('%s', substr({x}, 1, 19)) AS bigint)",
         "names_in": lambda names: f"json_each({names})",
+        "is_among": lambda x, names: f"({x} IN (SELECT value FROM json_each({names})))",
+        "days_from": _days_from,
         "in_order": lambda x, between, *_order: f"group_concat({x}, {between})",
+        "reached_in_order": lambda position, time, condition: f"steps_in_order({position}, {time}) FILTER (WHERE {condition})",
         "of_a_result": lambda column, day: f"(SELECT {column} FROM ihc_results WHERE conv_date = {day} LIMIT 1)",
         "first_of": _first_of,
         "row_digest": _values,
     },
     "duckdb": {
+        "is_among": lambda x, names: f"({x} IN (SELECT value FROM names_in({names})))",
+        "days_from": _days_from,
+        "reached_in_order": lambda position, time, condition: (
+            f"coalesce(list_reduce(list({position} ORDER BY {time}, {position}) "
+            f"FILTER (WHERE {condition} AND {position} IS NOT NULL), "
+            "lambda reached, step: CASE WHEN step = reached + 1 THEN step ELSE reached END, 0), 0)"
+        ),
         "in_order": lambda x, between, *order: f"string_agg({x}, {between} ORDER BY {', '.join(order)})",
         "of_a_result": lambda column, day: (
             f"(SELECT arg_min({column}, (conv_id, session_id)) FROM ihc_results WHERE conv_date = {day})"
@@ -93,13 +112,19 @@ EXPANSIONS: Mapping[Engine, Mapping[str, Expansion]] = {
             f'(SELECT place - 1 AS key, value COLLATE "C" AS value FROM jsonb_array_elements_text(CAST({names} AS jsonb)) '
             "WITH ORDINALITY AS each (value, place)) AS names_in"
         ),
+        "is_among": lambda x, names: f"jsonb_exists(CAST({names} AS jsonb), {x})",
+        "days_from": _days_from,
         "in_order": lambda x, between, *order: f"string_agg({x}, {between} ORDER BY {', '.join(order)})",
+        "reached_in_order": lambda position, time, condition: (
+            f"last_step({position} ORDER BY {time}, {position}) FILTER (WHERE {condition})"
+        ),
         "of_a_result": lambda column, day: (
             f"(SELECT {column} FROM ihc_results WHERE conv_date = {day} ORDER BY conv_id, session_id LIMIT 1)"
         ),
         "first_of": _first_of,
         "row_digest": _hashes_of_text,
     },
+    "spark": spark.EXPANSIONS,
 }
 """By engine, what stands there for a call of our functions: the name, and from its arguments the text.
 
@@ -113,12 +138,15 @@ all of it; `type_of(x)`: text, integer, real, blob or null. `is_broken_event(ses
 belongs to no session, step or time.
 
 `rounded(x, digits)`: half away from 0. `seconds_of(time)`: since 1970, of YYYY-MM-DD HH:MM:SS. `names_in(names)`: a table of
-the texts in a JSON array, `value`, and their place from 0, `key`. `of_a_result(column, day)`: of the first result of the day.
+the texts in a JSON array, `value`, and their place from 0, `key`. `is_among(x, names)`: x is one of them, NULL where x is.
+`days_from(first, last)`: a table of the days, `day`. `of_a_result(column, day)`: of the first result of the day.
 `first_of(x, table, condition, order, ...)`: of the first row that meets the condition: SQLite finds it by an index, and DuckDB,
 which would compare each row outside with all of the table, by grouping.
 
 Aggregates: `in_order(x, between, order, ...)`: the texts one after another; the rows have to come in the order that is given.
-`row_digest(a, b, ...)`: text that differs for other rows, compared within one database alone.
+`reached_in_order(position, time, condition)`: of the rows that meet it, the last of the positions 1, 2, 3 ... that was reached
+at the time of the one before or later; 0 without the first. `row_digest(a, b, ...)`: text that differs for other rows, compared
+within one database alone.
 """
 
 

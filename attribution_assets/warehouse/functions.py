@@ -11,7 +11,7 @@ import math
 import re
 import sqlite3
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attribution_assets.formats import is_direct, spelling
 from attribution_assets.warehouse.days import is_date, shift
@@ -45,6 +45,28 @@ class ExactTotal:
         """The sum."""
         whole, rest = divmod(abs(self.units), UNITS)
         return math.copysign(1, self.units) * (float(whole) + float(rest) / UNITS)
+
+
+class StepsInOrder:
+    """`steps_in_order(position, time)`: the last of the positions 1, 2, 3 ... reached after the one before. SQLite only."""
+
+    def __init__(self) -> None:
+        """No step yet."""
+        self.seen: list[tuple[str, int]] = []
+
+    def step(self, *row: Any) -> None:
+        """Adds a position and its time, in any order."""
+        position, time = row
+        if position is not None and time is not None:
+            self.seen.append((time, position))
+
+    def finalize(self) -> int:
+        """The last position."""
+        reached = 0
+        for _, position in sorted(self.seen):
+            if position == reached + 1:
+                reached = position
+        return reached
 
 
 def days_before(day: str | None, days: int) -> str | None:
@@ -88,12 +110,12 @@ def _has_form(encoding: str, data: bytes | None, pattern: str) -> bool | None:
     return None if data is None else re.fullmatch(pattern, data.decode(encoding, "replace"), re.ASCII) is not None
 
 
-def _is_direct(channel: str | None, direct_channels: str) -> bool:
+def is_direct_channel(channel: str | None, direct_channels: str) -> bool:
     """`is_direct(channel, names)`: whether the channel is direct traffic, whose names are a JSON array."""
     return channel is not None and is_direct(channel, json.loads(direct_channels))
 
 
-def _spelling(channel: str | None) -> str | None:
+def spelling_of_channel(channel: str | None) -> str | None:
     """`spelling(channel)`: what two names of one channel have in common."""
     return None if channel is None else spelling(channel)
 
@@ -101,14 +123,15 @@ def _spelling(channel: str | None) -> str | None:
 def add_to(connection: sqlite3.Connection) -> None:
     """Registers the functions with an SQLite connection."""
     connection.create_aggregate("exact_total", 1, ExactTotal)  # type: ignore[arg-type]  # typeshed wants step(*args)
+    connection.create_aggregate("steps_in_order", 2, StepsInOrder)
     connection.create_function("days_before", 2, days_before, deterministic=True)
     connection.create_function("group_of", 2, group_of, deterministic=True)
     connection.create_function("digest", 1, digest, deterministic=True)
     [(encoding,)] = connection.execute("PRAGMA encoding")
     connection.create_function("decodes", 1, partial(decodes, encoding), deterministic=True)
     connection.create_function("has_form", 2, partial(_has_form, encoding), deterministic=True)
-    connection.create_function("is_direct", 2, _is_direct, deterministic=True)
-    connection.create_function("spelling", 1, _spelling, deterministic=True)
+    connection.create_function("is_direct", 2, is_direct_channel, deterministic=True)
+    connection.create_function("spelling", 1, spelling_of_channel, deterministic=True)
 
 
 _UNITS_OF_SUM = f"sum(TRY_CAST(floor(CAST(x AS double) * {float(UNITS)!r}::double) AS hugeint))"
@@ -178,5 +201,5 @@ def add_to_duckdb(connection: DuckDBPyConnection) -> None:
     """Registers the functions with a DuckDB connection, for it and its cursors."""
     for statement in IN_DUCKDB:
         connection.execute(statement)
-    connection.create_function("is_direct", _is_direct, ["varchar", "varchar"], "boolean")
-    connection.create_function("spelling", _spelling, ["varchar"], "varchar")
+    connection.create_function("is_direct", is_direct_channel, ["varchar", "varchar"], "boolean")
+    connection.create_function("spelling", spelling_of_channel, ["varchar"], "varchar")

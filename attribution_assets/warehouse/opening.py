@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.duckdb.compute import Compute
@@ -32,14 +32,16 @@ KEEP_DAYS = 7
 def warehouse_at(
     location: Location,
     *,
-    compute: Compute = "auto",
+    compute: Compute | Literal["spark"] = "auto",
     reading: Reading = AS_STORED,
     keep_days: int = KEEP_DAYS,
     sources: str = "",
+    spark: str = "",
 ) -> Warehouse:
     """The SQLite file, the lake or the schema on a PostgreSQL server at the place.
 
-    `compute`: which engine runs the large queries of an SQLite file. `reading`: how the sources are read.
+    `compute`: which engine runs the large queries of an SQLite file, or `spark`, which computes a lake on the cluster `spark`.
+    `reading`: how the sources are read.
     `keep_days`: for how many days a lake keeps files of earlier versions. `sources`: where the sources of a lake lie if not in
     it, as ATTRIBUTION_SOURCES says it. Raises AttributionError for a lake or a server where the packages of its extra are
     missing.
@@ -47,7 +49,9 @@ def warehouse_at(
     if location.url:
         return server_at(location, reading)
     if location.is_lake:
-        return lake_at(location, reading, keep_days, sources)
+        return lake_at(location, reading, keep_days, sources, spark if compute == "spark" else "")
+    if compute == "spark":
+        raise AttributionError(f"Spark computes a lake, and {location} is none.")
     return SQLiteWarehouse(location.path, compute=compute, reading=reading)
 
 
@@ -60,14 +64,27 @@ def server_at(location: Location, reading: Reading = AS_STORED) -> PostgresWareh
     return PostgresWarehouse(location.given, reading=reading)
 
 
-def lake_at(location: Location, reading: Reading = AS_STORED, keep_days: int = KEEP_DAYS, sources: str = "") -> LakeWarehouse:
-    """The lake at the place. Raises AttributionError where the packages of the extra `lake` or `s3` are missing."""
+def lake_at(
+    location: Location, reading: Reading = AS_STORED, keep_days: int = KEEP_DAYS, sources: str = "", spark: str = ""
+) -> LakeWarehouse:
+    """The lake at the place, computed on the cluster `spark` if one is named.
+
+    Raises AttributionError where the packages of the extra `lake`, `s3` or `spark` are missing, and for Spark and a bucket.
+    """
     extra, needed = ("s3", NEEDED_IN_BUCKET) if location.bucket else ("lake", NEEDED)
     missing = [name for name in needed if not find_spec(name)]
     if missing:
         raise AttributionError(
             f"{location.folder} is a lake, which needs {' and '.join(missing)}: pip install 'attribution_assets[{extra}]'."
         )
+    if spark:
+        if location.bucket:
+            raise AttributionError(f"Spark computes a lake on a disk, and {location} is in a bucket.")
+        if not find_spec("pyspark"):
+            raise AttributionError("Spark needs a client: pip install 'attribution_assets[spark]'.")
+        from attribution_assets.warehouse.spark.database import SparkLakeWarehouse
+
+        return SparkLakeWarehouse(location.path, reading=reading, keep_days=keep_days, sources_at=sources, spark=spark)
     from attribution_assets.warehouse.lake.database import LakeWarehouse
 
     return LakeWarehouse(location.folder, reading=reading, keep_days=keep_days, sources_at=sources)

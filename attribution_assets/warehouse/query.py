@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.dialect import Engine, in_dialect
+from attribution_assets.warehouse.schema import Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,11 +54,34 @@ def bounds_of(days: Days) -> dict[str, str]:
     return {"first_day": days.first, "last_day": days.last}
 
 
+@dataclass(frozen=True)
+class Source:
+    """Rows of a table as they are stored: those of its days."""
+
+    table: Table
+    day_column: str
+    days: Days
+
+
+Rows = Callable[["pd.DataFrame"], "pd.DataFrame"]
+"""A function of rows that have whole conversions. Executors of a cluster may run it, so it can be pickled."""
+
+
 @dataclass
 class Frames:
-    """Frames of bounded size, one after another; the rows of one conversion are never split over two. Iterable once."""
+    """Frames of bounded size, one after another; the rows of one conversion are never split over two. Iterable once.
+
+    `source`: the stored rows that the frames are, or that `function` makes them from, where they come from such. So a cluster
+    can compute them where its rows are.
+    """
 
     frames: Iterable[pd.DataFrame]
+    source: Source | None = None
+    function: Rows | None = None
+
+    def each(self, function: Rows) -> Frames:
+        """The frames that the function makes of these, one of each."""
+        return Frames(map(function, self.frames), self.source if self.function is None else None, function)
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         return iter(self.frames)

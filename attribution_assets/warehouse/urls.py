@@ -20,6 +20,9 @@ BUCKET = "s3"
 PASSWORDS = ("PGPASSWORD", "MYSQL_PWD")
 """The environment variables that drivers read a password from."""
 
+CLUSTER = re.compile(r"sc://[^/;]+")
+"""A cluster of Spark. What follows are parameters, of which one may be a token."""
+
 PARTS = re.compile(
     rf"(?P<scheme>{'|'.join(SERVERS)})://"
     r"((?P<user>[^:@/?#]*)(:(?P<password>[^:@/?#]*))?@)?(?P<host>[^@/?#]*)(?P<path>/[^@?#]*)?(\?(?P<more>[^#]*))?"
@@ -50,6 +53,8 @@ def parts_of(url: str) -> dict[str, str]:
 
 def shown(source: str) -> str:
     """The source as it may be printed: of a URL neither the password nor what comes after its path, but for the schema."""
+    if cluster := CLUSTER.match(source):
+        return cluster[0]
     if not is_server(source):
         return source
     part = parts_of(source)
@@ -58,7 +63,9 @@ def shown(source: str) -> str:
 
 
 def has_password(source: str) -> bool:
-    """Whether it is the URL of a server, with a password in it."""
+    """Whether it is the URL of a server with a password in it, or of a cluster with anything beside its host."""
+    if cluster := CLUSTER.match(source):
+        return cluster[0] != source.rstrip("/")
     if not is_server(source):
         return False
     part = parts_of(source)

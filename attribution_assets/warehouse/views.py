@@ -70,10 +70,10 @@ DAYS = ("event_date", "conv_date", "date")
 class Stored:
     """The tables of a database, as the views before its sources read them.
 
-    `place`: of a table, its name with its schema. `declared`: of a table, the declared type of each column, by its name in
-    lower case; none where it does not exist. `as_read`: of a table, a declared column and its name there, the expression that
-    is read. `select`: of a source, the expressions of its columns and their SELECT, what stands for that. `broken`: the views
-    of BROKEN_ROWS, without these flags.
+    `place`: of a table, what stands for it in FROM, with its name before its columns. `declared`: of a table, the declared type
+    of each column, by its name in lower case; none where it does not exist. `as_read`: of a table, a declared column and its
+    name there, the expression that is read. `select`: of a source, the expressions of its columns and their SELECT, what stands
+    for that. `broken`: the views of BROKEN_ROWS, without these flags.
     """
 
     place: Callable[[str], str]
@@ -111,19 +111,18 @@ class Stored:
         name, _ = self.stands_for(source)
         declared, day = AMOUNTS.get(source.name, ((), ""))
         there = self.columns(source, f"{name}.")
-        rates = self.columns(schema()[RATES], "rates.")
+        rates = self.columns(schema()[RATES], f"{RATES}.")
         amounts = [amount for amount in declared if amount in there]
         if not rates or not amounts or "currency" not in there:
             return {}
         sessions = self.columns(schema()["session_sources"], "session_sources.")
-        in_session = (
-            f"(SELECT {sessions.get('event_date')} FROM {self.place('session_sources')} AS session_sources "
-            f"WHERE {sessions.get('session_id')} = {there.get('session_id')})"
-        )
+        of_day, from_rates = f"{rates['date']} = {there.get(day)}", self.place(RATES)
+        if not day:
+            of_day = f"{sessions.get('session_id')} = {there.get('session_id')}"
+            from_rates += f" JOIN {self.place('session_sources')} ON {rates['date']} = {sessions.get('event_date')}"
         rate = (
-            f"(SELECT min({rates['rate']}) FROM {self.place(RATES)} AS rates WHERE {rates['currency']} = {there['currency']} "
-            f"AND {rates['date']} = {there[day] if day else in_session} "
-            f"AND is_number({rates['rate']}) AND {rates['rate']} > 0)"
+            f"(SELECT min({rates['rate']}) FROM {from_rates} WHERE {rates['currency']} = {there['currency']} "
+            f"AND {of_day} AND is_number({rates['rate']}) AND {rates['rate']} > 0)"
         )
 
         def is_other(amount: str) -> str:

@@ -100,6 +100,15 @@ class Warehouse(ABC):
     def state(self) -> str:
         """A text that changes with every change of the database, found without reading it."""
 
+    @property
+    def here(self) -> Warehouse:
+        """The same database, computed where it is if not on a cluster."""
+        return self
+
+    def computed_by(self) -> dict[str, str]:
+        """What computes the queries, by what it is called and its versions; nothing where that is this machine."""
+        return {}
+
     @abstractmethod
     def prepare(self) -> list[str]:
         """The schema step: creates those of our tables that are missing. Returns a line for each thing the user should know."""

@@ -15,7 +15,7 @@ from attribution_assets.analysis.crediting import model_rows, with_ihc
 from attribution_assets.analysis.learning import channel_values
 from attribution_assets.catalog.tables import query_of, tables
 from attribution_assets.ihc import IHCParameters
-from attribution_assets.ihc.service import embedded_results
+from attribution_assets.ihc.embedded import embedded_results
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Frames, schema
 from attribution_assets_tests.support import Shop

@@ -34,7 +34,7 @@ from attribution_assets.catalog.reporting import CHANNEL_COSTS, CHANNEL_REPORT, 
 from attribution_assets.catalog.table import Check
 from attribution_assets.catalog.tables import CHECKS, query_of, table_named
 from attribution_assets.ihc import IHCParameters
-from attribution_assets.ihc.service import embedded_results
+from attribution_assets.ihc.embedded import embedded_results
 from attribution_assets.models import MODELS
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import SOURCES, Days, Frames, Query, functions, schema

@@ -6,8 +6,8 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from attribution_assets.warehouse.lake.opened import (
     KEPT,
     OF_SOURCES,
     SEEN,
+    AtState,
     LakeCursor,
     Opened,
     Stored,
@@ -226,13 +227,17 @@ class LakeWarehouse(Warehouse):
             held = Held(state, stored, self.reading, on_server)
         yield self if self.held else replace(self, held=held)
 
+    def _computing(self, *, with_server: bool = True) -> AbstractContextManager[AtState]:
+        """A connection to the newest state whose statements are those of `engine`: queries run on it."""
+        return self.connect(with_server=with_server)
+
     @contextmanager
-    def _answering(self, query: Query) -> Iterator[LakeCursor]:
+    def _answering(self, query: Query) -> Iterator[AtState]:
         """A connection that answers the query. Raises AttributionError where a source is missing.
 
         It is BusyError where files with sources have changed until the end of the block: some rows may be older than others.
         """
-        with self.connect(with_server=bool(read_by(query))) as cursor:
+        with self._computing(with_server=bool(read_by(query))) as cursor:
             check_present(self._present(cursor.state), self.reading, query)
             self._proofs.of_rows(cursor, query)
             yield cursor
@@ -319,7 +324,7 @@ class LakeWarehouse(Warehouse):
     def frames(self, query: Query, rows_per_frame: int = ROWS_PER_FRAME) -> Iterator[pd.DataFrame]:
         """The rows of `rows_of` in frames."""
         with self.rows_of(query) as cursor:
-            for batch in cast("LakeCursor", cursor).duck.to_arrow_reader(rows_per_frame):
+            for batch in cast("AtState", cursor).batches(rows_per_frame):
                 yield batch.to_pandas()
 
     def stream(
@@ -340,15 +345,15 @@ class LakeWarehouse(Warehouse):
             )
             yield from self._in_frames(cursor, table, rows_per_frame)
 
-    def _check_ids(self, connection: LakeCursor, query: Query) -> None:
+    def _check_ids(self, connection: AtState, query: Query) -> None:
         self._proofs.of_ids(connection, query)
 
-    def _in_frames(self, cursor: LakeCursor, table: Table, rows_per_frame: int) -> Iterator[pd.DataFrame]:
+    def _in_frames(self, cursor: AtState, table: Table, rows_per_frame: int) -> Iterator[pd.DataFrame]:
         """The cursor's rows, as `frames.in_frames` gives those of SQLite."""
         from attribution_assets.warehouse.frames import dtypes
 
         held: pa.Table | None = None
-        for batch in cursor.duck.to_arrow_reader(rows_per_frame):
+        for batch in cursor.batches(rows_per_frame):
             some = pa.Table.from_batches([batch]).select([*table.column_names])
             whole = pa.concat_tables([held, some]) if held else some
             leading = whole[table.key[0]]
@@ -400,7 +405,8 @@ class LakeWarehouse(Warehouse):
             raise NotFoundError(f"{self.path} has no table {table_or_file}, and there is no such CSV file.")
         select = found.select() if found else rows_of_csv([file])
         place = f"{table_or_file} in {self.path}" if found else str(file)
-        with self._answering(query) as cursor:
+        with self._answering(query) as answering:
+            cursor = cast("LakeCursor", answering)
             there = {name for name, *_ in cursor.execute(f"DESCRIBE {select}").fetchall()}
             if missing := [column for column in columns if column not in there]:
                 raise AttributionError(f"{place} has no column {', '.join(missing)}. Credit has {', '.join(columns)}.")
@@ -487,15 +493,13 @@ class LakeWarehouse(Warehouse):
                 return self.committed(table.name, partial(self._replace_by_staged, table, day_column, days, staging))
 
     def _replace_by_query(self, table: Table, day_column: str, days: Days, rows: Query) -> Written:
-        with self.connect() as cursor:
+        with self._computing() as cursor:
             check_present(self._present(cursor.state), self.reading, rows)
             self._proofs.of_ids(cursor, rows)
             self._proofs.of_rows(cursor, rows)
             check_guards(cursor, rows, self.engine, broken_sources)
             unordered = LAST_ORDER.sub("", rows.text_in(self.engine))
-            cursor.execute(f"CREATE TEMP TABLE answer AS {unordered}", rows.parameters)
-            self._check_unchanged(cursor.state)
-            return Replacement(self.path / table.name, self.keep_days, table, day_column, days, cursor).make()
+            return self._replace_by_answer(cursor, table, day_column, days, unordered, rows.parameters)
 
     def _replace_by_staged(self, table: Table, day_column: str, days: Days, staging: LakeCursor) -> Written:
         with self.connect() as cursor:
@@ -503,6 +507,20 @@ class LakeWarehouse(Warehouse):
                 return Replacement(self.path / table.name, self.keep_days, table, day_column, days, staging).make()
             hand_over(staging, cursor, table)
             return Replacement(self.path / table.name, self.keep_days, table, day_column, days, cursor).make()
+
+    def _replace_by_answer(
+        self,
+        cursor: Any,
+        table: Table,
+        day_column: str,
+        days: Days,
+        statement: str,
+        parameters: Mapping[str, str | int | float],
+    ) -> Written:
+        """Replaces the days by the rows of a statement, on a connection of `_computing`."""
+        cursor.execute(f"CREATE TEMP TABLE answer AS {statement}", parameters)
+        self._check_unchanged(cursor.state)
+        return Replacement(self.path / table.name, self.keep_days, table, day_column, days, cursor).make()
 
     def replace_table(self, table: Table, rows: pd.DataFrame) -> int:
         """Replaces all rows in one commit."""

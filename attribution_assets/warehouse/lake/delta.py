@@ -221,9 +221,9 @@ def restore(folder: Place, version: int) -> None:
         ) from cause(folder, error)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: Exception | str) -> str:
     """What an error says, in one line, without a point at its end."""
-    line = next(iter(str(error).splitlines()), type(error).__name__)
+    line = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
     code = re.search(r"<Code>(\w+)</Code>", str(error))  # of a store
     return without_keys(f"{line}: {code[1]}" if code else line).rstrip(".")
 

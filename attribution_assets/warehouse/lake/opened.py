@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -18,6 +18,8 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import functions
@@ -29,6 +31,7 @@ from attribution_assets.warehouse.lake.csv_sources import rows_of_csv
 from attribution_assets.warehouse.lake.objects import InBucket, Place, entries, listing
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, Table, schema
 from attribution_assets.warehouse.views import STAND_INS, Reading
+from attribution_assets.warehouse.warehouse import Cursor
 
 MEMORY = "1GB"
 """How much memory DuckDB may use before it uses temporary files. Rows on their way to and from it are not in it."""
@@ -41,6 +44,9 @@ TYPES = {"text": "varchar", "integer": "bigint", "real": "double"}
 
 KEPT = 4
 """How many states of sources are kept open, for the next reader."""
+
+HASHES = 20_000_000
+"""How many keys are compared at once, of 8 bytes each."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +168,26 @@ def table_of_others(folder: Place, name: str) -> Stored | None:
     return _stored(folder, name, there, within) if Path(name).name == name else None
 
 
+class AtState(Cursor, Protocol):
+    """A connection to one state of the lake, whose last statement has rows."""
+
+    @property
+    def state(self) -> Opened:
+        """The state."""
+
+    def execute(self, text: str, parameters: Sequence[Any] | Mapping[str, Any] = (), /) -> Cursor:
+        """The statement's rows. Of named values, it gets those that it names."""
+
+    def batches(self, rows_per_batch: int) -> Iterable[pa.RecordBatch]:
+        """The rows in batches, in their order."""
+
+    def may_stand_twice(self, table: str, key: str) -> bool:
+        """Whether two rows of the table may have the same key. If so, a statement has to tell."""
+
+    def has_no_rows(self, view: str) -> None:
+        """From here on, nobody looks through what the view reads."""
+
+
 @dataclass(frozen=True)
 class LakeCursor:
     """Runs statements in DuckDB, as a connection of its own to one state.
@@ -189,6 +215,26 @@ class LakeCursor:
     def description(self) -> Sequence[Sequence[Any]] | None:
         """The columns of the last statement."""
         return self.duck.description
+
+    def batches(self, rows_per_batch: int) -> Iterable[pa.RecordBatch]:
+        """The rows in batches, in their order."""
+        return self.duck.to_arrow_reader(rows_per_batch)
+
+    def has_no_rows(self, view: str) -> None:
+        """From here on, nobody looks through what the view reads."""
+        self.state.sources.has_no_rows(view)
+
+    def may_stand_twice(self, table: str, key: str) -> bool:
+        """Whether two rows have keys with the same hash. Sorting hashes takes a third of what DuckDB takes to group keys."""
+        [(rows,)] = self.execute(f"SELECT count(*) FROM {table}").fetchall()
+        parts = -(-rows // HASHES)
+        for part in range(parts):
+            given = f"FROM {table} WHERE {key} IS NOT NULL AND hash({key}) % {parts} = {part}"
+            self.execute(f"SELECT hash({key}) AS hash {given}")
+            hashes = np.sort(self.duck.fetchnumpy()["hash"])
+            if (hashes[1:] == hashes[:-1]).any():
+                return True
+        return False
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The next row."""

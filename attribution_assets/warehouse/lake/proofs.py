@@ -7,13 +7,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-import numpy as np
-
 from attribution_assets.errors import AttributionError
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.lake.objects import Place, write_text
-from attribution_assets.warehouse.lake.opened import LakeCursor, Opened
+from attribution_assets.warehouse.lake.opened import AtState, Opened
 from attribution_assets.warehouse.query import Query
 from attribution_assets.warehouse.schema import BROKEN_ROWS, Table
 from attribution_assets.warehouse.sources import counted_by_id, id_twice
@@ -21,9 +19,6 @@ from attribution_assets.warehouse.views import RATES, Reading
 
 FEW_ROWS = {**BROKEN_ROWS, "unusual_cost": "session_costs"}
 """The views that have no rows where a source is sound -> the source."""
-
-HASHES = 20_000_000
-"""How many ids are compared at once, of 8 bytes each."""
 
 
 @dataclass(frozen=True)
@@ -39,25 +34,25 @@ class Proofs:
     reading: Reading
     check_unchanged: Callable[[Opened], None]
 
-    def of_ids(self, cursor: LakeCursor, query: Query) -> None:
+    def of_ids(self, cursor: AtState, query: Query) -> None:
         """Raises AttributionError where a row of a source that the query reads would count more than once."""
         for source in counted_by_id(query):
             self._prove_ids(cursor, source)
 
-    def of_rows(self, cursor: LakeCursor, query: Query) -> None:
+    def of_rows(self, cursor: AtState, query: Query) -> None:
         """Where a source has no broken row, the view of such rows is empty from here on: no query looks for one again."""
         texts = [query.text_in("duckdb"), *map(read_sql, query.guards)]
         for view in FEW_ROWS:
             if any(view in text for text in texts):
                 self._find_broken_rows(cursor, view)
 
-    def _prove_ids(self, cursor: LakeCursor, source: Table) -> None:
+    def _prove_ids(self, cursor: AtState, source: Table) -> None:
         key, state = source.key[0], cursor.state
         decisive = self._decisive(state, source.name, source.name)
         now = {**decisive, "key": key}
         if decisive and noted(self._file(source.name)) == now:
             return
-        if _may_stand_twice(cursor, source):
+        if cursor.may_stand_twice(source.name, key):
             given = f"FROM {source.name} WHERE {key} IS NOT NULL"
             found = cursor.execute(f"SELECT {key}, count(*) {given} GROUP BY 1 HAVING count(*) > 1 LIMIT 1").fetchone()
             if found:
@@ -67,7 +62,7 @@ class Proofs:
             self.check_unchanged(state)
             note(self._file(source.name), now)
 
-    def _find_broken_rows(self, cursor: LakeCursor, view: str) -> None:
+    def _find_broken_rows(self, cursor: AtState, view: str) -> None:
         state = cursor.state
         now = self._decisive(state, view, FEW_ROWS[view])
         if not now or view in state.sources.empty:
@@ -79,7 +74,7 @@ class Proofs:
             self.check_unchanged(state)
             note(self._file(view), found)
         if found == has_none:
-            state.sources.has_no_rows(view)
+            cursor.has_no_rows(view)
 
     def _decisive(self, state: Opened, view: str, source: str) -> dict[str, object]:
         """What decides about the rows of the view, which reads the source; nothing where the state of a table is not known."""
@@ -111,17 +106,3 @@ def note(file: Place, what: object) -> None:
     """Notes it in the file, but where the lake cannot be written: whoever may only read it finds it out again."""
     with suppress(OSError, AttributionError):
         write_text(file, json.dumps(what))
-
-
-def _may_stand_twice(cursor: LakeCursor, source: Table) -> bool:
-    """Whether two rows have ids with the same hash. Sorting the hashes takes a third of what DuckDB takes to group them."""
-    key = source.key[0]
-    [(rows,)] = cursor.execute(f"SELECT count(*) FROM {source.name}").fetchall()
-    parts = -(-rows // HASHES)
-    for part in range(parts):
-        given = f"FROM {source.name} WHERE {key} IS NOT NULL AND hash({key}) % {parts} = {part}"
-        cursor.execute(f"SELECT hash({key}) AS hash {given}")
-        hashes = np.sort(cursor.duck.fetchnumpy()["hash"])
-        if (hashes[1:] == hashes[:-1]).any():
-            return True
-    return False

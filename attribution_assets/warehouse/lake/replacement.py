@@ -63,16 +63,10 @@ class Replacement:
         rows = answer_of(self.cursor, f"SELECT * FROM new {kept}")
         read = self.cursor.state.stored[self.table.name].version
         version = delta.replace_rows(self.folder, rows, where, {"days": str(self.days)}, at=read)
-        self._tidy()
+        tidy(self.folder, self.keep_days)
         counted = f"SELECT {self.day_column}, count(*) FROM new GROUP BY {self.day_column}"
         counts = dict(self.cursor.execute(counted).fetchall())
         return Written({day: counts.get(day, 0) for day in self.days}, version)
-
-    def _tidy(self) -> None:
-        try:
-            delta.remove_unused_files(self.folder, self.keep_days)
-        except AttributionError as error:
-            logger.warning("The rows of %s are written, but not tidied: %s", self.table.name, error)
 
     def _prove_days(self) -> None:
         """Verifies that every row belongs to one of the days."""
@@ -103,6 +97,14 @@ class Replacement:
             f"WHERE {day} IN (SELECT {day} FROM left_day) AND {unit} NOT IN (SELECT {unit} FROM belonging)"
         )
         return moved, remaining if moved else ""
+
+
+def tidy(folder: Place, keep_days: int) -> None:
+    """Deletes files that no version of the last days has. Where that fails, the rows are written all the same."""
+    try:
+        delta.remove_unused_files(folder, keep_days)
+    except AttributionError as error:
+        logger.warning("The rows of %s are written, but not tidied: %s", folder.name, error)
 
 
 def prove(cursor: LakeCursor, table: Table, days: Days | str) -> None:

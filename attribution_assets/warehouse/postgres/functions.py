@@ -42,6 +42,15 @@ FUNCTIONS = (
     EXCEPTION WHEN duplicate_function THEN NULL;
     END $$""",
     _function(
+        "step_after(reached bigint, step bigint)",
+        "bigint",
+        "SELECT CASE WHEN step = reached + 1 THEN step ELSE reached END",
+    ),
+    """DO $$ BEGIN
+        CREATE AGGREGATE last_step(bigint) (sfunc = step_after, stype = bigint, initcond = '0');
+    EXCEPTION WHEN duplicate_function THEN NULL;
+    END $$""",
+    _function(
         "number_of(x text)",
         "double precision",
         f"""SELECT CASE WHEN x ~ '{_NUMBER}' AND length(x) < 300 THEN CASE

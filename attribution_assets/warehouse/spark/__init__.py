@@ -1,0 +1,1 @@
+"""Spark: a lake computed by an Apache Spark cluster, by Spark Connect."""

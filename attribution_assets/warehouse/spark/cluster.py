@@ -1,0 +1,235 @@
+"""A Spark cluster: its sessions, how they are made, kept and lost, and its errors in one line."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import pyspark
+
+from attribution_assets import formats
+from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse import functions
+from attribution_assets.warehouse.dialect import in_dialect
+from attribution_assets.warehouse.lake import delta
+from attribution_assets.warehouse.lake.delta import first_line
+from attribution_assets.warehouse.lake.opened import OpenedSources, Stored
+from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, schema
+from attribution_assets.warehouse.spark.statement import as_statement
+from attribution_assets.warehouse.spark.views import STORED, views_before
+from attribution_assets.warehouse.urls import shown
+from attribution_assets.warehouse.views import Reading
+
+if TYPE_CHECKING:
+    from pyspark.errors import PySparkException
+    from pyspark.sql import DataFrame
+    from pyspark.sql.connect.session import SparkSession
+
+SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+    # Spark 4.2 fails in it ("key not found: conv_id#12") at an EXISTS in a SELECT list over a UNION
+    "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PushProjectionThroughUnion",
+}
+
+TYPES = {"text": "string", "integer": "bigint", "real": "double"}
+"""Declared type in our schema -> Spark's."""
+
+KEPT = 4
+"""How many sessions are kept for the next reader of the same sources."""
+
+KEPT_FOR = 1800
+"""For how many seconds: a server forgets a session that nobody used for an hour."""
+
+TRIES = 5
+"""How often a call is tried again where the cluster does not answer: in all, it waits for some twenty seconds."""
+
+SOURCES = frozenset({*ALL_SOURCES, *FURTHER})
+"""What is read through a view of its own, made for whatever types it has."""
+
+
+@dataclass(eq=False)
+class Session:
+    """A session of Spark in which the sources of one state have their views.
+
+    `views`: by name, their SELECTs; `emptied`: those that are made without rows; `named`: the results that have a view, too.
+    `is_blind_to_partitions`: whether files that are named have no column of their partition, as on Sail, which reads Delta
+    tables itself; None until it is known.
+    """
+
+    spark: SparkSession
+    sources: OpenedSources
+    views: dict[str, str] = field(default_factory=dict)
+    emptied: set[str] = field(default_factory=set)
+    named: dict[str, Stored] = field(default_factory=dict)
+    used: float = field(default_factory=monotonic)
+    has_package: bool = False
+    is_blind_to_partitions: bool | None = None
+
+    def name_sources(self, reading: Reading) -> None:
+        """Makes the views of the sources, and of what stands for one."""
+        types = {}
+        for stored in self.sources.stored.values():
+            rows = self.rows_of(stored)
+            rows.createOrReplaceTempView(f"{STORED}{stored.name}")
+            types[stored.name.lower()] = {name.lower(): type_ for name, type_ in rows.dtypes}
+            if stored.name not in SOURCES:
+                self.view(stored.name, f"SELECT * FROM {STORED}{stored.name}")
+        self.views = views_before(types, reading)
+        for name, select in self.views.items():
+            self.view(name, select)
+
+    def empty_views(self) -> None:
+        """Nobody looks any more through what is known to have no rows."""
+        for name in self.sources.empty - self.emptied:
+            self.view(name, f"SELECT * FROM ({self.views[name]}) AS of_source WHERE 1 = 0")
+            self.emptied.add(name)
+
+    def name_result(self, stored: Stored) -> None:
+        """Makes the view of a result at its version."""
+        if self.named.get(stored.name) != stored:
+            self.rows_of(stored).createOrReplaceTempView(stored.name)
+            self.named[stored.name] = stored
+
+    def versions(self) -> dict[str, str]:
+        """The version of Spark, that of the client, and the id of the application, where the cluster tells it."""
+        application = self.spark.conf.get("spark.app.id", "")
+        known = {"spark application": application} if application else {}
+        return {"spark": self.spark.version, "spark client": pyspark.__version__, **known}
+
+    def view(self, name: str, select: str) -> None:
+        """Makes the view, or makes it anew."""
+        self.spark.sql(as_statement(f"CREATE OR REPLACE TEMP VIEW {name} AS {in_dialect(select, 'spark')}"))
+
+    def rows_of(self, stored: Stored) -> DataFrame:
+        """The rows of a table at its version. Raises AttributionError for one that executors cannot read."""
+        if stored.rows or any(file.suffix.lower() == ".csv" for file in stored.files):
+            raise AttributionError(
+                f"{stored.name} is not in Delta tables or Parquet files, which is all that Spark reads here. "
+                "`attribution lake import` makes Delta tables of it."
+            )
+        if stored.version is None:
+            return self.spark.read.option("mergeSchema", "true").parquet(*map(str, stored.files))
+        found = delta.files_of(stored.folder, stored.version, stored.state)
+        if not found.files:
+            table = schema().get(stored.name)
+            types = {column.name: TYPES[column.type] for column in table.columns} if table else {}
+            empty = (f"CAST(NULL AS {types.get(name, 'string')}) AS `{name}`" for name in found.columns)
+            return self.spark.sql(f"SELECT {', '.join(empty)} WHERE false")
+        reader = self.spark.read.option("basePath", str(stored.folder)).option("mergeSchema", stored.name in SOURCES)
+        if found.partitioned_by and self.is_blind_to_partitions is None:
+            self.is_blind_to_partitions = not {*found.partitioned_by} <= {*reader.parquet(found.files[0]).columns}
+        if found.partitioned_by and self.is_blind_to_partitions:
+            rows = self.spark.read.format("delta").option("versionAsOf", str(stored.version)).load(str(stored.folder))
+        else:
+            rows = reader.parquet(*found.files)
+        return rows.select(*(f"`{name}`" for name in found.columns))
+
+
+_idle: list[tuple[str, Session]] = []
+"""The sessions that nobody uses, each with its cluster, the last used at the end."""
+
+_idle_lock = Lock()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The cluster at `sc://HOST:PORT`, whose parameters may hold a token, or `local[N]` in this process."""
+
+    remote: str = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The cluster as it may be printed."""
+        return shown(self.remote)
+
+    @contextmanager
+    def session(self, sources: OpenedSources, reading: Reading) -> Iterator[Session]:
+        """A session for one user at a time, in which the sources of this state have their views."""
+        session = self._kept(sources) or self._new(sources, reading)
+        session.empty_views()
+        yield session
+        session.used = monotonic()
+        with _idle_lock:  # one that has failed is not kept
+            _idle.append((self.remote, session))
+            too_many = [_idle.pop(0) for _ in range(len(_idle) - KEPT)]
+        for _, dropped in too_many:
+            if not self.is_in_this_process:
+                dropped.spark.stop()
+
+    def _new(self, sources: OpenedSources, reading: Reading) -> Session:
+        session = Session(self._connected(), sources)
+        for name, value in SETTINGS.items():
+            session.spark.conf.set(name, value)
+        session.spark.udf.register("is_direct", functions.is_direct_channel, "boolean")
+        session.spark.udf.register("spelling", functions.spelling_of_channel, "string")
+        session.name_sources(reading)
+        return session
+
+    @property
+    def is_in_this_process(self) -> bool:
+        """Whether this process is the cluster. It ends with the first session that is stopped, so none is."""
+        return self.remote.startswith("local")
+
+    def _connected(self) -> SparkSession:
+        """A new session."""
+        _prepare_client()
+        from pyspark.sql import SparkSession as AnySession
+        from pyspark.sql.connect.client.retries import DefaultPolicy
+        from pyspark.sql.connect.session import SparkSession
+
+        if self.is_in_this_process:
+            AnySession.builder.remote(self.remote).getOrCreate()  # starts it, the first time
+        session = SparkSession.builder.remote("sc://localhost" if self.is_in_this_process else self.remote).create()
+        session.client.set_retry_policies([DefaultPolicy(max_retries=TRIES)])
+        return session
+
+    def in_words(self, error: PySparkException) -> AttributionError:
+        """What the cluster says, in one line without a token."""
+        text = str(error).replace(self.remote, self.name)
+        for value in re.findall(r"=([^;]+)", self.remote):
+            text = text.replace(value, "***")
+        if lacking := re.search(r"No module named '([\w.]+)'", text):
+            return AttributionError(f"The executors of {self.name} have no Python package {lacking[1]}. Install it there.")
+        if re.search("StatusCode.UNAVAILABLE|RETRIES_EXCEEDED|SESSION_CLOSED|SESSION_NOT_FOUND", text):
+            return AttributionError(f"The Spark cluster {self.name} does not answer. Run again once it does.")
+        if found := re.search(r'details = "(.+?)"\n', text):
+            text = found[1]
+        if "from the Python worker" in text:  # the last line of its trace says why
+            text = re.split(r"\n(?=\w)", text.strip())[-1]
+        return AttributionError(f"{self.name}: {first_line(text)}.")
+
+    def _kept(self, sources: OpenedSources) -> Session | None:
+        with _idle_lock:
+            for entry in reversed(_idle):
+                if entry[0] == self.remote and entry[1].sources is sources and monotonic() - entry[1].used < KEPT_FOR:
+                    _idle.remove(entry)
+                    return entry[1]
+        return None
+
+
+@cache
+def _prepare_client() -> None:
+    """Has what executors need of this package sent to them with each function, and what errors say not said twice."""
+    # PySpark takes a process whose main module has no file, as of `python -c`, for one that runs its doctests, and ends it.
+    vars(sys.modules["__main__"]).setdefault("__file__", __file__)
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+    warnings.filterwarnings("ignore", r"\[RETRIES_EXCEEDED\]", UserWarning)
+    from pyspark import cloudpickle
+    from pyspark.sql import connect
+
+    _ = connect  # which makes its logger
+    logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.CRITICAL)
+    register: Any = cloudpickle.register_pickle_by_value
+    for module in (formats, functions):
+        register(module)

@@ -1,0 +1,168 @@
+"""What one sees of a cluster: how it is chosen, what is missing, and that no token is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import util
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner
+from deltalake import DeltaTable
+from pydantic import SecretStr
+
+from attribution_assets.command.cli import main
+from attribution_assets.definitions import build_resources
+from attribution_assets.errors import AttributionError
+from attribution_assets.orchestration.io_managers import LakeIOManager
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days, Query
+from attribution_assets.warehouse.spark.cluster import Cluster
+from attribution_assets.warehouse.spark.statement import as_statement
+from attribution_assets_tests.clusters import SparkShop
+from attribution_assets_tests.command import Command
+from attribution_assets_tests.support import Shop
+from attribution_assets_tests.warehouse.rows import refused
+
+TOKEN = "s3cret-t0ken"
+NOWHERE = f"sc://127.0.0.1:9/;token={TOKEN}"
+
+
+@pytest.fixture
+def shop(tmp_path: Path, cluster: str) -> SparkShop:
+    SparkShop.cluster = cluster
+    shop = SparkShop(tmp_path / "shop.db", tmp_path / "exports")
+    shop.session("s1", "anna", "2023-09-01 10:00:00", cost=2.0)
+    shop.conversion("c1", "anna", "2023-09-01 12:00:00", 80.0)
+    return shop
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"compute": "spark"}, "ATTRIBUTION_SPARK has to name the cluster"),
+        ({"compute": "spark", "spark": "https://host"}, "no cluster of Spark is called so"),
+        ({"compute": "spark", "spark": "sc://host:15002"}, "computes a lake, and"),
+    ],
+)
+def test_a_choice_that_cannot_be_says_what_to_write(settings: dict[str, str], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Settings.model_validate({"database": "/some/file.db", **settings})
+
+
+def test_a_run_names_the_cluster_its_versions_and_its_application(shop: SparkShop, instance: dg.DagsterInstance) -> None:
+    result = shop.attribute(instance, "2023-09-01", compute="spark", spark=SecretStr(shop.cluster))
+
+    run = instance.get_run_by_id(result.run_id)
+    assert run
+    assert run.tags["attribution/cluster"] == shop.cluster
+    assert run.tags["attribution/spark"][0] in "45"
+    event = instance.get_latest_materialization_event(dg.AssetKey("customer_journeys"))
+    assert event
+    assert event.asset_materialization
+    assert {"cluster", "spark", "spark client"} <= event.asset_materialization.metadata.keys()
+
+
+def test_what_is_lost_is_told_without_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = SparkShop(tmp_path / "shop.db", tmp_path / "exports")
+    shop.session("s1", "anna", "2023-09-01 10:00:00")
+    shop.conversion("c1", "anna", "2023-09-01 12:00:00")
+    run = Command(
+        *("run", "--database", f"{shop.lake}/"),
+        says=tmp_path / "says.txt",
+        ATTRIBUTION_COMPUTE="spark",
+        ATTRIBUTION_SPARK=NOWHERE,
+        DAGSTER_HOME=str(tmp_path / "home"),
+    )
+    shop.publish()
+
+    assert run.wait() == 1
+    assert "The Spark cluster sc://127.0.0.1:9 does not answer" in run.says.read_text()
+    written = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+    assert [content for content in written if TOKEN.encode() in content] == []
+
+
+def test_a_token_is_in_no_repr_and_no_resource() -> None:
+    settings = Settings(database="/some/lake/", compute="spark", spark=SecretStr(NOWHERE))
+
+    assert TOKEN not in repr((settings, settings.warehouse, Cluster(NOWHERE)))
+    manager = build_resources(settings)["io_manager"]
+    assert TOKEN not in repr(manager)
+    with pytest.raises(AttributionError, match=r"dg.EnvVar") as refusal:
+        LakeIOManager(database="/some/lake/", spark=NOWHERE).get_resource_definition()
+    assert TOKEN not in str(refusal.value)
+
+
+def test_without_the_client_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = util.find_spec
+    monkeypatch.setattr(
+        "attribution_assets.warehouse.opening.find_spec", lambda name: None if name == "pyspark" else found(name)
+    )
+
+    with refused("pip install 'attribution_assets[spark]'"):
+        _ = Settings(database="/some/lake/", compute="spark", spark=SecretStr("sc://host")).warehouse
+
+
+def test_without_a_choice_nothing_of_spark_is_imported(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop.db", tmp_path / "exports")
+    code = (
+        f"import sys; from attribution_assets.command.cli import main\\ntry: main(['status', '--database', '{shop.database}'])"
+    )
+
+    code = (
+        "import sys, attribution_assets.definitions\n"
+        "from attribution_assets.settings import Settings\n"
+        f"Settings(database={str(shop.database)!r}).warehouse.sources()\n"
+        "print([name for name in sys.modules if name.partition('.')[0] in ('pyspark', 'pysail', 'grpc_status')])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
+
+
+def test_sources_that_executors_cannot_read_are_named(shop: SparkShop, tmp_path: Path) -> None:
+    shop.publish()
+    computed_by = {"compute": "spark", "spark": SecretStr(shop.cluster)}
+    elsewhere = Settings.model_validate({"database": f"{shop.lake}/", "sources": str(shop.database), **computed_by})
+
+    with refused("session_sources", "is not in Delta tables or Parquet files"):
+        elsewhere.warehouse.fetch(Query("customer_journeys", {"first_day": "2023-09-01"}))
+
+
+def test_a_check_of_foreign_credit_runs_on_this_machine(
+    shop: SparkShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "credit.csv").write_text("conv_id,session_id,ihc\nc1,s1,1.0\n")
+    monkeypatch.setenv("ATTRIBUTION_COMPUTE", "spark")
+    monkeypatch.setenv("ATTRIBUTION_SPARK", shop.cluster)
+
+    told = CliRunner().invoke(main, ["check", "--database", shop.place, "--credit", "credit.csv"])
+
+    assert told.exit_code == 0, told.output
+
+
+def test_what_executors_write_is_a_table_by_day(shop: SparkShop) -> None:
+    warehouse = shop.warehouse
+    shop.attribute(dg.DagsterInstance.ephemeral(), "2023-09-01", compute="spark", spark=SecretStr(shop.cluster))
+
+    table = DeltaTable(str(warehouse.path / "ihc_results"))
+    [file] = table.file_uris()
+    assert "/conv_date=2023-09-01/" in file
+    assert warehouse.versions("ihc_results")[0]["days"] == str(Days("2023-09-01", "2023-09-01"))
+    assert list((warehouse.path / "ihc_results").glob("staged-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "statement"),
+    [
+        ("SELECT 'it''s', $day -- a comment", r"SELECT 'it\'s', :day "),
+        (r"SELECT '\d' AS x WHERE a > 1.5 AND b < 1e-9", r"SELECT '\\d' AS x WHERE a > 1.5D AND b < 1e-9D"),
+        (
+            'SELECT CAST(a AS text) AS "a b" FROM (WITH c AS MATERIALIZED (SELECT 1))',
+            "SELECT CAST(a AS string) AS `a b` FROM (WITH c AS (SELECT 1))",
+        ),
+    ],
+)
+def test_a_statement_is_spelled_as_spark_has_it(text: str, statement: str) -> None:
+    assert as_statement(text) == statement
