@@ -207,7 +207,7 @@ class Settings(BaseSettings):
     database: Annotated[Location, NoDecode, BeforeValidator(_location)] = Field(
         Location(Path("data/attribution.db")),
         description=(
-            "SQLite file with your source tables, the folder of a lake, with a slash at its end, or "
+            "SQLite file with your source tables, the folder of a lake, with a slash at its end or as `s3://BUCKET/FOLDER`, or "
             "`postgresql://USER:PASSWORD@HOST/DATABASE?schema=attribution`. Results are written to the same place. A password "
             "is never shown."
         ),

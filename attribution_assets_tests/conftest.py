@@ -21,6 +21,8 @@ from attribution_assets_tests.automated import Automated
 from attribution_assets_tests.clusters import SparkShop, sail, spark_server
 from attribution_assets_tests.history import History, HistoryOfCommands
 from attribution_assets_tests.importing.databases import Database, mariadb, postgres
+from attribution_assets_tests.lake.store import Store
+from attribution_assets_tests.lake.store import object_store as store
 from attribution_assets_tests.lakes import LakeShop
 from attribution_assets_tests.servers import PostgresShop
 from attribution_assets_tests.support import OWN_VARIABLES, Shop
@@ -120,6 +122,13 @@ def mariadb_server() -> Iterator[Database]:
     """A MariaDB server, likewise."""
     with mariadb() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[Store]:
+    """An S3 object store, likewise."""
+    with store() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from attribution_assets.warehouse import SQLiteWarehouse, Table, schema
 from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.lake.database import LakeWarehouse
 from attribution_assets.warehouse.lake.loading import import_sources
+from attribution_assets.warehouse.lake.objects import Place
 from attribution_assets.warehouse.lake.replacement import ARROW
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, META
 from attribution_assets.warehouse.sqlite.state import file_state
@@ -81,7 +82,7 @@ class LakeShop(Shop):
         connection.executemany(f"INSERT INTO {table.name} ({_columns(table)}) VALUES ({marks})", rows)
 
 
-def rows_of(lake: Path, table: Table) -> list[tuple[Any, ...]]:
+def rows_of(lake: Place, table: Table) -> list[tuple[Any, ...]]:
     """The rows of a table of the lake; none where it does not exist."""
     warehouse = LakeWarehouse(lake)
     if not warehouse.has(table.name):

@@ -25,7 +25,7 @@ from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, META
 
 PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
-OWN_VARIABLES = ("ATTRIBUTION_", "IHC_", "DAGSTER_")
+OWN_VARIABLES = ("ATTRIBUTION_", "AWS_", "IHC_", "DAGSTER_")
 TABLES = names(table for table in CATALOG if not (table.needs or table.only_with))
 """The assets that there are without models and optional sources, in their order."""
 

@@ -155,7 +155,7 @@ def set_what_it_needs(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
 
 def test_the_defaults(tmp_path: Path) -> None:
     assert Settings().model_dump() == {
-        "database": {"path": tmp_path / "data" / "attribution.db", "is_lake": False, "url": SecretStr("")},
+        "database": {"path": tmp_path / "data" / "attribution.db", "is_lake": False, "url": SecretStr(""), "bucket": None},
         "lake_keep_days": 7,
         "sources": None,
         "exports": tmp_path / "data" / "exports",

@@ -37,7 +37,8 @@ def import_(file: str | None, database: str | None, as_json: bool) -> None:
             from attribution_assets.warehouse import Location
             from attribution_assets.warehouse.lake.loading import import_sources
 
-            if Location.of(file).url:  # whose password the path of a file would show
+            named = Location.of(file)
+            if named.url or named.bucket:  # of which the one has a password, which the path of a file would show
                 raise AttributionError(
                     "A lake is made of an SQLite file. The tables of a server are read where they are: set ATTRIBUTION_SOURCES."
                 )

@@ -185,7 +185,7 @@ def _names(home: Path, warehouse: Warehouse) -> bool:
 def _new_home(folder: Path, warehouse: Warehouse) -> Path:
     """A new folder, named for the database."""
     location = Location.of(warehouse.name)
-    stem = location.name if location.url else location.path.stem
+    stem = location.path.stem if location.path.name else location.name
     names = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
     home = next(home for name in names if not (home := folder / name).exists())
     home.mkdir()

@@ -1,4 +1,4 @@
-"""Where a database is: an SQLite file, the folder of a lake, or a schema on a PostgreSQL server."""
+"""Where a database is: an SQLite file, the folder of a lake, on a disk or in a bucket, or a schema on a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Self
 from pydantic import SecretStr
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.warehouse.urls import SERVERS, URL, database_of, schema_of, shown
+from attribution_assets.warehouse.lake.objects import InBucket, Place
+from attribution_assets.warehouse.urls import BUCKET, SERVERS, URL, database_of, schema_of, shown
 
 MARKER = "attribution_lake.json"
 """The file that makes a folder a lake of ours."""
@@ -26,23 +27,26 @@ NO_URL = SecretStr("")
 class Location:
     """An SQLite file, the folder of a lake, or a PostgreSQL server.
 
-    A lake is a folder that has our marker, or whose name is given with a slash at its end. A server has a `url`, which may hold
-    a password, and no path.
+    A lake is a folder that has our marker, or whose name is given with a slash at its end, or one in a `bucket`. A server has a
+    `url`, which may hold a password. Neither of these two has a path.
     """
 
     path: Path = Path()
     is_lake: bool = False
     url: SecretStr = NO_URL
+    bucket: InBucket | None = None
 
     @classmethod
     def of(cls, given: str | Path | Location) -> Self:
         """The place that a setting or an option names, absolute. Raises AttributionError for the URL of anything else."""
         text = given.given if isinstance(given, Location) else str(given)
         if url := URL.match(text):
+            if url[1] == BUCKET:
+                return cls(is_lake=True, bucket=InBucket.of(text))
             if SERVERS.get(url[1]) != "postgres":
                 raise AttributionError(
-                    f"The database cannot be at {url[1]}://.... Name an SQLite file, the folder of a lake, or "
-                    "postgresql://USER:PASSWORD@HOST/DATABASE. `attribution import` reads tables from MySQL, too"
+                    f"The database cannot be at {url[1]}://.... Name an SQLite file, the folder of a lake, s3://BUCKET/FOLDER "
+                    "or postgresql://USER:PASSWORD@HOST/DATABASE. `attribution import` reads tables from MySQL, too"
                 )
             if not database_of(text):
                 raise AttributionError(f"{shown(text)} names no database. Write postgresql://USER:PASSWORD@HOST/DATABASE")
@@ -63,6 +67,11 @@ class Location:
         return not self.is_lake and not self.url
 
     @property
+    def folder(self) -> Place:
+        """The folder of a lake."""
+        return self.bucket or self.path
+
+    @property
     def given(self) -> str:
         """What names the place again, with the password of a URL."""
         return self.url.get_secret_value() or str(self)
@@ -71,11 +80,13 @@ class Location:
         """The place as it may be printed: the path, that of a lake with a slash at its end; or the URL without its password."""
         if self.url:
             return shown(self.given)
+        if self.bucket:
+            return str(self.bucket)
         return f"{self.path}/" if self.is_lake else str(self.path)
 
     @property
     def name(self) -> str:
         """The name of the file or folder, or of the database on a server, with its schema if the URL names one."""
         if not self.url:
-            return self.path.name
+            return self.folder.name
         return ".".join(filter(None, (database_of(self.given), schema_of(self.given))))

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 NEEDED = ("deltalake", "pyarrow")
 """What a lake needs besides the base install."""
 
+NEEDED_IN_BUCKET = (*NEEDED, "boto3", "duckdb_extension_httpfs")
+"""What a lake in a bucket needs."""
+
 KEEP_DAYS = 7
 """For how many days a lake keeps files of earlier versions, unless another number is set."""
 
@@ -66,14 +69,17 @@ def lake_at(
 ) -> LakeWarehouse:
     """The lake at the place, computed on the cluster `spark` if one is named.
 
-    Raises AttributionError where the packages of the extra `lake` or `spark` are missing.
+    Raises AttributionError where the packages of the extra `lake`, `s3` or `spark` are missing, and for Spark and a bucket.
     """
-    missing = [name for name in NEEDED if not find_spec(name)]
+    extra, needed = ("s3", NEEDED_IN_BUCKET) if location.bucket else ("lake", NEEDED)
+    missing = [name for name in needed if not find_spec(name)]
     if missing:
         raise AttributionError(
-            f"{location.path} is a lake, which needs {' and '.join(missing)}: pip install 'attribution_assets[lake]'."
+            f"{location.folder} is a lake, which needs {' and '.join(missing)}: pip install 'attribution_assets[{extra}]'."
         )
     if spark:
+        if location.bucket:
+            raise AttributionError(f"Spark computes a lake on a disk, and {location} is in a bucket.")
         if not find_spec("pyspark"):
             raise AttributionError("Spark needs a client: pip install 'attribution_assets[spark]'.")
         from attribution_assets.warehouse.spark.database import SparkLakeWarehouse
@@ -81,7 +87,7 @@ def lake_at(
         return SparkLakeWarehouse(location.path, reading=reading, keep_days=keep_days, sources_at=sources, spark=spark)
     from attribution_assets.warehouse.lake.database import LakeWarehouse
 
-    return LakeWarehouse(location.path, reading=reading, keep_days=keep_days, sources_at=sources)
+    return LakeWarehouse(location.folder, reading=reading, keep_days=keep_days, sources_at=sources)
 
 
 @contextmanager

@@ -14,6 +14,9 @@ URL = re.compile(r"([a-zA-Z][\w+.-]+)://")
 SERVERS = {"postgresql": "postgres", "postgres": "postgres", "mysql": "mysql"}
 """By the scheme of a URL, the kind of server, which is also the name of our extra."""
 
+BUCKET = "s3"
+"""The scheme of the URL of a folder in a bucket."""
+
 PASSWORDS = ("PGPASSWORD", "MYSQL_PWD")
 """The environment variables that drivers read a password from."""
 

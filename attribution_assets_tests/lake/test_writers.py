@@ -19,6 +19,7 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import Days, schema
 from attribution_assets.warehouse.lake import database, delta, opened
 from attribution_assets.warehouse.lake.database import LakeWarehouse
+from attribution_assets.warehouse.lake.objects import Place
 from attribution_assets_tests.command import PROCESSES
 from attribution_assets_tests.lakes import rows_of
 from attribution_assets_tests.support import wait_for
@@ -35,14 +36,14 @@ def lake(tmp_path: Path) -> Path:
     warehouse.make()
     warehouse.prepare()
     warehouse.replace_days(ATTRIBUTION, "conv_date", Days(*DAYS), frame(*OLD))
-    return warehouse.path
+    return tmp_path / "lake"
 
 
-def credit(lake: Path) -> list[tuple[object, ...]]:
+def credit(lake: Place) -> list[tuple[object, ...]]:
     return sorted(rows_of(lake, ATTRIBUTION))
 
 
-def give_a_day(barrier: Barrier, lake: Path, day: str, conversions: list[str], late: float = 0) -> None:
+def give_a_day(barrier: Barrier, lake: Place, day: str, conversions: list[str], late: float = 0) -> None:
     """Replaces the day by these conversions, a moment after the others have begun."""
     warehouse = LakeWarehouse(lake)
     warehouse.span(ATTRIBUTION.name, "conv_date")  # what takes a second the first time
@@ -159,15 +160,15 @@ def test_a_writer_that_waits_too_long_says_for_what(lake: Path) -> None:
     assert credit(lake) == OLD
 
 
-def version_of(lake: Path) -> int:
+def version_of(lake: Place) -> int:
     return delta.last_version(lake / ATTRIBUTION.name) or 0
 
 
-def is_after(lake: Path, version: int) -> bool:
+def is_after(lake: Place, version: int) -> bool:
     return version_of(lake) > version
 
 
-def write_for_ever(lake: Path) -> None:
+def write_for_ever(lake: Place) -> None:
     number = 0
     while True:
         number += 1

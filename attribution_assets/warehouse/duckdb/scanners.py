@@ -1,4 +1,4 @@
-"""DuckDB's scanners of other databases, which come as packages, names and text in its SQL, and its errors in one line."""
+"""DuckDB's extensions, such as scanners of other databases, which come as packages; text in its SQL; its errors in one line."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ if TYPE_CHECKING:
 
 def load(connection: duckdb.DuckDBPyConnection, scanner: str) -> None:
     """Loads the scanner of another database: sqlite, postgres or mysql. Raises ModuleNotFoundError without its package."""
+    load_extension(connection, f"{scanner}_scanner")
+
+
+def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Loads an extension. Raises ModuleNotFoundError without its package."""
     from importlib.resources import files
 
     import duckdb
 
-    folder = files(f"duckdb_extension_{scanner}_scanner").joinpath("extensions", f"v{duckdb.__version__}")
-    connection.execute(f"LOAD {literal(str(folder / f'{scanner}_scanner.duckdb_extension'))}")
+    folder = files(f"duckdb_extension_{name}").joinpath("extensions", f"v{duckdb.__version__}")
+    connection.execute(f"LOAD {literal(str(folder / f'{name}.duckdb_extension'))}")
 
 
 def quoted(name: str, quote: str = '"') -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.duckdb.scanners import listed, literal
+from attribution_assets.warehouse.lake.objects import Place
 
 FORM = (
     "auto_detect = false, header = true, skip = 0, delim = ',', quote = '\"', escape = '\"', comment = '', "
@@ -21,12 +21,12 @@ OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 AS_UTF_8 = "Save it as UTF-8"
 
 
-def rows_of_csv(files: Sequence[Path]) -> str:
+def rows_of_csv(files: Sequence[Place]) -> str:
     """The SELECT of the rows of CSV files, every value as text, and an empty cell as NULL; columns go by their names.
 
     Raises AttributionError for a file whose first line has no names of columns.
     """
-    by_header: dict[tuple[str, ...], list[Path]] = {}
+    by_header: dict[tuple[str, ...], list[Place]] = {}
     for file in files:
         by_header.setdefault(_header(file), []).append(file)
     return " UNION ALL BY NAME ".join(_rows(columns, of_them) for columns, of_them in by_header.items())
@@ -56,12 +56,12 @@ def error_in_csv(error: Exception) -> str | None:
     return f"{place}: it cannot be read as CSV"
 
 
-def _rows(columns: Sequence[str], files: Sequence[Path]) -> str:
+def _rows(columns: Sequence[str], files: Sequence[Place]) -> str:
     types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
     return f"SELECT * FROM read_csv({listed(map(str, files))}, {FORM}, columns = {{{types}}})"
 
 
-def _header(file: Path) -> tuple[str, ...]:
+def _header(file: Place) -> tuple[str, ...]:
     """The names of the columns; one without a name is called by its number."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:

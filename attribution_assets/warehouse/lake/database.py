@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+from random import SystemRandom
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, cast
 from uuid import uuid4
 
 import duckdb
@@ -25,6 +27,7 @@ from attribution_assets.warehouse.duckdb.servers import Server
 from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.lake.csv_sources import error_in_csv, rows_of_csv
 from attribution_assets.warehouse.lake.elsewhere import Elsewhere, Folder, OnServer, elsewhere_at
+from attribution_assets.warehouse.lake.objects import InBucket, Place, cause, write_text
 from attribution_assets.warehouse.lake.opened import (
     KEPT,
     OF_SOURCES,
@@ -66,17 +69,26 @@ OURS = "_attribution"
 ROWS_PER_FRAME = 100_000
 """About how many rows a streamed frame holds: more than of an SQLite file, since each frame costs its own statements."""
 
+COMMITS = 5
+"""How often a commit is tried, each time from the rows of then, while other processes commit to the table."""
+
+PAUSE = 0.5
+"""How many seconds at most lie between the first two tries; between later ones, a multiple."""
+
 LAST_ORDER = re.compile(r"\nORDER BY [^()]*$")
 """The order of a query's rows, which a lake does not keep: sorting is a third of some queries' time."""
 
 
+Result = TypeVar("Result")
+
+
 @dataclass(frozen=True)
 class LakeWarehouse(Warehouse):
-    """The lake in the folder `path`, which has our marker. A reader sees the versions that there are when it begins."""
+    """The lake in the folder `path`, on a disk or in a bucket, which has our marker. A reader sees the versions it finds."""
 
     engine: ClassVar[Engine] = "duckdb"
 
-    path: Path
+    path: Place
     keep_days: int = 7
     """For how many days files of earlier versions are kept."""
     sources_at: str = field(default="", repr=False)
@@ -114,17 +126,15 @@ class LakeWarehouse(Warehouse):
         self.check_name()
         if self.exists:
             return
-        unfinished = self.path / f"{MARKER}.new"
+        meta = {"schema_version": str(VERSION), "database_id": str(uuid4())}
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(json.dumps({"schema_version": str(VERSION), "database_id": str(uuid4())}, indent=2) + "\n")
-            unfinished.replace(self.path / MARKER)
+            write_text(self.path / MARKER, json.dumps(meta, indent=2) + "\n")
         except OSError as error:
             raise AttributionError(f"{self.path} cannot be written: {error.strerror}. Choose another folder.") from error
 
     def check_name(self) -> None:
         """Raises AttributionError where no lake can lie."""
-        if self.path.is_file():
+        if isinstance(self.path, Path) and self.path.is_file():
             raise AttributionError(f"{self.path} is a file, so it cannot be a lake. Name a folder: --database lake/")
         delta.check_name(self.path)
 
@@ -150,7 +160,8 @@ class LakeWarehouse(Warehouse):
 
     def _check_place(self) -> None:
         self.check_name()
-        if not self.exists:
+        meta = self.meta()
+        if not meta and not self.exists:
             if self.path.is_dir():
                 raise NotReadyError(
                     f"{self.path} is a folder, but no lake: it has no {MARKER}. Make it one with "
@@ -159,7 +170,7 @@ class LakeWarehouse(Warehouse):
             raise NotReadyError(
                 f"There is no lake {self.path}. Make one with `attribution lake import FILE.db --database {self.path}/`."
             )
-        version = self.meta().get("schema_version", "0")
+        version = meta.get("schema_version", "0")
         if not version.isdecimal() or int(version) > VERSION:
             raise AttributionError(
                 f"{self.path} has schema version {version}, but this package knows only {VERSION}. Upgrade attribution_assets."
@@ -212,7 +223,8 @@ class LakeWarehouse(Warehouse):
         elsewhere = self._elsewhere
         with self._plain_errors(), self._opened(with_server=False) as state:
             on_server = replace(elsewhere, copied=True) if isinstance(elsewhere, OnServer) else None
-            held = Held(state, _in_lake(self.path, elsewhere), self.reading, on_server)
+            stored = tuple(table for table in state.stored.values() if not table.rows)
+            held = Held(state, stored, self.reading, on_server)
         yield self if self.held else replace(self, held=held)
 
     def _computing(self, *, with_server: bool = True) -> AbstractContextManager[AtState]:
@@ -233,8 +245,9 @@ class LakeWarehouse(Warehouse):
 
     def _check_unchanged(self, state: Opened) -> None:
         elsewhere = self._elsewhere
-        now = {table.name: table for table in _in_lake(self.path, elsewhere)}
-        changed = [name for name, table in state.stored.items() if table.files and now.get(name) != table]
+        in_files = {name: table for name, table in state.stored.items() if table.files}
+        now = {table.name: table for table in _in_lake(self.path, elsewhere)} if in_files else {}
+        changed = [name for name, table in in_files.items() if now.get(name) != table]
         changed += [
             name
             for name, table in state.stored.items()
@@ -251,7 +264,7 @@ class LakeWarehouse(Warehouse):
             if isinstance(error, duckdb.InternalException | duckdb.FatalException | duckdb.IOException):
                 opened_sources.cache_clear()  # where DuckDB failed, or lost its temporary files, nothing more is answered
             is_secret = is_server(self.sources_at)  # what the error has been made from may have a password
-            raise self._in_words(error) from (None if is_secret else error)
+            raise self._in_words(error) from (None if is_secret else cause(self.path, error))
 
     def _in_words(self, error: Exception) -> AttributionError:
         if in_file := error_in_csv(error):
@@ -264,7 +277,7 @@ class LakeWarehouse(Warehouse):
                 return self._not_made(missing[1])
             undeclared = f"a query reads {missing[1]}, which sql/challenge_db_create.sql does not declare"
             return AttributionError(f"{self.path}: {undeclared}.")
-        if "No files found that match" in text:
+        if "No files found that match" in text or "HTTP 404" in text:
             return AttributionError(
                 f"{self.path}: a file of a table is gone ({text}). Bring back a version that has its files with "
                 "`attribution lake restore`, or import the source again."
@@ -421,17 +434,24 @@ class LakeWarehouse(Warehouse):
     def remember(self, days: Days, states: SeenDays) -> None:
         """Keeps these states of the days in the Delta table seen_days."""
         rows = [(day, part, state) for day, parts in states.items() for part, state in parts.items()]
-        where = f"date >= '{days.first}' AND date <= '{days.last}'" if (self.path / SEEN).is_dir() else None
-        with self.writing(SEEN):
-            delta.replace_rows(self.path / SEEN, _seen(rows), where, {"days": str(days)})
+
+        def write() -> None:
+            read = delta.last_version(self.path / SEEN)
+            where = None if read is None else f"date >= '{days.first}' AND date <= '{days.last}'"
+            delta.replace_rows(self.path / SEEN, _seen(rows), where, {"days": str(days)}, at=read)
+
+        self.committed(SEEN, write)
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
     @contextmanager
     def writing(self, table: str) -> Iterator[None]:
-        """One writer of a table at a time. The system frees the lock of a writer that is killed."""
+        """One writer of a table at a time. The system frees the lock of a writer that is killed. A bucket has no locks."""
         if self.held:
             raise AttributionError(f"{self.path} is read at one state, so nothing can be written.")
+        if isinstance(self.path, InBucket):
+            yield
+            return
         lock = self.path / OURS / f"{table}.lock"
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
@@ -445,6 +465,19 @@ class LakeWarehouse(Warehouse):
         except OSError as error:
             raise AttributionError(f"{self.path} cannot be written: {error.strerror}. Fix that, then run again.") from error
 
+    def committed(self, table: str, write: Callable[[], Result]) -> Result:
+        """What `write` returns, which reads the table and commits to it; once more from its start, if others were faster."""
+        for number in range(COMMITS):
+            try:
+                with self.writing(table):
+                    return write()
+            except delta.OvertakenError:
+                time.sleep(SystemRandom().uniform(0, PAUSE * (number + 1)))
+        raise BusyError(
+            f"Other processes have committed to {table} in {self.path} each of the {COMMITS} times that its rows were made. "
+            "Run again when they have ended."
+        )
+
     def replace_days(
         self, table: Table, day_column: str, days: Days, rows: Query | pd.DataFrame | Iterable[pd.DataFrame]
     ) -> Written:
@@ -454,20 +487,26 @@ class LakeWarehouse(Warehouse):
         """
         with self._plain_errors():
             if isinstance(rows, Query):
-                with self.writing(table.name), self._computing() as cursor:
-                    check_present(self._present(cursor.state), self.reading, rows)
-                    self._proofs.of_ids(cursor, rows)
-                    self._proofs.of_rows(cursor, rows)
-                    check_guards(cursor, rows, self.engine, broken_sources)
-                    unordered = LAST_ORDER.sub("", rows.text_in(self.engine))
-                    return self._replace_by_answer(cursor, table, day_column, days, unordered, rows.parameters)
+                return self.committed(table.name, partial(self._replace_by_query, table, day_column, days, rows))
             with self.connect(with_server=False) as staging:
                 stage(staging, table, days, rows)
-                with self.writing(table.name), self.connect() as cursor:
-                    if cursor.state == staging.state:
-                        return Replacement(self.path / table.name, self.keep_days, table, day_column, days, staging).make()
-                    hand_over(staging, cursor, table)
-                    return Replacement(self.path / table.name, self.keep_days, table, day_column, days, cursor).make()
+                return self.committed(table.name, partial(self._replace_by_staged, table, day_column, days, staging))
+
+    def _replace_by_query(self, table: Table, day_column: str, days: Days, rows: Query) -> Written:
+        with self._computing() as cursor:
+            check_present(self._present(cursor.state), self.reading, rows)
+            self._proofs.of_ids(cursor, rows)
+            self._proofs.of_rows(cursor, rows)
+            check_guards(cursor, rows, self.engine, broken_sources)
+            unordered = LAST_ORDER.sub("", rows.text_in(self.engine))
+            return self._replace_by_answer(cursor, table, day_column, days, unordered, rows.parameters)
+
+    def _replace_by_staged(self, table: Table, day_column: str, days: Days, staging: LakeCursor) -> Written:
+        with self.connect() as cursor:
+            if cursor.state == staging.state:
+                return Replacement(self.path / table.name, self.keep_days, table, day_column, days, staging).make()
+            hand_over(staging, cursor, table)
+            return Replacement(self.path / table.name, self.keep_days, table, day_column, days, cursor).make()
 
     def _replace_by_answer(
         self,
@@ -488,8 +527,10 @@ class LakeWarehouse(Warehouse):
         with self.connect(with_server=False) as cursor:
             stage(cursor, table, "all days", [rows])
             prove(cursor, table, "all days")
-            with self.writing(table.name):
-                delta.replace_rows(self.path / table.name, answer_of(cursor, "SELECT * FROM new"), None, {})
+            self.committed(
+                table.name,
+                lambda: delta.replace_rows(self.path / table.name, answer_of(cursor, "SELECT * FROM new"), None, {}),
+            )
         return len(rows)
 
     # -- versions -----------------------------------------------------------------------------------------------------
@@ -501,11 +542,9 @@ class LakeWarehouse(Warehouse):
     def restore(self, table: str, version: int) -> None:
         """Makes the rows of this version those of the table. What late data has seen is forgotten: its days may differ now."""
         folder = self._delta_table(table)
-        with self.writing(table):
-            delta.restore(folder, version)
-        if (self.path / SEEN).is_dir():
-            with self.writing(SEEN):
-                delta.replace_rows(self.path / SEEN, _seen([]), None, {})
+        self.committed(table, lambda: delta.restore(folder, version))
+        if delta.last_version(self.path / SEEN) is not None:
+            self.committed(SEEN, lambda: delta.replace_rows(self.path / SEEN, _seen([]), None, {}))
 
     def vacuum(self) -> int:
         """Deletes the files that no version of the last `keep_days` has, and returns their number."""
@@ -513,7 +552,7 @@ class LakeWarehouse(Warehouse):
         folders = [stored.folder for stored in stored_tables(self.path) if stored.version is not None]
         return sum(delta.remove_unused_files(folder, self.keep_days) for folder in folders)
 
-    def _delta_table(self, table: str) -> Path:
+    def _delta_table(self, table: str) -> Place:
         self._check_place()
         if table not in {*schema(), *FURTHER} or delta.last_version(self.path / table) is None:
             raise NotFoundError(f"{self.path} has no Delta table {table}, and nothing else has versions.")
@@ -535,7 +574,7 @@ class Held:
         return newly_opened(self.stored, self.reading, self.on_server) if self.on_server else self.ours
 
 
-def _in_lake(folder: Path, elsewhere: Elsewhere | None) -> tuple[Stored, ...]:
+def _in_lake(folder: Place, elsewhere: Elsewhere | None) -> tuple[Stored, ...]:
     """The tables in the folder as they are now; of sources that lie elsewhere, those of a folder, and not attached ones."""
     if elsewhere is None:
         return stored_tables(folder)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +17,7 @@ from attribution_assets.errors import AttributionError, BusyError
 from attribution_assets.warehouse.duckdb import views
 from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.lake.database import OURS, LakeWarehouse
+from attribution_assets.warehouse.lake.objects import InBucket
 from attribution_assets.warehouse.lake.opened import OF_SOURCES, LakeCursor
 from attribution_assets.warehouse.lake.replacement import ARROW, ROWS_PER_BATCH
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, schema
@@ -41,8 +43,8 @@ def import_sources(lake: LakeWarehouse, file: Path) -> dict[str, int]:
             raise AttributionError(f"{file} has no source table, such as session_sources or conversions.")
         lake.check_name()
         for name, expressions in columns.items():
-            with lake.writing(name):
-                copied[name] = _replace(lake, file, connection, there.stands_for(schema()[name])[0], name, expressions)
+            stored = there.stands_for(schema()[name])[0]
+            copied[name] = lake.committed(name, partial(_replace, lake, file, connection, stored, name, expressions))
     lake.make()
     return copied
 
@@ -74,7 +76,7 @@ def in_sqlite(lake: LakeWarehouse, name: str, *, writes: bool) -> Iterator[SQLit
                     if delta.last_version(lake.path / name) != before:
                         raise BusyError(f"Another process has written {name} in {lake.path} meanwhile. Run again.")
                     with SQLiteWarehouse(file).connect() as connection:
-                        _replace(lake, file, connection, name, name, _columns(stored_in(connection), name))
+                        _replace(lake, file, connection, name, name, _columns(stored_in(connection), name), at=before)
                 lake.make()
 
 
@@ -112,12 +114,18 @@ def _columns_in_lake(cursor: LakeCursor, name: str) -> dict[str, str]:
 
 
 def _replace(
-    lake: LakeWarehouse, file: Path, connection: sqlite3.Connection, stored: str, name: str, columns: Mapping[str, str]
+    lake: LakeWarehouse,
+    file: Path,
+    connection: sqlite3.Connection,
+    stored: str,
+    name: str,
+    columns: Mapping[str, str],
+    at: int | Literal["newest"] | None = "newest",
 ) -> int:
     """Replaces the rows of the lake's table by those of the table `stored` in the file, and returns their number."""
     rows = connection.execute(f"SELECT {', '.join(columns.values())} FROM main.{stored}")
     with _staged(lake, file, name, columns, rows) as staged:
-        delta.replace_rows(lake.path / name, staged, None, {"from": str(file)})
+        delta.replace_rows(lake.path / name, staged, None, {"from": str(file)}, at=at)
     return int(connection.execute(f"SELECT count(*) FROM main.{stored}").fetchone()[0])
 
 
@@ -137,7 +145,7 @@ def _staged(
     """The rows in batches, from a Parquet file: delta-rs reads in threads of its own, and SQLite answers in one."""
     types = {column.name: ARROW[column.type] for column in schema()[name].columns}
     fields = pa.schema([pa.field(column, types.get(column, ARROW["text"])) for column in columns])
-    with TemporaryDirectory(dir=lake.path / OURS) as folder:
+    with TemporaryDirectory(dir=None if isinstance(lake.path, InBucket) else lake.path / OURS) as folder:
         parquet = Path(folder) / "rows.parquet"
         with pq.ParquetWriter(parquet, fields) as writer:
             while some := rows.fetchmany(ROWS_PER_BATCH):

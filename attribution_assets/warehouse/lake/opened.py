@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from attribution_assets.warehouse.duckdb.scanners import listed
 from attribution_assets.warehouse.duckdb.views import STORED, add_views
 from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.lake.csv_sources import rows_of_csv
+from attribution_assets.warehouse.lake.objects import InBucket, Place, entries, listing
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, Table, schema
 from attribution_assets.warehouse.views import STAND_INS, Reading
 from attribution_assets.warehouse.warehouse import Cursor
@@ -57,9 +58,9 @@ class Stored:
     """
 
     name: str
-    folder: Path
+    folder: Place
     version: int | None = None
-    files: tuple[Path, ...] = ()
+    files: tuple[Place, ...] = ()
     state: str = ""
     rows: str = ""
 
@@ -116,28 +117,36 @@ OF_SOURCES = (*ALL_SOURCES, *FURTHER, *(name for name, _ in STAND_INS.values()))
 """The names of tables that the user fills."""
 
 
-def stored_tables(folder: Path) -> tuple[Stored, ...]:
+def stored_tables(folder: Place) -> tuple[Stored, ...]:
     """The tables in the folder as they are now: ours, and the sources as Delta tables, Parquet files or CSV files."""
-    there = {entry.name.partition(".")[0].lower() for entry in folder.iterdir()} if folder.is_dir() else set()
-    names = [name for name in dict.fromkeys([*schema(), *OF_SOURCES, SEEN]) if name.lower() in there]
-    return tuple(found for name in names if (found := _stored(folder, name)))
+    within = listing(folder)
+    there = {entry.name: entry for entry in within(folder)}
+    begins = {name.partition(".")[0].lower() for name in there}
+    names = [name for name in dict.fromkeys([*schema(), *OF_SOURCES, SEEN]) if name.lower() in begins]
+    return tuple(found for name in names if (found := _stored(folder, name, there, within)))
 
 
-def _stored(folder: Path, name: str) -> Stored | None:
-    version = delta.last_version(folder / name)
-    alone = [file for ending in ENDINGS if (file := folder / f"{name}.{ending}").is_file()]
-    inside = [] if version is not None else sorted(file for ending in ENDINGS for file in (folder / name).glob(f"*.{ending}"))
-    if len(forms := [*alone, *([folder / name] if version is not None or inside else [])]) > 1:
+def _stored(folder: Place, name: str, there: Mapping[str, Place], within: Callable[[Place], list[Place]]) -> Stored | None:
+    """The table of the name, of what is `there` in the folder, and `within` those in it."""
+    newest = delta.newest(folder / name, within) if name in there else None
+    alone = [file for ending in ENDINGS if (file := there.get(f"{name}.{ending}")) and file.is_file()]
+    endings = tuple(f".{ending}" for ending in ENDINGS)
+    of_folder = entries(folder / name) if name in there and not newest else []
+    inside = sorted((file for file in of_folder if file.name.endswith(endings)), key=str)
+    if len(forms := [*alone, *([folder / name] if newest or inside else [])]) > 1:
         raise AttributionError(f"{name} stands in {folder} more than once: {' and '.join(map(str, forms))}. Keep one of them.")
-    if version is not None:
-        return Stored(name, folder / name, version, (), delta.state_of(folder / name, version))
+    if newest:
+        version, state = newest
+        return Stored(name, folder / name, version, (), state)
     if files := (*alone, *inside):
         return Stored(name, folder / name, None, files, "; ".join(map(_state_of, files)))
     return None
 
 
-def _state_of(file: Path) -> str:
+def _state_of(file: Place) -> str:
     """Both of its times: tools can set the one back, but not the other."""
+    if isinstance(file, InBucket):
+        return f"{file.name} {file.tag}"
     state = file.stat()
     return f"{file.name} {state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}"
 
@@ -152,9 +161,11 @@ class Attached(Protocol):
         """By what it is, and its state."""
 
 
-def table_of_others(folder: Path, name: str) -> Stored | None:
+def table_of_others(folder: Place, name: str) -> Stored | None:
     """Any table in the folder as it is now, ours or not; None where there is none of the name."""
-    return _stored(folder, name) if Path(name).name == name else None
+    within = listing(folder)
+    there = {entry.name: entry for entry in within(folder)}
+    return _stored(folder, name, there, within) if Path(name).name == name else None
 
 
 class AtState(Cursor, Protocol):
@@ -300,16 +311,21 @@ class OpenedSources:
 
 def opened(stored: tuple[Stored, ...], reading: Reading, attached: Attached | None = None) -> Opened:
     """The lake with these tables and those of a database beside. Raises AttributionError for a source that cannot be read."""
-    return Opened(opened_sources(_sources(stored), reading, attached), _results(stored))
+    return Opened(opened_sources(_sources(stored), reading, attached, _bucket(stored)), _results(stored))
 
 
 def newly_opened(stored: tuple[Stored, ...], reading: Reading, attached: Attached | None) -> Opened:
     """As `opened`, in a DuckDB that nobody else has, and that is not kept."""
-    return Opened(_newly_opened(_sources(stored), reading, attached), _results(stored))
+    return Opened(_newly_opened(_sources(stored), reading, attached, _bucket(stored)), _results(stored))
 
 
 def _sources(stored: tuple[Stored, ...]) -> tuple[Stored, ...]:
     return tuple(table for table in stored if not table.is_result)
+
+
+def _bucket(stored: tuple[Stored, ...]) -> InBucket | None:
+    """The bucket where some of the tables lie."""
+    return next((InBucket(table.folder.bucket) for table in stored if isinstance(table.folder, InBucket)), None)
 
 
 def _results(stored: tuple[Stored, ...]) -> dict[str, Stored]:
@@ -317,12 +333,16 @@ def _results(stored: tuple[Stored, ...]) -> dict[str, Stored]:
 
 
 @lru_cache(maxsize=KEPT)
-def opened_sources(stored: tuple[Stored, ...], reading: Reading, attached: Attached | None) -> OpenedSources:
+def opened_sources(
+    stored: tuple[Stored, ...], reading: Reading, attached: Attached | None, bucket: InBucket | None
+) -> OpenedSources:
     """The sources at one state, kept for the next reader."""
-    return _newly_opened(stored, reading, attached)
+    return _newly_opened(stored, reading, attached, bucket)
 
 
-def _newly_opened(stored: tuple[Stored, ...], reading: Reading, attached: Attached | None) -> OpenedSources:
+def _newly_opened(
+    stored: tuple[Stored, ...], reading: Reading, attached: Attached | None, bucket: InBucket | None
+) -> OpenedSources:
     duck = duckdb.connect(
         config={
             "threads": THREADS,
@@ -336,6 +356,8 @@ def _newly_opened(stored: tuple[Stored, ...], reading: Reading, attached: Attach
     )
     duck.execute(f"CREATE SCHEMA {STORED}")
     functions.add_to_duckdb(duck)
+    if bucket:
+        bucket.add_to_duckdb(duck)
     duck.execute(f"SET search_path = 'main,{STORED}'")
     if attached:
         stored = (*stored, *attached.attach(duck))

@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from uuid import uuid4
 
+from attribution_assets.errors import AttributionError
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse import functions
+from attribution_assets.warehouse.lake.objects import Place, write_text
 from attribution_assets.warehouse.lake.opened import AtState, Opened
 from attribution_assets.warehouse.query import Query
 from attribution_assets.warehouse.schema import BROKEN_ROWS, Table
@@ -29,7 +29,7 @@ class Proofs:
     opened: what was read may be true of no state. Of a source whose state is not known, as on a server, nothing is noted.
     """
 
-    folder: Path
+    folder: Place
     place: str
     reading: Reading
     check_unchanged: Callable[[Opened], None]
@@ -90,25 +90,19 @@ class Proofs:
             "functions": functions.OF_DUCKDB,
         }
 
-    def _file(self, name: str) -> Path:
+    def _file(self, name: str) -> Place:
         return self.folder / f"{name}.json"
 
 
-def noted(file: Path) -> object:
+def noted(file: Place) -> object:
     """What was noted in the file; None where it cannot be read."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributionError):
         return None
 
 
-def note(file: Path, what: object) -> None:
+def note(file: Place, what: object) -> None:
     """Notes it in the file, but where the lake cannot be written: whoever may only read it finds it out again."""
-    unfinished = file.with_name(f".{file.name}.{uuid4().hex}")
-    with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.write_text(json.dumps(what), encoding="utf-8")
-            unfinished.replace(file)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    with suppress(OSError, AttributionError):
+        write_text(file, json.dumps(what))

@@ -6,7 +6,6 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ from attribution_assets.warehouse import refused
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.duckdb.scanners import literal
 from attribution_assets.warehouse.lake import delta
+from attribution_assets.warehouse.lake.objects import Place
 from attribution_assets.warehouse.lake.opened import LakeCursor, types_of
 from attribution_assets.warehouse.query import RETURN_THIS
 from attribution_assets.warehouse.schema import Table
@@ -45,7 +45,7 @@ class Replacement:
     `keep_days`: for how many days files of earlier versions are kept.
     """
 
-    folder: Path
+    folder: Place
     keep_days: int
     table: Table
     day_column: str
@@ -61,7 +61,8 @@ class Replacement:
         if moved:
             where = f"{where} OR {self.day_column} IN ({', '.join(map(literal, moved))})"
         rows = answer_of(self.cursor, f"SELECT * FROM new {kept}")
-        version = delta.replace_rows(self.folder, rows, where, {"days": str(self.days)})
+        read = self.cursor.state.stored[self.table.name].version
+        version = delta.replace_rows(self.folder, rows, where, {"days": str(self.days)}, at=read)
         tidy(self.folder, self.keep_days)
         counted = f"SELECT {self.day_column}, count(*) FROM new GROUP BY {self.day_column}"
         counts = dict(self.cursor.execute(counted).fetchall())
@@ -98,7 +99,7 @@ class Replacement:
         return moved, remaining if moved else ""
 
 
-def tidy(folder: Path, keep_days: int) -> None:
+def tidy(folder: Place, keep_days: int) -> None:
     """Deletes files that no version of the last days has. Where that fails, the rows are written all the same."""
     try:
         delta.remove_unused_files(folder, keep_days)

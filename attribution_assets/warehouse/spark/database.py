@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pyspark.errors import PySparkException
@@ -87,7 +88,8 @@ class SparkLakeWarehouse(LakeWarehouse):
             return self._replace_by_files(cursor, table, day_column, days, computed)
 
     def _replace_by_files(self, cursor: Any, table: Table, day_column: str, days: Days, rows: DataFrame) -> Written:
-        replacement = SparkReplacement(self.path / table.name, self.keep_days, table, day_column, days, cursor)
+        folder = Path(str(self.path)) / table.name  # on a disk: `lake_at` refuses Spark for a bucket
+        replacement = SparkReplacement(folder, self.keep_days, table, day_column, days, cursor)
         return replacement.make(rows, lambda: self._check_unchanged(cursor.state))
 
     def _replace_by_answer(
