@@ -158,6 +158,7 @@ def test_the_defaults(tmp_path: Path) -> None:
         "database": {"path": tmp_path / "data" / "attribution.db", "is_lake": False, "url": SecretStr(""), "bucket": None},
         "lake_keep_days": 7,
         "sources": None,
+        "spark": None,
         "exports": tmp_path / "data" / "exports",
         "lookback_days": 90,
         "include_converting_session": False,
