@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pyspark
+from pyspark.errors import PySparkException
 
 from attribution_assets import formats
 from attribution_assets.errors import AttributionError
@@ -30,7 +31,6 @@ from attribution_assets.warehouse.urls import shown
 from attribution_assets.warehouse.views import Reading
 
 if TYPE_CHECKING:
-    from pyspark.errors import PySparkException
     from pyspark.sql import DataFrame
     from pyspark.sql.connect.session import SparkSession
 
@@ -54,6 +54,9 @@ KEPT_FOR = 1800
 
 TRIES = 5
 """How often a call is tried again where the cluster does not answer: in all, it waits for some twenty seconds."""
+
+LOST = re.compile("StatusCode.UNAVAILABLE|RETRIES_EXCEEDED|SESSION_CLOSED|SESSION_NOT_FOUND")
+"""What an error has where the cluster, or the session on it, is gone."""
 
 SOURCES = frozenset({*ALL_SOURCES, *FURTHER})
 """What is read through a view of its own, made for whatever types it has."""
@@ -157,11 +160,21 @@ class Cluster:
     @contextmanager
     def session(self, sources: OpenedSources, reading: Reading) -> Iterator[Session]:
         """A session for one user at a time, in which the sources of this state have their views."""
-        session = self._kept(sources) or self._new(sources, reading)
-        session.empty_views()
-        yield session
+        session, has_ended = self._kept(sources) or self._new(sources, reading), False
+        try:
+            session.empty_views()
+            yield session
+        except PySparkException as error:
+            has_ended = bool(LOST.search(str(error)))
+            raise
+        finally:
+            if not has_ended:
+                self._keep(session)
+
+    def _keep(self, session: Session) -> None:
+        """Keeps the session for the next user, and ends the one that was used longest ago, if there are too many."""
         session.used = monotonic()
-        with _idle_lock:  # one that has failed is not kept
+        with _idle_lock:
             _idle.append((self.remote, session))
             too_many = [_idle.pop(0) for _ in range(len(_idle) - KEPT)]
         for _, dropped in too_many:
@@ -199,10 +212,10 @@ class Cluster:
         """What the cluster says, in one line without a token."""
         text = str(error).replace(self.remote, self.name)
         for value in re.findall(r"=([^;]+)", self.remote):
-            text = text.replace(value, "***")
+            text = text if value in ("true", "false") else text.replace(value, "***")
         if lacking := re.search(r"No module named '([\w.]+)'", text):
             return AttributionError(f"The executors of {self.name} have no Python package {lacking[1]}. Install it there.")
-        if re.search("StatusCode.UNAVAILABLE|RETRIES_EXCEEDED|SESSION_CLOSED|SESSION_NOT_FOUND", text):
+        if LOST.search(text):
             return AttributionError(f"The Spark cluster {self.name} does not answer. Run again once it does.")
         if found := re.search(r'details = "(.+?)"\n', text):
             text = found[1]
