@@ -275,7 +275,7 @@ def tag_run(computed_by: Mapping[str, str]) -> None:
     except dg.DagsterInvariantViolationError:
         return
     tags = {f"attribution/{name.replace(' ', '-')}": value for name, value in computed_by.items()}
-    context.instance.add_run_tags(context.run_id, tags)
+    context.instance.add_run_tags(context.run.run_id, tags)
 
 
 def describe_days(metadata: MetadataByDay) -> None:
