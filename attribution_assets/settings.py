@@ -29,7 +29,7 @@ from attribution_assets.warehouse import Location, Warehouse
 from attribution_assets.warehouse.duckdb.compute import Compute
 from attribution_assets.warehouse.duckdb.servers import Server
 from attribution_assets.warehouse.opening import warehouse_at
-from attribution_assets.warehouse.urls import URL, is_server
+from attribution_assets.warehouse.urls import CLUSTER, URL, is_server
 from attribution_assets.warehouse.views import Reading
 
 ENV_FILE = ".env"
@@ -38,7 +38,7 @@ ENV_FILE = ".env"
 PREFIXES = ("ATTRIBUTION_", "IHC_")
 """How the names of our variables begin."""
 
-OWN_KEY = re.compile(r"(IHC_API_KEY|ATTRIBUTION_SOURCES|ATTRIBUTION_DATABASE)_[0-9A-F]{8}")
+OWN_KEY = re.compile(r"(IHC_API_KEY|ATTRIBUTION_SOURCES|ATTRIBUTION_DATABASE|ATTRIBUTION_SPARK)_[0-9A-F]{8}")
 """The variables in which `definitions` hands a secret that is not in the environment to the runs."""
 
 NO_STEPS, MOST_STEPS = ("channel", "date", "sessions"), 10
@@ -62,8 +62,8 @@ def _location(given: object) -> Location:
 
 
 def _spark(cluster: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"sc://.+|local(\[(\d+|\*)\])?", cluster.get_secret_value()):
-        raise ValueError("no cluster of Spark is called so. Write sc://HOST:15002 or local[2]")
+    if not CLUSTER.fullmatch(cluster.get_secret_value()):
+        raise ValueError("no cluster of Spark is called so. Write sc://HOST:15002, with /;NAME=VALUE for each parameter")
     return cluster
 
 
@@ -244,14 +244,14 @@ class Settings(BaseSettings):
         "auto",
         description=(
             "Which engine runs the large queries of an SQLite file: `sqlite`, `duckdb`, or `auto`, which uses DuckDB where it "
-            "is faster. Of a lake, `spark` runs all queries on a cluster. All give the same results."
+            "is faster. `spark` runs the queries of a lake on a cluster. All give the same results."
         ),
     )
     spark: Annotated[SecretStr, AfterValidator(_spark)] | None = Field(
         None,
         description=(
             "The Spark cluster that computes where ATTRIBUTION_COMPUTE is `spark`: `sc://HOST:15002` with the parameters of "
-            "Spark Connect, such as `/;use_ssl=true;token=...`, or `local[2]` in this process. A token is never shown."
+            "Spark Connect, such as `/;use_ssl=true;token=...`. They are never shown."
         ),
     )
     ihc_parameters: str = Field(

@@ -95,7 +95,7 @@ OTHER: dict[str, Any] = {  # of each field: neither the default nor the value ab
     "start_date": date(2022, 9, 1),
     "end_date": date(2022, 9, 30),
     "compute": "sqlite",
-    "spark": SecretStr("local[2]"),
+    "spark": SecretStr("sc://other"),
     "ihc_parameters": "other.json",
     "ihc_backend": None,
     "ihc_api_key": SecretStr("other-key"),

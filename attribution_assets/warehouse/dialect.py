@@ -81,7 +81,7 @@ EXPANSIONS: Mapping[Engine, Mapping[str, Expansion]] = {
         "rounded": lambda x, digits: f"round({x}, {digits})",
         "seconds_of": lambda x: f"CAST(strftime('%s', substr({x}, 1, 19)) AS bigint)",
         "names_in": lambda names: f"json_each({names})",
-        "is_among": lambda x, names: f"({x} IN (SELECT value FROM json_each({names})))",
+        "is_among": lambda x, names: f"CASE WHEN {x} IS NOT NULL THEN {x} IN (SELECT value FROM json_each({names})) END",
         "days_from": _days_from,
         "in_order": lambda x, between, *_order: f"group_concat({x}, {between})",
         "reached_in_order": lambda position, time, condition: f"steps_in_order({position}, {time}) FILTER (WHERE {condition})",
@@ -90,11 +90,11 @@ EXPANSIONS: Mapping[Engine, Mapping[str, Expansion]] = {
         "row_digest": _values,
     },
     "duckdb": {
-        "is_among": lambda x, names: f"({x} IN (SELECT value FROM names_in({names})))",
+        "is_among": lambda x, names: f"CASE WHEN {x} IS NOT NULL THEN {x} IN (SELECT value FROM names_in({names})) END",
         "days_from": _days_from,
         "reached_in_order": lambda position, time, condition: (
             f"coalesce(list_reduce(list({position} ORDER BY {time}, {position}) "
-            f"FILTER (WHERE {condition} AND {position} IS NOT NULL), "
+            f"FILTER (WHERE {condition} AND {position} IS NOT NULL AND {time} IS NOT NULL), "
             "lambda reached, step: CASE WHEN step = reached + 1 THEN step ELSE reached END, 0), 0)"
         ),
         "in_order": lambda x, between, *order: f"string_agg({x}, {between} ORDER BY {', '.join(order)})",
@@ -116,7 +116,7 @@ EXPANSIONS: Mapping[Engine, Mapping[str, Expansion]] = {
         "days_from": _days_from,
         "in_order": lambda x, between, *order: f"string_agg({x}, {between} ORDER BY {', '.join(order)})",
         "reached_in_order": lambda position, time, condition: (
-            f"last_step({position} ORDER BY {time}, {position}) FILTER (WHERE {condition})"
+            f"last_step({position} ORDER BY {time}, {position}) FILTER (WHERE {condition} AND {time} IS NOT NULL)"
         ),
         "of_a_result": lambda column, day: (
             f"(SELECT {column} FROM ihc_results WHERE conv_date = {day} ORDER BY conv_id, session_id LIMIT 1)"
@@ -139,7 +139,8 @@ belongs to no session, step or time.
 
 `rounded(x, digits)`: half away from 0. `seconds_of(time)`: since 1970, of YYYY-MM-DD HH:MM:SS. `names_in(names)`: a table of
 the texts in a JSON array, `value`, and their place from 0, `key`. `is_among(x, names)`: x is one of them, NULL where x is.
-`days_from(first, last)`: a table of the days, `day`. `of_a_result(column, day)`: of the first result of the day.
+`days_from(first, last)`: a table of the days, `day`, and of the first in any case. `of_a_result(column, day)`: of the first
+result of the day.
 `first_of(x, table, condition, order, ...)`: of the first row that meets the condition: SQLite finds it by an index, and DuckDB,
 which would compare each row outside with all of the table, by grouping.
 

@@ -20,8 +20,8 @@ BUCKET = "s3"
 PASSWORDS = ("PGPASSWORD", "MYSQL_PWD")
 """The environment variables that drivers read a password from."""
 
-CLUSTER = re.compile(r"sc://[^/;]+")
-"""A cluster of Spark. What follows are parameters, of which one may be a token."""
+CLUSTER = re.compile(r"(?P<shown>sc://[A-Za-z0-9_.-]+(:\d{1,5})?)(/(?P<more>(;[\w-]+=[^;\s]+)*))?")
+"""A cluster of Spark. What follows the port are parameters, of which one may be a token."""
 
 PARTS = re.compile(
     rf"(?P<scheme>{'|'.join(SERVERS)})://"
@@ -53,8 +53,9 @@ def parts_of(url: str) -> dict[str, str]:
 
 def shown(source: str) -> str:
     """The source as it may be printed: of a URL neither the password nor what comes after its path, but for the schema."""
-    if cluster := CLUSTER.match(source):
-        return cluster[0]
+    if source.startswith("sc:"):
+        cluster = CLUSTER.fullmatch(source)
+        return cluster["shown"] if cluster else "sc://…"
     if not is_server(source):
         return source
     part = parts_of(source)
@@ -64,8 +65,9 @@ def shown(source: str) -> str:
 
 def has_password(source: str) -> bool:
     """Whether it is the URL of a server with a password in it, or of a cluster with anything beside its host."""
-    if cluster := CLUSTER.match(source):
-        return cluster[0] != source.rstrip("/")
+    if source.startswith("sc:"):
+        cluster = CLUSTER.fullmatch(source)
+        return not cluster or bool(cluster["more"])
     if not is_server(source):
         return False
     part = parts_of(source)

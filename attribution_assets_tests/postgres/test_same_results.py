@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from attribution_assets.models import MODELS
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, schema
+from attribution_assets.warehouse import Days, SQLiteWarehouse, schema
+from attribution_assets.warehouse.dialect import in_dialect
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.command import Command
 from attribution_assets_tests.importing.databases import Database
@@ -22,6 +23,7 @@ from attribution_assets_tests.lakes import OURS
 from attribution_assets_tests.servers import PostgresShop
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.warehouse.any_database import a_database, change, computed, write
+from attribution_assets_tests.warehouse.test_functions import groups_of_amounts, statement_of_sums
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +118,16 @@ def test_ties_between_ids_in_mixed_case_fall_by_bytes_as_in_a_file(tmp_path: Pat
 
     assert_same_tables(shop)
     assert [row[1] for row in shop.table("customer_journeys") if row[7]] == ["b"]
+
+
+def test_sums_are_those_of_a_file_to_the_last_bit_whatever_their_sign(tmp_path: Path) -> None:
+    shop = PostgresShop(tmp_path / "shop.db", tmp_path / "exports")
+    statement = statement_of_sums(groups_of_amounts())
+
+    with shop.warehouse.connect() as on_server, SQLiteWarehouse(shop.database).connect() as in_file:
+        sums = on_server.execute(in_dialect(statement, "postgres"), {}).fetchall()
+        assert sums == in_file.execute(statement).fetchall()
+    assert sums[0] == (-0.1,)
 
 
 def assert_same_run(database: Path, **environment: str) -> None:

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import util
 from pathlib import Path
+from shutil import rmtree
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable
 from pydantic import SecretStr
+from pyspark.errors import PySparkException
 
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_resources
 from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.io_managers import LakeIOManager
-from attribution_assets.settings import Settings
+from attribution_assets.settings import Settings, read_settings
 from attribution_assets.warehouse import Days, Query
+from attribution_assets.warehouse.spark import cluster as cluster_module
 from attribution_assets.warehouse.spark.cluster import Cluster
+from attribution_assets.warehouse.spark.database import SparkLakeWarehouse
 from attribution_assets.warehouse.spark.statement import as_statement
+from attribution_assets.warehouse.urls import shown
 from attribution_assets_tests.clusters import SparkShop
 from attribution_assets_tests.command import Command
 from attribution_assets_tests.support import Shop
@@ -93,6 +102,69 @@ def test_a_token_is_in_no_repr_and_no_resource() -> None:
     with pytest.raises(AttributionError, match=r"dg.EnvVar") as refusal:
         LakeIOManager(database="/some/lake/", spark=NOWHERE).get_resource_definition()
     assert TOKEN not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["sc://host?token={}", "sc://{}@host", "sc://host;token={}", "sc:///;token={}", "sc://host#token={}", "sc://host:{}"]
+)
+def test_a_url_that_is_none_is_refused_without_being_repeated(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTRIBUTION_SPARK", url.format(TOKEN))
+    with pytest.raises(AttributionError, match="no cluster of Spark is called so") as refusal:
+        read_settings()
+    assert TOKEN not in str(refusal.value)
+    assert TOKEN not in shown(url.format(TOKEN))
+    with pytest.raises(AttributionError, match=r"dg.EnvVar"):
+        LakeIOManager(database="/some/lake/", spark=url.format(TOKEN)).get_resource_definition()
+
+
+def test_an_error_has_no_token_and_keeps_its_words() -> None:
+    cluster = Cluster(f"sc://host:1/;use_ssl=true;user_id=a;token={TOKEN}%21")
+
+    told = str(cluster.in_words(PySparkException(f"[X] The value 'true' of a table: {TOKEN}! at {TOKEN}%21")))
+
+    assert told == "sc://host:1: [X] The value 'true' of a table: *** at ***."
+
+
+def test_executors_that_do_not_see_the_lake_are_found_out_before_its_days_are_emptied(
+    shop: SparkShop, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.attribute(instance, "2023-09-01", compute="spark", spark=SecretStr(shop.cluster))
+    before = shop.table("customer_journeys")
+    monkeypatch.setattr(cluster_module, "exactly", lambda path: path.replace("probe-", "elsewhere-"))
+
+    with cluster_of(shop) as session, refused("do not see", "Mount the lake at one path everywhere"):
+        session.shared.clear()
+        session.check_shared(shop.lake / "customer_journeys")
+    assert shop.table("customer_journeys") == before
+    assert list((shop.lake / "customer_journeys").glob("probe-*")) == []
+
+
+@contextmanager
+def cluster_of(shop: SparkShop) -> Iterator[cluster_module.Session]:
+    with shop.warehouse._computing() as cursor:
+        yield cursor.session
+
+
+@pytest.mark.parametrize("name", ["a[1].parquet", "a*.parquet", "a{b}.parquet", "_b.parquet", ".c.parquet"])
+def test_files_that_spark_would_read_as_others_or_pass_over_are_refused(shop: SparkShop, name: str) -> None:
+    folder = shop.warehouse.path / "conversions"
+    rmtree(folder)
+    folder.mkdir()
+    for file in ("a1.parquet", name):
+        pq.write_table(pa.table({"conv_id": [file], "user_id": ["u"], "conv_date": ["2023-09-01"]}), folder / file)
+
+    with refused("Spark", name), SparkLakeWarehouse(shop.lake, spark=shop.cluster)._computing():
+        pass
+
+
+def test_a_statement_that_fails_leaves_the_session_to_the_next(shop: SparkShop) -> None:
+    lake = shop.warehouse
+    with lake._computing() as cursor:
+        first = cursor.session
+    with refused("no_such_column"), lake._computing() as cursor:
+        cursor.execute("SELECT no_such_column FROM conversions").fetchall()
+    with lake._computing() as cursor:
+        assert cursor.session is first
 
 
 def test_without_the_client_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

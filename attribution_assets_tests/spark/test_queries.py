@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from attribution_assets.catalog.tables import CHECKS
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, SQLiteWarehouse
+from attribution_assets.warehouse.dialect import in_dialect
 from attribution_assets.warehouse.views import Reading
 from attribution_assets_tests.clusters import in_spark, is_sail
 from attribution_assets_tests.support import Shop
@@ -34,6 +35,7 @@ from attribution_assets_tests.warehouse.test_every_engine import (
     differences,
     looking_for,
 )
+from attribution_assets_tests.warehouse.test_functions import groups_of_amounts, statement_of_sums
 
 
 def databases_agree(
@@ -78,6 +80,14 @@ def test_every_query_takes_awkward_rows_alike(case: str, template: Path, cluster
         shop.execute(statement)
 
     databases_agree(shop.database, cluster, BROKEN_DOWN, ASKED, looking_for(shop))
+
+
+def test_sums_are_those_of_sqlite_to_the_last_bit_whatever_their_sign(template: Path, cluster: str) -> None:
+    groups = groups_of_amounts()
+    with in_spark(template, cluster) as cursor, SQLiteWarehouse(template).connect() as connection:
+        sums = cursor.execute(in_dialect(statement_of_sums(groups), "spark")).fetchall()
+        assert sums == connection.execute(statement_of_sums(groups)).fetchall()
+    assert sums[0] == (-0.1,)
 
 
 @hypothesis.given(

@@ -11,13 +11,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from attribution_assets.analysis.crediting import model_rows, with_ihc
+from attribution_assets.analysis.crediting import by_every_model, with_ihc
 from attribution_assets.analysis.learning import channel_values
 from attribution_assets.catalog.tables import query_of, tables
 from attribution_assets.ihc import IHCParameters
 from attribution_assets.ihc.embedded import embedded_results
 from attribution_assets.settings import Settings
-from attribution_assets.warehouse import Days, Frames, schema
+from attribution_assets.warehouse import Days, Frames, Warehouse, schema
+from attribution_assets.warehouse.query import Source
 from attribution_assets_tests.support import Shop
 
 USERS = st.sampled_from(["anna", "ben", "c'ara", "ä", "7"])
@@ -101,6 +102,12 @@ def change(shop: Shop, rows: Mapping[str, list[tuple[Any, ...]]]) -> None:
         shop.execute("UPDATE conversions SET conv_date = ?, revenue = ? WHERE conv_id = ?", day, revenue, f"c{number}")
 
 
+def stored_frames(warehouse: Warehouse, name: str, days: Days) -> Frames:
+    """The table's rows of the days, as the IO manager gives them to an asset."""
+    table = schema()[name]
+    return Frames(warehouse.stream(table, "conv_date", days), Source(table, "conv_date", days))
+
+
 def computed(settings: Settings, days: Days) -> None:
     """Fills all tables of the days."""
     warehouse = settings.warehouse
@@ -109,15 +116,17 @@ def computed(settings: Settings, days: Days) -> None:
         stored = schema().get(table.name)
         if stored is None:
             continue
-        journeys = partial(warehouse.stream, schema()["customer_journeys"], "conv_date", days)
+        journeys = stored_frames(warehouse, "customer_journeys", days)
         match table.name:
             case "ihc_results":
-                rows: Any = Frames(embedded_results(frame, IHCParameters.load("challenge"), None) for frame in journeys())
+                model = partial(embedded_results, parameters=IHCParameters.load("challenge"), redistribution=None)
+                rows: Any = journeys.each(model)
             case "channel_values":
                 rows = values = channel_values(settings, days)
             case "model_attribution":
-                shares = warehouse.stream(schema()["attribution_customer_journey"], "conv_date", days)
-                rows = Frames(model_rows(settings, with_ihc(journeys(), shares), values))
+                shares = stored_frames(warehouse, "attribution_customer_journey", days)
+                both = journeys.beside(shares, "ihc", with_ihc(journeys, shares))
+                rows = both.each(by_every_model(settings, values))
             case "model_comparison" | "path_report":
                 continue
             case _:

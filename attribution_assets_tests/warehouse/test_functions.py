@@ -7,6 +7,7 @@ import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from random import Random
 from typing import Any
 
 import hypothesis
@@ -33,6 +34,21 @@ def exact_total(connection: sqlite3.Connection, values: Sequence[Any]) -> Any:
     rows = ", ".join(["(?)"] * len(values))
     [(total,)] = connection.execute(f"WITH given (x) AS (VALUES {rows}) SELECT exact_total(x) FROM given", values).fetchall()
     return total
+
+
+def groups_of_amounts() -> list[list[float]]:
+    """Amounts with cents, of both signs and sizes, in groups whose sums have to be the same on every engine."""
+    drawn = Random(7)
+    cents = [
+        [round(drawn.uniform(-1, 1) * 10 ** drawn.randint(0, 6), 2) for _ in range(drawn.randint(1, 5))] for _ in range(200)
+    ]
+    return [[-0.1], [0.1, -0.29], [-1e-7, -0.0], *cents]
+
+
+def statement_of_sums(groups: list[list[float]]) -> str:
+    """The statement of the sum of each group, in order."""
+    rows = [f"SELECT {number} AS place, CAST({x!r} AS double) AS x" for number, group in enumerate(groups) for x in group]
+    return f"SELECT exact_total(x) FROM ({' UNION ALL '.join(rows)}) AS given GROUP BY place ORDER BY place"
 
 
 # -- exact_total --------------------------------------------------------------------------------------------------------

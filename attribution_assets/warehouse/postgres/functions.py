@@ -62,12 +62,12 @@ FUNCTIONS = (
     _function(
         "whole_units(x double precision)",
         "bigint",
-        "SELECT CASE WHEN abs(x) < 9e18 THEN CAST(floor(x) AS bigint) END",
+        "SELECT CASE WHEN abs(x) < 9e18 THEN CAST(trunc(x) AS bigint) END",
     ),
     _function(
         "parts_of_unit(x double precision)",
         "bigint",
-        f"SELECT CASE WHEN abs(x) < 9e18 THEN CAST(floor((x - floor(x)) * {float(UNITS)!r}) AS bigint) END",
+        f"SELECT CASE WHEN abs(x) < 9e18 THEN CAST(floor((x - trunc(x)) * {float(UNITS)!r}) AS bigint) END",
     ),
     _function(
         "total_of(whole numeric, parts numeric)",

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import re
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+from uuid import uuid4
 
 import pyspark
-from pyspark.errors import PySparkException
+from pyspark.errors import AnalysisException, PySparkException
 
 from attribution_assets import formats
 from attribution_assets.errors import AttributionError
@@ -38,6 +42,7 @@ SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+    "spark.sql.timeType.enabled": "true",
     # in both, Spark 4.2 fails ("key not found: conv_id#12") at a subquery in a SELECT list over a UNION
     "spark.sql.constraintPropagation.enabled": "false",
     "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PushProjectionThroughUnion",
@@ -52,10 +57,19 @@ KEPT = 4
 KEPT_FOR = 1800
 """For how many seconds: a server forgets a session that nobody used for an hour."""
 
+SURE_FOR = 10
+"""For how many seconds nobody asks a session whether its server still has it."""
+
+MARK = "attribution.session"
+"""The setting by which a session is known to be the one that was made."""
+
 TRIES = 5
 """How often a call is tried again where the cluster does not answer: in all, it waits for some twenty seconds."""
 
-LOST = re.compile("StatusCode.UNAVAILABLE|RETRIES_EXCEEDED|SESSION_CLOSED|SESSION_NOT_FOUND")
+NO_SECRETS = ("use_ssl", "user_id", "user_agent", "session_id", "grpc_max_message_size")
+"""The parameters of a cluster's URL that may be told."""
+
+LOST = re.compile("StatusCode.UNAVAILABLE|RETRIES_EXCEEDED|SESSION_CLOSED|SESSION_NOT_FOUND|SESSION_CHANGED")
 """What an error has where the cluster, or the session on it, is gone."""
 
 SOURCES = frozenset({*ALL_SOURCES, *FURTHER})
@@ -67,6 +81,7 @@ class Session:
     """A session of Spark in which the sources of one state have their views.
 
     `views`: by name, their SELECTs; `emptied`: those that are made without rows; `named`: the results that have a view, too.
+    `has_package`: whether executors have this one; `shared`: the folders that they are known to see.
     `is_blind_to_partitions`: whether files that are named have no column of their partition, as on Sail, which reads Delta
     tables itself; None until it is known.
     """
@@ -78,15 +93,47 @@ class Session:
     named: dict[str, Stored] = field(default_factory=dict)
     used: float = field(default_factory=monotonic)
     has_package: bool = False
+    shared: set[Path] = field(default_factory=set)
     is_blind_to_partitions: bool | None = None
+
+    def is_there(self) -> bool:
+        """Whether the server still has the session, and is not another one since."""
+        if monotonic() - self.used < SURE_FOR:
+            return True
+        try:
+            return self.spark.conf.get(MARK, "") == self.spark.session_id
+        except PySparkException:
+            return False
+
+    def check_shared(self, folder: Path) -> None:
+        """Raises AttributionError where executors do not see the folder as this machine does: what they write would be lost."""
+        if folder in self.shared:
+            return
+        said, probe = str(uuid4()), folder / f"probe-{uuid4()}.txt"
+        try:
+            probe.write_text(said)
+            seen = [value for (value,) in self.spark.read.text(exactly(str(probe))).collect()]
+        except AnalysisException:
+            seen = []
+        finally:
+            probe.unlink(missing_ok=True)
+        if seen != [said]:
+            raise AttributionError(
+                f"The executors of Spark do not see {folder} as this machine does. Mount the lake at one path everywhere."
+            )
+        self.shared.add(folder)
 
     def name_sources(self, reading: Reading) -> None:
         """Makes the views of the sources, and of what stands for one."""
         types = {}
         for stored in self.sources.stored.values():
-            rows = self.rows_of(stored)
+            try:
+                rows = self.rows_of(stored)
+                types[stored.name.lower()] = {name.lower(): type_ for name, type_ in rows.dtypes}
+            except AnalysisException as error:
+                told = f"{stored.name} cannot be read by Spark: {first_line(error)}."
+                raise AttributionError(f"{told} Write its files with one type for each column.") from None
             rows.createOrReplaceTempView(f"{STORED}{stored.name}")
-            types[stored.name.lower()] = {name.lower(): type_ for name, type_ in rows.dtypes}
             if stored.name not in SOURCES:
                 self.view(stored.name, f"SELECT * FROM {STORED}{stored.name}")
         self.views = views_before(types, reading)
@@ -122,8 +169,10 @@ class Session:
                 f"{stored.name} is not in Delta tables or Parquet files, which is all that Spark reads here. "
                 "`attribution lake import` makes Delta tables of it."
             )
+        if hidden := [str(file) for file in stored.files if file.name.startswith(("_", "."))]:
+            raise AttributionError(f"Spark passes over {hidden[0]}: give it a name that begins with a letter.")
         if stored.version is None:
-            return self.spark.read.option("mergeSchema", "true").parquet(*map(str, stored.files))
+            return self.spark.read.option("mergeSchema", "true").parquet(*map(exactly, map(str, stored.files)))
         found = delta.files_of(stored.folder, stored.version, stored.state)
         if not found.files:
             table = schema().get(stored.name)
@@ -132,12 +181,19 @@ class Session:
             return self.spark.sql(f"SELECT {', '.join(empty)} WHERE false")
         reader = self.spark.read.option("basePath", str(stored.folder)).option("mergeSchema", stored.name in SOURCES)
         if found.partitioned_by and self.is_blind_to_partitions is None:
-            self.is_blind_to_partitions = not {*found.partitioned_by} <= {*reader.parquet(found.files[0]).columns}
+            self.is_blind_to_partitions = not {*found.partitioned_by} <= {*reader.parquet(exactly(found.files[0])).columns}
         if found.partitioned_by and self.is_blind_to_partitions:
             rows = self.spark.read.format("delta").option("versionAsOf", str(stored.version)).load(str(stored.folder))
         else:
-            rows = reader.parquet(*found.files)
+            rows = reader.parquet(*map(exactly, found.files))
         return rows.select(*(f"`{name}`" for name in found.columns))
+
+
+def exactly(path: str) -> str:
+    """The path for Spark's readers. Raises AttributionError for a name that they would take for a pattern."""
+    if re.search(r"[*?\[\]{}\\]", path):
+        raise AttributionError(f"Spark takes {path} for a pattern of names. Give it a name without * ? [ ] {{ }} and \\.")
+    return path
 
 
 _idle: list[tuple[str, Session]] = []
@@ -148,7 +204,7 @@ _idle_lock = Lock()
 
 @dataclass(frozen=True)
 class Cluster:
-    """The cluster at `sc://HOST:PORT`, whose parameters may hold a token, or `local[N]` in this process."""
+    """The cluster at `sc://HOST:PORT`, whose parameters may hold a token."""
 
     remote: str = field(repr=False)
 
@@ -178,41 +234,33 @@ class Cluster:
             _idle.append((self.remote, session))
             too_many = [_idle.pop(0) for _ in range(len(_idle) - KEPT)]
         for _, dropped in too_many:
-            if not self.is_in_this_process:
-                dropped.spark.stop()
+            dropped.spark.stop()
 
     def _new(self, sources: OpenedSources, reading: Reading) -> Session:
         session = Session(self._connected(), sources)
-        for name, value in SETTINGS.items():
+        for name, value in {**SETTINGS, MARK: session.spark.session_id}.items():
             session.spark.conf.set(name, value)
         session.spark.udf.register("is_direct", functions.is_direct_channel, "boolean")
         session.spark.udf.register("spelling", functions.spelling_of_channel, "string")
         session.name_sources(reading)
         return session
 
-    @property
-    def is_in_this_process(self) -> bool:
-        """Whether this process is the cluster. It ends with the first session that is stopped, so none is."""
-        return self.remote.startswith("local")
-
     def _connected(self) -> SparkSession:
         """A new session."""
         _prepare_client()
-        from pyspark.sql import SparkSession as AnySession
         from pyspark.sql.connect.client.retries import DefaultPolicy
         from pyspark.sql.connect.session import SparkSession
 
-        if self.is_in_this_process:
-            AnySession.builder.remote(self.remote).getOrCreate()  # starts it, the first time
-        session = SparkSession.builder.remote("sc://localhost" if self.is_in_this_process else self.remote).create()
+        session = SparkSession.builder.remote(self.remote).create()
         session.client.set_retry_policies([DefaultPolicy(max_retries=TRIES)])
         return session
 
     def in_words(self, error: PySparkException) -> AttributionError:
         """What the cluster says, in one line without a token."""
         text = str(error).replace(self.remote, self.name)
-        for value in re.findall(r"=([^;]+)", self.remote):
-            text = text if value in ("true", "false") else text.replace(value, "***")
+        for name, value in re.findall(r";([^=]+)=([^;]+)", self.remote):
+            if name not in NO_SECRETS:
+                text = text.replace(value, "***").replace(unquote(value), "***")
         if lacking := re.search(r"No module named '([\w.]+)'", text):
             return AttributionError(f"The executors of {self.name} have no Python package {lacking[1]}. Install it there.")
         if LOST.search(text):
@@ -228,8 +276,18 @@ class Cluster:
             for entry in reversed(_idle):
                 if entry[0] == self.remote and entry[1].sources is sources and monotonic() - entry[1].used < KEPT_FOR:
                     _idle.remove(entry)
-                    return entry[1]
+                    return entry[1] if entry[1].is_there() else None
         return None
+
+
+@atexit.register
+def _end_sessions() -> None:
+    """Frees what the cluster keeps for the sessions of this process, if it answers at once."""
+    for _, session in _idle:
+        session.spark.client.set_retry_policies([])
+        with suppress(Exception):
+            session.spark.stop()
+    _idle.clear()
 
 
 @cache

@@ -39,7 +39,7 @@ class SparkLakeWarehouse(LakeWarehouse):
     engine: ClassVar[Engine] = "spark"
 
     spark: str = field(default="", repr=False)
-    """The cluster: `sc://HOST:PORT`, whose parameters may hold a token, or `local[N]`."""
+    """The cluster: `sc://HOST:PORT`, whose parameters may hold a token."""
 
     @property
     def here(self) -> LakeWarehouse:

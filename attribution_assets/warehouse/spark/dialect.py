@@ -52,8 +52,9 @@ def _days_before(day: str, n: str) -> str:
 def _exact_total(x: str) -> str:
     """Whole numbers and parts of 1 are added up apart: in one sum, they would have more digits than a decimal."""
     number = f"CASE WHEN abs(CAST({x} AS double)) <= 9e18 THEN CAST({x} AS double) END"
-    whole = f"sum(CAST(CAST(floor({number}) AS bigint) AS decimal(38, 0)))"
-    parts = f"sum(CAST(CAST(floor(({number} - floor({number})) * {UNITS}.0) AS bigint) AS decimal(38, 0)))"
+    units_of = f"CAST({number} AS bigint)"  # towards 0: the rest is exact, also of -0.1
+    whole = f"sum(CAST({units_of} AS decimal(38, 0)))"
+    parts = f"sum(CAST(CAST(floor(({number} - {units_of}) * {UNITS}.0) AS bigint) AS decimal(38, 0)))"
     one = f"CAST({UNITS} AS decimal(38, 0))"
     units = f"CAST({whole} * {one} + {parts} AS decimal(38, 0))"
     size = f"abs({units})"
@@ -65,7 +66,8 @@ def _exact_total(x: str) -> str:
 
 
 def _reached_in_order(position: str, time: str, condition: str) -> str:
-    seen = f"collect_list(CASE WHEN {condition} AND {position} IS NOT NULL THEN struct({time} AS at, {position} AS place) END)"
+    counts = f"{condition} AND {position} IS NOT NULL AND {time} IS NOT NULL"
+    seen = f"collect_list(CASE WHEN {counts} THEN struct({time} AS at, {position} AS place) END)"
     return (
         f"aggregate(array_sort({seen}), CAST(0 AS bigint), "
         "(reached, step) -> CASE WHEN step.place = reached + 1 THEN CAST(step.place AS bigint) ELSE reached END)"
@@ -119,7 +121,8 @@ EXPANSIONS: Mapping[str, Callable[..., str]] = {
     "days_before": _days_before,
     "days_from": lambda first, last: (
         "(SELECT CAST(day AS string) AS day FROM "
-        f"(SELECT explode(sequence(CAST({first} AS date), CAST({last} AS date))) AS day)) AS days_from"
+        f"(SELECT explode(sequence(CAST({first} AS date), greatest(CAST({first} AS date), CAST({last} AS date)))) AS day)) "
+        "AS days_from"
     ),
     "exact_total": _exact_total,
     "first_of": lambda x, table, condition, *order: (
@@ -127,7 +130,7 @@ EXPANSIONS: Mapping[str, Callable[..., str]] = {
     ),
     "group_of": lambda channel, groups: f"coalesce(from_json({groups}, 'map<string,string>')[{channel}], {channel})",
     "in_order": lambda x, between, *order: f"listagg({x}, {between}) WITHIN GROUP (ORDER BY {', '.join(order)})",
-    "is_among": lambda x, names: f"array_contains(from_json({names}, 'array<string>'), {x})",
+    "is_among": lambda x, names: f"CASE WHEN {x} IS NOT NULL THEN array_contains(from_json({names}, 'array<string>'), {x}) END",
     "is_broken_event": _is_broken_event,
     "is_date": _is_date,
     "is_no_amount": _is_no_amount,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 ARROW: dict[str, pa.DataType] = {"text": pa.string(), "integer": pa.int64(), "real": pa.float64()}
 """Declared type in our schema -> Arrow's, as Spark has it."""
+
+ZIP = "attribution_assets.zip"
 
 Batches = Iterable[pa.RecordBatch]
 
@@ -91,15 +93,15 @@ def ship_this_package(cursor: SparkCursor) -> None:
 
     if not cursor.session.has_package:
         with suppress(PySparkException):
-            cursor.session.spark.addArtifacts(str(_zipped()), pyfile=True)
+            cursor.session.spark.addArtifacts(f"{_zipped().name}/{ZIP}", pyfile=True)
         cursor.session.has_package = True
 
 
 @cache
-def _zipped() -> Path:
-    package = Path(attribution_assets.__path__[0])
-    file = Path(tempfile.mkdtemp(prefix="attribution-")) / f"{package.name}.zip"
-    with ZipFile(file, "w") as zipped:
+def _zipped() -> TemporaryDirectory[str]:
+    """A folder with this package zipped, which ends with the process."""
+    package, folder = Path(attribution_assets.__path__[0]), TemporaryDirectory(prefix="attribution-")
+    with ZipFile(Path(folder.name) / ZIP, "w") as zipped:
         for module in sorted(package.rglob("*.py")):
             zipped.write(module, module.relative_to(package.parent))
-    return file
+    return folder

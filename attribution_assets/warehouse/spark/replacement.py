@@ -25,7 +25,7 @@ from attribution_assets.warehouse.duckdb.scanners import literal
 from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.lake.replacement import tidy
 from attribution_assets.warehouse.schema import Table
-from attribution_assets.warehouse.spark.cluster import TYPES
+from attribution_assets.warehouse.spark.cluster import TYPES, exactly
 from attribution_assets.warehouse.spark.cursor import SparkCursor
 from attribution_assets.warehouse.warehouse import Written
 
@@ -64,6 +64,7 @@ class SparkReplacement:
     def make(self, rows: DataFrame, check_unchanged: Callable[[], None]) -> Written:
         """Has the rows written and verified, and commits them. `check_unchanged` raises where their sources have changed."""
         self._prove_types(rows)
+        self.cursor.session.check_shared(self.folder)
         try:
             files = self._stage(rows)
             self._prove(files)
@@ -110,7 +111,7 @@ class SparkReplacement:
                 raise refused.outside(self.table, self.day_column, file.day, self.days)
         if not files:
             return
-        self.cursor.session.spark.read.parquet(*(str(file.path) for file in files)).createOrReplaceTempView("staged")
+        self.cursor.session.spark.read.parquet(*(exactly(str(file.path)) for file in files)).createOrReplaceTempView("staged")
         required = [column.name for column in self.table.columns if column.required and column.name != self.day_column]
         counted = ", ".join(f"count({name})" for name in required)
         [(rows, *values_of)] = self.cursor.execute(f"SELECT count(*), {counted} FROM staged").fetchall()
