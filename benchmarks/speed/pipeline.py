@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 
 from attribution_assets.catalog.attribution import ATTRIBUTION_CUSTOMER_JOURNEY, CUSTOMER_JOURNEYS
 from attribution_assets.catalog.reporting import CHANNEL_COSTS, CHANNEL_REPORTING
 from attribution_assets.catalog.table import DailyTable
 from attribution_assets.catalog.tables import query_of
 from attribution_assets.ihc import IHCParameters
-from attribution_assets.ihc.service import embedded_results
+from attribution_assets.ihc.embedded import embedded_results
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Frames, schema
+from attribution_assets.warehouse.query import Source
 
 
 def compute(database: str, days: Days, report_days: Days) -> dict[str, float]:
@@ -28,10 +30,10 @@ def compute(database: str, days: Days, report_days: Days) -> dict[str, float]:
         warehouse.replace_days(tables[table.name], table.day_column, of_days, query_of(settings, table, of_days))
 
     replace(CUSTOMER_JOURNEYS, days)
-    journeys = warehouse.stream(tables["customer_journeys"], "conv_date", days)
-    parameters = IHCParameters.load(settings.ihc_parameters)
-    results = Frames(embedded_results(frame, parameters, None) for frame in journeys)
-    warehouse.replace_days(tables["ihc_results"], "conv_date", days, results)
+    stored = Source(tables["customer_journeys"], "conv_date", days)
+    journeys = Frames(warehouse.stream(stored.table, stored.day_column, days), stored)
+    model = partial(embedded_results, parameters=IHCParameters.load(settings.ihc_parameters), redistribution=None)
+    warehouse.replace_days(tables["ihc_results"], "conv_date", days, journeys.each(model))
     replace(ATTRIBUTION_CUSTOMER_JOURNEY, days)
     replace(CHANNEL_COSTS, report_days if len(days) > 1 else days)
     replace(CHANNEL_REPORTING, report_days)
