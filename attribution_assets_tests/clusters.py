@@ -7,6 +7,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
@@ -89,6 +90,27 @@ def spark_server() -> Iterator[str]:
                 yield f"sc://127.0.0.1:{port}"
             finally:
                 os.killpg(server.pid, signal.SIGKILL)
+
+
+class SailProcess:
+    """A server of Sail in a process of its own, which can be killed and started again at the same port."""
+
+    def __init__(self, **environment: str) -> None:
+        self.port, self._environment = free_port(), environment
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"sc://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        serve = [sys.executable, "-m", "pysail", "spark", "server", "--port", str(self.port)]
+        self._process = subprocess.Popen(serve, env={**os.environ, "RUST_LOG": "error", **self._environment})
+        wait_for(lambda: answers(self.port))
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
 
 def free_port() -> int:

@@ -69,7 +69,7 @@ def lake_at(
 ) -> LakeWarehouse:
     """The lake at the place, computed on the cluster `spark` if one is named.
 
-    Raises AttributionError where the packages of the extra `lake`, `s3` or `spark` are missing, and for Spark and a bucket.
+    Raises AttributionError where the packages of the extra `lake`, `s3` or `spark` are missing.
     """
     extra, needed = ("s3", NEEDED_IN_BUCKET) if location.bucket else ("lake", NEEDED)
     missing = [name for name in needed if not find_spec(name)]
@@ -78,13 +78,11 @@ def lake_at(
             f"{location.folder} is a lake, which needs {' and '.join(missing)}: pip install 'attribution_assets[{extra}]'."
         )
     if spark:
-        if location.bucket:
-            raise AttributionError(f"Spark computes a lake on a disk, and {location} is in a bucket.")
         if not find_spec("pyspark"):
             raise AttributionError("Spark needs a client: pip install 'attribution_assets[spark]'.")
         from attribution_assets.warehouse.spark.database import SparkLakeWarehouse
 
-        return SparkLakeWarehouse(location.path, reading=reading, keep_days=keep_days, sources_at=sources, spark=spark)
+        return SparkLakeWarehouse(location.folder, reading=reading, keep_days=keep_days, sources_at=sources, spark=spark)
     from attribution_assets.warehouse.lake.database import LakeWarehouse
 
     return LakeWarehouse(location.folder, reading=reading, keep_days=keep_days, sources_at=sources)

@@ -130,7 +130,7 @@ def test_executors_that_do_not_see_the_lake_are_found_out_before_its_days_are_em
 ) -> None:
     shop.attribute(instance, "2023-09-01", compute="spark", spark=SecretStr(shop.cluster))
     before = shop.table("customer_journeys")
-    monkeypatch.setattr(cluster_module, "exactly", lambda path: path.replace("probe-", "elsewhere-"))
+    monkeypatch.setattr(cluster_module, "path_of", lambda place: str(place).replace("probe-", "elsewhere-"))
 
     with cluster_of(shop) as session, refused("do not see", "Mount the lake at one path everywhere"):
         session.shared.clear()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +19,7 @@ from attribution_assets.warehouse.dialect import Engine
 from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.query import Rows, Source
 from attribution_assets.warehouse.spark.database import SparkLakeWarehouse
-from attribution_assets_tests.clusters import SparkShop, answers, free_port
+from attribution_assets_tests.clusters import SailProcess, SparkShop
 from attribution_assets_tests.command import PROCESSES, Command
 from attribution_assets_tests.lake.test_same_results import assert_same_tables, outcome
 from attribution_assets_tests.lakes import rows_of
@@ -176,27 +173,6 @@ def test_a_killed_driver_leaves_whole_commits_and_no_lock(lake: SparkLakeWarehou
         assert (len(rows), len({str(row[0]).split()[0] for row in rows})) == (40, 1)
         lake.replace_days(ATTRIBUTION, "conv_date", Days(*DAYS), given(*OLD))
         assert credit(lake) == OLD
-
-
-class SailProcess:
-    """A server of Sail in a process of its own, which can be killed and started again at the same port."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.start()
-
-    @property
-    def url(self) -> str:
-        return f"sc://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        serve = [sys.executable, "-m", "pysail", "spark", "server", "--port", str(self.port)]
-        self._process = subprocess.Popen(serve, env={**os.environ, "RUST_LOG": "error"})
-        wait_for(lambda: answers(self.port))
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
 
 
 @pytest.mark.parametrize("moment", [pytest.param("before the run", marks=pytest.mark.long), "while it computes"])

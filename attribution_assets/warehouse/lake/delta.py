@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction, RemoveAction
 
 from attribution_assets.errors import AttributionError, BusyError, NotFoundError
 from attribution_assets.warehouse.lake.objects import Place, cause, entries, storage_options, tag_of, without_keys
@@ -146,19 +147,44 @@ def replace_rows(
         else:
             write_deltalake(str(folder), rows, mode="error", storage_options=storage_options(folder), **written)
     except CommitFailedError as error:
-        raise _overtaken(folder) from cause(folder, error)
+        raise overtaken(folder) from cause(folder, error)
     except (DeltaError, OSError) as error:
         if not table and last_version(folder) is not None:
-            raise _overtaken(folder) from cause(folder, error)
+            raise overtaken(folder) from cause(folder, error)
         raise _unwritten(folder, error) from cause(folder, error)
     return table.version() if table else 0
+
+
+def commit_files(
+    folder: Place, version: int, files: Sequence[AddAction], day_column: str, days: Sequence[str], said: Mapping[str, str]
+) -> int:
+    """Replaces the rows of the days by these files in the version after this one, and returns it.
+
+    The table is partitioned by its day. Raises OvertakenError where another process has committed since.
+    """
+    table, added = _opened(folder, version), list[AddAction | RemoveAction](files)
+    try:
+        table.create_write_transaction(
+            added,
+            "overwrite",
+            table.schema(),
+            [day_column],
+            [(day_column, "in", [*days])],
+            commit_properties=CommitProperties(custom_metadata={**said}, max_commit_retries=0),
+        )
+    except CommitFailedError as error:
+        raise overtaken(folder) from cause(folder, error)
+    except (DeltaError, OSError) as error:
+        raise _unwritten(folder, error) from cause(folder, error)
+    return version + 1
 
 
 def _newest(folder: Place) -> DeltaTable | None:
     return None if last_version(folder) is None else _opened(folder)
 
 
-def _overtaken(folder: Place) -> OvertakenError:
+def overtaken(folder: Place) -> OvertakenError:
+    """Another process was faster."""
     return OvertakenError(f"Another process has written the same rows of {folder}. Run again.")
 
 
@@ -213,7 +239,7 @@ def restore(folder: Place, version: int) -> None:
     try:
         table.restore(version, commit_properties=CommitProperties(max_commit_retries=0))
     except CommitFailedError as error:
-        raise _overtaken(folder) from cause(folder, error)
+        raise overtaken(folder) from cause(folder, error)
     except (DeltaError, OSError) as error:
         raise AttributionError(
             f"{folder} cannot be restored to version {version}: files of it are deleted. "

@@ -18,6 +18,7 @@ from attribution_assets.warehouse.duckdb.scanners import load_extension
 
 if TYPE_CHECKING:
     import duckdb
+    from pyarrow.fs import FileSystem
     from types_boto3_s3 import S3Client
 
 FORM = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<key>(?:/(?!\.+/|\.+$)[\w.-]+)*)/*", re.ASCII)
@@ -231,6 +232,24 @@ def listing(folder: Place) -> Callable[[Place], list[Place]]:
             found[inner.parent][inner.name] = inner
             inner = inner.parent
     return lambda within: [*found.get(within, {}).values()]
+
+
+def file_system(place: Place) -> tuple[FileSystem, str]:
+    """Arrow's file system of the place, and what it calls the place there."""
+    from pyarrow.fs import LocalFileSystem, S3FileSystem
+
+    if not isinstance(place, InBucket):
+        return LocalFileSystem(), str(place)
+    access = Access.of_environment(str(place))
+    store = S3FileSystem(
+        access_key=access.key,
+        secret_key=access.secret,
+        session_token=access.token or None,
+        region=access.region,
+        endpoint_override=access.endpoint.partition("://")[2] or None,
+        scheme="http" if access.is_plain else "https",
+    )
+    return store, f"{place.bucket}/{place.key}"
 
 
 def tag_of(file: Place) -> str:

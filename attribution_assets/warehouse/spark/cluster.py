@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.dialect import in_dialect
 from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.lake.delta import first_line
+from attribution_assets.warehouse.lake.objects import Place, file_system, write_text
 from attribution_assets.warehouse.lake.opened import OpenedSources, Stored
 from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, schema
 from attribution_assets.warehouse.spark.statement import as_statement
@@ -93,7 +93,7 @@ class Session:
     named: dict[str, Stored] = field(default_factory=dict)
     used: float = field(default_factory=monotonic)
     has_package: bool = False
-    shared: set[Path] = field(default_factory=set)
+    shared: set[Place] = field(default_factory=set)
     is_blind_to_partitions: bool | None = None
 
     def is_there(self) -> bool:
@@ -105,18 +105,19 @@ class Session:
         except PySparkException:
             return False
 
-    def check_shared(self, folder: Path) -> None:
+    def check_shared(self, folder: Place) -> None:
         """Raises AttributionError where executors do not see the folder as this machine does: what they write would be lost."""
         if folder in self.shared:
             return
         said, probe = str(uuid4()), folder / f"probe-{uuid4()}.txt"
+        files, name = file_system(probe)
         try:
-            probe.write_text(said)
-            seen = [value for (value,) in self.spark.read.text(exactly(str(probe))).collect()]
+            write_text(probe, said)
+            seen = [value for (value,) in self.spark.read.text(path_of(probe)).collect()]
         except AnalysisException:
             seen = []
         finally:
-            probe.unlink(missing_ok=True)
+            files.delete_file(name)
         if seen != [said]:
             raise AttributionError(
                 f"The executors of Spark do not see {folder} as this machine does. Mount the lake at one path everywhere."
@@ -172,25 +173,26 @@ class Session:
         if hidden := [str(file) for file in stored.files if file.name.startswith(("_", "."))]:
             raise AttributionError(f"Spark passes over {hidden[0]}: give it a name that begins with a letter.")
         if stored.version is None:
-            return self.spark.read.option("mergeSchema", "true").parquet(*map(exactly, map(str, stored.files)))
+            return self.spark.read.option("mergeSchema", "true").parquet(*map(path_of, stored.files))
         found = delta.files_of(stored.folder, stored.version, stored.state)
         if not found.files:
             table = schema().get(stored.name)
             types = {column.name: TYPES[column.type] for column in table.columns} if table else {}
             empty = (f"CAST(NULL AS {types.get(name, 'string')}) AS `{name}`" for name in found.columns)
             return self.spark.sql(f"SELECT {', '.join(empty)} WHERE false")
-        reader = self.spark.read.option("basePath", str(stored.folder)).option("mergeSchema", stored.name in SOURCES)
+        reader = self.spark.read.option("basePath", path_of(stored.folder)).option("mergeSchema", stored.name in SOURCES)
         if found.partitioned_by and self.is_blind_to_partitions is None:
-            self.is_blind_to_partitions = not {*found.partitioned_by} <= {*reader.parquet(exactly(found.files[0])).columns}
+            self.is_blind_to_partitions = not {*found.partitioned_by} <= {*reader.parquet(path_of(found.files[0])).columns}
         if found.partitioned_by and self.is_blind_to_partitions:
-            rows = self.spark.read.format("delta").option("versionAsOf", str(stored.version)).load(str(stored.folder))
+            rows = self.spark.read.format("delta").option("versionAsOf", str(stored.version)).load(path_of(stored.folder))
         else:
-            rows = reader.parquet(*map(exactly, found.files))
+            rows = reader.parquet(*map(path_of, found.files))
         return rows.select(*(f"`{name}`" for name in found.columns))
 
 
-def exactly(path: str) -> str:
-    """The path for Spark's readers. Raises AttributionError for a name that they would take for a pattern."""
+def path_of(place: Place | str) -> str:
+    """What Spark calls the place. Raises AttributionError for a name that its readers would take for a pattern."""
+    path = re.sub("^s3://", "s3a://", str(place))
     if re.search(r"[*?\[\]{}\\]", path):
         raise AttributionError(f"Spark takes {path} for a pattern of names. Give it a name without * ? [ ] {{ }} and \\.")
     return path

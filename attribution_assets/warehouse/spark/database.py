@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pyspark.errors import PySparkException
@@ -16,7 +16,7 @@ from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.lake.database import LakeWarehouse
 from attribution_assets.warehouse.lake.opened import AtState
 from attribution_assets.warehouse.lake.replacement import Replacement
-from attribution_assets.warehouse.query import Frames, Query
+from attribution_assets.warehouse.query import Frames, Query, Rows, Source
 from attribution_assets.warehouse.schema import Table
 from attribution_assets.warehouse.spark.cluster import Cluster
 from attribution_assets.warehouse.spark.cursor import SparkCursor
@@ -83,13 +83,18 @@ class SparkLakeWarehouse(LakeWarehouse):
         """As of every lake. What a function makes of stored conversions, executors compute where these are."""
         if not isinstance(rows, Frames) or not rows.source or not rows.function or not delta.partition_of(table):
             return super().replace_days(table, day_column, days, rows)
-        with self._plain_errors(), self.writing(table.name), self._computing() as cursor:
-            computed = mapped(cast("SparkCursor", cursor), rows.source, rows.function, table)
+        with self._plain_errors():
+            return self.committed(
+                table.name, partial(self._replace_by_function, table, day_column, days, rows.source, rows.function)
+            )
+
+    def _replace_by_function(self, table: Table, day_column: str, days: Days, source: Source, function: Rows) -> Written:
+        with self._computing() as cursor:
+            computed = mapped(cast("SparkCursor", cursor), source, function, table)
             return self._replace_by_files(cursor, table, day_column, days, computed)
 
     def _replace_by_files(self, cursor: Any, table: Table, day_column: str, days: Days, rows: DataFrame) -> Written:
-        folder = Path(str(self.path)) / table.name  # on a disk: `lake_at` refuses Spark for a bucket
-        replacement = SparkReplacement(folder, self.keep_days, table, day_column, days, cursor)
+        replacement = SparkReplacement(self.path / table.name, self.keep_days, table, day_column, days, cursor)
         return replacement.make(rows, lambda: self._check_unchanged(cursor.state))
 
     def _replace_by_answer(
@@ -107,6 +112,8 @@ class SparkLakeWarehouse(LakeWarehouse):
             return self._replace_by_files(cursor, table, day_column, days, rows)
         answer = rows.toArrow()
         with self.connect(with_server=False) as here:
+            if here.state.stored[table.name] != cursor.state.stored[table.name]:
+                raise delta.overtaken(self.path / table.name)
             here.duck.register("computed", answer)
             here.execute("CREATE TEMP TABLE answer AS SELECT * FROM computed")
             self._check_unchanged(cursor.state)

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError
-from deltalake.transaction import AddAction, RemoveAction
+from deltalake.transaction import AddAction
+from pyarrow.fs import FileSelector
 
-from attribution_assets.errors import AttributionError, BusyError
 from attribution_assets.warehouse import refused
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.duckdb.scanners import literal
 from attribution_assets.warehouse.lake import delta
+from attribution_assets.warehouse.lake.objects import Place, file_system
 from attribution_assets.warehouse.lake.replacement import tidy
 from attribution_assets.warehouse.schema import Table
-from attribution_assets.warehouse.spark.cluster import TYPES, exactly
+from attribution_assets.warehouse.spark.cluster import TYPES, path_of
 from attribution_assets.warehouse.spark.cursor import SparkCursor
 from attribution_assets.warehouse.warehouse import Written
 
@@ -53,13 +53,13 @@ class SparkReplacement:
     `keep_days`: for how many days files of earlier versions are kept.
     """
 
-    folder: Path
+    folder: Place
     keep_days: int
     table: Table
     day_column: str
     days: Days
     cursor: SparkCursor
-    _staged: list[Path] = field(default_factory=list)
+    _staged: list[Place] = field(default_factory=list)
 
     def make(self, rows: DataFrame, check_unchanged: Callable[[], None]) -> Written:
         """Has the rows written and verified, and commits them. `check_unchanged` raises where their sources have changed."""
@@ -73,7 +73,7 @@ class SparkReplacement:
             version = self._commit([*files, *kept], [*self.days, *moved])
         finally:
             for folder in self._staged:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_folder(folder)
         tidy(self.folder, self.keep_days)
         counts = Counter[str]()
         for file in files:
@@ -95,11 +95,9 @@ class SparkReplacement:
         for column in self.table.columns:
             plus = " + 0.0D" if column.type == "real" else ""  # 0 instead of -0
             columns.append(f"CAST(`{column.name}` AS {TYPES[column.type]}){plus} AS `{column.name}`")
-        rows.selectExpr(*columns).repartition(self.day_column).write.partitionBy(self.day_column).parquet(str(staged))
-        return [
-            StagedFile(path, unquote(path.parent.name.partition("=")[2]), pq.read_metadata(path).num_rows)
-            for path in sorted(staged.rglob("*.parquet"))
-        ]
+        written = rows.selectExpr(*columns).repartition(self.day_column).write.partitionBy(self.day_column)
+        written.parquet(path_of(staged))
+        return [*_files_in(staged)]
 
     def _prove(self, files: Sequence[StagedFile]) -> None:
         """Verifies that each row belongs to one of the days, that no value is missing, and that no key stands twice."""
@@ -111,7 +109,7 @@ class SparkReplacement:
                 raise refused.outside(self.table, self.day_column, file.day, self.days)
         if not files:
             return
-        self.cursor.session.spark.read.parquet(*(exactly(str(file.path)) for file in files)).createOrReplaceTempView("staged")
+        self.cursor.session.spark.read.parquet(*(path_of(file.place) for file in files)).createOrReplaceTempView("staged")
         required = [column.name for column in self.table.columns if column.required and column.name != self.day_column]
         counted = ", ".join(f"count({name})" for name in required)
         [(rows, *values_of)] = self.cursor.execute(f"SELECT count(*), {counted} FROM staged").fetchall()
@@ -148,39 +146,43 @@ class SparkReplacement:
 
     def _commit(self, files: Sequence[StagedFile], days: Sequence[str]) -> int:
         """Replaces the days by the files, in one commit, and returns its version."""
-        delta_table = DeltaTable(str(self.folder))
-        added: list[AddAction | RemoveAction] = [file.taken_over(self.folder, self.day_column) for file in files]
-        try:
-            delta_table.create_write_transaction(
-                added,
-                "overwrite",
-                delta_table.schema(),
-                [self.day_column],
-                [(self.day_column, "in", [*days])],
-                commit_properties=CommitProperties(custom_metadata={"days": str(self.days)}),
-            )
-        except CommitFailedError as error:
-            raise BusyError(f"Another process has written the same rows of {self.folder}. Run again.") from error
-        except (DeltaError, OSError) as error:
-            raise AttributionError(
-                f"{self.folder} cannot be written: {delta.first_line(error)}. Fix that, then run again."
-            ) from error
-        return delta.last_version(self.folder) or 0
+        added = [file.taken_over(self.folder, self.day_column) for file in files]
+        read = self.cursor.state.stored[self.table.name].version or 0
+        return delta.commit_files(self.folder, read, added, self.day_column, days, {"days": str(self.days)})
 
 
 @dataclass(frozen=True)
 class StagedFile:
-    """A Parquet file that an executor wrote: where it is, of which day its rows are, and how many."""
+    """A Parquet file that an executor wrote: where it is, of which day its rows are, and how many rows and bytes it has."""
 
-    path: Path
+    place: Place
     day: str
     rows: int
+    size: int
 
-    def taken_over(self, folder: Path, day_column: str) -> AddAction:
+    def taken_over(self, folder: Place, day_column: str) -> AddAction:
         """Moves the file to the folder of its day, and returns what commits it."""
-        target = folder / f"{day_column}={quote(self.day)}" / f"{uuid4()}-{self.path.name}"
-        target.parent.mkdir(exist_ok=True)
-        self.path.rename(target)
-        state = target.stat()
-        place, counted = quote(target.relative_to(folder).as_posix(), safe="/="), json.dumps({"numRecords": self.rows})
-        return AddAction(place, state.st_size, {day_column: self.day}, int(state.st_mtime * 1000), True, counted)
+        in_table = f"{day_column}={quote(self.day)}/{uuid4()}-{self.place.name}"
+        target = folder / in_table
+        files, path = file_system(self.place)
+        if isinstance(target, Path):
+            target.parent.mkdir(exist_ok=True)
+        files.move(path, file_system(target)[1])
+        counted = json.dumps({"numRecords": self.rows})
+        return AddAction(quote(in_table, safe="/="), self.size, {day_column: self.day}, int(time() * 1000), True, counted)
+
+
+def _files_in(staged: Place) -> Iterator[StagedFile]:
+    files, root = file_system(staged)
+    for found in files.get_file_info(FileSelector(root, allow_not_found=True, recursive=True)):
+        if found.extension == "parquet":
+            name = found.path.removeprefix(f"{root}/")
+            day = unquote(name.partition("/")[0].partition("=")[2])
+            yield StagedFile(staged / name, day, pq.read_metadata(found.path, filesystem=files).num_rows, found.size)
+
+
+def remove_folder(folder: Place) -> None:
+    """Removes the folder, if it is there. Where that fails, its files belong to no version, and are tidied later."""
+    files, root = file_system(folder)
+    with suppress(OSError):
+        files.delete_dir(root)
