@@ -5,15 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from importlib import util
+from importlib import import_module, util
+from multiprocessing.connection import Connection
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import trustme
 from click.testing import CliRunner
 from deltalake import DeltaTable
 from pydantic import SecretStr
@@ -31,7 +35,7 @@ from attribution_assets.warehouse.spark.database import SparkLakeWarehouse
 from attribution_assets.warehouse.spark.statement import as_statement
 from attribution_assets.warehouse.urls import shown
 from attribution_assets_tests.clusters import SparkShop
-from attribution_assets_tests.command import Command
+from attribution_assets_tests.command import PROCESSES, Command
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.warehouse.rows import refused
 
@@ -115,6 +119,52 @@ def test_a_url_that_is_none_is_refused_without_being_repeated(url: str, monkeypa
     assert TOKEN not in shown(url.format(TOKEN))
     with pytest.raises(AttributionError, match=r"dg.EnvVar"):
         LakeIOManager(database="/some/lake/", spark=url.format(TOKEN)).get_resource_definition()
+
+
+class Recorded:
+    """Tells with what metadata a server is asked, and answers nothing."""
+
+    def __init__(self, tell: Connection) -> None:
+        self.tell = tell
+
+    def service(self, handler_call_details: Any) -> None:
+        self.tell.send([*map(tuple, handler_call_details.invocation_metadata)])
+
+
+def serve_behind_tls(tell: Connection, key: bytes, certificate: bytes) -> None:
+    """Tells the port, and then who asks, for ever."""
+    grpc: Any = import_module("grpc")
+    server = grpc.server(ThreadPoolExecutor(2), handlers=[Recorded(tell)])
+    tell.send(server.add_secure_port("localhost:0", grpc.ssl_server_credentials([(key, certificate)])))
+    server.start()
+    server.wait_for_termination()
+
+
+def test_a_cluster_behind_tls_gets_the_token_and_nobody_else_does(
+    shop: SparkShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    chain = b"".join(part.bytes() for part in certificate.cert_chain_pems)
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(tmp_path / "authority.pem"))
+    ours, theirs = PROCESSES.Pipe()
+    server = PROCESSES.Process(target=serve_behind_tls, args=(theirs, certificate.private_key_pem.bytes(), chain))
+    server.start()
+    port = ours.recv()
+    folder = shop.warehouse.path
+    asking = (
+        "from pathlib import Path\n"
+        "from attribution_assets.warehouse.spark.database import SparkLakeWarehouse\n"
+        f"SparkLakeWarehouse(Path({str(folder)!r}), spark='sc://localhost:{port}/;use_ssl=true;token={TOKEN}').computed_by()"
+    )
+    asked = subprocess.run([sys.executable, "-c", asking], capture_output=True, text=True, check=False)
+    metadata = ours.recv()
+    server.kill()
+
+    assert ("authorization", f"Bearer {TOKEN}") in metadata
+    assert f"AttributionError: sc://localhost:{port}: " in asked.stderr
+    assert TOKEN not in asked.stderr.replace(asking, "")
 
 
 def test_an_error_has_no_token_and_keeps_its_words() -> None:

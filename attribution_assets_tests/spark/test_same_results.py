@@ -8,11 +8,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import hypothesis
+import pandas as pd
 import pytest
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
+from attribution_assets.analysis.comparison import compare_models
 from attribution_assets.models import MODELS
 from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.lake.database import LakeWarehouse
 from attribution_assets.warehouse.lake.loading import import_sources
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
@@ -68,6 +72,19 @@ def test_every_table_is_that_of_a_file_whatever_the_order_of_the_days_and_after_
         for days in again:
             assert outcome(on_spark, days) == outcome(in_file, days)
         assert_same_tables(database, lake)
+
+
+def test_what_duckdb_computed_is_not_late_for_spark_and_models_are_compared_alike(cluster: str, tmp_path: Path) -> None:
+    write_sample(tmp_path / "sample.db", days=10, end=date(2023, 9, 10), sessions=1_000, seed=3)
+    import_sources(LakeWarehouse(tmp_path / "lake"), tmp_path / "sample.db")
+    by_duckdb = Settings(database=f"{tmp_path / 'lake'}/", models=["linear", "markov"])
+    by_spark = by_duckdb.model_copy(update={"compute": "spark", "spark": SecretStr(cluster)})
+    days = Days("2023-09-01", "2023-09-10")
+    assert outcome(by_duckdb, days) == ""
+
+    assert [found for found in differing(by_spark).values() if found] == []
+    one, other = (compare_models(settings, days).channels for settings in (by_duckdb, by_spark))
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
 def test_every_table_and_file_of_the_sample_is_that_of_a_file(cluster: str, tmp_path: Path) -> None:
