@@ -217,6 +217,29 @@ def test_a_statement_that_fails_leaves_the_session_to_the_next(shop: SparkShop) 
         assert cursor.session is first
 
 
+def test_a_cluster_that_does_not_answer_is_not_asked_about_another(shop: SparkShop) -> None:
+    asking = f"""
+import sys
+from pathlib import Path
+from attribution_assets.errors import AttributionError
+from attribution_assets.warehouse.spark.database import SparkLakeWarehouse
+for url in sys.argv[1:]:
+    try:
+        with SparkLakeWarehouse(Path({str(shop.warehouse.path)!r}), spark=url)._computing() as cursor:
+            print(cursor.execute("SELECT count(*), min(is_direct(user_id, '[]')) FROM conversions").fetchall())
+    except AttributionError as error:
+        print(error)
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", asking, "sc://127.0.0.1:9", shop.cluster], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert told.splitlines() == [
+        "The Spark cluster sc://127.0.0.1:9 does not answer. Run again once it does.",
+        "[(1, False)]",
+    ]
+
+
 def test_without_the_client_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     found = util.find_spec
     monkeypatch.setattr(

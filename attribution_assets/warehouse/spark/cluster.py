@@ -96,6 +96,15 @@ class Session:
     shared: set[Place] = field(default_factory=set)
     is_blind_to_partitions: bool | None = None
 
+    def end(self) -> None:
+        """Frees what the cluster keeps for it, if it answers at once.
+
+        Until it has ended, PySpark may ask it about sessions of other clusters: the first of a process is its `active` one.
+        """
+        self.spark.client.set_retry_policies([])
+        with suppress(Exception):
+            self.spark.stop()
+
     def is_there(self) -> bool:
         """Whether the server still has the session, and is not another one since."""
         if monotonic() - self.used < SURE_FOR:
@@ -226,8 +235,7 @@ class Cluster:
             has_ended = bool(LOST.search(str(error)))
             raise
         finally:
-            if not has_ended:
-                self._keep(session)
+            session.end() if has_ended else self._keep(session)
 
     def _keep(self, session: Session) -> None:
         """Keeps the session for the next user, and ends the one that was used longest ago, if there are too many."""
@@ -236,16 +244,23 @@ class Cluster:
             _idle.append((self.remote, session))
             too_many = [_idle.pop(0) for _ in range(len(_idle) - KEPT)]
         for _, dropped in too_many:
-            dropped.spark.stop()
+            dropped.end()
 
     def _new(self, sources: OpenedSources, reading: Reading) -> Session:
         session = Session(self._connected(), sources)
+        try:
+            self._prepare(session, reading)
+        except BaseException:
+            session.end()
+            raise
+        return session
+
+    def _prepare(self, session: Session, reading: Reading) -> None:
         for name, value in {**SETTINGS, MARK: session.spark.session_id}.items():
             session.spark.conf.set(name, value)
         session.spark.udf.register("is_direct", functions.is_direct_channel, "boolean")
         session.spark.udf.register("spelling", functions.spelling_of_channel, "string")
         session.name_sources(reading)
-        return session
 
     def _connected(self) -> SparkSession:
         """A new session."""
@@ -286,9 +301,7 @@ class Cluster:
 def _end_sessions() -> None:
     """Frees what the cluster keeps for the sessions of this process, if it answers at once."""
     for _, session in _idle:
-        session.spark.client.set_retry_policies([])
-        with suppress(Exception):
-            session.spark.stop()
+        session.end()
     _idle.clear()
 
 
