@@ -270,7 +270,9 @@ def test_the_documented_commands_run(shop: PostgresShop, postgres_server: Databa
     shop.session("s1", "anna", "2023-09-01 10:00:00")
     shop.conversion("c1", "anna", "2023-09-01 12:00:00", 10.0)
     shop.publish()
-    [block] = re.findall(r"```bash\n(pip install .*?)```", (PROJECT / "docs" / "scale.md").read_text(), re.DOTALL)
+    [block] = re.findall(
+        r"```bash\n(pip install '\S+\[postgres\]'.*?)```", (PROJECT / "docs" / "scale.md").read_text(), re.DOTALL
+    )
     [place] = re.findall(r"export ATTRIBUTION_DATABASE='(.*)'", block)
 
     ran = attribution(
