@@ -34,7 +34,7 @@ from attribution_assets.warehouse.spark.cluster import Cluster
 from attribution_assets.warehouse.spark.database import SparkLakeWarehouse
 from attribution_assets.warehouse.spark.statement import as_statement
 from attribution_assets.warehouse.urls import shown
-from attribution_assets_tests.clusters import SparkShop
+from attribution_assets_tests.clusters import SailProcess, SparkShop
 from attribution_assets_tests.command import PROCESSES, Command
 from attribution_assets_tests.support import Shop
 from attribution_assets_tests.warehouse.rows import refused
@@ -238,6 +238,24 @@ for url in sys.argv[1:]:
         "The Spark cluster sc://127.0.0.1:9 does not answer. Run again once it does.",
         "[(1, False)]",
     ]
+
+
+def test_a_cluster_that_was_started_again_is_asked_anew_and_one_that_ended_not_about_another(
+    shop: SparkShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "SURE_FOR", 0)
+    path, server = shop.warehouse.path, SailProcess()
+
+    def counted(url: str) -> list[tuple[object, ...]]:
+        with SparkLakeWarehouse(path, spark=url)._computing() as cursor:
+            return cursor.execute("SELECT count(*), min(is_direct(user_id, '[]')) FROM conversions").fetchall()
+
+    assert counted(server.url) == [(1, False)]
+    server.kill()
+    server.start()
+    assert counted(server.url) == [(1, False)]
+    server.kill()
+    assert counted(shop.cluster) == [(1, False)]
 
 
 def test_without_the_client_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,11 +96,13 @@ class Session:
     shared: set[Place] = field(default_factory=set)
     is_blind_to_partitions: bool | None = None
 
-    def end(self) -> None:
-        """Frees what the cluster keeps for it, if it answers at once.
+    def activate(self) -> None:
+        """Has PySpark ask this session about types and functions. Else it asks the first of the process, which may be lost."""
+        type(self.spark)._default_session = self.spark
+        type(self.spark)._active_session.session = self.spark
 
-        Until it has ended, PySpark may ask it about sessions of other clusters: the first of a process is its `active` one.
-        """
+    def end(self) -> None:
+        """Frees what the cluster keeps for it, if it answers at once."""
         self.spark.client.set_retry_policies([])
         with suppress(Exception):
             self.spark.stop()
@@ -229,6 +231,7 @@ class Cluster:
         """A session for one user at a time, in which the sources of this state have their views."""
         session, has_ended = self._kept(sources) or self._new(sources, reading), False
         try:
+            session.activate()
             session.empty_views()
             yield session
         except PySparkException as error:
@@ -249,6 +252,7 @@ class Cluster:
     def _new(self, sources: OpenedSources, reading: Reading) -> Session:
         session = Session(self._connected(), sources)
         try:
+            session.activate()
             self._prepare(session, reading)
         except BaseException:
             session.end()
@@ -289,11 +293,19 @@ class Cluster:
         return AttributionError(f"{self.name}: {first_line(text)}.")
 
     def _kept(self, sources: OpenedSources) -> Session | None:
+        def fits(entry: tuple[str, Session]) -> bool:
+            remote, session = entry
+            return remote == self.remote and session.sources is sources and monotonic() - session.used < KEPT_FOR
+
         with _idle_lock:
-            for entry in reversed(_idle):
-                if entry[0] == self.remote and entry[1].sources is sources and monotonic() - entry[1].used < KEPT_FOR:
-                    _idle.remove(entry)
-                    return entry[1] if entry[1].is_there() else None
+            found = next(filter(fits, reversed(_idle)), None)
+            if not found:
+                return None
+            _idle.remove(found)
+        _, session = found
+        if session.is_there():
+            return session
+        session.end()
         return None
 
 
