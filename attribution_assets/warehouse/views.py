@@ -290,6 +290,17 @@ def broken_rows(place: str, source: Table, columns: Mapping[str, StoredColumn], 
     return f"SELECT {read} FROM {place} WHERE {' OR '.join(broken)}"
 
 
+def columns_there(
+    source: Table, types: Mapping[str, str], kind: Callable[[str], str], as_read: Callable[[Column, str, str], str]
+) -> dict[str, StoredColumn]:
+    """The declared columns that the source has, which are stored as they are; `types` has the type of each."""
+    return {
+        column.name: StoredColumn(kind(types[column.name]), column.name, as_read(column, column.name, types[column.name]))
+        for column in source.columns
+        if column.name in types
+    }
+
+
 def lacking_flags(columns: Collection[str]) -> frozenset[str]:
     """The engagement flags that are not among the columns of session_sources, and so follow from others."""
     return frozenset(FLAGS).difference(columns)

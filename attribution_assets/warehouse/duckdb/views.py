@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from attribution_assets.warehouse.dialect import in_dialect
-from attribution_assets.warehouse.schema import BROKEN_ROWS, Column, Table, schema
-from attribution_assets.warehouse.views import DAYS, TIMES, Reading, Stored, StoredColumn, broken_rows, views_of
+from attribution_assets.warehouse.schema import BROKEN_ROWS, Column, schema
+from attribution_assets.warehouse.views import DAYS, TIMES, Reading, Stored, broken_rows, columns_there, views_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -58,21 +58,14 @@ def stored_in(connection: DuckDBPyConnection) -> Stored:
 
     def broken(lacking: Collection[str]) -> dict[str, str]:
         return {
-            view: broken_rows(place(source), schema()[source], _columns_of(schema()[source], declared(source)), lacking)
+            view: broken_rows(
+                place(source), schema()[source], columns_there(schema()[source], declared(source), _kind, _as_read), lacking
+            )
             for view, source in BROKEN_ROWS.items()
             if declared(source)
         }
 
     return Stored(place, declared, as_read, lambda _source, _read, select: select, broken)
-
-
-def _columns_of(source: Table, types: Mapping[str, str]) -> dict[str, StoredColumn]:
-    """The declared columns that the source has."""
-    return {
-        column.name: StoredColumn(_kind(types[column.name]), column.name, _as_read(column, column.name, types[column.name]))
-        for column in source.columns
-        if column.name in types
-    }
 
 
 def _kind(type_: str) -> str:

@@ -49,8 +49,8 @@ class SparkCursor:
 
     def batches(self, rows_per_batch: int) -> Iterator[pa.RecordBatch]:
         """The rows in batches, in their order."""
-        assert self.rows is not None  # noqa: S101
-        yield from self.rows.toArrow().to_batches(max_chunksize=rows_per_batch)
+        if self.rows:
+            yield from self.rows.toArrow().to_batches(max_chunksize=rows_per_batch)
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The next row."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from attribution_assets.warehouse.schema import BROKEN_ROWS, Column, Table, schema
-from attribution_assets.warehouse.views import DAYS, TIMES, Reading, Stored, StoredColumn, broken_rows, views_of
+from attribution_assets.warehouse.schema import BROKEN_ROWS, Column, schema
+from attribution_assets.warehouse.views import DAYS, TIMES, Reading, Stored, broken_rows, columns_there, views_of
 
 STORED = "stored_"
 """What stands before the names of the sources as they are stored: the temporary views of a session have no schemas."""
@@ -41,21 +41,14 @@ def views_before(sources: Mapping[str, Columns], reading: Reading) -> dict[str, 
 
     def broken(lacking: Collection[str]) -> dict[str, str]:
         return {
-            view: broken_rows(place(source), schema()[source], _columns_of(schema()[source], declared(source)), lacking)
+            view: broken_rows(
+                place(source), schema()[source], columns_there(schema()[source], declared(source), _kind, _as_read), lacking
+            )
             for view, source in BROKEN_ROWS.items()
             if declared(source)
         }
 
     return views_of(Stored(place, declared, as_read, lambda _source, _read, select: select, broken), reading)
-
-
-def _columns_of(source: Table, types: Columns) -> dict[str, StoredColumn]:
-    """The declared columns that the source has."""
-    return {
-        column.name: StoredColumn(_kind(types[column.name]), column.name, _as_read(column, column.name, types[column.name]))
-        for column in source.columns
-        if column.name in types
-    }
 
 
 def _kind(type_: str) -> str:
