@@ -221,6 +221,7 @@ def test_each_day_is_told_before_it_is_learned(sold: Shop) -> None:
     channel_values(sold.settings(models=LEARNED), Days("2023-09-02", "2023-09-03"), tell=told.append)
 
     assert told == [
+        "counting journeys, 2023-06-05 to 2023-09-03",
         "learning what channels are worth, 2023-09-02 of 2023-09-02 to 2023-09-03",
         "learning what channels are worth, 2023-09-03 of 2023-09-02 to 2023-09-03",
     ]

@@ -49,6 +49,7 @@ def ours(model: str, count: int) -> tuple[float, float, Result]:
     import scipy.sparse.linalg  # noqa: F401
 
     from attribution_assets.models import ModelRules
+    from attribution_assets.models.credit import count as count_pieces
     from attribution_assets.models.credit import credit, learn
     from attribution_assets.models.journeys import Journeys
 
@@ -56,7 +57,12 @@ def ours(model: str, count: int) -> tuple[float, float, Result]:
     flat = Journeys(offsets, np.arange(len(channel)) * 3_600_000_000_000, channel, labels)
     rules = ModelRules()
     if model != "heuristics":
-        return measured(lambda: dict(zip(labels, map(float, learn(flat, converted, model, rules)), strict=True)))
+
+        def learned() -> Result:
+            tally = count_pieces(flat, converted.astype(np.int64), model, rules)
+            return learn(tally.rename(columns={"group": "converted"}), model, rules)
+
+        return measured(learned)
 
     def heuristics() -> Result:
         found: Result = {}

@@ -1,5 +1,5 @@
--- One row per session from $first_day to $last_day, users one after another, each one's sessions in order of time: its user,
--- date and channel, and the date of the user's next conversion until $last_day, empty if there is none.
+-- One row per session from $first_day to $last_day, users one after another, with the date of the user's next conversion until
+-- $last_day, '' if there is none.
 -- A conversion at the session's very second is the next one if its journey has the session ($include_converting_session = 1).
 -- Users in $nobody, a JSON array of ids, are left out.
 -- Beside the journeys of conversions, these are what channel_values are learned from.
@@ -26,7 +26,7 @@ followed AS (
     FROM event
 )
 
-SELECT user_id, event_date, timestamp, channel_name, next_conv_date
+SELECT user_id, session_id, event_date, timestamp, channel_name AS channel_label, coalesce(next_conv_date, '') AS next_conv_date
 FROM followed
 WHERE is_session = 1
-ORDER BY user_id, timestamp, session_id
+ORDER BY user_id

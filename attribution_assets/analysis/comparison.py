@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from attribution_assets.analysis.counting import unconverted
 from attribution_assets.analysis.crediting import with_ihc
-from attribution_assets.analysis.learning import Channels, Sessions, Tell, channel_values, pooled, silent
+from attribution_assets.analysis.learning import SESSIONS, Tell, channel_values, silent
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
-from attribution_assets.catalog.models import NONE_IS_DIRECT
+from attribution_assets.catalog.models import CHANNEL_VALUES, NONE_IS_DIRECT
 from attribution_assets.catalog.span import computed_days
 from attribution_assets.catalog.tables import query_of
 from attribution_assets.errors import NotFoundError, NotReadyError
@@ -19,7 +20,7 @@ from attribution_assets.ihc import attribute as attribute_ihc
 from attribution_assets.models import MODELS, ModelRules
 from attribution_assets.models.bootstrap import compare_credit, moved_share
 from attribution_assets.models.credit import attribute
-from attribution_assets.models.journeys import nanoseconds
+from attribution_assets.models.journeys import Journeys, joined, nanoseconds
 from attribution_assets.models.path_report import path_report
 from attribution_assets.models.paths import simplify
 from attribution_assets.settings import Settings
@@ -165,14 +166,17 @@ def report_paths(settings: Settings, days: Days) -> pd.DataFrame:
     The columns are those of `models.path_report.path_report`; paths are simplified by the path rules first. Writes nothing.
     Raises NotFoundError where there is neither.
     """
-    channels = Channels()
-    stored = settings.warehouse.stream(schema()["customer_journeys"], "conv_date", days)
-    converting, conversions = pooled(stored, channels)
-    journeys = Sessions.read(settings, days, channels).after(converting, days, channels.labels)
+    parts, converted = [], [pd.DataFrame(columns=["conv_id"])]
+    for rows in settings.warehouse.stream(schema()["customer_journeys"], "conv_date", days):
+        journeys, order = Journeys.from_frame(rows)
+        parts.append(journeys)
+        converted.append(rows[["conv_id"]].iloc[order[journeys.offsets]])
+    sessions = settings.warehouse.stream_query(query_of(settings, CHANNEL_VALUES, days), SESSIONS)
+    journeys = joined([*parts, *(part for rows in sessions for part in unconverted(rows, [days]))])
     if not len(journeys):
         raise NotFoundError(f"There are no sessions for {days}, so there are no paths to report.")
     simplified, _ = simplify(journeys, settings.model_rules)
-    known = conversions.merge(_frame(settings, "conversion_revenues", days), on="conv_id", how="left")
+    known = pd.concat(converted).merge(_frame(settings, "conversion_revenues", days), on="conv_id", how="left")
     others = len(journeys) - len(known)
     return path_report(
         simplified,

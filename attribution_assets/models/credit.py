@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from attribution_assets.errors import AttributionError
-from attribution_assets.models.journeys import Bools, Floats, Journeys
+from attribution_assets.models.journeys import Floats, Ints, Journeys
 from attribution_assets.models.paths import simplify
 from attribution_assets.models.registry import BY_NAME, LEARNED
 from attribution_assets.models.rules import ModelRules
@@ -75,17 +75,30 @@ def _worth(values: pd.DataFrame, model: str, day: npt.NDArray[np.object_], chann
     return learned.reindex(pd.MultiIndex.from_arrays([day, channel])).fillna(0).to_numpy()
 
 
-def learn(journeys: Journeys, converted: Bools, model: str, rules: ModelRules) -> Floats:
-    """What every channel is worth to a model that learns, shape (labels,), from journeys that are simplified already.
+def count(journeys: Journeys, group: Ints, model: str, rules: ModelRules) -> pd.DataFrame:
+    """What a model that learns has to know of journeys that are simplified already: a tally, whose parts add up.
 
-    `converted`, shape (journeys,): whether the journey ends in a conversion. A value within rounding of 0 becomes 0: otherwise
-    it would decide how a journey of such channels is shared. Raises AttributionError for a model that does not learn.
+    `group`, shape (journeys,): a number, 0 or more. Returns channels (a piece of journeys, as JSON), group, and journeys: how
+    often those of the group have the piece. Raises AttributionError for a model that does not learn.
+    """
+    entry = BY_NAME.get(model)
+    if entry is None or entry.count is None:
+        raise AttributionError(f"{model} is not a model that learns.")
+    return entry.count(journeys, group, **rules.used_by(entry, journeys.labels))
+
+
+def learn(tally: pd.DataFrame, model: str, rules: ModelRules) -> dict[str, float]:
+    """What every channel is worth to a model that learns, by name, from a tally of its `count`.
+
+    The tally has the column `converted`: 1 for journeys that end in a conversion, else 0. A value within rounding of 0 becomes
+    0: otherwise it would decide how a journey of such channels is shared. Raises AttributionError for a model that does not
+    learn.
     """
     entry = BY_NAME.get(model)
     if entry is None or entry.learn is None:
         raise AttributionError(f"{model} is not a model that learns.")
-    worth = entry.learn(journeys, converted, **rules.used_by(entry, journeys.labels))
-    return np.where(np.abs(worth) < ROUNDING, 0, worth)
+    worth = entry.learn(tally, **rules.used_by(entry, ()))
+    return {channel: 0.0 if abs(value) < ROUNDING else value for channel, value in worth.items()}
 
 
 def credit(journeys: Journeys, model: str, rules: ModelRules, worth: Floats | None = None) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -121,6 +121,18 @@ class Journeys:
         """The journeys with only these sessions. A journey that has none of them is dropped."""
         journey = self.journey[sessions]
         return Journeys(np.flatnonzero(np.diff(journey, prepend=-1)), self.time[sessions], self.channel[sessions], self.labels)
+
+
+def joined(parts: Sequence[Journeys]) -> Journeys:
+    """The journeys of all parts, one after another; channels of one name are one."""
+    number: dict[str, int] = {}
+    none = np.empty(0, np.int64)
+    channels = [
+        np.array([number.setdefault(label, len(number)) for label in part.labels], np.int64)[part.channel] for part in parts
+    ]
+    sizes = np.concatenate([none, *(part.sizes for part in parts)])
+    times = np.concatenate([none, *(part.time for part in parts)])
+    return Journeys(np.cumsum(sizes) - sizes, times, np.concatenate([none, *channels]), tuple(number))
 
 
 def nanoseconds(timestamp: pd.Series) -> Ints:

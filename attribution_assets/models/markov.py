@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.models.journeys import Bools, Floats, Ints, Journeys
+from attribution_assets.models.tally import END, pieces_of, tally
 
 START = 0
 """The state of a journey that has no session yet: first in the order of states."""
@@ -33,31 +35,61 @@ class Chain(NamedTuple):
     converts: Floats
 
 
-def markov(journeys: Journeys, converted: Bools, *, order: int = 1, non_converting: bool = True) -> Floats:
-    """The removal effect of every channel, shape (labels,): 1 - P(conversion without it) / P(conversion), 0 to 1.
+def steps_of(journeys: Journeys, group: Ints, *, order: int = 1) -> pd.DataFrame:
+    """How often the journeys of each group take each step from a state, their last `order` channels, as a tally.
 
-    A journey is a walk from START over states, the last `order` channels, to a conversion or to none; the probability of each
-    step is its share of the steps from its state, and P the probability to end in a conversion. Without a channel, a walk
-    that comes to it ends without a conversion. P solves (1 - moves) P = converts, so the result is exact. A channel that does
-    not occur, and every channel where nothing converted, has 0.
+    A piece is the channels of the state, none at the start, and then the channel that follows, or END.
 
-    `converted`, shape (journeys,): whether the journey ends in a conversion; the others count unless `non_converting` is false.
     Raises AttributionError for more states than can be numbered.
+    """
+    labels = journeys.labels
+    base = len(labels) + 1
+    _check_states(base, order, len(labels))
+    state = journeys.channel + 1
+    for back in range(1, order):
+        earlier = np.zeros_like(state)
+        earlier[back:] = journeys.channel[:-back] + 1
+        state = state + np.where(journeys.position >= back, earlier, 0) * base**back
+    taken = np.empty_like(state)  # from the state before, to a channel
+    taken[1:] = state[:-1]
+    taken[journeys.offsets] = START
+    taken *= base
+    taken += journeys.channel + 1
+    ends = state[journeys.last] * base
+    of_group = np.concatenate([group[journeys.journey], group])
+
+    def pieces(number: Ints) -> Iterator[list[int]]:
+        for *before, follower in np.stack([number // base**back % base for back in range(order, -1, -1)], axis=1).tolist():
+            yield [channel - 1 for channel in before if channel] + [follower - 1]
+
+    return tally(labels, pieces, of_group, np.concatenate([taken, ends]), below=base ** (order + 1))
+
+
+def removal_effects(steps: pd.DataFrame, *, non_converting: bool = True) -> dict[str, float]:
+    """The removal effect of every channel: 1 - P(conversion without it) / P(conversion), 0 to 1.
+
+    A journey is a walk from START over states, its last channels, to a conversion or to none; the probability of each step is
+    its share of the steps from its state, and P the probability to end in a conversion. Without a channel, a walk that comes
+    to it ends without a conversion. P solves (1 - moves) P = converts, so the result is exact. Every channel has 0 where
+    nothing converted.
+
+    `steps`: a tally as of `steps_of`, with the column `converted`: 1 for steps of journeys that end in a conversion, else 0.
+    The others count unless `non_converting` is false. Raises AttributionError for more states than can be numbered.
     Source: Anderl, Becker, von Wangenheim, Schumann, "Mapping the customer journey", IJRM 33 (2016).
     """
-    effects = np.zeros(len(journeys.labels))
-    if not non_converting:
-        journeys, converted = journeys.only(converted[journeys.journey]), converted[converted]
-    if not converted.any():
-        return effects
-    chain = _chain(journeys, converted, order)
-    latest = chain.states % (len(journeys.labels) + 1)
-    occurring = np.flatnonzero(np.bincount(journeys.channel))
-    removed = [np.flatnonzero(latest == channel + 1) for channel in occurring]
-    effects[occurring] = (
-        _effects_one_by_one(chain, removed) if len(removed) <= FEW_CHANNELS else _effects_at_once(chain, removed)
-    )
-    return effects.clip(0, 1)
+    pieces, converted, times = pieces_of(steps["channels"]), steps["converted"].to_numpy() == 1, steps["journeys"].to_numpy()
+    labels = pieces.labels
+    effects = np.zeros(len(labels))
+    if converted.any():
+        walked = converted | non_converting
+        chain = _chain(pieces.only(walked[pieces.journey]), converted[walked], times[walked])
+        latest = chain.states % (len(labels) + 1)
+        occurring = np.unique(latest[latest > 0]) - 1
+        removed = [np.flatnonzero(latest == channel + 1) for channel in occurring]
+        effects[occurring] = (
+            _effects_one_by_one(chain, removed) if len(removed) <= FEW_CHANNELS else _effects_at_once(chain, removed)
+        )
+    return dict(zip(labels, effects.clip(0, 1).tolist(), strict=True))
 
 
 def _effects_one_by_one(chain: Chain, removed: Sequence[Ints]) -> list[float]:
@@ -108,39 +140,31 @@ def _effects_at_once(chain: Chain, removed: Sequence[Ints]) -> list[float]:
     return effects
 
 
-def _chain(journeys: Journeys, converted: Bools, order: int) -> Chain:
-    base = len(journeys.labels) + 1
+def _chain(pieces: Journeys, converted: Bools, times: Ints) -> Chain:
+    """The chain of steps, each with whether its journeys convert and how often these take it."""
+    base = len(pieces.labels) + 1
+    order = int(pieces.sizes.max()) - 1
     followers = base + 1  # every channel, a conversion, none
-    if base**order * followers >= 2**63:
-        raise AttributionError(
-            f"A Markov chain of order {order} over {len(journeys.labels)} channels has too many states. "
-            "Lower ATTRIBUTION_MARKOV_ORDER, or group channels with ATTRIBUTION_CHANNEL_GROUPS."
-        )
-    state = journeys.channel + 1
-    for back in range(1, order):
-        earlier = np.zeros_like(state)
-        earlier[back:] = journeys.channel[:-back] + 1
-        state = state + np.where(journeys.position >= back, earlier, 0) * base**back
-    steps = np.empty_like(state)  # from the state before, to a channel
-    steps[1:] = state[:-1]
-    steps[journeys.offsets] = START
-    steps *= followers
-    steps += journeys.channel
-    ends = state[journeys.last] * followers + np.where(converted, base - 1, base)
-    step, count = _counted(np.concatenate([steps, ends]), below=base**order * followers)
+    _check_states(base, order, len(pieces.labels))
+    place = pieces.last[pieces.journey] - np.arange(len(pieces.channel))  # from the end, which is what follows
+    digits = np.where(place > 0, pieces.channel + 1, 0) * base ** (place - 1).clip(0)
+    follows = pieces.channel[pieces.last]
+    follower = np.where(follows == END, np.where(converted, base - 1, base), follows)
+    step = np.add.reduceat(digits, pieces.offsets) * followers + follower
+    step, at = np.unique_inverse(step)
+    count = np.bincount(at, weights=times)
     source, follower = np.divmod(step, followers)
     states, at = np.unique_inverse(source)
     probability = count / np.bincount(at, weights=count)[at]
     goes_on = follower < base - 1
-    target = source % base ** (order - 1) * base + follower + 1
+    target = source % base ** max(order - 1, 0) * base + follower + 1
     converts = np.bincount(at, weights=probability * (follower == base - 1), minlength=len(states)).astype(np.float64)
     return Chain(states, at[goes_on], np.searchsorted(states, target[goes_on]), probability[goes_on], converts)
 
 
-def _counted(numbers: Ints, below: int) -> tuple[Ints, Ints]:
-    """The numbers that occur, in order, and how often. Uses a table of all numbers if that is not too long."""
-    if below > 2 * len(numbers):
-        return np.unique_counts(numbers)
-    counts = np.bincount(numbers)
-    occurring = np.flatnonzero(counts)
-    return occurring, counts[occurring]
+def _check_states(base: int, order: int, channels: int) -> None:
+    if base**order * (base + 1) >= 2**63:
+        raise AttributionError(
+            f"A Markov chain of order {order} over {channels} channels has too many states. "
+            "Lower ATTRIBUTION_MARKOV_ORDER, or group channels with ATTRIBUTION_CHANNEL_GROUPS."
+        )

@@ -11,25 +11,39 @@ from attribution_assets.models.heuristics import FIXED_RULES
 from attribution_assets.models.model import Model
 
 if TYPE_CHECKING:
-    from attribution_assets.models.journeys import Bools, Floats, Journeys
+    import pandas as pd
+
+    from attribution_assets.models.journeys import Ints, Journeys
 
 
-def _markov(journeys: Journeys, converted: Bools, markov_order: int, markov_non_converting: bool) -> Floats:
-    from attribution_assets.models.markov import markov
+def _markov_steps(journeys: Journeys, group: Ints, markov_order: int, **_: object) -> pd.DataFrame:
+    from attribution_assets.models.markov import steps_of
 
-    return markov(journeys, converted, order=markov_order, non_converting=markov_non_converting)
+    return steps_of(journeys, group, order=markov_order)
 
 
-def _shapley(journeys: Journeys, converted: Bools, seed: int) -> Floats:
-    from attribution_assets.models.shapley import shapley
+def _markov(tally: pd.DataFrame, markov_non_converting: bool, **_: object) -> dict[str, float]:
+    from attribution_assets.models.markov import removal_effects
 
-    return shapley(journeys, converted, seed=seed)
+    return removal_effects(tally, non_converting=markov_non_converting)
+
+
+def _shapley_sets(journeys: Journeys, group: Ints, **_: object) -> pd.DataFrame:
+    from attribution_assets.models.shapley import sets_of
+
+    return sets_of(journeys, group)
+
+
+def _shapley(tally: pd.DataFrame, seed: int) -> dict[str, float]:
+    from attribution_assets.models.shapley import shapley_values
+
+    return shapley_values(tally, seed=seed)
 
 
 REGISTRY = (
     *FIXED_RULES,
-    Model("markov", learn=_markov, uses=("markov_order", "markov_non_converting")),
-    Model("shapley", learn=_shapley, uses=("seed",)),
+    Model("markov", count=_markov_steps, learn=_markov, uses=("markov_order", "markov_non_converting")),
+    Model("shapley", count=_shapley_sets, learn=_shapley, uses=("seed",)),
     Model("ihc"),
 )
 

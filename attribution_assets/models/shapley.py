@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from math import factorial
 
 import numpy as np
+import pandas as pd
 
-from attribution_assets.models.journeys import Bools, Floats, Ints, Journeys
+from attribution_assets.models.journeys import Floats, Ints, Journeys
+from attribution_assets.models.tally import pieces_of, tally
+
+WORD = 63
+"""How many channels one whole number has a bit for."""
 
 EXACT_CHANNELS = 16
 """Up to this many channels, every set of them is evaluated: 65,536 at most."""
@@ -19,35 +25,54 @@ AT_ONCE = 50
 """How many random orders, with their reverses, are computed at once."""
 
 
-def shapley(journeys: Journeys, converted: Bools, *, seed: int = 0) -> Floats:
-    """The Shapley value of every channel, shape (labels,), in conversions per journey; negative where a channel does harm.
+def sets_of(journeys: Journeys, group: Ints) -> pd.DataFrame:
+    """How many journeys of each group have exactly the channels of a set, as a tally: a piece is a set, by name."""
+    channel, labels = journeys.channel, journeys.labels
+    words = {
+        word: np.bitwise_or.reduceat(np.where(channel // WORD == word, 1 << channel % WORD, 0), journeys.offsets)
+        for word in range(-(-len(labels) // WORD))
+        if len(journeys)
+    }
+    members = pd.DataFrame(words, index=range(len(journeys)), dtype=np.int64)
+    number = members.groupby([*words], sort=False).ngroup() if words else group
+    examples = np.flatnonzero(~members.duplicated())
+
+    def pieces(number: Ints) -> Iterator[list[int]]:
+        for journey in examples[number]:
+            yield sorted({*channel[journeys.offsets[journey] : journeys.last[journey] + 1].tolist()}, key=labels.__getitem__)
+
+    return tally(labels, pieces, group, np.asarray(number, np.int64), below=len(examples))
+
+
+def shapley_values(sets: pd.DataFrame, *, seed: int = 0) -> dict[str, float]:
+    """The Shapley value of every channel, in conversions per journey; negative where a channel does harm.
 
     The worth v(S) of a set of channels is the conversion rate of the journeys whose channels all lie in S, 0 if there are
     none. A channel's value is the mean, over all orders in which the channels can join, of v with it and those before it less
-    v of those before it; the values sum to v(all). A channel that does not occur has 0.
+    v of those before it; the values sum to v(all).
 
-    Exact up to 16 channels that occur. Above, the mean is over 2,000 orders drawn with `seed`: its standard error falls with
-    the root of their number, and the limit is the exact value; the values still sum to v(all).
+    Exact up to 16 channels. Above, the mean is over 2,000 orders drawn with `seed`: its standard error falls with the root of
+    their number, and the limit is the exact value; the values still sum to v(all).
 
-    `converted`, shape (journeys,): whether the journey ends in a conversion.
+    `sets`: a tally as of `sets_of`, with the column `converted`: 1 where the journeys end in a conversion, else 0.
     Source: Shapley, "A value for n-person games" (1953); v as in Zhao, Mahboobi, Bagheri, "Shapley value methods for
     attribution modeling in online advertising" (2018), with rates, so that a frequent channel has no advantage as such.
     """
-    values = np.zeros(len(journeys.labels))
-    occurring = np.array(sorted(np.flatnonzero(np.bincount(journeys.channel)), key=journeys.labels.__getitem__), dtype=np.int64)
-    if len(occurring):
-        number = np.zeros(len(journeys.labels), dtype=np.int64)
-        number[occurring] = np.arange(len(occurring))
-        channel = number[journeys.channel]
-        value = _exact if len(occurring) <= EXACT_CHANNELS else _sampled
-        values[occurring] = value(journeys, channel, converted, len(occurring), seed)
-    return values
+    both = sets.assign(conversions=sets["journeys"] * sets["converted"]).groupby("channels")[["journeys", "conversions"]].sum()
+    pieces = pieces_of(both.index)
+    journeys, conversions = (both[column].to_numpy(np.float64) for column in both.columns)
+    if len(pieces.labels) <= EXACT_CHANNELS:
+        values = _exact(pieces, journeys, conversions)
+    else:
+        values = _sampled(pieces, journeys, conversions, seed)
+    return dict(zip(pieces.labels, values.tolist(), strict=True))
 
 
-def _exact(journeys: Journeys, channel: Ints, converted: Bools, channels: int, _seed: int) -> Floats:
-    members = np.bitwise_or.reduceat(1 << channel, journeys.offsets)
-    within = np.bincount(members, minlength=1 << channels).astype(np.float64)
-    converted_within = np.bincount(members, weights=converted, minlength=1 << channels).astype(np.float64)
+def _exact(sets: Journeys, journeys: Floats, conversions: Floats) -> Floats:
+    channels = len(sets.labels)
+    members = np.bitwise_or.reduceat(1 << sets.channel, sets.offsets) if len(sets) else sets.offsets
+    within, converted_within = np.zeros(1 << channels), np.zeros(1 << channels)
+    within[members], converted_within[members] = journeys, conversions
     for counts in (within, converted_within):  # from the journeys of exactly a set to those within it
         for bit in range(channels):
             without, with_ = _halves(counts, bit)
@@ -68,18 +93,11 @@ def _halves(per_set: Floats, bit: int) -> tuple[Floats, Floats]:
     return halves[:, 0], halves[:, 1]
 
 
-def _sampled(journeys: Journeys, channel: Ints, converted: Bools, channels: int, seed: int) -> Floats:
-    is_in = np.zeros((len(journeys), channels), dtype=bool)
-    is_in[journeys.journey, channel] = True
-    sets, set_of_journey = np.unique(np.packbits(is_in, axis=1), axis=0, return_inverse=True)
-    is_member = np.unpackbits(sets, axis=1, count=channels)
-    sizes = is_member.sum(axis=1, dtype=np.int64)
-    largest_first = np.argsort(-sizes, kind="stable")
-    sizes = sizes[largest_first]
-    members = np.nonzero(is_member[largest_first])[1]
-    first_member = np.cumsum(sizes) - sizes
-    number_of_journeys = np.bincount(set_of_journey, minlength=len(sets))[largest_first].astype(np.float64)
-    conversions = np.bincount(set_of_journey, weights=converted, minlength=len(sets))[largest_first].astype(np.float64)
+def _sampled(sets: Journeys, journeys: Floats, conversions: Floats, seed: int) -> Floats:
+    channels, members = len(sets.labels), sets.channel
+    largest_first = np.argsort(-sets.sizes, kind="stable")
+    sizes, first_member = sets.sizes[largest_first], sets.offsets[largest_first]
+    journeys, conversions = journeys[largest_first], conversions[largest_first]
     total = np.zeros(channels)
     for joined_at in np.split(_drawn(channels, seed), ORDERS // (2 * AT_ONCE)):
         joined: Ints = joined_at.T.copy()
@@ -91,7 +109,7 @@ def _sampled(journeys: Journeys, channel: Ints, converted: Bools, channels: int,
             np.maximum(last[:larger], others, out=last[:larger])
             np.minimum(first[:larger], others, out=first[:larger])
         complete_at: Ints = np.stack([last.T, channels - 1 - first.T], axis=1).reshape(2 * AT_ONCE, len(sets))
-        worth = _rate(_within(complete_at, conversions, channels), _within(complete_at, number_of_journeys, channels))
+        worth = _rate(_within(complete_at, conversions, channels), _within(complete_at, journeys, channels))
         gains = np.diff(worth, prepend=0, axis=1)
         for gain, reversed_gain, at in zip(gains[::2], gains[1::2], joined_at, strict=True):
             total += gain[at]

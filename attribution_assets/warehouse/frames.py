@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse.schema import Column, Table
@@ -35,6 +36,30 @@ def in_frames(cursor: Cursor, table: Table, rows_per_frame: int) -> Iterator[pd.
 def one_frame(frames: Iterable[pd.DataFrame], table: Table, order: Sequence[str]) -> pd.DataFrame:
     """All rows of the frames, in this order of columns; dtypes as declared, also where there are none."""
     return pd.concat([_frame([], table, table.column_names), *frames]).sort_values(list(order), ignore_index=True)
+
+
+def in_sum(frames: Iterable[pd.DataFrame], table: Table) -> pd.DataFrame:
+    """The rows of all frames, those of one key as one row, in the order of the key: other columns are summed.
+
+    Columns of text are categories here, and may be in the frames.
+    """
+    texts = {column.name: "category" for column in table.columns if column.type == "text"}
+    total = _frame([], table, table.column_names).astype(texts)
+    for frame in frames:
+        total = stacked([total, frame.astype(texts)]).groupby([*table.key], as_index=False, observed=True).sum()
+    return total
+
+
+def stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of all frames, one after another. A category that several have is one, and categories are in order."""
+
+    def column(name: str) -> pd.Series:
+        parts = [frame[name] for frame in frames]
+        if isinstance(parts[0].dtype, pd.CategoricalDtype):
+            return pd.Series(union_categoricals(parts, sort_categories=True))
+        return pd.concat(parts, ignore_index=True)
+
+    return pd.DataFrame({name: column(name) for name in frames[0].columns})
 
 
 def _frame(rows: Sequence[tuple[Any, ...]], table: Table, columns: Sequence[str]) -> pd.DataFrame:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 ROWS_PER_FRAME = 25_000
 """About how many rows a streamed frame holds: the unit of memory of a run."""
 
+ROWS_SUMMED = 250_000
+"""About how many rows a frame holds that is counted and then forgotten."""
+
 RETURN_THIS = "Return a Query, a pandas frame, or Output(iterator of frames)."
 
 

@@ -12,9 +12,9 @@ from attribution_assets.errors import AttributionError, NotReadyError
 from attribution_assets.shipped import read_sql
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.dialect import Engine, in_dialect
-from attribution_assets.warehouse.query import ROWS_PER_FRAME, Query, bounds_of
+from attribution_assets.warehouse.query import ROWS_PER_FRAME, ROWS_SUMMED, Query, Rows, bounds_of
 from attribution_assets.warehouse.schema import Column, Table
-from attribution_assets.warehouse.sources import broken_sources, unreadable_sources
+from attribution_assets.warehouse.sources import unreadable_sources
 from attribution_assets.warehouse.views import AS_STORED, TYPES, Reading
 
 if TYPE_CHECKING:
@@ -221,12 +221,28 @@ class Warehouse(ABC):
 
         Raises AttributionError for the broken sources for which `replace_days` would.
         """
-        with self._answering(query) as connection:
-            self._check_ids(connection, query)
-            check_guards(connection, query, self.engine, broken_sources)
+        with self._proven(query) as connection:
             cursor = self._rows(connection, query.text_in(self.engine), query.parameters)
             table.check([column for column, *_ in cursor.description or ()])
             yield from self._in_frames(cursor, table, rows_per_frame)
+
+    def summed(self, query: Query, read: Table, function: Rows, table: Table) -> pd.DataFrame:
+        """The rows of `table` that the function makes of the query's, those of one key as one: their other columns are summed.
+
+        `read`: what the query's rows look like. The function gets some rows at a time, and all that share its leading key
+        column together. Raises AttributionError as `stream_query` does.
+        """
+        from attribution_assets.warehouse.frames import in_sum
+
+        return in_sum(map(function, self.stream_query(query, read, ROWS_SUMMED)), table)
+
+    @contextmanager
+    def _proven(self, query: Query) -> Iterator[Any]:
+        """A connection that answers the query, whose sources are sound."""
+        with self._answering(query) as connection:
+            self._check_ids(connection, query)
+            check_guards(connection, query, self.engine, unreadable_sources)
+            yield connection
 
     def differing_days(self, table: Table, day_column: str, days: Days, query: Query) -> set[str]:
         """The days whose rows in the table differ from what the query returns now."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
-from attribution_assets.models.journeys import MINUTE, Bools, Floats, Journeys
+from attribution_assets.models.journeys import MINUTE, Bools, Ints, Journeys
 
 Paths = Sequence[tuple[str, bool]]
 """Each with whether it ended in a conversion."""
@@ -36,9 +37,9 @@ def learnt_from(paths: Paths, labels: Sequence[str] | None = None) -> tuple[Jour
     return journeys((path for path, _ in paths), labels), np.array([converted for _, converted in paths], dtype=bool)
 
 
-def by_label(of: Journeys, values: Floats) -> dict[str, float]:
-    """The value of each channel."""
-    return dict(zip(of.labels, values.tolist(), strict=True))
+def tallied(count: Callable[[Journeys, Ints], pd.DataFrame], of: Journeys, converted: Bools) -> pd.DataFrame:
+    """What a model learns from, counted in journeys of which some converted."""
+    return count(of, converted.astype(np.int64)).rename(columns={"group": "converted"})
 
 
 def exactly(*values: float) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,10 @@ from hypothesis import strategies as st
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.models import LEARNED, MODELS, ModelRules, PathRules, PositionShares
-from attribution_assets.models.credit import attribute, by_worth, credit, learn
+from attribution_assets.models.credit import attribute, by_worth, count, credit, learn
 from attribution_assets.models.journeys import Bools, Floats, Journeys
 from attribution_assets.models.paths import simplify
-from attribution_assets_tests.models.paths import Paths, by_label, exactly, journeys, learnt_from
+from attribution_assets_tests.models.paths import Paths, exactly, journeys, learnt_from, tallied
 
 COMPUTED = [model for model in MODELS if model != "ihc"]
 RENAMED = {"Email": "Z", "SEO": "Y", "Paid": "X", "Direct": "Direct Traffic", "Direct Traffic": "Direct"}
@@ -29,14 +30,20 @@ def shared(path: str, **worth: float) -> list[float]:
 
 
 def learned(model: str, paths: Paths, rules: ModelRules | None = None) -> dict[str, float]:
-    of, converted = learnt_from(paths)
-    return by_label(of, learn(of, converted, model, rules or ModelRules()))
+    return values(*learnt_from(paths), model, rules or ModelRules())
+
+
+def values(of: Journeys, converted: Bools, model: str, rules: ModelRules) -> dict[str, float]:
+    """What the journeys teach a model."""
+    return learn(tallied(partial(count, model=model, rules=rules), of, converted), model, rules)
 
 
 def modelled(of: Journeys, converted: Bools, model: str, rules: ModelRules) -> Floats:
     """The credit of each session, by what the same journeys teach."""
-    worth = learn(of, converted, model, rules)[of.channel] if model in LEARNED else None
-    return credit(of, model, rules, worth)
+    if model not in LEARNED:
+        return credit(of, model, rules)
+    worth = values(of, converted, model, rules)
+    return credit(of, model, rules, np.array([worth.get(label, np.nan) for label in of.labels])[of.channel])
 
 
 # By worth -------------------------------------------------------------------------------------------------------------
@@ -116,9 +123,7 @@ def test_a_channel_that_adds_as_much_as_it_takes_is_worth_nothing_rather_than_wh
 
 @pytest.mark.parametrize("model", LEARNED)
 def test_without_journeys_nothing_is_learned(model: str) -> None:
-    of, converted = learnt_from([])
-
-    assert learn(of, converted, model, ModelRules()).shape == (0,)
+    assert learned(model, []) == {}
 
 
 # Which models ---------------------------------------------------------------------------------------------------------
@@ -138,10 +143,8 @@ def test_a_model_that_learns_is_refused_without_what_it_learned(model: str) -> N
 
 @pytest.mark.parametrize("model", ["linear", "ihc", "none"])
 def test_a_model_that_learns_nothing_is_refused_as_one_that_does(model: str) -> None:
-    of, converted = learnt_from([("A", True)])
-
     with pytest.raises(AttributionError, match=rf"^{model} is not a model that learns\.$"):
-        learn(of, converted, model, ModelRules())
+        learned(model, [("A", True)])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import pytest
 from attribution_assets.models import ModelRules
 from attribution_assets.models.credit import credit
 from attribution_assets.models.journeys import Journeys
-from attribution_assets.models.markov import markov
+from attribution_assets.models.markov import removal_effects, steps_of
+from attribution_assets_tests.models.paths import tallied
 
 RECORDED: dict[str, Any] = json.loads(Path(__file__).with_name("channel_attribution.json").read_text())
 """60 paths with how often each converts and does not, and what the package says of them; made as `made_by` says."""
@@ -52,7 +53,7 @@ def test_markov_lies_within_the_spread_of_its_simulation(
     repeated: tuple[Journeys, np.ndarray[Any, np.dtype[np.bool_]]],
 ) -> None:
     journeys, converted = repeated
-    exact = dict(zip(journeys.labels, markov(journeys, converted).tolist(), strict=True))
+    exact = removal_effects(tallied(steps_of, journeys, converted))
 
     assert len(RECORDED["removal_effects"]) == 20
     for channel, effect in exact.items():

@@ -8,7 +8,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import fields
 from datetime import date
@@ -43,13 +42,14 @@ def test_every_model_is_shown_in_the_order_of_the_registry() -> None:
 
 @pytest.mark.parametrize("model", REGISTRY, ids=lambda model: model.name)
 def test_a_model_takes_the_settings_that_it_names(model: Model) -> None:
-    computed: Callable[..., Any] | None = model.credit or model.learn
-    taken = [*inspect.signature(computed).parameters] if computed else []
-    given = ["journeys", "converted"] if model.learn else ["journeys"] if model.credit else []
+    given = {"journeys", "group", "tally", "_"}
+    functions = [function for function in (model.credit, model.count, model.learn) if function]
+    taken = {name for function in functions for name in inspect.signature(function).parameters}
 
-    assert taken == [*given, *model.uses]
+    assert taken - given == {*model.uses}
     assert {*model.uses} <= {field.name for field in fields(ModelRules)}
     assert not (model.credit and model.learn)
+    assert bool(model.count) == bool(model.learn)
 
 
 def test_every_setting_is_one_that_a_model_uses() -> None:

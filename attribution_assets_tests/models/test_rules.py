@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from attribution_assets.errors import AttributionError
@@ -143,7 +142,7 @@ def test_a_field_of_a_later_version_identifies_the_rules_only_where_it_is_not_it
 
 def test_a_model_that_learns_may_come_to_use_a_setting_without_learning_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     before = ModelRules().learning_identity()
-    later = (*REGISTRY, Model("later", learn=lambda: np.zeros(0), uses=("half_life_hours",)))
+    later = (*REGISTRY, Model("later", learn=dict, uses=("half_life_hours",)))
     monkeypatch.setattr("attribution_assets.models.rules.REGISTRY", later)
 
     assert ModelRules().learning_identity() == before

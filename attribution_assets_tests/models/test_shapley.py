@@ -13,13 +13,12 @@ import pytest
 from hypothesis import given
 
 from attribution_assets.models import shapley as module
-from attribution_assets.models.shapley import EXACT_CHANNELS, shapley
-from attribution_assets_tests.models.paths import PATHS, Paths, by_label, learnt_from
+from attribution_assets.models.shapley import EXACT_CHANNELS, sets_of, shapley_values
+from attribution_assets_tests.models.paths import PATHS, Paths, learnt_from, tallied
 
 
 def values(paths: Paths, *, seed: int = 0, labels: str | None = None) -> dict[str, float]:
-    of, converted = learnt_from(paths, labels)
-    return by_label(of, shapley(of, converted, seed=seed))
+    return shapley_values(tallied(sets_of, *learnt_from(paths, labels)), seed=seed)
 
 
 def worth(paths: Paths, channels: set[str]) -> Fraction:
@@ -70,7 +69,7 @@ def test_neither_the_order_nor_the_number_of_sessions_of_a_journey_matters() -> 
 
 
 def test_a_channel_that_does_not_occur_has_no_value() -> None:
-    assert values([("B", True)], labels="ABC") == {"A": 0, "B": 1, "C": 0}
+    assert values([("B", True)], labels="ABC") == {"B": 1}
 
 
 def test_where_nothing_converted_no_channel_has_a_value() -> None:
@@ -78,7 +77,7 @@ def test_where_nothing_converted_no_channel_has_a_value() -> None:
 
 
 def test_without_journeys_no_channel_has_a_value() -> None:
-    assert values([], labels="AB") == {"A": 0, "B": 0}
+    assert values([], labels="AB") == {}
 
 
 # By the definition ----------------------------------------------------------------------------------------------------

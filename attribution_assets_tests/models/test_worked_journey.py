@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 
 from attribution_assets.ihc import attribute as attribute_ihc
 from attribution_assets.models import MODELS, ModelRules
-from attribution_assets.models.credit import attribute, learn
+from attribution_assets.models.credit import attribute, count, learn
 from attribution_assets.models.journeys import Journeys
+from attribution_assets_tests.models.paths import tallied
 from attribution_assets_tests.support import PROJECT
 from attribution_assets_tests.test_docs import table_rows
 
@@ -42,11 +45,14 @@ def values() -> pd.DataFrame:
     """What Markov and Shapley learn from the five."""
     flat, order = Journeys.from_frame(journeys())
     converted = pd.Series(list(PATHS.values()))[journeys()["conv_id"].astype(int)].to_numpy()[order][flat.offsets]
+    rules = ModelRules()
     return pd.DataFrame(
         [
             ("2023-09-09", model, channel, value)
             for model in ("markov", "shapley")
-            for channel, value in zip(flat.labels, learn(flat, converted, model, ModelRules()), strict=True)
+            for channel, value in learn(
+                tallied(partial(count, model=model, rules=rules), flat, converted), model, rules
+            ).items()
         ],
         columns=["date", "model", "channel_name", "value"],
     )

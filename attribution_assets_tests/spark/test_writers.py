@@ -13,11 +13,14 @@ import pandas as pd
 import pytest
 from pydantic import SecretStr
 
+from attribution_assets.analysis.learning import channel_values
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Frames, Query, schema
 from attribution_assets.warehouse.dialect import Engine
+from attribution_assets.warehouse.frames import in_sum
 from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.query import Rows, Source
+from attribution_assets.warehouse.schema import Table
 from attribution_assets.warehouse.spark.database import SparkLakeWarehouse
 from attribution_assets_tests.clusters import SailProcess, SparkShop
 from attribution_assets_tests.command import PROCESSES, Command
@@ -212,6 +215,34 @@ def test_a_run_whose_server_is_killed_ends_in_one_line_and_a_rerun_completes_it(
         assert [row[:2] for row in shop.results()["attribution_customer_journey"]] == [("c1", "s0"), ("c1", "s1")]
     finally:
         server.kill()
+
+
+def test_what_models_learn_from_is_counted_by_executors_and_sums_alone_come_here(
+    cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SparkShop.cluster = cluster
+    shop = SparkShop(tmp_path / "shop.db", tmp_path / "exports")
+    for number in range(300):
+        shop.session(f"s{number}", f"user {number}", "2023-09-01 08:00:00", "Ads")
+        shop.session(f"t{number}", f"user {number}", "2023-09-01 09:00:00", 'The "other"')
+        if number % 3 == 0:
+            shop.conversion(f"c{number}", f"user {number}", "2023-09-02 08:00:00", 10.0)
+    day, chosen = Days("2023-09-02", "2023-09-02"), ["markov", "shapley"]
+    learned_here = channel_values(Settings(database=shop.database, models=chosen), day)
+    shop.publish()
+    sent: list[int] = []
+
+    def counted(rows: list[pd.DataFrame], table: Table) -> pd.DataFrame:
+        sent.extend(map(len, rows))
+        return in_sum(rows, table)
+
+    monkeypatch.setattr(SparkLakeWarehouse, "stream_query", None)
+    monkeypatch.setattr("attribution_assets.warehouse.spark.database.in_sum", counted)
+
+    learned = channel_values(Settings(database=shop.place, models=chosen, compute="spark", spark=SecretStr(cluster)), day)
+
+    assert learned.equals(learned_here)
+    assert sent == [4, 4]  # of 600 sessions and 200 touchpoints: three steps and one set each
 
 
 def test_one_user_with_a_thousand_sessions_and_one_channel_in_half_change_no_number(cluster: str, tmp_path: Path) -> None:

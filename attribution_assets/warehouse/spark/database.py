@@ -12,6 +12,7 @@ from pyspark.errors import PySparkException
 
 from attribution_assets.warehouse.days import Days
 from attribution_assets.warehouse.dialect import Engine
+from attribution_assets.warehouse.frames import in_sum
 from attribution_assets.warehouse.lake import delta
 from attribution_assets.warehouse.lake.database import LakeWarehouse
 from attribution_assets.warehouse.lake.opened import AtState
@@ -20,7 +21,7 @@ from attribution_assets.warehouse.query import Frames, Query, Rows, Source
 from attribution_assets.warehouse.schema import Table
 from attribution_assets.warehouse.spark.cluster import Cluster
 from attribution_assets.warehouse.spark.cursor import SparkCursor
-from attribution_assets.warehouse.spark.mapping import mapped
+from attribution_assets.warehouse.spark.mapping import mapped, summed
 from attribution_assets.warehouse.spark.replacement import SparkReplacement
 from attribution_assets.warehouse.warehouse import Written
 
@@ -87,6 +88,12 @@ class SparkLakeWarehouse(LakeWarehouse):
             return self.committed(
                 table.name, partial(self._replace_by_function, table, day_column, days, rows.source, rows.function)
             )
+
+    def summed(self, query: Query, read: Table, function: Rows, table: Table) -> pd.DataFrame:
+        """As of every lake, computed and summed by executors."""
+        with self._proven(query) as cursor:
+            answer = summed(cast("SparkCursor", cursor), query, read, function, table).toArrow()
+        return in_sum([answer.to_pandas()], table)
 
     def _replace_by_function(self, table: Table, day_column: str, days: Days, source: Source, function: Rows) -> Written:
         with self._computing() as cursor:

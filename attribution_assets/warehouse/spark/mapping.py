@@ -15,7 +15,7 @@ import pyarrow as pa
 import attribution_assets
 from attribution_assets.errors import NotReadyError
 from attribution_assets.warehouse.frames import dtypes
-from attribution_assets.warehouse.query import Rows, Source, bounds_of
+from attribution_assets.warehouse.query import Query, Rows, Source, bounds_of
 from attribution_assets.warehouse.schema import Table
 from attribution_assets.warehouse.spark.cluster import TYPES
 from attribution_assets.warehouse.spark.cursor import SparkCursor
@@ -30,10 +30,11 @@ ZIP = "attribution_assets.zip"
 
 Batches = Iterable[pa.RecordBatch]
 
+OnBatches = Callable[[Batches], Iterator[pa.RecordBatch]]
+
 
 def mapped(cursor: SparkCursor, source: Source, function: Rows, table: Table) -> DataFrame:
     """The rows of `table` that the function makes of the source's, some conversions at a time, on the executors."""
-    ship_this_package(cursor)
     stored, unit, types = source.table.name, source.table.key[0], dtypes(source.table)
     read = [f"{stored}.{name}" for name in source.table.column_names]
     place, of_days = stored, f"{stored}.{source.day_column} BETWEEN $first_day AND $last_day"
@@ -44,13 +45,25 @@ def mapped(cursor: SparkCursor, source: Source, function: Rows, table: Table) ->
         read.append(f"{other.name}.{column}")
         types |= {column: dtypes(other)[column]}
         _check_same_rows(cursor, source, other)
-    lists = cursor.frame(
-        f"SELECT {stored}.{unit}, collect_list(struct({', '.join(read)})) AS rows FROM {place} WHERE {of_days} "
-        f"GROUP BY {stored}.{unit}",
-        bounds_of(source.days),
-    )
-    columns = ", ".join(f"{column.name} {TYPES[column.type]}" for column in table.columns)
-    return lists.mapInArrow(on_batches(function, types, table), columns)
+    rows = cursor.frame(f"SELECT {', '.join(read)} FROM {place} WHERE {of_days}", bounds_of(source.days))
+    return of_units(cursor, rows, unit, on_batches(function, types, table), table)
+
+
+def summed(cursor: SparkCursor, query: Query, read: Table, function: Rows, table: Table) -> DataFrame:
+    """The rows of `table` that the function makes of the query's, on the executors; those of one key as one, summed there."""
+    rows = cursor.frame(query.text_in("spark"), query.parameters)
+    computed = of_units(cursor, rows, read.key[0], on_batches(function, dtypes(read), table), table)
+    sums = {column.name: "sum" for column in table.columns if column.name not in table.key}
+    return computed.groupBy(*table.key).agg(sums).toDF(*table.key, *sums)
+
+
+def of_units(cursor: SparkCursor, rows: DataFrame, unit: str, function: OnBatches, table: Table) -> DataFrame:
+    """The rows of `table` that the function makes of the list of each unit's rows."""
+    from pyspark.sql.functions import collect_list, struct
+
+    ship_this_package(cursor)
+    lists = rows.groupBy(unit).agg(collect_list(struct(*rows.columns)).alias("rows"))
+    return lists.mapInArrow(function, ", ".join(f"{column.name} {TYPES[column.type]}" for column in table.columns))
 
 
 def _is_same(source: Source, other: Table) -> str:
@@ -72,7 +85,7 @@ def _check_same_rows(cursor: SparkCursor, source: Source, other: Table) -> None:
             )
 
 
-def on_batches(function: Rows, types: dict[str, str], table: Table) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
+def on_batches(function: Rows, types: dict[str, str], table: Table) -> OnBatches:
     """The function on batches of lists of rows, whose columns get these dtypes."""
     schema = pa.schema([(column.name, ARROW[column.type]) for column in table.columns])
 

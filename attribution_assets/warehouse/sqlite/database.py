@@ -266,7 +266,7 @@ class SQLiteWarehouse(Warehouse):
         with self.connect() as connection:
             check_sources(connection, self.path, self.reading, query)
             self._check_ids(connection, query)
-            self._check_guards(connection, query, broken_sources)
+            self._check_guards(connection, query, unreadable_sources)
             with self._select(connection, query) as (select, parameters):
                 cursor = connection.execute(select, parameters)
                 table.check([column for column, *_ in cursor.description])
