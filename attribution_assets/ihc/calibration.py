@@ -9,7 +9,6 @@ most nearly rising or falling. The holder's and the phase weights are then least
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -22,14 +21,11 @@ from scipy.optimize import isotonic_regression, least_squares
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc.answers import compare_answers, engaged_journeys
 from attribution_assets.ihc.model import EngagedJourneys, ihc
-from attribution_assets.ihc.parameters import OUTPUTS, IHCParameters, Knot, Phases
+from attribution_assets.ihc.parameters import BELOW_ONE, OUTPUTS, IHCParameters, Knot, Phases
 from attribution_assets.models.journeys import Bools, Floats, Ints, Journeys
 
 ROUNDING = 5e-5
 """Half a unit of the fourth digit, to which the service rounds."""
-
-BELOW_ONE = 1 - 1e-6
-"""The highest degree with which an initializer does not cut its journey."""
 
 THINNED_WITHIN = 2e-5
 """A knot is left out if the line between its neighbours gives its degree within this."""
@@ -67,15 +63,7 @@ class Calibration:
                 f"{WRITTEN_WITHIN:g}. There may be too few answers, or they may be redistributed or come from several "
                 "trainings of the account."
             )
-        unfinished = path.parent / f".{path.name}.tmp"
-        try:
-            unfinished.write_text(self.parameters.model_dump_json(exclude={"name"}, indent=1) + "\n", encoding="utf-8")
-            unfinished.replace(path)
-        except OSError as error:
-            raise AttributionError(f"{path} cannot be written: {error.strerror}. Choose another --output.") from error
-        finally:
-            with suppress(OSError):
-                unfinished.unlink()
+        self.parameters.write(path)
 
 
 def calibrate_and_check(answers: pd.DataFrame, *, holdout: float = 0.2, seed: int = 0) -> Calibration:

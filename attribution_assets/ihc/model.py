@@ -12,7 +12,7 @@ import pandas as pd
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc.parameters import IHCParameters, Knot
 from attribution_assets.ihc.redistribution import PhaseRedistribution, Redistribution
-from attribution_assets.models.journeys import Floats, Ints, Journeys
+from attribution_assets.models.journeys import Bools, Floats, Ints, Journeys
 
 FLAGS = ("holder_engagement", "closer_engagement")
 """Whether a session can hold a journey, and whether it can close it: 1 or 0."""
@@ -33,6 +33,12 @@ class EngagedJourneys(Journeys):
         journeys, order = Journeys.from_frame(rows)
         flags = (rows[flag].to_numpy(np.float64)[order] for flag in FLAGS)
         return cls(journeys.offsets, journeys.time, journeys.channel, journeys.labels, *flags), order
+
+    def only(self, sessions: Bools) -> EngagedJourneys:
+        """The journeys with only these sessions. A journey that has none of them is dropped."""
+        left = super().only(sessions)
+        flags = (flag[sessions] for flag in (self.holder_engagement, self.closer_engagement))
+        return EngagedJourneys(left.offsets, left.time, left.channel, left.labels, *flags)
 
 
 class Credit(NamedTuple):

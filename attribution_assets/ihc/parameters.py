@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
@@ -15,6 +16,9 @@ _PRESET_FOLDER = Path(__file__).parent / "presets"
 
 PRESETS = tuple(sorted(path.stem for path in _PRESET_FOLDER.glob("*.json")))
 """The parameters that come with the package."""
+
+BELOW_ONE = 1 - 1e-6
+"""The highest degree with which an initializer does not cut its journey."""
 
 OUTPUTS = ("initializer", "holder", "closer", "ihc")
 """What the model gives each session: its credit in the three phases, and their weighted combination."""
@@ -49,13 +53,15 @@ class IHCParameters(BaseModel):
 
     `phase_weights` weigh the three phases; `channel_weights` favour channels in a phase (1 for a channel not named);
     the memberships are piecewise linear tables of (hours, degree), two knots at one hour making a jump.
-    `name` says in results which parameters these are: the preset, or the file's name and a hash of its content.
+    `self_trained` says that they were learned from journeys alone, by a rule that is not the service's. `name` says in results
+    which parameters these are: the preset, or the file's name and a hash of its content, after `self-trained` if they are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = "unnamed"
     description: str = ""
+    self_trained: bool = False
     phase_weights: Phases
     channel_weights: dict[str, Phases]
     initializer_membership: Membership
@@ -76,7 +82,20 @@ class IHCParameters(BaseModel):
             raise AttributionError(
                 f"There are no IHC parameters {name!r}. Set IHC_PARAMETERS to {', '.join(PRESETS)}, or the path of a JSON file."
             )
-        return read_json(cls, Path(name).expanduser(), "IHC parameters")
+        loaded = read_json(cls, Path(name).expanduser(), "IHC parameters")
+        return loaded.model_copy(update={"name": f"self-trained {loaded.name}"}) if loaded.self_trained else loaded
+
+    def write(self, path: Path) -> None:
+        """Writes the parameters as JSON, for IHC_PARAMETERS. Raises AttributionError where `path` cannot be written."""
+        unfinished = path.parent / f".{path.name}.tmp"
+        try:
+            unfinished.write_text(self.model_dump_json(exclude={"name"}, indent=1) + "\n", encoding="utf-8")
+            unfinished.replace(path)
+        except OSError as error:
+            raise AttributionError(f"{path} cannot be written: {error.strerror}. Choose another --output.") from error
+        finally:
+            with suppress(OSError):
+                unfinished.unlink()
 
 
 Model = TypeVar("Model", bound=BaseModel)
