@@ -7,6 +7,7 @@ recipe is worse than a linear model. docs/models.md gives the errors on both acc
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -62,6 +63,12 @@ LEAST_CLOSERS = 30
 
 DRAWS = 200
 """How often the training is repeated on drawn journeys."""
+
+DRAWS_AT_ONCE = 2
+"""So many threads draw."""
+
+CREDITED_AT_ONCE = 4_000
+"""So many journeys are credited at once, which is faster than all together: what is computed of them stays near a core."""
 
 CREDITED_JOURNEYS = 200_000
 """On so many journeys it is computed what a draw does to the channels."""
@@ -160,22 +167,28 @@ def spread(
     numbers = numbers[np.argsort(keys[numbers], kind="stable")]
     shared = journeys.sizes > 1
     chosen = shared & (keys <= _threshold(keys[shared]))
-    credited = journeys.only(chosen[journeys.journey])
+    parts = _parts(journeys.only(chosen[journeys.journey]))
 
-    trained = orders(credited, training.parameters, redistribution)
-    saturation, moved = np.empty(draws), np.empty((draws, len(journeys.labels)))
-    for draw in range(draws):
-        drawn = np.random.default_rng([seed, draw]).integers(len(numbers), size=len(numbers))
+    def credited(parameters: IHCParameters) -> Floats:
+        total: Floats = np.sum([orders(part, parameters, redistribution) for part in parts], axis=0)
+        return total
+
+    def draw(number: int) -> tuple[float, Floats]:
+        """The saturation of a draw, and the orders by channel."""
+        drawn = np.random.default_rng([seed, number]).integers(len(numbers), size=len(numbers))
         parameters = samples.parameters(np.bincount(numbers[drawn], minlength=len(journeys)))
-        saturation[draw] = parameters.initializer_membership[-1][0]
-        moved[draw] = orders(credited, parameters, redistribution) - trained
-    low, high = np.quantile(saturation, INTERVAL)
+        return parameters.initializer_membership[-1][0], credited(parameters)
+
+    with ThreadPoolExecutor(DRAWS_AT_ONCE) as threads:
+        saturations, drawn_orders = zip(*threads.map(draw, range(draws)), strict=True)
+    low, high = np.quantile(saturations, INTERVAL)
+    moved = np.quantile(drawn_orders, INTERVAL, axis=0) - credited(training.parameters)
     of_all = orders(journeys, training.parameters, redistribution)
-    orders_low, orders_high = of_all + np.quantile(moved, INTERVAL, axis=0) * (shared.sum() / len(credited))
+    orders_low, orders_high = of_all + moved * (shared.sum() / chosen.sum())
     channels = pd.DataFrame(
         {"channel_label": journeys.labels, "orders": of_all, "orders_low": orders_low, "orders_high": orders_high}
     ).sort_values("channel_label", ignore_index=True)
-    return Spread(draws, (float(low), float(high)), len(credited), int(shared.sum()), channels)
+    return Spread(draws, (float(low), float(high)), int(chosen.sum()), int(shared.sum()), channels)
 
 
 def orders(journeys: EngagedJourneys, parameters: IHCParameters, redistribution: Redistribution | None = None) -> Floats:
@@ -312,6 +325,12 @@ def _keys(journeys: EngagedJourneys, seed: int) -> Keys:
 
 def _scattered(numbers: Keys) -> Keys:
     return pd.util.hash_array(numbers)
+
+
+def _parts(journeys: EngagedJourneys) -> list[EngagedJourneys]:
+    """The journeys, CREDITED_AT_ONCE in each part."""
+    part = journeys.journey // CREDITED_AT_ONCE
+    return [journeys.only(part == number) for number in range(part[-1] + 1)]
 
 
 def _threshold(keys: Keys) -> np.uint64:
