@@ -1,4 +1,4 @@
-"""`attribution ihc`: what the IHC API would cost, and how the embedded model compares with its answers."""
+"""`attribution ihc`: what the IHC API would cost, how the embedded model compares with its answers, and its own training."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from attribution_assets.command.options import DATABASE, DAY, plain_errors, print_json, settings_with
-from attribution_assets.command.printed import print_errors
-from attribution_assets.command.terminal import print_frame
+from attribution_assets.command.printed import print_errors, print_training
+from attribution_assets.command.terminal import print_frame, telling
 from attribution_assets.errors import AttributionError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def ihc() -> None:
-    """Estimate what the IHC API would cost, and compare or calibrate the embedded model with its answers."""
+    """Estimate what the IHC API would cost, and compare, calibrate or train the embedded model."""
 
 
 @ihc.command("estimate")
@@ -102,6 +102,27 @@ def calibrate(answers: Path | None, ledger: bool, output: Path, holdout: float, 
         print_errors(f"Learned parameters, checked on {calibration.checked:,} {which}", calibration.errors)
         calibration.write(output)
     click.echo(f"Wrote {output}. Set IHC_PARAMETERS to this file, and the embedded model computes what the API would answer.")
+
+
+@ihc.command("train")
+@DATABASE
+@click.option("--start", type=DAY, help="First conversion day. [default: the first in the database]")
+@click.option("--end", type=DAY, help="Last conversion day, included. [default: the last in the database]")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="JSON file to write, for use as IHC_PARAMETERS.")
+def train(database: str | None, start: str | None, end: str | None, output: Path) -> None:
+    """Train the parameters of the embedded model on your journeys alone, without answers of the API.
+
+    The rule was found on one account and is not the service's. Prints how far the report would move, and how sure that is.
+    """
+    with plain_errors():
+        settings = settings_with(database=database)
+        from attribution_assets.analysis.training import train_on
+
+        with telling() as tell:
+            trained = train_on(settings, start, end, tell)
+        trained.training.parameters.write(output)
+    print_training(trained)
+    click.echo(f"Wrote {output}. Set IHC_PARAMETERS to this file to use it; every row and report will then say `self-trained`.")
 
 
 def _recorded_answers(settings: Settings, answers: Path | None, ledger: bool) -> tuple[pd.DataFrame, Redistribution | None]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from attribution_assets.analysis.checking import Finding
     from attribution_assets.analysis.comparison import Comparison
     from attribution_assets.analysis.plan import RunPlan
+    from attribution_assets.analysis.training import TrainedOn
     from attribution_assets.importing.loading import Imported
 
 PATHS_SHOWN = 20
@@ -410,6 +411,28 @@ def print_errors(title: str, errors: pd.DataFrame) -> None:
     """How far the embedded model is from recorded answers; of `ihc.answers.compare_answers`."""
     table = errors.rename_axis("error of").reset_index().rename(columns={"within_0.001": "within 0.001"})
     print_frame(title, table, {"within 0.001": "{:.2%}"}, "{:.5f}")
+
+
+def print_training(trained: TrainedOn) -> None:
+    """What was trained, how far the report would move, and how sure that is; of `analysis.training.train_on`."""
+    click.echo(f"The parameters are {trained.training.parameters.description}")
+    spread = trained.spread
+    low, high = spread.saturation
+    click.echo(
+        f"A gap of {trained.training.saturation:,.1f} hours or more cuts a journey (90 % interval: {low:,.1f} to {high:,.1f}). "
+        "This hour decides most of the error."
+    )
+    click.echo()
+    heading = {"channel_label": "channel", "in_use": "in use", "relative_shift": "relative shift"}
+    formats = {"shift": "{:+z,.2f}", "relative shift": "{:+z.2%}"}
+    print_frame(f"Orders by channel, now with {trained.in_use}", trained.channels.rename(columns=heading), formats, "{:,.2f}")
+    click.echo(
+        f"low to high: the 90 % interval of {spread.draws:,} trainings on journeys drawn with replacement, computed on "
+        f"{spread.credited:,} of the {spread.journeys:,} journeys of two or more sessions and scaled to all. It "
+        "leaves out the error of the rule itself, which docs/models.md gives for two accounts."
+    )
+    for note in trained.notes:
+        click.echo(note)
 
 
 def print_versions(table: str, versions: Sequence[Mapping[str, Any]]) -> None:

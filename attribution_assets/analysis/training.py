@@ -1,0 +1,78 @@
+"""`attribution ihc train` without its terminal: what journeys train, how sure it is, and how far the report would move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from attribution_assets.analysis.learning import Channels, Tell, silent
+from attribution_assets.analysis.plan import plan_run
+from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
+from attribution_assets.catalog.tables import query_of
+from attribution_assets.ihc import IHCParameters, Redistribution
+from attribution_assets.ihc.model import EngagedJourneys
+from attribution_assets.ihc.training import Spread, Training, orders, spread, train
+from attribution_assets.settings import Settings
+from attribution_assets.warehouse import Days, schema
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """What was trained on the journeys of some conversion days.
+
+    `in_use`: the name of the parameters of the settings. `channels`: one row per channel, in the order of the names, with
+    channel_label, in_use (its orders with these parameters), trained (with the trained ones), shift (the difference),
+    relative_shift (shift / in_use; NaN where that is 0), and low and high, the 90 % interval of `spread`.
+    """
+
+    days: Days
+    training: Training
+    spread: Spread
+    in_use: str
+    uses_api: bool
+    channels: pd.DataFrame
+
+    @property
+    def notes(self) -> list[str]:
+        """What to know about the figures, a line each."""
+        api = f"The IHC API computes your credit now. The orders in use are those of the embedded model with {self.in_use}."
+        return [*self.training.notes, *([api] if self.uses_api else [])]
+
+
+def train_on(settings: Settings, start: str | None, end: str | None, tell: Tell = silent) -> TrainedOn:
+    """Trains on the journeys of the conversions of `start` to `end`; if unset, of the days that a run would attribute.
+
+    `tell` is told what takes time. Writes nothing. Raises AttributionError as `plan_run` and `ihc.training.train` do.
+    """
+    in_use = IHCParameters.load(settings.ihc_parameters)
+    redistribution = Redistribution.load(settings.ihc_redistribution) if settings.ihc_redistribution else None
+    days = plan_run(settings, start, end).conversion_days
+    tell(f"reading the journeys of {days}")
+    query = query_of(settings, CUSTOMER_JOURNEYS, days)
+    journeys = _pooled(settings.warehouse.stream_query(query, schema()["customer_journeys"]))
+    tell("training")
+    training = train(journeys)
+    tell("training again on drawn journeys")
+    found = spread(journeys, training, redistribution, seed=settings.seed)
+    channels = found.channels.rename(columns={"orders": "trained", "orders_low": "low", "orders_high": "high"})
+    before = pd.Series(orders(journeys, in_use, redistribution), index=journeys.labels)[channels["channel_label"]].to_numpy()
+    shift = channels["trained"] - before
+    channels = channels.assign(in_use=before, shift=shift, relative_shift=shift / np.where(before > 0, before, np.nan))
+    columns = ["channel_label", "in_use", "trained", "shift", "relative_shift", "low", "high"]
+    return TrainedOn(days, training, found, in_use.name, settings.uses_api, channels[columns])
+
+
+def _pooled(frames: Iterable[pd.DataFrame]) -> EngagedJourneys:
+    """The journeys of all frames of `customer_journeys`."""
+    channels = Channels()
+    whole, flag = np.empty(0, np.int64), np.empty(0)
+    parts = [(whole, whole, whole, flag, flag)]
+    for rows in frames:
+        part, order = EngagedJourneys.from_frame(rows)
+        channel = channels.number(rows["channel_label"])[order]
+        parts.append((part.sizes, part.time, channel, part.holder_engagement, part.closer_engagement))
+    sizes, time, channel, holder, closer = map(np.concatenate, zip(*parts, strict=True))
+    return EngagedJourneys(np.cumsum(sizes) - sizes, time, channel, channels.labels, holder, closer)
