@@ -28,7 +28,7 @@ NAMES = {
 }
 COMMANDS = {
     *("run", "sample-data", "status", "check", "compare", "paths", "explain", "home", "import"),
-    *("ihc estimate", "ihc compare", "ihc calibrate"),
+    *("ihc estimate", "ihc compare", "ihc calibrate", "ihc train"),
     *("channels rules", "channels test", "channels apply"),
 }
 JOBS = {"attribute_conversions", "sum_costs", "report_channels"}

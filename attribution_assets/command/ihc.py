@@ -112,7 +112,8 @@ def calibrate(answers: Path | None, ledger: bool, output: Path, holdout: float, 
 def train(database: str | None, start: str | None, end: str | None, output: Path) -> None:
     """Train the parameters of the embedded model on your journeys alone, without answers of the API.
 
-    The rule was found on one account and is not the service's. Prints how far the report would move, and how sure that is.
+    The rule was found on one account and is not the service's: on a second account it is worse than a linear model. Prints
+    how far the report would move, and how much of that is chance.
     """
     with plain_errors():
         settings = settings_with(database=database)
