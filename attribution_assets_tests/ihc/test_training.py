@@ -317,6 +317,14 @@ def test_weighted_quantiles_are_those_of_values_repeated_by_their_weights(
     assert found.tolist() == np.quantile(np.repeat(values, weights), levels).tolist()
 
 
+def test_quantiles_of_values_that_weigh_one_are_those_of_numpy_to_the_last_bit() -> None:
+    values, levels = np.sort(np.random.default_rng(0).lognormal(0, 5, 100)), np.linspace(0, 1, 777)
+
+    found = weighted_quantiles(values, np.ones(100, dtype=np.int64), levels)
+
+    assert found.tolist() == np.quantile(values, levels).tolist()
+
+
 # How sure it is -------------------------------------------------------------------------------------------------------
 
 
