@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from attribution_assets.analysis.learning import Channels, Tell, silent
+from attribution_assets.analysis.learning import Tell, silent
 from attribution_assets.analysis.plan import plan_run
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
 from attribution_assets.catalog.tables import query_of
 from attribution_assets.ihc import IHCParameters, Redistribution
 from attribution_assets.ihc.model import EngagedJourneys
 from attribution_assets.ihc.training import Spread, Training, orders, spread, train
+from attribution_assets.models.journeys import joined
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, schema
 
@@ -67,12 +68,8 @@ def train_on(settings: Settings, start: str | None, end: str | None, tell: Tell 
 
 def _pooled(frames: Iterable[pd.DataFrame]) -> EngagedJourneys:
     """The journeys of all frames of `customer_journeys`."""
-    channels = Channels()
-    whole, flag = np.empty(0, np.int64), np.empty(0)
-    parts = [(whole, whole, whole, flag, flag)]
-    for rows in frames:
-        part, order = EngagedJourneys.from_frame(rows)
-        channel = channels.number(rows["channel_label"])[order]
-        parts.append((part.sizes, part.time, channel, part.holder_engagement, part.closer_engagement))
-    sizes, time, channel, holder, closer = map(np.concatenate, zip(*parts, strict=True))
-    return EngagedJourneys(np.cumsum(sizes) - sizes, time, channel, channels.labels, holder, closer)
+    parts = [EngagedJourneys.from_frame(rows)[0] for rows in frames]
+    whole, none = joined(parts), np.empty(0)
+    holder = np.concatenate([none, *(part.holder_engagement for part in parts)])
+    closer = np.concatenate([none, *(part.closer_engagement for part in parts)])
+    return EngagedJourneys(whole.offsets, whole.time, whole.channel, whole.labels, holder, closer)

@@ -89,7 +89,8 @@ class IHCParameters(BaseModel):
         """Writes the parameters as JSON, for IHC_PARAMETERS. Raises AttributionError where `path` cannot be written."""
         unfinished = path.parent / f".{path.name}.tmp"
         try:
-            unfinished.write_text(self.model_dump_json(exclude={"name"}, indent=1) + "\n", encoding="utf-8")
+            left_out = {"name"} if self.self_trained else {"name", "self_trained"}
+            unfinished.write_text(self.model_dump_json(exclude=left_out, indent=1) + "\n", encoding="utf-8")
             unfinished.replace(path)
         except OSError as error:
             raise AttributionError(f"{path} cannot be written: {error.strerror}. Choose another --output.") from error
