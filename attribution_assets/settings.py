@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, Pydanti
 from attribution_assets.errors import AttributionError
 from attribution_assets.formats import DIRECT_CHANNELS
 from attribution_assets.ihc import IHCParameters, Redistribution
+from attribution_assets.ihc.chosen import parameters_in_use
 from attribution_assets.ihc.endpoint import ENDPOINT, endpoint
 from attribution_assets.models import MODELS, ModelRules, PathRules, PositionShares, read_channel_groups
 from attribution_assets.warehouse import Location, Warehouse
@@ -254,10 +255,20 @@ class Settings(BaseSettings):
             "Spark Connect, such as `/;use_ssl=true;token=...`. They are never shown."
         ),
     )
-    ihc_parameters: str = Field(
-        "challenge",
+    ihc_parameters: str | None = Field(
+        None,
         validation_alias="IHC_PARAMETERS",
-        description="Parameters of the embedded IHC model: `challenge`, `alternative`, or a JSON file.",
+        description=(
+            "Parameters of the embedded IHC model: `challenge` or `alternative`, both of another company, or a JSON file. If "
+            "unset, those that `attribution ihc use` has chosen for the database, else `challenge`."
+        ),
+    )
+    restate_parameters: bool = Field(
+        False,
+        description=(
+            "Whether days that were computed with other parameters of the embedded IHC model are computed again automatically. "
+            "If not, they stay as they are until you run them, and `attribution status` calls them stale."
+        ),
     )
     ihc_backend: Literal["api", "embedded"] | None = Field(
         None,
@@ -535,6 +546,11 @@ class Settings(BaseSettings):
         """Whether the paid service computes IHC."""
         return self.ihc_backend == "api" or (self.ihc_backend is None and self.ihc_api_key is not None)
 
+    @property
+    def parameters_in_use(self) -> IHCParameters:
+        """The parameters of the embedded IHC model, as they are now: see `ihc.chosen`."""
+        return parameters_in_use(self.ihc_parameters, self.warehouse)
+
     def fingerprint(self) -> str:
         """A short hash of all that determines results: days that share it were computed by the same rules.
 
@@ -558,7 +574,7 @@ class Settings(BaseSettings):
                 "long_journeys": self.ihc_long_journeys,
             }
         if not self.uses_api or self.ihc_on_partial == "embedded":
-            rules["parameters"] = IHCParameters.load(self.ihc_parameters).name
+            rules["parameters"] = self.parameters_in_use.name
         return _hash(rules)
 
     @property

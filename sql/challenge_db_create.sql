@@ -336,6 +336,15 @@ CREATE TABLE IF NOT EXISTS platform_claims (
     PRIMARY KEY (date, campaign_id)
 );
 
+CREATE TABLE IF NOT EXISTS chosen_parameters (
+    name text NOT NULL,                      -- parameters of the IHC model that were chosen for this database, as results name them
+    parameters text NOT NULL,                -- the parameters themselves, as JSON
+    hash text NOT NULL,                      -- SHA-256 of this text
+    origin text NOT NULL,                    -- the preset or the file that they were read from
+    chosen_at text NOT NULL,                 -- UTC time at which they were chosen
+    PRIMARY KEY (name)
+);
+
 CREATE TABLE IF NOT EXISTS attribution_meta (
     key text NOT NULL,                       -- schema_version or database_id
     value text NOT NULL,                     -- number of the last upgrade of these tables, or a random UUID, written once

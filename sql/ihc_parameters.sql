@@ -1,4 +1,4 @@
--- One row per model and parameters by which IHC results of conversions of $first_day to $last_day were computed.
+-- One row per day from $first_day to $last_day that has IHC results: by which model and parameters they were computed.
 -- One result speaks for its day, which is computed as a whole. (Gaps of the API that the embedded model fills are told apart.)
 WITH calendar AS (
     SELECT day
@@ -9,10 +9,10 @@ WITH calendar AS (
 ),
 
 result_of_day AS (
-    SELECT of_a_result(backend, day) AS computed_by, of_a_result(parameters, day) AS parameters FROM calendar
+    SELECT day, of_a_result(backend, day) AS computed_by, of_a_result(parameters, day) AS parameters FROM calendar
 )
 
-SELECT DISTINCT computed_by, parameters
+SELECT day, computed_by, parameters
 FROM result_of_day
 WHERE computed_by IS NOT NULL
-ORDER BY computed_by, parameters
+ORDER BY day

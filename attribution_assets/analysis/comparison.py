@@ -112,12 +112,13 @@ def _by_lookback(settings: Settings, rules: ModelRules, days: Days) -> pd.DataFr
     longest = settings.model_copy(update={"lookback_days": lookbacks[-1]})
     values = {lookback: _values_of_last_day(settings, rules, days, lookback) for lookback in lookbacks}
     sums: dict[int, list[pd.DataFrame]] = {lookback: [] for lookback in lookbacks}
+    parameters = settings.parameters_in_use
     for rows in settings.warehouse.stream_query(query_of(longest, CUSTOMER_JOURNEYS, days), schema()["customer_journeys"]):
         reach = pd.to_datetime(rows["conv_date"]) - pd.to_datetime(rows["timestamp"].str.slice(0, 10))
         for lookback in lookbacks:
             within = rows[reach <= pd.Timedelta(days=lookback)].reset_index(drop=True)
             if len(within):
-                credit = attribute(within.assign(ihc=_ihc(settings, within)), rules, values[lookback])
+                credit = attribute(within.assign(ihc=_ihc(settings, parameters, within)), rules, values[lookback])
                 sums[lookback].append(credit.groupby(["model", "channel_name"])[["credit"]].sum().reset_index())
     orders = {
         lookback: pd.concat(parts or [pd.DataFrame(columns=["model", "channel_name", "credit"])]).rename(
@@ -151,12 +152,12 @@ def _values_of_last_day(settings: Settings, rules: ModelRules, days: Days, lookb
     return pd.DataFrame({"date": [*days]}).merge(values.drop(columns="date"), how="cross")[list(values.columns)]
 
 
-def _ihc(settings: Settings, journeys: pd.DataFrame) -> pd.Series:
+def _ihc(settings: Settings, parameters: IHCParameters, journeys: pd.DataFrame) -> pd.Series:
     """The share of each session under the IHC model here; nothing where the API would have to be asked."""
     if "ihc" not in settings.models:
         return pd.Series(0.0, index=journeys.index)
     redistribution = Redistribution.load(settings.ihc_redistribution) if settings.ihc_redistribution else None
-    credit = attribute_ihc(journeys, IHCParameters.load(settings.ihc_parameters), redistribution=redistribution)
+    credit = attribute_ihc(journeys, parameters, redistribution=redistribution)
     return credit["ihc"] / credit.groupby("conv_id")["ihc"].transform("sum")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attribution_assets.catalog.span import final_on, first_day, last_day
 from attribution_assets.catalog.tables import has_spend
-from attribution_assets.ihc.parameters import PRESETS
+from attribution_assets.ihc.parameters import PRESETS, SELF_TRAINED
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
 from attribution_assets.warehouse.csv_files import CSVFiles
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ANOTHER_COMPANY, YOUR_JOURNEYS = "another company's journeys", "your journeys"
 
+WITHOUT_ANSWERS = f"{YOUR_JOURNEYS}, by a rule that is not the service's"
+
 
 def basis(settings: Settings, conversion_days: Days) -> dict[str, str | None]:
     """What the credit of these days' conversions was computed by, and in which currency amounts are, ready for JSON.
@@ -27,16 +29,21 @@ def basis(settings: Settings, conversion_days: Days) -> dict[str, str | None]:
     learned from; `currency`. Days of several parameters give them all, separated by commas; days without a result, None.
     """
     days = {"first_day": conversion_days.first, "last_day": conversion_days.last}
-    computed = settings.warehouse.rows(Query("ihc_parameters", days))
-    of_preset = [row["computed_by"] == "embedded" and row["parameters"].split(" + ")[0] in PRESETS for row in computed]
-    learned_from = {ANOTHER_COMPANY if is_preset else YOUR_JOURNEYS for is_preset in of_preset}
+    of_days = settings.warehouse.rows(Query("ihc_parameters", days))
+    computed = sorted({(row["computed_by"], row["parameters"]) for row in of_days})
     return {
         "model": "ihc",
-        "parameters": ", ".join(row["parameters"] for row in computed) or None,
-        "computed_by": ", ".join(dict.fromkeys(row["computed_by"] for row in computed)) or None,
-        "learned_from": ", ".join(sorted(learned_from)) or None,
+        "parameters": ", ".join(parameters for _, parameters in computed) or None,
+        "computed_by": ", ".join(dict.fromkeys(backend for backend, _ in computed)) or None,
+        "learned_from": ", ".join(sorted({_learned_from(*by) for by in computed})) or None,
         "currency": settings.currency,
     }
+
+
+def _learned_from(computed_by: str, parameters: str) -> str:
+    if computed_by == "embedded" and parameters.split(" + ")[0] in PRESETS:
+        return ANOTHER_COMPANY
+    return WITHOUT_ANSWERS if parameters.startswith(SELF_TRAINED) else YOUR_JOURNEYS
 
 
 def totals(channels: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:

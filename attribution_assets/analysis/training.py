@@ -12,7 +12,7 @@ from attribution_assets.analysis.learning import Tell, silent
 from attribution_assets.analysis.plan import plan_run
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
 from attribution_assets.catalog.tables import query_of
-from attribution_assets.ihc import IHCParameters, Redistribution
+from attribution_assets.ihc import Redistribution
 from attribution_assets.ihc.model import EngagedJourneys
 from attribution_assets.ihc.training import Spread, Training, orders, spread, train
 from attribution_assets.models.journeys import joined
@@ -48,7 +48,7 @@ def train_on(settings: Settings, start: str | None, end: str | None, tell: Tell 
 
     `tell` is told what takes time. Writes nothing. Raises AttributionError as `plan_run` and `ihc.training.train` do.
     """
-    in_use = IHCParameters.load(settings.ihc_parameters)
+    in_use = settings.parameters_in_use
     redistribution = Redistribution.load(settings.ihc_redistribution) if settings.ihc_redistribution else None
     days = plan_run(settings, start, end).conversion_days
     tell(f"reading the journeys of {days}")
@@ -63,7 +63,7 @@ def train_on(settings: Settings, start: str | None, end: str | None, tell: Tell 
     shift = channels["trained"] - before
     channels = channels.assign(in_use=before, shift=shift, relative_shift=shift / np.where(before > 0, before, np.nan))
     columns = ["channel_label", "in_use", "trained", "shift", "relative_shift", "low", "high"]
-    return TrainedOn(days, training, found, in_use.name, settings.uses_api, channels[columns])
+    return TrainedOn(days, training, found, in_use.told, settings.uses_api, channels[columns])
 
 
 def _pooled(frames: Iterable[pd.DataFrame]) -> EngagedJourneys:

@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from attribution_assets.orchestration.resources import IHCResource
+from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Frames
 
 if TYPE_CHECKING:
@@ -20,14 +21,19 @@ class IHCResultsConfig(dg.Config):
 
 
 def ihc_results(
-    context: dg.AssetExecutionContext, config: IHCResultsConfig, customer_journeys: Frames, ihc: IHCResource
+    context: dg.AssetExecutionContext,
+    config: IHCResultsConfig,
+    customer_journeys: Frames,
+    ihc: IHCResource,
+    settings: Settings,
 ) -> Frames:
     """The IHC results of the journeys, frame by frame, by the API or the embedded model."""
-    if model := ihc.model():
+    parameters = None if ihc.parameters else settings.parameters_in_use
+    if model := ihc.model(parameters):
         return customer_journeys.each(model)
 
     def rows() -> "Iterator[pd.DataFrame]":
-        counts = yield from ihc.answer(customer_journeys, refresh=config.refresh)
+        counts = yield from ihc.answer(customer_journeys, refresh=config.refresh, parameters=parameters)
         context.add_asset_metadata({f"{name} (whole run)": count for name, count in counts.items()})
 
     return Frames(rows())

@@ -46,6 +46,9 @@ def estimate(database: str | None, start: str | None, end: str | None, as_json: 
         click.echo(f"{count:>12,}  {name}")
 
 
+USE = click.option("--use", is_flag=True, help="Choose the parameters for the database, as `attribution ihc use` does.")
+
+
 def answers_options(command: Callable[..., None]) -> Callable[..., None]:
     """--answers FILE or --ledger."""
     file = click.option("--answers", type=click.Path(path_type=Path), help="CSV file of recorded answers.")
@@ -60,16 +63,39 @@ def compare(answers: Path | None, ledger: bool, parameters: str | None) -> None:
     """Compare the embedded model with recorded answers: the errors, and the credit that would move between channels."""
     with plain_errors():
         settings = settings_with(ihc_parameters=parameters)
-        from attribution_assets.ihc import IHCParameters
         from attribution_assets.ihc.answers import compare_answers
 
-        loaded = IHCParameters.load(settings.ihc_parameters)
+        loaded = settings.parameters_in_use
         recorded, redistribution = _recorded_answers(settings, answers, ledger)
         comparison = compare_answers(recorded, loaded, redistribution)
     print_errors(f"{loaded.name} against {len(recorded):,} answers", comparison.errors)
     click.echo()
     shifts = comparison.channels.reset_index().rename(columns={"channel_label": "channel", "relative_shift": "relative shift"})
     print_frame("Orders by channel", shifts, {"relative shift": "{:+z.2%}", "shift": "{:+z,.2f}"}, "{:,.2f}")
+
+
+@ihc.command("use")
+@click.argument("parameters", metavar="FILE|PRESET")
+@DATABASE
+def use(parameters: str, database: str | None) -> None:
+    """Choose the parameters of the embedded model for a database, which keeps them: a JSON file, or a preset.
+
+    They lead where IHC_PARAMETERS is not set, on every machine, and in every copy of the database. Results that are there
+    stay as they are, and `attribution status` calls their days stale.
+    """
+    with plain_errors():
+        settings = settings_with(database=database)
+        _use(settings, parameters)
+
+
+def _use(settings: Settings, named: str) -> None:
+    """Chooses the parameters for the database of the settings, and tells it."""
+    from attribution_assets.ihc.chosen import choose
+
+    chosen = choose(named, settings.warehouse)
+    click.echo(f"{settings.database} computes IHC with {chosen.told} from now on. Run its days again to restate them.")
+    if settings.ihc_parameters:
+        click.echo(f"IHC_PARAMETERS={settings.ihc_parameters} still leads here. Unset it.")
 
 
 @ihc.command("calibrate")
@@ -85,10 +111,14 @@ def compare(answers: Path | None, ledger: bool, parameters: str | None) -> None:
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed; change it to hold out other conversions."
 )
-def calibrate(answers: Path | None, ledger: bool, output: Path, holdout: float, seed: int) -> None:
+@USE
+@DATABASE
+def calibrate(
+    answers: Path | None, ledger: bool, output: Path, holdout: float, seed: int, use: bool, database: str | None
+) -> None:
     """Learn the parameters of the embedded model from recorded answers, so that it computes what the API would answer."""
     with plain_errors():
-        settings = settings_with()
+        settings = settings_with(database=database)
         from attribution_assets.ihc.calibration import calibrate_and_check
 
         recorded, redistribution = _recorded_answers(settings, answers, ledger)
@@ -101,7 +131,11 @@ def calibrate(answers: Path | None, ledger: bool, output: Path, holdout: float, 
         which = "held-out conversions" if calibration.left_out else "conversions that they were learned from"
         print_errors(f"Learned parameters, checked on {calibration.checked:,} {which}", calibration.errors)
         calibration.write(output)
-    click.echo(f"Wrote {output}. Set IHC_PARAMETERS to this file, and the embedded model computes what the API would answer.")
+        click.echo(
+            f"Wrote {output}. Set IHC_PARAMETERS to this file, and the embedded model computes what the API would answer."
+        )
+        if use:
+            _use(settings, str(output))
 
 
 @ihc.command("train")
@@ -109,7 +143,8 @@ def calibrate(answers: Path | None, ledger: bool, output: Path, holdout: float, 
 @click.option("--start", type=DAY, help="First conversion day. [default: the first in the database]")
 @click.option("--end", type=DAY, help="Last conversion day, included. [default: the last in the database]")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="JSON file to write, for use as IHC_PARAMETERS.")
-def train(database: str | None, start: str | None, end: str | None, output: Path) -> None:
+@USE
+def train(database: str | None, start: str | None, end: str | None, output: Path, use: bool) -> None:
     """Train the parameters of the embedded model on your journeys alone, without answers of the API.
 
     The rule was found on one account and is not the service's: on a second account it is worse than a linear model. Prints
@@ -122,8 +157,12 @@ def train(database: str | None, start: str | None, end: str | None, output: Path
         with telling() as tell:
             trained = train_on(settings, start, end, tell)
         trained.training.parameters.write(output)
-    print_training(trained)
-    click.echo(f"Wrote {output}. Set IHC_PARAMETERS to this file to use it; every row and report will then say `self-trained`.")
+        print_training(trained)
+        click.echo(
+            f"Wrote {output}. Set IHC_PARAMETERS to this file to use it; every row and report will then say `self-trained`."
+        )
+        if use:
+            _use(settings, str(output))
 
 
 def _recorded_answers(settings: Settings, answers: Path | None, ledger: bool) -> tuple[pd.DataFrame, Redistribution | None]:

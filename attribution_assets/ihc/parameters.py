@@ -17,6 +17,9 @@ _PRESET_FOLDER = Path(__file__).parent / "presets"
 PRESETS = tuple(sorted(path.stem for path in _PRESET_FOLDER.glob("*.json")))
 """The parameters that come with the package."""
 
+SELF_TRAINED = "self-trained "
+"""How the name of parameters begins that were learned without answers of the service."""
+
 BELOW_ONE = 1 - 1e-6
 """The highest degree with which an initializer does not cut its journey."""
 
@@ -83,14 +86,23 @@ class IHCParameters(BaseModel):
                 f"There are no IHC parameters {name!r}. Set IHC_PARAMETERS to {', '.join(PRESETS)}, or the path of a JSON file."
             )
         loaded = read_json(cls, Path(name).expanduser(), "IHC parameters")
-        return loaded.model_copy(update={"name": f"self-trained {loaded.name}"}) if loaded.self_trained else loaded
+        return loaded.model_copy(update={"name": f"{SELF_TRAINED}{loaded.name}"}) if loaded.self_trained else loaded
+
+    @property
+    def told(self) -> str:
+        """The name, and of a preset that it is of another company."""
+        return f"{self.name}, of another company" if self.name in PRESETS else self.name
+
+    def as_json(self) -> str:
+        """The content of a file of these parameters."""
+        left_out = {"name"} if self.self_trained else {"name", "self_trained"}
+        return self.model_dump_json(exclude=left_out, indent=1) + "\n"
 
     def write(self, path: Path) -> None:
         """Writes the parameters as JSON, for IHC_PARAMETERS. Raises AttributionError where `path` cannot be written."""
         unfinished = path.parent / f".{path.name}.tmp"
         try:
-            left_out = {"name"} if self.self_trained else {"name", "self_trained"}
-            unfinished.write_text(self.model_dump_json(exclude=left_out, indent=1) + "\n", encoding="utf-8")
+            unfinished.write_text(self.as_json(), encoding="utf-8")
             unfinished.replace(path)
         except OSError as error:
             raise AttributionError(f"{path} cannot be written: {error.strerror}. Choose another --output.") from error

@@ -12,6 +12,7 @@ import dagster as dg
 from filelock import FileLock, Timeout
 
 from attribution_assets.analysis.late_data import LateDays, search
+from attribution_assets.analysis.parameters import RESULTS, with_other_parameters
 from attribution_assets.catalog.span import first_day, last_day
 from attribution_assets.catalog.table import JOBS, DailyTable, Job
 from attribution_assets.catalog.tables import ancestors, inputs, tables_of
@@ -192,12 +193,15 @@ def late_data_sensor(settings: Settings, jobs: AssetJobs) -> dg.SensorDefinition
         if is_anything_at_work(instance):
             return skip("Runs are in progress. The search starts when they have finished.")
         before = json.loads(context.cursor or "{}")
-        state, start = (before["state"], before["next"]) if before.get("next") else (settings.warehouse.state(), None)
-        if state == before.get("state") and start is None:
-            return skip("The database has not changed.")
-        events = compared_events(instance, settings)
-        first, last = shift(first_day(settings), -settings.lookback_days), last_day(settings)
         try:
+            now = settings.warehouse.state()
+            if settings.restate_parameters and not settings.uses_api:
+                now += f" {settings.parameters_in_use.name}"
+            state, start = (before["state"], before["next"]) if before.get("next") else (now, None)
+            if state == before.get("state") and start is None:
+                return skip("The database has not changed.")
+            events = compared_events(instance, settings)
+            first, last = shift(first_day(settings), -settings.lookback_days), last_day(settings)
             late, start = search(
                 settings,
                 Days(start or first, last),
@@ -205,12 +209,21 @@ def late_data_sensor(settings: Settings, jobs: AssetJobs) -> dg.SensorDefinition
                 seconds=SECONDS_OF_A_TICK,
                 remember_right_days=True,
             )
+            computed = materialized(instance, dg.AssetKey(RESULTS))
+            others = with_other_parameters(settings, computed, late)
         except AttributionError as error:
             return skip(str(error))
-        requests = [request for job in JOBS for request in _requests(settings, job, late)]
+        taken = others if settings.restate_parameters else late
+        requests = [request for job in JOBS for request in _requests(settings, job, taken)]
+        found = f"Searched the days up to {start or last}: every result matches the sources."
+        if left := others.of(RESULTS).keys() - taken.of(RESULTS).keys():
+            found += (
+                f" The parameters of the IHC model have changed since {len(left):,} days were computed. Run these days again, "
+                "or set ATTRIBUTION_RESTATE_PARAMETERS=true."
+            )
         return dg.SensorResult(
             run_requests=requests,
-            skip_reason=None if requests else f"Searched the days up to {start or last}: every result matches the sources.",
+            skip_reason=None if requests else found,
             cursor=json.dumps({"state": state, "next": start}),
         )
 

@@ -13,6 +13,7 @@ from pydantic import Field, PrivateAttr
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import IHCParameters, Redistribution
+from attribution_assets.ihc.chosen import DEFAULT
 from attribution_assets.ihc.endpoint import ENDPOINT, endpoint
 
 if TYPE_CHECKING:
@@ -25,22 +26,26 @@ if TYPE_CHECKING:
 class IHCResource(dg.ConfigurableResource[None], ABC):
     """Computes the IHC results of journeys.
 
-    `parameters`: those of the embedded model, a preset or a JSON file. `redistribution`: a JSON file, or none.
+    `parameters`: those of the embedded model, a preset or a JSON file; if unset, those that are given with the journeys, else
+    the preset `challenge`. `redistribution`: a JSON file, or none.
     """
 
-    parameters: str = "challenge"
+    parameters: str | None = None
     redistribution: str | None = None
 
     @abstractmethod
-    def answer(self, frames: Iterable[pd.DataFrame], *, refresh: bool = False) -> Results:
+    def answer(
+        self, frames: Iterable[pd.DataFrame], *, refresh: bool = False, parameters: IHCParameters | None = None
+    ) -> Results:
         """The rows of `ihc_results` for frames of whole journeys (columns of `customer_journeys`), frame after frame."""
 
-    def model(self) -> Rows | None:
+    def model(self, parameters: IHCParameters | None = None) -> Rows | None:
         """The function that computes the rows of each frame alone, wherever that is; None where a service answers."""
         return None
 
-    def _load(self) -> tuple[IHCParameters, Redistribution | None]:
-        return IHCParameters.load(self.parameters), Redistribution.load(self.redistribution) if self.redistribution else None
+    def _load(self, parameters: IHCParameters | None = None) -> tuple[IHCParameters, Redistribution | None]:
+        of_model = IHCParameters.load(self.parameters or parameters or DEFAULT)
+        return of_model, Redistribution.load(self.redistribution) if self.redistribution else None
 
 
 class EmbeddedIHCResource(IHCResource):
@@ -49,19 +54,22 @@ class EmbeddedIHCResource(IHCResource):
     _loaded: tuple[IHCParameters, Redistribution | None] | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Reads the parameters before the first step runs, so that wrong ones stop the run before anything is written."""
-        self._loaded = self._load()
+        """Reads what is named before the first step runs, so that what is wrong stops the run before anything is written."""
+        loaded = self._load()
+        self._loaded = loaded if self.parameters else None
 
-    def model(self) -> Rows:
+    def model(self, parameters: IHCParameters | None = None) -> Rows:
         """The embedded model."""
         from attribution_assets.ihc.embedded import embedded_results
 
-        parameters, redistribution = self._loaded or self._load()
-        return partial(embedded_results, parameters=parameters, redistribution=redistribution)
+        leading, redistribution = self._loaded or self._load(parameters)
+        return partial(embedded_results, parameters=leading, redistribution=redistribution)
 
-    def answer(self, frames: Iterable[pd.DataFrame], *, refresh: bool = False) -> Results:
+    def answer(
+        self, frames: Iterable[pd.DataFrame], *, refresh: bool = False, parameters: IHCParameters | None = None
+    ) -> Results:
         """The embedded model's rows, in the order given."""
-        yield from map(self.model(), frames)
+        yield from map(self.model(parameters), frames)
         return {}
 
     def results(self, journeys: pd.DataFrame) -> pd.DataFrame:
@@ -90,13 +98,16 @@ class IHCApiResource(IHCResource):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Checks the settings before the first step runs."""
-        self._service = self._connect()
+        service = self._connect()
+        self._service = service if self.parameters else None
 
-    def answer(self, frames: Iterable[pd.DataFrame], *, refresh: bool = False) -> Results:
+    def answer(
+        self, frames: Iterable[pd.DataFrame], *, refresh: bool = False, parameters: IHCParameters | None = None
+    ) -> Results:
         """The API's rows, in no particular order. With `refresh`, answers in the ledger are not used."""
-        return (self._service or self._connect()).answer(frames, refresh=refresh)
+        return (self._service or self._connect(parameters)).answer(frames, refresh=refresh)
 
-    def _connect(self) -> IHCService:
+    def _connect(self, parameters: IHCParameters | None = None) -> IHCService:
         from attribution_assets.ihc.client import IHCClient
         from attribution_assets.ihc.ledger import Ledger
         from attribution_assets.ihc.service import IHCService, Limits
@@ -104,7 +115,7 @@ class IHCApiResource(IHCResource):
         for name, value in {"IHC_API_KEY": self.api_key, "IHC_CONV_TYPE_ID": self.conv_type_id}.items():
             if not value:
                 raise AttributionError(f"{name} is not set, but the IHC API needs it. Set it, or set IHC_BACKEND=embedded.")
-        parameters, redistribution = self._load()
+        fallback, redistribution = self._load(parameters)
         return IHCService(
             client=IHCClient(
                 key=self.api_key,
@@ -117,5 +128,5 @@ class IHCApiResource(IHCResource):
             limits=Limits(self.max_journeys, self.max_sessions, self.concurrency),
             long_journeys=self.long_journeys,
             on_partial=self.on_partial,
-            fallback=parameters,
+            fallback=fallback,
         )

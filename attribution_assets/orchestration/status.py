@@ -11,6 +11,7 @@ import dagster as dg
 from attribution_assets.analysis.alerts import Stale
 from attribution_assets.analysis.checking import check_sources
 from attribution_assets.analysis.late_data import LateDays, search
+from attribution_assets.analysis.parameters import RESULTS, with_other_parameters
 from attribution_assets.catalog.span import days_with_data, final_on, first_day, is_final, last_day, stretches_without_data
 from attribution_assets.catalog.table import DailyTable, Part
 from attribution_assets.catalog.tables import inputs, kind_of, parts, table_named, tables, tables_of_part
@@ -44,8 +45,7 @@ def day_states(
     if max(start or first, first) > min(end or last, last):
         raise NotFoundError(f"No day from {start or first} to {end or last} can run. The partitions are {first} to {last}.")
     days = Days(max(start or first, first), min(end or last, last))
-    late = LateDays() if by_history else _late_days(settings, instance, days)
-    states = _states(settings, instance, late)
+    states = _states(settings, instance, LateDays() if by_history else _late_days(settings, instance, days))
     runs = _last_runs(instance, days)
     findings = [] if by_history else check_sources(settings, days)
     found = [finding.told() for finding in findings if finding.state != "passed"]
@@ -100,6 +100,7 @@ def _states(
     """By asset, in the order of the graph: the days that were materialized, and those that are stale, with the reason."""
     in_graph = tables(settings)
     done = {table.name: materialized(instance, dg.AssetKey(table.name)) for table in in_graph}
+    late = with_other_parameters(settings, done.get(RESULTS, {}), late)
     follows = inputs(settings)
     stale: dict[str, dict[str, str]] = {}
     for table in in_graph:
