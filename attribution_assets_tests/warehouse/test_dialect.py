@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import functions
+from attribution_assets.warehouse.days import is_date
 from attribution_assets.warehouse.dialect import in_dialect
+from attribution_assets.warehouse.spark.dialect import DATE, END
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +100,14 @@ def test_a_date_is_the_same_to_both_engines(sqlite: sqlite3.Connection, duck: du
     asked = "SELECT is_date(CAST($x AS text)), is_no_date(CAST($x AS text))"
 
     assert by_sqlite(sqlite, asked, x=x) == by_duckdb(duck, asked, x=x)
+
+
+@pytest.mark.parametrize("year", [1, 4, 100, 400, 1900, 1999, 2000, 2023, 2024, 2100, 9996, 9999])
+def test_a_date_has_the_form_that_spark_looks_for_and_nothing_else_has(year: int) -> None:
+    form = re.compile(DATE.replace(END, r"\Z"))
+    texts = [f"{year:04}-{month:02}-{day:02}" for month in range(14) for day in range(33)]
+
+    assert [text for text in texts if form.search(text)] == [text for text in texts if is_date(text)]
 
 
 @pytest.mark.parametrize("x", [0.125, 2.675, -0.125, 1e6 + 0.005])
