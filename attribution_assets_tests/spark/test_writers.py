@@ -10,6 +10,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
@@ -27,7 +28,7 @@ from attribution_assets_tests.command import PROCESSES, Command
 from attribution_assets_tests.lake.test_same_results import assert_same_tables, outcome
 from attribution_assets_tests.lakes import rows_of
 from attribution_assets_tests.support import wait_for
-from attribution_assets_tests.warehouse.rows import ATTRIBUTION, JOURNEYS, in_processes, refused
+from attribution_assets_tests.warehouse.rows import ATTRIBUTION, CUSTOMER_JOURNEYS, JOURNEYS, in_processes, refused
 
 DAYS = ("2023-09-01", "2023-09-02")
 OLD = [("c1", "s", 1.0, DAYS[0]), ("c2", "s", 1.0, DAYS[0]), ("c3", "s", 1.0, DAYS[1]), ("c4", "s", 1.0, DAYS[1])]
@@ -143,6 +144,20 @@ def test_executors_compute_what_a_function_makes_of_whole_conversions_and_what_i
 
     replaced_by(lambda rows: rows.assign(ihc=rows["ihc"] / 2))
     assert credit(lake) == [("c1", "s", 0.5, DAYS[0]), ("c2", "s", 0.5, DAYS[0]), *OLD[2:]]
+
+
+def test_an_id_of_a_source_that_stands_twice_is_found_among_others(lake: SparkLakeWarehouse) -> None:
+    once = [f"c{number}" for number in range(1000)]
+
+    def give(ids: list[str]) -> None:
+        rows = {"conv_id": ids, "user_id": ids, "conv_date": DAYS[0], "conv_time": "10:00:00", "revenue": 1.0}
+        delta.replace_rows(lake.path / "conversions", pa.Table.from_pandas(pd.DataFrame(rows)).to_reader(), None, {})
+
+    give(once)
+    lake.replace_days(JOURNEYS, "conv_date", Days(DAYS[0], DAYS[0]), CUSTOMER_JOURNEYS)
+    give([*once, "c7"])
+    with refused("conv_id 'c7' appears 2 times in conversions"):
+        lake.replace_days(JOURNEYS, "conv_date", Days(DAYS[0], DAYS[0]), CUSTOMER_JOURNEYS)
 
 
 def version_of(lake: SparkLakeWarehouse) -> int:

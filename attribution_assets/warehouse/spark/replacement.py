@@ -110,13 +110,13 @@ class SparkReplacement:
         if not files:
             return
         self.cursor.session.spark.read.parquet(*(path_of(file.place) for file in files)).createOrReplaceTempView("staged")
-        required = [column.name for column in self.table.columns if column.required and column.name != self.day_column]
-        counted = ", ".join(f"count({name})" for name in required)
-        [(rows, *values_of)] = self.cursor.execute(f"SELECT count(*), {counted} FROM staged").fetchall()
-        for name, values in zip(required, values_of, strict=True):
-            if values < rows:
+        for name in (column.name for column in self.table.columns if column.required and column.name != self.day_column):
+            may_lack = any(name in file.may_lack for file in files)
+            if may_lack and self.cursor.execute(f"SELECT 1 FROM staged WHERE {name} IS NULL LIMIT 1").fetchone():
                 raise refused.missing(self.table, self.days, f"{self.table.name}.{name} is NULL in one of them")
         key = ", ".join(self.table.key)
+        if not self.cursor.may_stand_twice("staged", key):
+            return
         if found := self.cursor.execute(f"SELECT {key} FROM staged GROUP BY {key} HAVING count(*) > 1 LIMIT 1").fetchone():
             raise refused.twice(self.table, found, self.days)
 
@@ -153,12 +153,16 @@ class SparkReplacement:
 
 @dataclass(frozen=True)
 class StagedFile:
-    """A Parquet file that an executor wrote: where it is, of which day its rows are, and how many rows and bytes it has."""
+    """A Parquet file that an executor wrote: where it is, of which day its rows are, and how many rows and bytes it has.
+
+    `may_lack`: the columns of which its footer does not say that none of their values is NULL.
+    """
 
     place: Place
     day: str
     rows: int
     size: int
+    may_lack: frozenset[str]
 
     def taken_over(self, folder: Place, day_column: str) -> AddAction:
         """Moves the file to the folder of its day, and returns what commits it."""
@@ -178,7 +182,17 @@ def _files_in(staged: Place) -> Iterator[StagedFile]:
         if found.extension == "parquet":
             name = found.path.removeprefix(f"{root}/")
             day = unquote(name.partition("/")[0].partition("=")[2])
-            yield StagedFile(staged / name, day, pq.read_metadata(found.path, filesystem=files).num_rows, found.size)
+            footer = pq.read_metadata(found.path, filesystem=files)
+            yield StagedFile(staged / name, day, footer.num_rows, found.size, frozenset(_may_lack(footer)))
+
+
+def _may_lack(footer: pq.FileMetaData) -> Iterator[str]:
+    for group in range(footer.num_row_groups):
+        for number in range(footer.num_columns):
+            column = footer.row_group(group).column(number)
+            of_column = column.statistics
+            if not of_column or of_column.null_count != 0:
+                yield column.path_in_schema
 
 
 def remove_folder(folder: Place) -> None:
