@@ -25,18 +25,13 @@ amount AS (
     WHERE date BETWEEN $first_day AND $last_day AND $spend_wins <> ''
 ),
 
-spend AS (
-    SELECT date, channel_name, exact_total(cost) AS cost FROM amount GROUP BY date, channel_name
-),
-
-channel AS (
-    SELECT date, channel_name FROM traffic
-    UNION
-    SELECT date, channel_name FROM spend
+ledger AS (
+    SELECT date, channel_name, sessions, 0.0 AS cost FROM traffic
+    UNION ALL
+    SELECT date, channel_name, 0, cost FROM amount
 )
 
-SELECT channel.date, channel.channel_name, coalesce(traffic.sessions, 0) AS sessions, coalesce(spend.cost, 0.0) AS cost
-FROM channel
-LEFT JOIN traffic ON traffic.date = channel.date AND traffic.channel_name = channel.channel_name
-LEFT JOIN spend ON spend.date = channel.date AND spend.channel_name = channel.channel_name
-ORDER BY channel.date, channel.channel_name
+SELECT date, channel_name, CAST(sum(sessions) AS bigint) AS sessions, exact_total(cost) AS cost
+FROM ledger
+GROUP BY date, channel_name
+ORDER BY date, channel_name

@@ -67,7 +67,7 @@ def test_costs_find_the_days_sessions_and_what_each_cost_by_index(shop: Shop) ->
     steps = plan(shop, Query("channel_costs", {**DAYS, "spend_wins": "platform"}))
 
     searched = [step for step in steps if step.startswith("SEARCH")]
-    assert [step for step in steps if step.startswith("SCAN")] == ["SCAN traffic", "SCAN amount", "SCAN spend", "SCAN channel"]
+    assert [step for step in steps if step.startswith("SCAN")] == ["SCAN traffic", "SCAN ledger"]
     assert sum("USING INDEX session_sources_by_date (event_date>? AND event_date<?)" in step for step in searched) == 2
     assert any("session_costs USING" in step and "(session_id=?)" in step for step in searched)
 
