@@ -22,6 +22,7 @@ touchpoint AS (
     CROSS JOIN session_sources AS session -- CROSS JOIN: conversions drive, the index on sessions serves
     WHERE session.user_id = conversion.user_id
       AND session.event_date BETWEEN conversion.window_start AND conversion.conv_date
+      AND implied(session.event_date BETWEEN days_before($first_day, $lookback_days) AND $last_day)
       AND (
           session.event_date < conversion.conv_date
           OR session.event_time < conversion.conv_time

@@ -87,6 +87,7 @@ EXPANSIONS: Mapping[Engine, Mapping[str, Expansion]] = {
         "reached_in_order": lambda position, time, condition: f"steps_in_order({position}, {time}) FILTER (WHERE {condition})",
         "of_a_result": lambda column, day: f"(SELECT {column} FROM ihc_results WHERE conv_date = {day} LIMIT 1)",
         "first_of": _first_of,
+        "implied": lambda _condition: "true",
         "row_digest": _values,
     },
     "duckdb": {
@@ -104,6 +105,7 @@ EXPANSIONS: Mapping[Engine, Mapping[str, Expansion]] = {
         "first_of": lambda x, table, condition, *order: (
             f"(SELECT first({x} ORDER BY {', '.join(order)}) FROM {table} WHERE {condition})"
         ),
+        "implied": lambda _condition: "true",
         "row_digest": _hashes,
     },
     "postgres": {
@@ -122,6 +124,7 @@ EXPANSIONS: Mapping[Engine, Mapping[str, Expansion]] = {
             f"(SELECT {column} FROM ihc_results WHERE conv_date = {day} ORDER BY conv_id, session_id LIMIT 1)"
         ),
         "first_of": _first_of,
+        "implied": lambda _condition: "true",
         "row_digest": _hashes_of_text,
     },
     "spark": spark.EXPANSIONS,
@@ -142,7 +145,8 @@ the texts in a JSON array, `value`, and their place from 0, `key`. `is_among(x, 
 `days_from(first, last)`: a table of the days, `day`, and of the first in any case. `of_a_result(column, day)`: of the first
 result of the day.
 `first_of(x, table, condition, order, ...)`: of the first row that meets the condition: SQLite finds it by an index, and DuckDB,
-which would compare each row outside with all of the table, by grouping.
+which would compare each row outside with all of the table, by grouping. `implied(condition)`: it follows from the others, and
+tells Spark what of files it need not read. The others find the rows without it, and SQLite would take a worse range with it.
 
 Aggregates: `in_order(x, between, order, ...)`: the texts one after another; the rows have to come in the order that is given.
 `reached_in_order(position, time, condition)`: of the rows that meet it, the last of the positions 1, 2, 3 ... that was reached

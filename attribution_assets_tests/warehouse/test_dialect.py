@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import functions
 from attribution_assets.warehouse.days import is_date
-from attribution_assets.warehouse.dialect import in_dialect
+from attribution_assets.warehouse.dialect import Engine, in_dialect
 from attribution_assets.warehouse.spark.dialect import DATE, END
 
 
@@ -100,6 +100,13 @@ def test_a_date_is_the_same_to_both_engines(sqlite: sqlite3.Connection, duck: du
     asked = "SELECT is_date(CAST($x AS text)), is_no_date(CAST($x AS text))"
 
     assert by_sqlite(sqlite, asked, x=x) == by_duckdb(duck, asked, x=x)
+
+
+@pytest.mark.parametrize(
+    ("engine", "condition"), [("sqlite", "true"), ("duckdb", "true"), ("postgres", "true"), ("spark", "(a > 1)")]
+)
+def test_a_condition_that_follows_from_others_is_asked_of_spark_alone(engine: Engine, condition: str) -> None:
+    assert in_dialect("SELECT 1 WHERE implied(a > 1)", engine) == f"SELECT 1 WHERE {condition}"
 
 
 @pytest.mark.parametrize("year", [1, 4, 100, 400, 1900, 1999, 2000, 2023, 2024, 2100, 9996, 9999])

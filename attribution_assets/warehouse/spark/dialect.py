@@ -144,6 +144,7 @@ EXPANSIONS: Mapping[str, Callable[..., str]] = {
         f"(SELECT min_by({x}, struct({', '.join(order)})) FROM {table} WHERE {condition})"
     ),
     "group_of": lambda channel, groups: f"coalesce(from_json({groups}, 'map<string,string>')[{channel}], {channel})",
+    "implied": lambda condition: f"({condition})",
     "in_order": lambda x, between, *order: f"listagg({x}, {between}) WITHIN GROUP (ORDER BY {', '.join(order)})",
     "is_among": lambda x, names: f"CASE WHEN {x} IS NOT NULL THEN array_contains(from_json({names}, 'array<string>'), {x}) END",
     "is_broken_event": _is_broken_event,
