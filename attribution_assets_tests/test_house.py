@@ -34,7 +34,7 @@ from attribution_assets.orchestration.automation import InputIsNewer
 from attribution_assets.settings import Settings
 from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import Query, engagement, schema
-from attribution_assets.warehouse.schema import ALL_SOURCES, FURTHER, META, OPTIONAL_SOURCES
+from attribution_assets.warehouse.schema import ALL_SOURCES, CHOSEN, FURTHER, META, OPTIONAL_SOURCES
 from attribution_assets_tests.support import PROJECT, Shop, every_table
 
 PACKAGE = PROJECT / "attribution_assets"
@@ -154,7 +154,7 @@ def test_an_entry_is_stored_under_its_day(table: DailyTable) -> None:
 
 
 def test_what_is_stored_is_a_source_or_has_an_entry() -> None:
-    without_days = {"model_comparison", "path_report", META, *FURTHER}
+    without_days = {"model_comparison", "path_report", META, CHOSEN, *FURTHER}
 
     assert set(schema()) - without_days == {*names(t for t in TABLES if not t.csv_of), *(source.name for source in SOURCES)}
     assert tuple(source.name for source in SOURCES) == ALL_SOURCES

@@ -29,4 +29,4 @@ followed AS (
 SELECT user_id, session_id, event_date, timestamp, channel_name AS channel_label, coalesce(next_conv_date, '') AS next_conv_date
 FROM followed
 WHERE is_session = 1
-ORDER BY user_id
+ORDER BY user_id, timestamp, session_id

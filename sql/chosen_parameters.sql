@@ -1,4 +1,4 @@
--- The parameters of the IHC model that were chosen for this database: one row, or none.
+-- One row: the parameters of the IHC model that were chosen for this database. None before.
 SELECT name, parameters, hash, origin, chosen_at
 FROM chosen_parameters
 ORDER BY name

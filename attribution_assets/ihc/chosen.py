@@ -10,11 +10,10 @@ from pydantic import ValidationError
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc.parameters import IHCParameters
 from attribution_assets.warehouse import Query, Warehouse, schema
+from attribution_assets.warehouse.schema import CHOSEN
 
 DEFAULT = "challenge"
 """The preset that leads where no parameters are named and none are chosen: learned from another company's journeys."""
-
-TABLE = "chosen_parameters"
 
 
 def parameters_in_use(named: str | None, warehouse: Warehouse) -> IHCParameters:
@@ -30,16 +29,16 @@ def parameters_in_use(named: str | None, warehouse: Warehouse) -> IHCParameters:
 
 def chosen_parameters(warehouse: Warehouse) -> IHCParameters | None:
     """The parameters that were chosen for the database, or None. Raises AttributionError as `parameters_in_use`."""
-    if not warehouse.exists or not warehouse.has(TABLE):
+    if not warehouse.exists or not warehouse.has(CHOSEN):
         return None
-    for row in warehouse.rows(Query(TABLE)):
+    for row in warehouse.rows(Query(CHOSEN)):
         try:
             if _hash(row["parameters"]) == row["hash"]:
                 return IHCParameters.model_validate_json(row["parameters"]).model_copy(update={"name": row["name"]})
         except ValidationError:
             pass
         raise AttributionError(
-            f"The parameters {row['name']} in {TABLE} of {warehouse.name} are not those that were chosen at "
+            f"The parameters {row['name']} in {CHOSEN} of {warehouse.name} are not those that were chosen at "
             f"{row['chosen_at']}. Choose again: `attribution ihc use FILE`."
         )
     return None
@@ -56,7 +55,7 @@ def choose(named: str, warehouse: Warehouse) -> IHCParameters:
     text = parameters.as_json()
     row = (parameters.name, text, _hash(text), named, datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"))
     warehouse.prepare()
-    warehouse.replace_table(schema()[TABLE], pd.DataFrame([row], columns=list(schema()[TABLE].column_names)))
+    warehouse.replace_table(schema()[CHOSEN], pd.DataFrame([row], columns=list(schema()[CHOSEN].column_names)))
     return parameters
 
 

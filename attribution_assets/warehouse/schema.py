@@ -30,6 +30,9 @@ BESIDE = {"events": ("session_sources", "conversions", "order_items", "products"
 META = "attribution_meta"
 """The table with the file's schema version and the database's id. It holds no results."""
 
+CHOSEN = "chosen_parameters"
+"""The table with the parameters of the IHC model that were chosen for the database. It holds no results."""
+
 BROKEN_ROWS = {"broken_session": "session_sources", "broken_conversion": "conversions"}
 """A view of each connection -> the source of which it has the rows that cannot be attributed, valued or decoded."""
 

@@ -16,7 +16,7 @@ import pytest
 
 from attribution_assets.errors import AttributionError
 from attribution_assets.warehouse import SOURCES, SQLiteWarehouse, schema
-from attribution_assets.warehouse.schema import META
+from attribution_assets.warehouse.schema import CHOSEN, META
 from attribution_assets.warehouse.sqlite import upgrades
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def test_prepare_creates_our_tables_and_all_indexes(shop: Shop) -> None:
         "channel_reporting",
         "channel_reporting_by_date",
         "channel_values",
+        "chosen_parameters",
         "conversion_reconciliation",
         "conversions",
         "conversions_broken",
@@ -112,7 +113,7 @@ def test_prepare_never_creates_a_source_table(tmp_path: Path) -> None:
     warehouse.prepare()
 
     tables = [name for type_, name, _ in everything(warehouse.path) if type_ == "table"]
-    assert tables == sorted((*OURS, *OF_MODELS, *WITH_SOURCES, META))
+    assert tables == sorted((*OURS, *OF_MODELS, *WITH_SOURCES, META, CHOSEN))
 
 
 def test_prepare_never_changes_a_source_table(tmp_path: Path) -> None:
@@ -340,4 +341,4 @@ def test_two_processes_prepare_the_same_fresh_file_at_once(tmp_path: Path, long:
 
     assert codes == [0, 0]
     assert len({SQLiteWarehouse(database).meta()["database_id"] for database in databases}) == len(databases)
-    assert {len(everything(database)) for database in databases} == {68}  # 27 tables, 27 keys, 14 indexes
+    assert {len(everything(database)) for database in databases} == {70}  # 28 tables, 28 keys, 14 indexes

@@ -54,7 +54,7 @@ def test_parameters_are_looked_for_between_the_first_and_the_last_result_alone(
 
     found = shop.warehouse.rows(Query("ihc_parameters", {"first_day": "0001-01-01", "last_day": "9999-12-31"}))
 
-    assert found == [{"computed_by": "embedded", "parameters": "challenge"}]
+    assert found == [{"day": day, "computed_by": "embedded", "parameters": "challenge"} for day in ("2023-09-01", "2023-09-04")]
     assert walked == ["2023-09-01", "2023-09-02", "2023-09-03"]
 
 

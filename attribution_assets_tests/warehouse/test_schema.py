@@ -9,7 +9,7 @@ from attribution_assets.shipped import sql_folder
 from attribution_assets.warehouse import schema
 from attribution_assets.warehouse.engagement import ACTIVITY, RULE
 from attribution_assets.warehouse.frames import DTYPES
-from attribution_assets.warehouse.schema import ALL_SOURCES, BROKEN_ROWS, FURTHER, META
+from attribution_assets.warehouse.schema import ALL_SOURCES, BROKEN_ROWS, CHOSEN, FURTHER, META
 from attribution_assets.warehouse.sqlite.replacement import STORED_AS
 from attribution_assets_tests.support import OF_MODELS, WITH_SOURCES
 from attribution_assets_tests.warehouse.rows import DAY_COLUMNS
@@ -18,7 +18,7 @@ OURS = (*DAY_COLUMNS, *OF_MODELS, *WITH_SOURCES)
 
 
 def test_there_are_the_sources_our_tables_those_of_models_and_what_the_file_says_of_itself() -> None:
-    assert sorted(schema()) == sorted((*ALL_SOURCES, *FURTHER, *OURS, META))
+    assert sorted(schema()) == sorted((*ALL_SOURCES, *FURTHER, *OURS, META, CHOSEN))
 
 
 def test_a_required_source_is_created_without_the_columns_that_it_may_lack() -> None:
@@ -64,6 +64,7 @@ def test_columns_stand_in_the_order_of_the_file(table: str, columns: str) -> Non
         ("model_comparison", ("model", "channel_name")),
         ("path_report", ("section", "item")),
         ("attribution_meta", ("key",)),
+        ("chosen_parameters", ("name",)),
     ],
 )
 def test_the_key_is_the_primary_key(table: str, key: tuple[str, ...]) -> None:
