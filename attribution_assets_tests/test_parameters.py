@@ -149,6 +149,17 @@ def test_days_of_other_parameters_are_stale_until_they_are_run_again(computed: A
     assert stale(computed) == []
 
 
+def test_the_page_of_the_history_says_so_too(computed: Automated, even: Path) -> None:
+    name = choose(str(even), computed.settings.warehouse).name
+
+    states = day_states(computed.settings, computed.instance, "2023-09-10", "2023-09-10", by_history=True)
+
+    assert states[0]["assets"]["ihc_results"] == {
+        "state": "stale",
+        "because": f"parameters changed from challenge to {name}",
+    }
+
+
 def test_a_file_that_was_renamed_makes_no_day_stale(computed: Automated, even: Path) -> None:
     computed.choices["ihc_parameters"] = str(even)
     computed.attribute("2023-09-01", "2023-09-10")
