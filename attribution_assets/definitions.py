@@ -12,8 +12,9 @@ import dagster as dg
 from attribution_assets.assets.comparison import comparison_assets
 from attribution_assets.assets.daily import daily_assets
 from attribution_assets.assets.files import files_assets
+from attribution_assets.catalog.table import ATTRIBUTE
 from attribution_assets.orchestration.alerts import alert_sensors
-from attribution_assets.orchestration.automation import automation_sensor, late_data_sensor
+from attribution_assets.orchestration.automation import automation_sensor, changed_parameters_sensor, late_data_sensor
 from attribution_assets.orchestration.checks import result_checks
 from attribution_assets.orchestration.daily import source_assets
 from attribution_assets.orchestration.home import find_home
@@ -123,11 +124,12 @@ def build_defs(
     settings = settings or read_settings()
     assets, jobs = build_assets(settings), asset_jobs(settings)
     checks = [asset for asset in assets if isinstance(asset, dg.AssetChecksDefinition)]
+    of_parameters = [changed_parameters_sensor(settings, jobs)] if ATTRIBUTE in jobs else []
     return dg.Definitions(
         assets=[*dg.with_source_code_references([asset for asset in assets if asset not in checks]), *checks],
         jobs=[*jobs.values()],
         schedules=daily_schedules(jobs, settings),
-        sensors=[automation_sensor(), late_data_sensor(settings, jobs), *alert_sensors(settings)],
+        sensors=[automation_sensor(), late_data_sensor(settings, jobs), *of_parameters, *alert_sensors(settings)],
         resources={**build_resources(settings), **(resources or {})},
         executor=dg.in_process_executor,
         loggers=loggers,

@@ -26,6 +26,7 @@ class Automated:
             "end_date": "2023-09-20",
         }
         self.cursor = cursor
+        self.parameters_cursor: str | None = None
 
     @classmethod
     def of_ten_days(cls, folder: Path, instance: dg.DagsterInstance) -> Self:
@@ -100,6 +101,14 @@ class Automated:
         result = sensor(dg.build_sensor_context(self.instance, cursor=self.cursor))
         assert isinstance(result, dg.SensorResult)
         self.cursor = result.cursor
+        return result
+
+    def changed_parameters(self) -> dg.SensorResult:
+        """One tick of the sensor for changed parameters."""
+        sensor = definitions(self.settings).resolve_sensor_def("changed_parameters")
+        result = sensor(dg.build_sensor_context(self.instance, cursor=self.parameters_cursor))
+        assert isinstance(result, dg.SensorResult)
+        self.parameters_cursor = result.cursor
         return result
 
     def late_data_skips(self) -> str:

@@ -14,7 +14,10 @@ from attribution_assets.command.cli import main
 from attribution_assets.errors import AttributionError
 from attribution_assets.ihc import IHCParameters
 from attribution_assets.ihc.chosen import choose, parameters_in_use
+from attribution_assets.orchestration.history import tagged_days
 from attribution_assets.orchestration.status import day_states, reasons
+from attribution_assets.warehouse.spark.cluster import Cluster
+from attribution_assets.warehouse.spark.database import SparkLakeWarehouse
 from attribution_assets_tests.automated import Automated, september
 from attribution_assets_tests.support import Shop
 
@@ -181,31 +184,102 @@ def test_days_that_the_api_computed_or_will_are_not_stale(computed: Automated, e
     assert line.startswith("ihc_results of 2023-09-10: parameters changed")
 
 
-def test_they_are_left_as_they_are_unless_the_settings_say_otherwise(computed: Automated, even: Path) -> None:
-    choose(str(even), computed.settings.warehouse)
+def requested(of: Automated) -> list[str]:
+    """The days that one tick of the sensor requests, each of which then runs."""
+    days = [day for request in of.changed_parameters().run_requests or [] for day in tagged_days(request.tags)]
+    if days:
+        of.attribute(days[0], days[-1])
+    return days
 
-    assert "have changed since 10 days were computed. Run these days again, or set" in computed.late_data_skips()
+
+def skips(of: Automated) -> str:
+    skipped = of.changed_parameters().skip_reason
+    assert skipped is not None
+    return str(skipped.skip_message)
+
+
+def test_they_are_left_as_they_are_unless_the_settings_say_otherwise(computed: Automated, even: Path) -> None:
+    name = choose(str(even), computed.settings.warehouse).name
+
+    assert skips(computed).startswith(f"10 days were computed with other parameters than {name}. Run these days again, or set")
+    assert skips(computed) == "Neither the database nor the parameters have changed."
+
+    computed.choices["restate_parameters"] = True
+    assert requested(computed) == september(*range(1, 11))
 
 
 def test_with_the_setting_they_are_requested_once_and_back_again(computed: Automated, even: Path) -> None:
     computed.choices["restate_parameters"] = True
+    keys = []
 
-    for named in (str(even), "challenge"):
+    for named in (str(even), "challenge", str(even)):
         choose(named, computed.settings.warehouse)
-        ticks = computed.late_data()
-        assert [request.job_name for request in ticks.run_requests or []] == ["attribute_conversions"]
+        [request] = computed.changed_parameters().run_requests or []
+        keys.append(request.run_key)
+        assert (request.job_name, tagged_days(request.tags)) == ("attribute_conversions", september(*range(1, 11)))
         computed.attribute("2023-09-01", "2023-09-10")
-        computed.report("2023-09-01", "2023-09-10")
-        assert computed.late_data_requests() == {}
+        assert "Every day was computed with" in skips(computed)
         assert stale(computed) == []
+
+    assert len({*keys}) == 3
 
 
 def test_with_the_setting_parameters_of_the_environment_are_noticed_though_the_database_has_not_changed(
     computed: Automated, even: Path
 ) -> None:
     computed.choices["restate_parameters"] = True
-    assert computed.late_data_requests() == {}
+    assert requested(computed) == []
 
     computed.choices["ihc_parameters"] = str(even)
 
-    assert computed.late_data_requests() == {"attribute_conversions": september(*range(1, 11))}
+    assert requested(computed) == september(*range(1, 11))
+
+
+def test_a_resource_that_computes_with_others_than_the_settings_say_is_not_asked_again_and_again(
+    computed: Automated, even: Path
+) -> None:
+    computed.choices["restate_parameters"] = True
+    choose(str(even), computed.settings.warehouse)
+    assert requested(computed) == september(*range(1, 11))
+
+    computed.shop.execute("UPDATE ihc_results SET parameters = 'alternative'")  # as such a resource would leave them
+
+    assert requested(computed) == []
+    assert len(stale(computed)) == 1
+
+
+def test_what_a_resource_of_ones_own_calls_its_own_is_left_alone(computed: Automated, even: Path) -> None:
+    choose(str(even), computed.settings.warehouse)
+    computed.shop.execute("UPDATE ihc_results SET parameters = 'mine'")
+
+    assert stale(computed) == []
+
+
+def test_only_partitions_are_requested(computed: Automated, even: Path) -> None:
+    computed.choices |= {"restate_parameters": True, "start_date": "2023-09-05"}
+    choose(str(even), computed.settings.warehouse)
+
+    assert requested(computed) == september(*range(5, 11))
+
+
+def test_where_the_parameters_in_use_cannot_be_read_the_status_says_why(computed: Automated) -> None:
+    computed.choices["ihc_parameters"] = "gone.json"
+
+    lines = reasons(day_states(computed.settings, computed.instance, None, None))
+
+    assert any(
+        line.startswith("ihc_results of 2023-09-01 to 2023-09-10: There are no IHC parameters 'gone.json'") for line in lines
+    )
+    assert skips(computed).startswith("There are no IHC parameters 'gone.json'")
+    assert computed.late_data_requests() == {}
+
+
+@pytest.mark.every_warehouse(spark_is_long=False)
+def test_no_cluster_is_asked_which_parameters_lead(shop: Shop, even: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.publish()
+    chosen = choose(str(even), shop.warehouse)
+    warehouse = shop.warehouse
+    if isinstance(warehouse, SparkLakeWarehouse):
+        monkeypatch.setattr(Cluster, "session", None)
+
+    assert parameters_in_use(None, warehouse) == chosen

@@ -32,7 +32,7 @@ COMMANDS = {
     *("channels rules", "channels test", "channels apply"),
 }
 JOBS = {"attribute_conversions", "sum_costs", "report_channels"}
-SENSORS = {"restate", "late_data"}
+SENSORS = {"restate", "late_data", "changed_parameters"}
 
 
 @pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in NAMES.items() for name in names])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from attribution_assets.analysis.late_data import LateDays
-from attribution_assets.ihc import Redistribution
+from attribution_assets.catalog.span import first_day, last_day
+from attribution_assets.ihc import PRESETS, Redistribution
 from attribution_assets.ihc.redistribution import with_redistribution
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
@@ -14,26 +15,39 @@ from attribution_assets.warehouse.query import bounds_of
 RESULTS = "ihc_results"
 
 
-def with_other_parameters(settings: Settings, computed: Mapping[str, int], late: LateDays) -> LateDays:
-    """These late days, and with them those of `ihc_results` that the embedded model computed with other parameters.
-
-    `computed`: by day that was computed, the number of the event that last materialized it. None are added where the API
-    computes. A file that was renamed has the same parameters. Raises AttributionError where those in use cannot be read.
-    """
-    warehouse = settings.warehouse.here
-    if settings.uses_api or not computed or not warehouse.has(RESULTS):
-        return late
+def name_in_use(settings: Settings) -> str:
+    """How results name what the embedded model computes with now. Raises AttributionError where it cannot be read."""
     redistribution = Redistribution.load(settings.ihc_redistribution) if settings.ihc_redistribution else None
-    now = with_redistribution(settings.parameters_in_use.name, redistribution)
-    others = {
+    return with_redistribution(settings.parameters_in_use.name, redistribution)
+
+
+def days_of_other_parameters(settings: Settings, computed: Mapping[str, int]) -> dict[str, str]:
+    """The days of `ihc_results` that the embedded model computed with other parameters, each with the reason.
+
+    `computed`: the days that were computed; only partitions count. None are found where the API computes. A file that was
+    renamed has the same parameters, and what a resource of one's own calls its own is left alone. Raises AttributionError where
+    the parameters in use cannot be read.
+    """
+    first, last = first_day(settings), last_day(settings)
+    days = [day for day in computed if first <= day <= last]
+    warehouse = settings.warehouse.here
+    if settings.uses_api or not days or not warehouse.has(RESULTS):
+        return {}
+    now = name_in_use(settings)
+    return {
         row["day"]: f"parameters changed from {row['parameters']} to {now}"
-        for row in warehouse.rows(Query("ihc_parameters", bounds_of(Days(min(computed), max(computed)))))
-        if row["day"] in computed and row["computed_by"] == "embedded" and _content(row["parameters"]) != _content(now)
+        for row in warehouse.rows(Query("ihc_parameters", bounds_of(Days(min(days), max(days)))))
+        if row["day"] in computed and row["computed_by"] == "embedded" and _is_other(row["parameters"], now)
     }
-    if not others:
-        return late
-    newest = max(computed[day] for day in others)
-    return LateDays({**late.days, RESULTS: {**others, **late.of(RESULTS)}}, f"{late.sources} {now} after {newest}")
+
+
+def _is_other(name: str, now: str) -> bool:
+    return _is_ours(name) and _content(name) != _content(now)
+
+
+def _is_ours(name: str) -> bool:
+    """Whether it is the name of a preset or of a file."""
+    return all(part in PRESETS or re.search("@[0-9a-f]{12}$", part) for part in name.split(" + "))
 
 
 def _content(name: str) -> list[str]:

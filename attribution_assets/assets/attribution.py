@@ -28,12 +28,13 @@ def ihc_results(
     settings: Settings,
 ) -> Frames:
     """The IHC results of the journeys, frame by frame, by the API or the embedded model."""
-    parameters = None if ihc.parameters else settings.parameters_in_use
-    if model := ihc.model(parameters):
+    if ihc.asks_for_parameters:
+        ihc.lead_by(settings.parameters_in_use)
+    if model := ihc.model():
         return customer_journeys.each(model)
 
     def rows() -> "Iterator[pd.DataFrame]":
-        counts = yield from ihc.answer(customer_journeys, refresh=config.refresh, parameters=parameters)
+        counts = yield from ihc.answer(customer_journeys, refresh=config.refresh)
         context.add_asset_metadata({f"{name} (whole run)": count for name, count in counts.items()})
 
     return Frames(rows())

@@ -31,7 +31,7 @@ def chosen_parameters(warehouse: Warehouse) -> IHCParameters | None:
     """The parameters that were chosen for the database, or None. Raises AttributionError as `parameters_in_use`."""
     if not warehouse.exists or not warehouse.has(CHOSEN):
         return None
-    for row in warehouse.rows(Query(CHOSEN)):
+    for row in warehouse.here.rows(Query(CHOSEN)):
         try:
             if _hash(row["parameters"]) == row["hash"]:
                 return IHCParameters.model_validate_json(row["parameters"]).model_copy(update={"name": row["name"]})

@@ -12,9 +12,9 @@ import dagster as dg
 from filelock import FileLock, Timeout
 
 from attribution_assets.analysis.late_data import LateDays, search
-from attribution_assets.analysis.parameters import RESULTS, with_other_parameters
+from attribution_assets.analysis.parameters import RESULTS, days_of_other_parameters, name_in_use
 from attribution_assets.catalog.span import first_day, last_day
-from attribution_assets.catalog.table import JOBS, DailyTable, Job
+from attribution_assets.catalog.table import ATTRIBUTE, JOBS, DailyTable, Job
 from attribution_assets.catalog.tables import ancestors, inputs, tables_of
 from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.history import (
@@ -182,26 +182,15 @@ def late_data_sensor(settings: Settings, jobs: AssetJobs) -> dg.SensorDefinition
             return dg.SensorResult(skip_reason=reason, cursor=context.cursor)
 
         instance = context.instance
-        try:
-            check_history(instance, settings.warehouse)
-            with command_lock(instance).acquire(timeout=0):
-                end_killed_commands(instance)
-        except AttributionError as error:
-            return skip(str(error))
-        except Timeout:
-            return skip("An `attribution run` is in progress. The search starts when it has finished.")
-        if is_anything_at_work(instance):
-            return skip("Runs are in progress. The search starts when they have finished.")
+        if waits := _waits(settings, instance):
+            return skip(waits)
         before = json.loads(context.cursor or "{}")
+        state, start = (before["state"], before["next"]) if before.get("next") else (settings.warehouse.state(), None)
+        if state == before.get("state") and start is None:
+            return skip("The database has not changed.")
+        events = compared_events(instance, settings)
+        first, last = shift(first_day(settings), -settings.lookback_days), last_day(settings)
         try:
-            now = settings.warehouse.state()
-            if settings.restate_parameters and not settings.uses_api:
-                now += f" {settings.parameters_in_use.name}"
-            state, start = (before["state"], before["next"]) if before.get("next") else (now, None)
-            if state == before.get("state") and start is None:
-                return skip("The database has not changed.")
-            events = compared_events(instance, settings)
-            first, last = shift(first_day(settings), -settings.lookback_days), last_day(settings)
             late, start = search(
                 settings,
                 Days(start or first, last),
@@ -209,25 +198,76 @@ def late_data_sensor(settings: Settings, jobs: AssetJobs) -> dg.SensorDefinition
                 seconds=SECONDS_OF_A_TICK,
                 remember_right_days=True,
             )
-            computed = materialized(instance, dg.AssetKey(RESULTS))
-            others = with_other_parameters(settings, computed, late)
         except AttributionError as error:
             return skip(str(error))
-        taken = others if settings.restate_parameters else late
-        requests = [request for job in JOBS for request in _requests(settings, job, taken)]
-        found = f"Searched the days up to {start or last}: every result matches the sources."
-        if left := others.of(RESULTS).keys() - taken.of(RESULTS).keys():
-            found += (
-                f" The parameters of the IHC model have changed since {len(left):,} days were computed. Run these days again, "
-                "or set ATTRIBUTION_RESTATE_PARAMETERS=true."
-            )
+        requests = [request for job in JOBS for request in _requests(settings, job, late)]
         return dg.SensorResult(
             run_requests=requests,
-            skip_reason=None if requests else found,
+            skip_reason=None if requests else f"Searched the days up to {start or last}: every result matches the sources.",
             cursor=json.dumps({"state": state, "next": start}),
         )
 
     return late_data
+
+
+def _waits(settings: Settings, instance: dg.DagsterInstance) -> str:
+    """Why nothing is requested now; empty if nothing is at work."""
+    try:
+        check_history(instance, settings.warehouse)
+        with command_lock(instance).acquire(timeout=0):
+            end_killed_commands(instance)
+    except AttributionError as error:
+        return str(error)
+    except Timeout:
+        return "An `attribution run` is in progress. The search starts when it has finished."
+    return "Runs are in progress. The search starts when they have finished." if is_anything_at_work(instance) else ""
+
+
+def changed_parameters_sensor(settings: Settings, jobs: AssetJobs) -> dg.SensorDefinition:
+    """Finds the days that other parameters of the IHC model computed, and requests them if the settings say so."""
+
+    @dg.sensor(
+        name="changed_parameters",
+        jobs=[jobs[ATTRIBUTE]],
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "Looks for days that were computed with other parameters of the embedded IHC model than those in use. With "
+            "ATTRIBUTION_RESTATE_PARAMETERS=true it requests them, and the reports that depend on them follow automatically."
+        ),
+    )
+    def changed_parameters(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        def skip(reason: str, cursor: str | None = context.cursor) -> dg.SensorResult:
+            return dg.SensorResult(skip_reason=reason, cursor=cursor)
+
+        instance, before = context.instance, json.loads(context.cursor or "{}")
+        if waits := _waits(settings, instance):
+            return skip(waits)
+        if settings.uses_api:
+            return skip("The API computes IHC.")
+        try:
+            state, now = f"{settings.warehouse.state()} {settings.restate_parameters}", name_in_use(settings)
+            if (state, now) == (before.get("state"), before.get("parameters")):
+                return skip("Neither the database nor the parameters have changed.")
+            computed = materialized(instance, dg.AssetKey(RESULTS))
+            others = days_of_other_parameters(settings, computed)
+        except AttributionError as error:
+            return skip(str(error))
+        since = before["since"] if now == before.get("parameters") else max(computed.values(), default=0)
+        cursor = json.dumps({"state": state, "parameters": now, "since": since})
+        due = {day: why for day, why in others.items() if computed[day] <= since}  # no day comes twice, whoever computes it
+        if not due:
+            return skip(f"Every day was computed with {now}.", cursor)
+        if not settings.restate_parameters:
+            return skip(
+                f"{len(due):,} days were computed with other parameters than {now}. Run these days again, or set "
+                "ATTRIBUTION_RESTATE_PARAMETERS=true.",
+                cursor,
+            )
+        requests = _requests(settings, ATTRIBUTE, LateDays({RESULTS: due}, f"{now} since {since}"))
+        return dg.SensorResult(run_requests=[*requests], cursor=cursor)
+
+    return changed_parameters
 
 
 def _requests(settings: Settings, job: Job, late: LateDays) -> Iterator[dg.RunRequest]:

@@ -26,26 +26,35 @@ if TYPE_CHECKING:
 class IHCResource(dg.ConfigurableResource[None], ABC):
     """Computes the IHC results of journeys.
 
-    `parameters`: those of the embedded model, a preset or a JSON file; if unset, those that are given with the journeys, else
-    the preset `challenge`. `redistribution`: a JSON file, or none.
+    `parameters`: those of the embedded model, a preset or a JSON file; if unset, those of `lead_by`, else the preset
+    `challenge`. `redistribution`: a JSON file, or none.
     """
 
     parameters: str | None = None
     redistribution: str | None = None
 
+    _leading: IHCParameters | None = PrivateAttr(default=None)
+
+    @property
+    def asks_for_parameters(self) -> bool:
+        """Whether it computes with parameters of the embedded model, and none are named."""
+        return self.parameters is None
+
+    def lead_by(self, parameters: IHCParameters) -> None:
+        """Has it compute with these parameters, where none are named."""
+        self._leading = parameters
+
     @abstractmethod
-    def answer(
-        self, frames: Iterable[pd.DataFrame], *, refresh: bool = False, parameters: IHCParameters | None = None
-    ) -> Results:
+    def answer(self, frames: Iterable[pd.DataFrame], *, refresh: bool = False) -> Results:
         """The rows of `ihc_results` for frames of whole journeys (columns of `customer_journeys`), frame after frame."""
 
-    def model(self, parameters: IHCParameters | None = None) -> Rows | None:
+    def model(self) -> Rows | None:
         """The function that computes the rows of each frame alone, wherever that is; None where a service answers."""
         return None
 
-    def _load(self, parameters: IHCParameters | None = None) -> tuple[IHCParameters, Redistribution | None]:
-        of_model = IHCParameters.load(self.parameters or parameters or DEFAULT)
-        return of_model, Redistribution.load(self.redistribution) if self.redistribution else None
+    def _load(self) -> tuple[IHCParameters, Redistribution | None]:
+        parameters = IHCParameters.load(self.parameters or self._leading or DEFAULT)
+        return parameters, Redistribution.load(self.redistribution) if self.redistribution else None
 
 
 class EmbeddedIHCResource(IHCResource):
@@ -58,18 +67,16 @@ class EmbeddedIHCResource(IHCResource):
         loaded = self._load()
         self._loaded = loaded if self.parameters else None
 
-    def model(self, parameters: IHCParameters | None = None) -> Rows:
+    def model(self) -> Rows:
         """The embedded model."""
         from attribution_assets.ihc.embedded import embedded_results
 
-        leading, redistribution = self._loaded or self._load(parameters)
-        return partial(embedded_results, parameters=leading, redistribution=redistribution)
+        parameters, redistribution = self._loaded or self._load()
+        return partial(embedded_results, parameters=parameters, redistribution=redistribution)
 
-    def answer(
-        self, frames: Iterable[pd.DataFrame], *, refresh: bool = False, parameters: IHCParameters | None = None
-    ) -> Results:
+    def answer(self, frames: Iterable[pd.DataFrame], *, refresh: bool = False) -> Results:
         """The embedded model's rows, in the order given."""
-        yield from map(self.model(parameters), frames)
+        yield from map(self.model(), frames)
         return {}
 
     def results(self, journeys: pd.DataFrame) -> pd.DataFrame:
@@ -99,15 +106,18 @@ class IHCApiResource(IHCResource):
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Checks the settings before the first step runs."""
         service = self._connect()
-        self._service = service if self.parameters else None
+        self._service = None if self.asks_for_parameters else service
 
-    def answer(
-        self, frames: Iterable[pd.DataFrame], *, refresh: bool = False, parameters: IHCParameters | None = None
-    ) -> Results:
+    @property
+    def asks_for_parameters(self) -> bool:
+        """Whether the embedded model fills gaps, and none are named."""
+        return super().asks_for_parameters and self.on_partial == "embedded"
+
+    def answer(self, frames: Iterable[pd.DataFrame], *, refresh: bool = False) -> Results:
         """The API's rows, in no particular order. With `refresh`, answers in the ledger are not used."""
-        return (self._service or self._connect(parameters)).answer(frames, refresh=refresh)
+        return (self._service or self._connect()).answer(frames, refresh=refresh)
 
-    def _connect(self, parameters: IHCParameters | None = None) -> IHCService:
+    def _connect(self) -> IHCService:
         from attribution_assets.ihc.client import IHCClient
         from attribution_assets.ihc.ledger import Ledger
         from attribution_assets.ihc.service import IHCService, Limits
@@ -115,7 +125,7 @@ class IHCApiResource(IHCResource):
         for name, value in {"IHC_API_KEY": self.api_key, "IHC_CONV_TYPE_ID": self.conv_type_id}.items():
             if not value:
                 raise AttributionError(f"{name} is not set, but the IHC API needs it. Set it, or set IHC_BACKEND=embedded.")
-        fallback, redistribution = self._load(parameters)
+        fallback, redistribution = self._load()
         return IHCService(
             client=IHCClient(
                 key=self.api_key,

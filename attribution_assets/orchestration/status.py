@@ -11,11 +11,11 @@ import dagster as dg
 from attribution_assets.analysis.alerts import Stale
 from attribution_assets.analysis.checking import check_sources
 from attribution_assets.analysis.late_data import LateDays, search
-from attribution_assets.analysis.parameters import RESULTS, with_other_parameters
+from attribution_assets.analysis.parameters import RESULTS, days_of_other_parameters
 from attribution_assets.catalog.span import days_with_data, final_on, first_day, is_final, last_day, stretches_without_data
 from attribution_assets.catalog.table import DailyTable, Part
 from attribution_assets.catalog.tables import inputs, kind_of, parts, table_named, tables, tables_of_part
-from attribution_assets.errors import NotFoundError
+from attribution_assets.errors import AttributionError, NotFoundError
 from attribution_assets.orchestration.history import compared_events, due_days, materialized, refused, tagged_days
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
@@ -100,13 +100,13 @@ def _states(
     """By asset, in the order of the graph: the days that were materialized, and those that are stale, with the reason."""
     in_graph = tables(settings)
     done = {table.name: materialized(instance, dg.AssetKey(table.name)) for table in in_graph}
-    late = with_other_parameters(settings, done.get(RESULTS, {}), late)
+    others = _of_other_parameters(settings, done.get(RESULTS, {}))
     follows = inputs(settings)
     stale: dict[str, dict[str, str]] = {}
     for table in in_graph:
         checks = [dg.AssetCheckKey(dg.AssetKey(table.name), check.name) for check in table.checks]
         reasons_by_day = dict.fromkeys(refused(instance, checks, done[table.name]), "a check failed")
-        reasons_by_day |= late.of(table.name)
+        reasons_by_day |= {**(others if table.name == RESULTS else {}), **late.of(table.name)}
         for upstream, lookahead in follows[table.name].items():
             for day in sorted(stale[upstream]):
                 for offset in range(lookahead + 1):
@@ -115,6 +115,14 @@ def _states(
                 reasons_by_day.setdefault(day, f"{upstream} is newer")
         stale[table.name] = {} if table.is_kept else reasons_by_day
     return {table.name: (done[table.name], stale[table.name]) for table in in_graph}
+
+
+def _of_other_parameters(settings: Settings, computed: Mapping[str, int]) -> Mapping[str, str]:
+    """The days that other parameters computed; all of them, where those in use cannot be read."""
+    try:
+        return days_of_other_parameters(settings, computed)
+    except AttributionError as error:
+        return dict.fromkeys(computed, str(error).rstrip("."))
 
 
 def _last_runs(instance: dg.DagsterInstance, days: Days) -> dict[str, dict[str, Any]]:

@@ -60,6 +60,13 @@ def _days_from(first: str, last: str) -> str:
     )
 
 
+def _series_of_days(first: str, last: str) -> str:
+    """DuckDB would compute the bounds again for each step of a recursion."""
+    begin, end = f"CAST({first} AS date)", f"CAST({last} AS date)"
+    series = f"generate_series({begin}, greatest({begin}, {end}), INTERVAL 1 DAY)"
+    return f"(SELECT strftime(day, '%Y-%m-%d') AS day FROM (SELECT unnest({series}) AS day) AS series) AS days_from"
+
+
 PASSED = r"""--[^\n]*|'[^']*'|"[^"]*\""""
 """Comments, strings and quoted names, in which nothing is a call."""
 
@@ -92,7 +99,7 @@ EXPANSIONS: Mapping[Engine, Mapping[str, Expansion]] = {
     },
     "duckdb": {
         "is_among": lambda x, names: f"CASE WHEN {x} IS NOT NULL THEN {x} IN (SELECT value FROM names_in({names})) END",
-        "days_from": _days_from,
+        "days_from": _series_of_days,
         "reached_in_order": lambda position, time, condition: (
             f"coalesce(list_reduce(list({position} ORDER BY {time}, {position}) "
             f"FILTER (WHERE {condition} AND {position} IS NOT NULL AND {time} IS NOT NULL), "
