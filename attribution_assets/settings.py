@@ -105,7 +105,8 @@ def _known_models(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(model for model in MODELS if model in names)
 
 
-def _columns(names: tuple[str, ...]) -> tuple[str, ...]:
+def breakdown_columns(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, each once: they become SQL. Raises ValueError for what is not the name of a column."""
     for name in names:
         if not re.fullmatch(r"(conversions\.)?[A-Za-z_]\w*", name, re.ASCII):
             raise ValueError(f"{name!r} is not the name of a column. Write market, or conversions.market")
@@ -386,7 +387,7 @@ class Settings(BaseSettings):
             "(conversions_backend), with the user and the time of the tracking."
         ),
     )
-    breakdowns: Annotated[Names, AfterValidator(_columns)] = Field(
+    breakdowns: Annotated[Names, AfterValidator(breakdown_columns)] = Field(
         (),
         description=(
             "Columns by which breakdown_reporting breaks every channel down: comma-separated columns of session_sources, such "

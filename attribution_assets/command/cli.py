@@ -12,6 +12,7 @@ import click
 
 from attribution_assets.command.campaigns import campaigns
 from attribution_assets.command.channels import channels
+from attribution_assets.command.experiment import experiment_
 from attribution_assets.command.funnel import funnel_
 from attribution_assets.command.ihc import ihc
 from attribution_assets.command.lake import lake
@@ -383,6 +384,7 @@ def home(database: str | None) -> None:
 
 main.add_command(campaigns)
 main.add_command(channels)
+main.add_command(experiment_)
 main.add_command(funnel_)
 main.add_command(ihc)
 main.add_command(lake)

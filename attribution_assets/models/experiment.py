@@ -111,7 +111,8 @@ def interrupted_series(orders: Orders, switch: int, seed: int = 0) -> Effect:
     `switch`: the position of the first day after it. This is weaker than `difference_in_differences`, and says so in its notes.
 
     The interval is a bootstrap's: whole weeks of what neither trend nor step explains are drawn at random, 1,000 times with
-    `seed`, and the step is divided by its standard error, which rests on slow waves as of `difference_in_differences`. Sources:
+    `seed`, and the step is divided by its standard error, which rests on slow waves as of `difference_in_differences`. As few
+    weeks cannot show how far they may go, the interval is never narrower than Student's t makes it. Sources:
     Künsch, "The Jackknife and the Bootstrap for General Stationary Observations", Annals of Statistics 17 (1989); Götze and
     Künsch, "Second-order correctness of the blockwise bootstrap for stationary observations", Annals of Statistics 24 (1996).
 
@@ -120,8 +121,9 @@ def interrupted_series(orders: Orders, switch: int, seed: int = 0) -> Effect:
     series = _whole_weeks(np.array([orders], dtype=np.float64), switch)
     design = _design(series.before, series.days, has_trend=True)
     step = _step(series.values[0], design)
-    per_day = _around(step, step.error * _drawn(step, seed))
-    return _effect(SERIES, per_day, series, step.slow.shape[1], (*series.notes, WEAKER))
+    freedom = step.slow.shape[1]
+    per_day = _around(step, step.error * max(_drawn(step, seed), _of_student(freedom)))
+    return _effect(SERIES, per_day, series, freedom, (*series.notes, WEAKER))
 
 
 def power(treated: Orders, days: int, control: Orders | None = None) -> Smallest:
@@ -148,7 +150,7 @@ def power(treated: Orders, days: int, control: Orders | None = None) -> Smallest
     waves = _slow_waves(usual).T @ rest
     error = np.sqrt(waves @ waves / stats.chi2.ppf(0.5, len(waves)) * (weights @ weights))
     freedom = _slow_waves(design).shape[1]
-    per_day = float(error * (stats.t.ppf((1 + CONFIDENCE) / 2, freedom) + stats.t.ppf(POWER, freedom)))
+    per_day = float(error * (_of_student(freedom) + stats.t.ppf(POWER, freedom)))
     return Smallest(orders.days, per_day, per_day / float(values[0].mean()))
 
 
@@ -185,7 +187,7 @@ def _against(treated: Floats, control: Floats, before: int) -> tuple[Estimate, i
     growth = control[before:].mean() / control[:before].mean()
     step = _step(treated - per_order * control, _design(before, len(treated) - before, growth))
     freedom = step.slow.shape[1]
-    return _around(step, step.error * float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))), freedom
+    return _around(step, step.error * _of_student(freedom)), freedom
 
 
 class _Step(NamedTuple):
@@ -239,6 +241,11 @@ def _slow_waves(design: Floats) -> Floats:
     basis, _ = np.linalg.qr(design)
     left, _, _ = np.linalg.svd(waves - basis @ (basis.T @ waves), full_matrices=False)
     return np.asarray(left[:, : count - (columns - WEEK)], dtype=np.float64)
+
+
+def _of_student(freedom: int) -> float:
+    """How many standard errors an estimate is from the truth in 90 of 100 cases."""
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
 
 
 def _drawn(step: _Step, seed: int) -> float:

@@ -47,6 +47,7 @@ ASKED: dict[str, str | int | float] = {
     "conv_id": "c1",
     "currency": "EUR",
     "date_basis": "session",
+    "dimension": "market",
     "model": "linear",
     "rules": "rules",
     "settings": "hash",
