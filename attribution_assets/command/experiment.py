@@ -91,8 +91,10 @@ def print_experiment(found: Mapping[str, Any]) -> None:
             ),
         ],
     )
-    per_day, total = (_between(effect[name], "{:+,.1f}") for name in ("per_day", "total"))
-    click.echo(f"Effect of the switch: {per_day} orders a day, {_between(effect['relative'], '{:+.1%}')}; {total} in all.")
+    click.echo(
+        f"Effect of the switch: {_between(effect['per_day'], '{:+,.1f}', ' orders a day')}, "
+        f"{_between(effect['relative'], '{:+.1%}')}, and {_between(effect['total'], '{:+,.1f}', ' orders in all')}."
+    )
     low, high = effect["per_day"]["low"], effect["per_day"]["high"]
     if low <= 0 <= high:
         click.echo("The interval includes 0: this experiment cannot tell the effect from none.")
@@ -145,9 +147,9 @@ def _where(found: Mapping[str, Any]) -> str:
     return f"in {', '.join(found['treated'])}" if found["treated"] else "everywhere"
 
 
-def _between(interval: Mapping[str, float | None], form: str) -> str:
+def _between(interval: Mapping[str, float | None], form: str, unit: str = "") -> str:
     value, low, high = ("?" if interval[name] is None else form.format(interval[name]) for name in ("value", "low", "high"))
-    return f"{value} (90 %: {low} to {high})"
+    return f"{value}{unit} (90 %: {low} to {high})"
 
 
 def _span(days: Mapping[str, str]) -> str:
