@@ -91,10 +91,9 @@ def print_experiment(found: Mapping[str, Any]) -> None:
             ),
         ],
     )
-    click.echo(
-        f"Effect of the switch: {_between(effect['per_day'], '{:+,.1f}', ' orders a day')}, "
-        f"{_between(effect['relative'], '{:+.1%}')}, and {_between(effect['total'], '{:+,.1f}', ' orders in all')}."
-    )
+    per_day, share = _between(effect["per_day"], "{:+,.1f}", " orders a day"), _between(effect["relative"], "{:+.1%}")
+    click.echo(f"Effect of the switch: {per_day}, {share}.")
+    click.echo(f"Until {after['end']}: {_between(effect['total'], '{:+,.1f}', ' orders')}.")
     low, high = effect["per_day"]["low"], effect["per_day"]["high"]
     if low <= 0 <= high:
         click.echo("The interval includes 0: this experiment cannot tell the effect from none.")
