@@ -47,6 +47,9 @@ NO_VALUE = "(none)"
 SHOWN = 10
 """How many values an error names."""
 
+TOLERANCE = 1e-9
+"""In orders per day: how far two sums of the same numbers may differ."""
+
 
 @dataclass(frozen=True)
 class Markets:
@@ -262,9 +265,9 @@ def _lacking(parts: Sequence[str], whole: Sequence[str], days: Days) -> Iterable
 
 
 def _verdict(credited: float, brought: Estimate) -> str:
-    if credited > brought.high:
+    if credited > brought.high + TOLERANCE:
         return "above"
-    return "below" if credited < brought.low else "within"
+    return "below" if credited < brought.low - TOLERANCE else "within"
 
 
 def _opposite(estimate: Estimate) -> Estimate:
