@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--switched", type=click.Choice(["off", "on"]), help="Whether it was switched off or on.")
 @click.option("--from", "day", type=DAY, help="The day of the switch, the first without or with the channel.")
 @click.option("--to", "end", type=DAY, help="Last day to look at. [default: the last with results]")
-@click.option("--since", type=DAY, help="First day to compare with. [default: 84 days before the switch]")
+@click.option("--since", type=DAY, help="First day to compare with. [default: 84 days before, or the first with results]")
 @click.option(
     "--column",
     metavar="NAME",
