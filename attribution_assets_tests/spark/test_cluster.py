@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 import trustme
 from click.testing import CliRunner
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from pydantic import SecretStr
 from pyspark.errors import PySparkException
 
@@ -29,6 +29,7 @@ from attribution_assets.errors import AttributionError
 from attribution_assets.orchestration.io_managers import LakeIOManager
 from attribution_assets.settings import Settings, read_settings
 from attribution_assets.warehouse import Days, Query
+from attribution_assets.warehouse.lake.database import LakeWarehouse
 from attribution_assets.warehouse.spark import cluster as cluster_module
 from attribution_assets.warehouse.spark.cluster import Cluster
 from attribution_assets.warehouse.spark.database import SparkLakeWarehouse
@@ -303,6 +304,26 @@ def test_a_check_of_foreign_credit_runs_on_this_machine(
     told = CliRunner().invoke(main, ["check", "--database", shop.place, "--credit", "credit.csv"])
 
     assert told.exit_code == 0, told.output
+
+
+def test_flags_that_are_declared_booleans_are_sound(cluster: str, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    LakeWarehouse(lake).make()
+    days = ["2023-09-01"] * 3
+    columns: dict[str, list[Any]] = {"session_id": ["a", "b", "c"], "user_id": ["u", "u", "u"], "event_date": days}
+    flags: dict[str, list[Any]] = {"holder_engagement": [True, False, None], "closer_engagement": [True, True, True]}
+    columns |= {"event_time": ["10:00:00"] * 3, "channel_name": ["Ads"] * 3, **flags, "impression_interaction": [0, 0, 0]}
+    write_deltalake(lake / "session_sources", pa.table(columns))
+    write_deltalake(lake / "session_costs", pa.table({"session_id": ["a"], "cost": [1.0]}))
+    conversion = {"conv_id": "k", "user_id": "u", "conv_date": "2023-09-02", "conv_time": "10:00:00", "revenue": 1.0}
+    write_deltalake(lake / "conversions", pa.table({name: [value] for name, value in conversion.items()}))
+
+    asked = Query("broken_sessions", {"first_day": "2023-09-01", "last_day": "2023-09-01", "first_session_day": "2023-09-01"})
+
+    [(problem,)] = SparkLakeWarehouse(lake, spark=cluster).fetch(asked)[1]
+
+    assert problem.startswith("session_sources: 'c' has holder_engagement")
+    assert [(problem,)] == LakeWarehouse(lake).fetch(asked)[1]
 
 
 def test_what_executors_write_is_a_table_by_day(shop: SparkShop) -> None:

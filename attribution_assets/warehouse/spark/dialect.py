@@ -44,7 +44,10 @@ def _is_no_amount(x: str) -> str:
 
 
 def _is_no_flag(x: str) -> str:
-    return f"CASE WHEN {_as_text(x)} IN ('0', '1') THEN false ELSE coalesce({_number_of(x)} NOT IN (0, 1), true) END"
+    return (
+        f"CASE WHEN typeof({x}) = 'boolean' THEN {x} IS NULL WHEN {_as_text(x)} IN ('0', '1') THEN false "
+        f"ELSE coalesce({_number_of(x)} NOT IN (0, 1), true) END"
+    )
 
 
 def _is_broken_event(session_id: str, event_type: str, created_at: str) -> str:
