@@ -14,10 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from attribution_assets.analysis.comparison import LOOKBACKS, compare_models, compared_days, report_paths
+from attribution_assets.analysis.learning import journeys_learned_from
 from attribution_assets.command.cli import main
 from attribution_assets.definitions import build_assets, build_resources
 from attribution_assets.errors import NotFoundError, NotReadyError
-from attribution_assets.models import MODELS
+from attribution_assets.models import MODELS, ModelRules
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
@@ -70,6 +71,48 @@ def test_the_comparison_has_the_sums_of_model_reporting_by_conversion(sample: Sh
     assert list(zip(channels["model"], channels["channel_name"], strict=True)) == [row[:2] for row in stored]
     for row, expected in zip(channels[FIGURES].to_numpy(), stored, strict=True):
         assert list(row) == pytest.approx(expected[2:], abs=1e-9)
+
+
+def test_intervals_of_models_that_learned_again_show_what_they_do_not_know_and_figures_stay(sample: Shop) -> None:
+    days, of = Days("2023-09-03", "2023-09-09"), settings(sample, models=["linear", "markov", "shapley"])
+    alone, again = (compare_models(of, days, "linear", relearn=relearn) for relearn in (False, True))
+
+    both = alone.channels.merge(again.channels, on=["model", "channel_name"], suffixes=("", "_again"))
+    width = {end: both[f"orders_shift_high{end}"] - both[f"orders_shift_low{end}"] for end in ("", "_again")}
+    ratio = (width["_again"].groupby(both["model"]).sum() / width[""].groupby(both["model"]).sum()).to_dict()
+    assert both["orders"].tolist() == both["orders_again"].tolist()
+    assert both["orders_shift"].tolist() == both["orders_shift_again"].tolist()
+    assert min(ratio["markov"], ratio["shapley"]) > 1.2
+    assert alone.notes == []
+    assert again.notes[-1].startswith("The intervals also show what is chance in what markov and shapley learned")
+
+
+def test_with_relearn_compare_says_so_and_keeps_no_table(sample: Shop) -> None:
+    chosen = {"MODELS": "linear,markov"}
+
+    printed = attribution(sample, "compare", "--relearn", "--base", "linear", "--json", **chosen)
+    refused = attribution(sample, "compare", "--relearn", "--keep", **chosen)
+
+    assert "in what markov learned: 200 times again" in json.loads(printed.stdout)["notes"][-1]
+    assert (refused.exit_code, "Give either --keep or --relearn." in refused.stderr) == (2, True)
+
+
+@pytest.mark.every_warehouse
+def test_every_warehouse_counts_the_same_whole_journeys(shop: Shop) -> None:
+    shop.session("s1", "anna", "2023-09-01 10:00:00", "Email")
+    shop.session("s2", "anna", "2023-09-02 10:00:00", "Ads")
+    shop.conversion("c1", "anna", "2023-09-02 12:00:00")
+    for number in range(3):
+        shop.session(f"n{number}", f"user {number}", "2023-09-02 10:00:00", "Ads")
+    shop.publish()
+    shop.warehouse.prepare()
+
+    found = journeys_learned_from(shop.settings(models=["markov"]), ModelRules(models=("markov",)), "2023-09-02")
+
+    assert {tuple(row) for row in found.astype({"channels": "str"}).itertuples(index=False)} == {
+        ('["Email", "Ads"]', 1, 1),
+        ('["Ads"]', 0, 3),
+    }
 
 
 def test_every_model_is_compared_where_none_is_chosen_and_nothing_is_written(sample: Shop) -> None:

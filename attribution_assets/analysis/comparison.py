@@ -9,7 +9,7 @@ import pandas as pd
 
 from attribution_assets.analysis.counting import unconverted
 from attribution_assets.analysis.crediting import with_ihc
-from attribution_assets.analysis.learning import SESSIONS, Tell, channel_values, silent
+from attribution_assets.analysis.learning import SESSIONS, Tell, channel_values, journeys_learned_from, silent
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
 from attribution_assets.catalog.models import CHANNEL_VALUES, NONE_IS_DIRECT
 from attribution_assets.catalog.span import computed_days
@@ -23,6 +23,7 @@ from attribution_assets.models.credit import attribute
 from attribution_assets.models.journeys import Journeys, joined, nanoseconds
 from attribution_assets.models.path_report import path_report
 from attribution_assets.models.paths import simplify
+from attribution_assets.models.relearning import DRAWS, Relearned, cells_of, value_shifts
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query, schema
 
@@ -38,7 +39,8 @@ class Comparison:
 
     `channels`: what `models.bootstrap.compare_credit` gives. `lookbacks`: one row per model and lookback, with the columns
     model, lookback_days, conversions (attributed), and moved, the share of the credit (0 to 1) that lies with other channels
-    than under the lookback of the settings. `rules`: the settings of the models.
+    than under the lookback of the settings. `rules`: the settings of the models. `relearned`: the models whose intervals also
+    show what they have learned by chance.
     """
 
     days: Days
@@ -46,12 +48,18 @@ class Comparison:
     rules: ModelRules
     channels: pd.DataFrame
     lookbacks: pd.DataFrame
+    relearned: tuple[str, ...] = ()
 
     @property
     def notes(self) -> list[str]:
         """What to know about the figures, a line each."""
         unknown = self.rules.asks_for_direct and not self.rules.direct_among(self.channels["channel_name"].unique())
-        return [f"No channel is direct traffic. {NONE_IS_DIRECT}"] if unknown else []
+        direct = [f"No channel is direct traffic. {NONE_IS_DIRECT}"] if unknown else []
+        again = (
+            f"The intervals also show what is chance in what {' and '.join(self.relearned)} learned: {DRAWS} times again, from "
+            f"journeys of the window of {self.days.last} that were drawn with replacement."
+        )
+        return [*direct, *([again] if self.relearned else [])]
 
     def by_model(self, figure: str) -> pd.DataFrame:
         """A figure of `channels`, a column per model; channels in the order of the base's ranks."""
@@ -71,12 +79,15 @@ def compared_days(settings: Settings, start: str | None, end: str | None) -> Day
     return Days(start or computed.first, end or computed.last)
 
 
-def compare_models(settings: Settings, days: Days, base: str | None = None, tell: Tell = silent) -> Comparison:
+def compare_models(
+    settings: Settings, days: Days, base: str | None = None, tell: Tell = silent, *, relearn: bool = False
+) -> Comparison:
     """Every model of the settings (without any, all) on the conversions of these days and the costs of their sessions.
 
     `base`: the model that the others are compared with; unset, `ihc`, or the first one.
 
-    Channel values that channel_values does not hold are learned, and not kept. `tell` is told what takes time. Writes nothing.
+    Channel values that channel_values does not hold are learned, and not kept. With `relearn`, the intervals also show how sure
+    the models that learn are: these learn 200 times from drawn journeys. `tell` is told what takes time. Writes nothing.
     Raises NotReadyError where the days have no journeys, and NotFoundError for a base that is not among the models.
     """
     settings = settings if settings.models else settings.model_copy(update={"models": MODELS})
@@ -88,7 +99,10 @@ def compare_models(settings: Settings, days: Days, base: str | None = None, tell
     tell("crediting journeys")
     shares = warehouse.stream(schema()["attribution_customer_journey"], "conv_date", days)
     journeys = warehouse.stream(schema()["customer_journeys"], "conv_date", days)
-    parts = [attribute(rows, rules, values)[CREDITED] for rows in with_ihc(journeys, shares)]
+    parts, cells = [], []
+    for rows in with_ihc(journeys, shares):
+        parts.append(attribute(rows, rules, values)[CREDITED])
+        cells += [cells_of(rows, rules)] if relearn else []
     if not parts:
         raise NotReadyError(f"There are no journeys for {days} yet. Run `attribution run` for these days first.")
     credit = pd.concat(parts, ignore_index=True)
@@ -98,10 +112,26 @@ def compare_models(settings: Settings, days: Days, base: str | None = None, tell
     costs = _frame(settings, "costs_of_channels", days)
     cost = costs["cost"].astype(np.float64).groupby(np.array(rules.path.grouped(costs["channel_name"]), dtype=object)).sum()
     attributed = revenue[revenue.index.isin(credit["conv_id"].unique())]
+    relearned = _relearned(settings, rules, days, pd.concat(cells, ignore_index=True), values, tell) if relearn else {}
     tell("drawing conversions for the intervals")
-    channels = compare_credit(credit, attributed, cost, base, settings.seed)
+    channels = compare_credit(credit, attributed, cost, base, settings.seed, relearned)
     tell("trying other lookbacks")
-    return Comparison(days, base, rules, channels, _by_lookback(settings, rules, days))
+    return Comparison(days, base, rules, channels, _by_lookback(settings, rules, days), tuple(relearned))
+
+
+def _relearned(
+    settings: Settings, rules: ModelRules, days: Days, cells: pd.DataFrame, values: pd.DataFrame, tell: Tell
+) -> dict[str, Relearned]:
+    """By model that learns, its credit for each draw of the journeys of the last day's window."""
+    tell(f"counting whole journeys, until {days.last}")
+    paths = journeys_learned_from(settings, rules, days.last)
+    found: dict[str, Relearned] = {}
+    for model in rules.learned:
+        tell(f"learning {model} from drawn journeys")
+        known = values[values["model"] == model].rename(columns={"date": "conv_date"})
+        worth = cells.merge(known, on=["conv_date", "channel_name"], how="left")["value"].fillna(0).to_numpy(np.float64)
+        found[model] = Relearned(cells, worth, value_shifts(paths, model, rules, settings.seed))
+    return found
 
 
 def _by_lookback(settings: Settings, rules: ModelRules, days: Days) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import pandas as pd
 from attribution_assets.models.credit import count
 from attribution_assets.models.journeys import Ints, Journeys, joined
 from attribution_assets.models.paths import simplify
+from attribution_assets.models.relearning import paths_of
 from attribution_assets.models.rules import ModelRules
 from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.frames import stacked
@@ -20,21 +21,25 @@ from attribution_assets.warehouse.frames import stacked
 NEVER = date.max.toordinal() + 1
 """The number of the day of a conversion that does not come."""
 
+WHOLE = "whole journeys"
+"""Stands for a model where journeys are counted as they are."""
+
 WINDOWS_AT_ONCE = 8
 """Of how many windows the journeys of some users are in memory at once."""
 
 
-def of_conversions(rows: pd.DataFrame, rules: ModelRules) -> pd.DataFrame:
+def of_conversions(rows: pd.DataFrame, rules: ModelRules, *, whole: bool = False) -> pd.DataFrame:
     """What is counted in converting journeys: the columns date (of the conversion), model, channels and journeys (`tally`).
 
-    `rows`: those of some conversions, with the columns of `customer_journeys`.
+    `rows`: those of some conversions, with the columns of `customer_journeys`. `whole`: journeys are counted as they are, under
+    the model WHOLE, and not what models learn from.
     """
     journeys, order = Journeys.from_frame(rows)
     group, dates = pd.factorize(rows["conv_date"].to_numpy()[order][journeys.offsets])
-    return _counted(journeys, group, dates, rules)
+    return _counted(journeys, group, dates, rules, whole)
 
 
-def of_others(rows: pd.DataFrame, rules: ModelRules, windows: Sequence[Days]) -> pd.DataFrame:
+def of_others(rows: pd.DataFrame, rules: ModelRules, windows: Sequence[Days], *, whole: bool = False) -> pd.DataFrame:
     """As `of_conversions`, what is counted in journeys that did not convert. `date` is the last day of the window.
 
     `rows`: all rows of some users, with the columns of sql/channel_values.sql, in any order.
@@ -44,7 +49,7 @@ def of_others(rows: pd.DataFrame, rules: ModelRules, windows: Sequence[Days]) ->
     for first in range(0, len(windows), WINDOWS_AT_ONCE):
         parts = [*islice(found, WINDOWS_AT_ONCE)]
         group = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        tallies.append(_counted(joined(parts), group, dates[first:], rules))
+        tallies.append(_counted(joined(parts), group, dates[first:], rules, whole))
     return stacked(tallies)
 
 
@@ -60,11 +65,11 @@ def unconverted(rows: pd.DataFrame, windows: Sequence[Days]) -> Iterator[Journey
         yield users.only((first <= day) & (day <= last) & (next_conversion > last))
 
 
-def _counted(journeys: Journeys, group: Ints, dates: npt.NDArray[np.object_], rules: ModelRules) -> pd.DataFrame:
-    """What all models count in these journeys, by the rules. `dates`: that of each group."""
+def _counted(journeys: Journeys, group: Ints, dates: npt.NDArray[np.object_], rules: ModelRules, whole: bool) -> pd.DataFrame:
+    """What all models count in these journeys, by the rules; or `whole` journeys. `dates`: that of each group."""
     simplified, _ = simplify(journeys, rules)
-    names = pd.Index(rules.learned, dtype="str")
-    tallies = [count(simplified, group, model, rules) for model in rules.learned]
+    names = pd.Index([WHOLE] if whole else rules.learned, dtype="str")
+    tallies = [paths_of(simplified, group) if whole else count(simplified, group, model, rules) for model in names]
     number = np.repeat(np.arange(len(tallies)), [len(tally) for tally in tallies])
     rows = stacked(tallies).assign(model=pd.Categorical.from_codes(number, names))
     return rows.assign(date=pd.Categorical.from_codes(rows["group"], pd.Index(dates, dtype="str")))[

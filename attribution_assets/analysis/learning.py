@@ -87,16 +87,28 @@ def _kept(warehouse: Warehouse, days: Days) -> pd.DataFrame:
     return pd.DataFrame({column.name: pd.Series(dtype=DTYPES[column.type]) for column in table.columns})
 
 
+def journeys_learned_from(settings: Settings, rules: ModelRules, day: str) -> pd.DataFrame:
+    """The journeys of the day's window as a tally of whole ones: channels, converted (1 or 0) and journeys."""
+    found = _tallies(settings, rules, [Days(shift(day, 1 - rules.training_days), day)], whole=True)
+    return found.groupby(["channels", "converted"], observed=True)["journeys"].sum().reset_index()
+
+
+def _tallies(settings: Settings, rules: ModelRules, windows: Sequence[Days], *, whole: bool = False) -> pd.DataFrame:
+    """What is counted in the journeys of these windows, as of `analysis.counting`, and `converted`: 1 or 0."""
+    warehouse, window = settings.warehouse, Days(windows[0].first, windows[-1].last)
+    journeys, sessions = query_of(settings, CUSTOMER_JOURNEYS, window), query_of(settings, CHANNEL_VALUES, window)
+    in_others = partial(of_others, rules=rules, windows=windows, whole=whole)
+    others = warehouse.summed(sessions, SESSIONS, in_others, TALLY)
+    in_conversions = partial(of_conversions, rules=rules, whole=whole)
+    converting = warehouse.summed(journeys, schema()["customer_journeys"], in_conversions, TALLY)
+    return stacked([converting.assign(converted=1), others.assign(converted=0)])
+
+
 def _learned(settings: Settings, rules: ModelRules, days: Days, tell: Tell) -> Iterator[tuple[str, str, str, float]]:
     """For each day, each model that learns and each channel of the day's window: what the channel is worth."""
     windows = [Days(shift(day, 1 - rules.training_days), day) for day in days]
-    window = Days(windows[0].first, days.last)
-    tell(f"counting journeys, {window}")
-    journeys, sessions = query_of(settings, CUSTOMER_JOURNEYS, window), query_of(settings, CHANNEL_VALUES, window)
-    stored = schema()["customer_journeys"]
-    others = settings.warehouse.summed(sessions, SESSIONS, partial(of_others, rules=rules, windows=windows), TALLY)
-    converting = settings.warehouse.summed(journeys, stored, partial(of_conversions, rules=rules), TALLY)
-    both = stacked([converting.assign(converted=1), others.assign(converted=0)])
+    tell(f"counting journeys, {windows[0].first} to {days.last}")
+    both = _tallies(settings, rules, windows)
     dates, is_converting = both["date"].astype("str"), both["converted"] == 1
     for day, of_day in zip(days, windows, strict=True):
         tell(f"learning what channels are worth, {day} of {days}")

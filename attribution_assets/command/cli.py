@@ -226,6 +226,9 @@ def check(database: str | None, start: str | None, end: str | None, credit: str 
 @click.option("--start", type=DAY, help="First conversion day. [default: the first with results]")
 @click.option("--end", type=DAY, help="Last conversion day, included. [default: the last with results]")
 @click.option("--base", metavar="MODEL", help="Model to compare the others with. [default: ihc]")
+@click.option(
+    "--relearn", is_flag=True, help="Let intervals show how sure Markov and Shapley are: they learn from drawn journeys."
+)
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write every figure and interval to this CSV file.")
 @click.option("--keep", is_flag=True, help="Keep the result in the table model_comparison, for pages and the API; print none.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -234,6 +237,7 @@ def compare(
     start: str | None,
     end: str | None,
     base: str | None,
+    relearn: bool,
     csv_file: Path | None,
     keep: bool,
     as_json: bool,
@@ -246,13 +250,15 @@ def compare(
     with plain_errors():
         settings = settings_with(database=database)
         if keep:
+            if relearn:
+                raise click.UsageError("Give either --keep or --relearn.")
             _keep(settings, "model_comparison", {"start": start, "end": end, "base": base}, csv_file, as_json)
             return
         from attribution_assets.analysis.comparison import compare_models, compared_days
         from attribution_assets.analysis.report import basis
 
         with telling() as tell:
-            comparison = compare_models(settings, compared_days(settings, start, end), base, tell)
+            comparison = compare_models(settings, compared_days(settings, start, end), base, tell, relearn=relearn)
         computed_by = basis(settings, comparison.days)
         if csv_file:
             by_ihc = {"parameters": comparison.channels["model"].map({"ihc": computed_by["parameters"]})}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 
 from attribution_assets.models.journeys import Floats, Ints
+from attribution_assets.models.relearning import Relearned
 
 RESAMPLES = 1_000
 """How often the conversions are resampled."""
@@ -17,7 +20,14 @@ AT_ONCE = 20_000_000
 """How many drawn conversions are held in memory at once."""
 
 
-def compare_credit(credit: pd.DataFrame, revenue: pd.Series, cost: pd.Series, base: str, seed: int = 0) -> pd.DataFrame:
+def compare_credit(
+    credit: pd.DataFrame,
+    revenue: pd.Series,
+    cost: pd.Series,
+    base: str,
+    seed: int = 0,
+    relearned: Mapping[str, Relearned] | None = None,
+) -> pd.DataFrame:
     """What every model gives to every channel, beside what the model `base` gives.
 
     `credit`: the columns conv_id, model, channel_name and credit, one row or several per conversion, model and channel.
@@ -30,7 +40,8 @@ def compare_credit(credit: pd.DataFrame, revenue: pd.Series, cost: pd.Series, ba
 
     The interval is the bootstrap's: as many conversions are drawn as there are, with replacement, 1,000 times with `seed`, and
     both models counted on the same draw. So it tells how much chance there is in which conversions came; not in what Markov and
-    Shapley have learned. Source: Efron, "Bootstrap methods", Annals of Statistics 7 (1979).
+    Shapley have learned. With `relearned`, by model, it tells that as well: what these have learned is drawn, too, as often as
+    they have learned again. Source: Efron, "Bootstrap methods", Annals of Statistics 7 (1979).
     """
     conversions = revenue.index
     channels = sorted(set(credit["channel_name"]) | set(cost.index))
@@ -59,7 +70,18 @@ def compare_credit(credit: pd.DataFrame, revenue: pd.Series, cost: pd.Series, ba
     table["rank"] = places
     base_rows = np.tile(np.flatnonzero(table["model"] == base), len(models))
     table["rank_change"] = table["rank"].to_numpy()[base_rows] - table["rank"].to_numpy()
-    drawn = _drawn(conversion, pair, np.array(list(amounts.values())), (len(conversions), len(table)), seed)
+    again = [
+        (
+            np.array(conversions.get_indexer(pd.Index(model.cells["conv_id"])), dtype=np.int64),
+            models.index(name) * len(channels) + pd.Index(channels).get_indexer(pd.Index(model.cells["channel_name"])),
+            model,
+        )
+        for name, model in (relearned or {}).items()
+    ]
+    of_conversion = np.stack([np.ones(len(conversions)), revenue.to_numpy(np.float64)])
+    drawn = _drawn(
+        conversion, pair, np.array(list(amounts.values())), (len(conversions), len(table)), seed, of_conversion, again
+    )
     for name, sums in zip(amounts, drawn, strict=True):
         low, high = np.quantile(sums - sums[:, base_rows], INTERVAL, axis=0)
         table[f"{name}_shift"] = table[name].to_numpy() - table[name].to_numpy()[base_rows]
@@ -69,20 +91,35 @@ def compare_credit(credit: pd.DataFrame, revenue: pd.Series, cost: pd.Series, ba
     return table.sort_values(["model", "rank"], key=lambda column: column.replace(order), ignore_index=True)
 
 
-def _drawn(conversion: Ints, pair: Ints, amounts: Floats, shape: tuple[int, int], seed: int) -> Floats:
-    """The sums of each amount in each draw of the conversions, shape (amounts, RESAMPLES, pairs); equal for equal seeds."""
+Again = Sequence[tuple[Ints, Ints, Relearned]]
+"""Of each model that learns again, the conversion and the pair of each of its cells."""
+
+
+def _drawn(
+    conversion: Ints, pair: Ints, amounts: Floats, shape: tuple[int, int], seed: int, of_conversion: Floats, again: Again
+) -> Floats:
+    """The sums of each amount in each draw of the conversions, shape (amounts, draws, pairs); equal for equal seeds.
+
+    `of_conversion`, shape (amounts, conversions): the amount that is credited.
+    """
     from scipy.sparse import csr_array
 
     by_conversion = [csr_array((values, (conversion, pair)), shape=shape).T for values in amounts]
     rng = np.random.default_rng(seed)
-    count = shape[0]
-    sums = np.empty((len(amounts), RESAMPLES, shape[1]))
-    for start in range(0, RESAMPLES, batch := max(1, AT_ONCE // max(count, 1))):
-        draws = min(batch, RESAMPLES - start)
+    count, resamples = shape[0], min([RESAMPLES, *(len(model.shifts) for _, _, model in again)])
+    sums = np.empty((len(amounts), resamples, shape[1]))
+    for start in range(0, resamples, batch := max(1, AT_ONCE // max(count, 1))):
+        draws = min(batch, resamples - start)
         drawn = rng.integers(count, size=(draws, count)) + np.arange(draws)[:, None] * count
         times = np.bincount(drawn.ravel(), minlength=draws * count).reshape(draws, count).T.astype(np.float64)
         for amount, values in enumerate(by_conversion):
             sums[amount, start : start + draws] = (values @ times).T
+        for in_conversion, in_pair, model in again:
+            for draw in range(draws):
+                credited = of_conversion[:, in_conversion] * (model.credit(start + draw) * times[in_conversion, draw])
+                for amount, values in enumerate(credited):
+                    learned = np.bincount(in_pair, values, minlength=shape[1])
+                    sums[amount, start + draw, in_pair] = learned[in_pair]
     return sums
 
 

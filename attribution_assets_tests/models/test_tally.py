@@ -14,6 +14,7 @@ from attribution_assets.models import LEARNED, ModelRules
 from attribution_assets.models.credit import count
 from attribution_assets.models.journeys import Journeys, joined
 from attribution_assets.models.markov import steps_of
+from attribution_assets.models.relearning import paths_of
 from attribution_assets.models.shapley import sets_of
 from attribution_assets.models.tally import pieces_of
 from attribution_assets_tests.models.paths import PATHS, Paths, journeys, learnt_from
@@ -74,10 +75,16 @@ def test_a_piece_is_read_as_it_was_counted_whatever_the_names_of_channels(name: 
     assert sorted(read.sizes) == [1, 2, 2]
 
 
-@pytest.mark.parametrize("model", LEARNED)
+def test_whole_journeys_are_counted_by_their_channels_in_order() -> None:
+    of = journeys(["BA", "AB", "BA"])
+
+    assert rows(paths_of(of, np.array([0, 0, 0]))) == {('["B", "A"]', 0, 2), ('["A", "B"]', 0, 1)}
+
+
+@pytest.mark.parametrize("model", [*LEARNED, "whole"])
 @given(paths=PATHS, others=PATHS, order=st.sampled_from([1, 3]))
 def test_the_tallies_of_parts_add_up_to_that_of_the_whole(model: str, paths: Paths, others: Paths, order: int) -> None:
-    counted = partial(count, model=model, rules=ModelRules(markov_order=order))
+    counted = paths_of if model == "whole" else partial(count, model=model, rules=ModelRules(markov_order=order))
     parts = [(of, converted.astype(np.int64)) for of, converted in map(learnt_from, (paths, others))]
 
     def summed(*tallies: pd.DataFrame) -> set[tuple[str, int, int]]:
