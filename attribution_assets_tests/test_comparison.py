@@ -87,14 +87,22 @@ def test_intervals_of_models_that_learned_again_show_what_they_do_not_know_and_f
     assert again.notes[-1].startswith("The intervals also show what is chance in what markov and shapley learned")
 
 
-def test_with_relearn_compare_says_so_and_keeps_no_table(sample: Shop) -> None:
+def test_with_relearn_compare_says_so_and_so_does_the_table(sample: Shop) -> None:
     chosen = {"MODELS": "linear,markov"}
 
     printed = attribution(sample, "compare", "--relearn", "--base", "linear", "--json", **chosen)
-    refused = attribution(sample, "compare", "--relearn", "--keep", **chosen)
+    kept = attribution(sample, "compare", "--relearn", "--base", "linear", "--keep", **chosen)
 
-    assert "in what markov learned: 200 times again" in json.loads(printed.stdout)["notes"][-1]
-    assert (refused.exit_code, "Give either --keep or --relearn." in refused.stderr) == (2, True)
+    found = json.loads(printed.stdout)
+    assert "in what markov learned: 200 times again" in found["notes"][-1]
+    assert kept.exit_code == 0, kept.output
+    assert set(sample.table("model_comparison", "rules")) == {
+        ("whole journeys; intervals show what is chance in what markov learned",)
+    }
+    assert sorted(sample.table("model_comparison", "model, channel_name, orders_shift_low")) == [
+        (row["model"], row["channel"], pytest.approx(row["orders_shift_low"], abs=1e-9))
+        for row in sorted(found["channels"], key=lambda row: (row["model"], row["channel"]))
+    ]
 
 
 @pytest.mark.every_warehouse

@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
+from attribution_assets.analysis.comparison import compare_models
 from attribution_assets.analysis.training import train_on
 from attribution_assets.command.cli import main
 from attribution_assets.ihc import IHCParameters
 from attribution_assets.ihc.model import EngagedJourneys
 from attribution_assets.ihc.training import train
 from attribution_assets.models.journeys import HOUR
+from attribution_assets.warehouse import Days
 from attribution_assets.warehouse.sqlite.sample_data import write_sample
 from attribution_assets_tests.support import SHARED, Shop
 from attribution_assets_tests.templates import Templates
@@ -146,3 +148,22 @@ def test_the_command_prints_the_hour_of_the_cut_and_what_it_leaves_open(tmp_path
     assert "A gap of 52.5 hours or more cuts a journey (90 % interval: " in result.stdout
     assert "computed on 808 of the 808 journeys of two or more sessions" in result.stdout
     assert IHCParameters.load(str(tmp_path / "params.json")).self_trained
+
+
+def test_a_comparison_trains_self_trained_parameters_again_and_no_preset(sample: Shop, tmp_path: Path) -> None:
+    history = {"DAGSTER_HOME": str(tmp_path / "home"), "ATTRIBUTION_EXPORTS": str(tmp_path / "exports")}
+    attribution(sample.database, "ihc", "train", "--output", tmp_path / "params.json", "--use")
+    ran = attribution(sample.database, "run", ATTRIBUTION_MODELS="ihc,linear", **history)
+    days = Days("2023-09-01", LAST_DAY)
+    chosen = sample.settings(end_date=LAST_DAY, models=["ihc", "linear"])
+    of_preset = sample.settings(end_date=LAST_DAY, models=["ihc", "linear"], ihc_parameters="challenge")
+
+    alone, again = (compare_models(chosen, days, "linear", relearn=relearn) for relearn in (False, True))
+    preset = compare_models(of_preset, days, "linear", relearn=True)
+
+    assert ran.exit_code == 0, ran.output
+    assert (again.relearned, preset.relearned) == (("ihc",), ())
+    pd.testing.assert_series_equal(again.channels["orders"], alone.channels["orders"])
+    low, high = (again.channels[f"orders_shift_{end}"] for end in ("low", "high"))
+    assert not np.allclose(low, alone.channels["orders_shift_low"])
+    assert ((low <= again.channels["orders_shift"]) & (again.channels["orders_shift"] <= high)).mean() > 0.8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from attribution_assets.analysis.counting import unconverted
 from attribution_assets.analysis.crediting import with_ihc
 from attribution_assets.analysis.learning import SESSIONS, Tell, channel_values, journeys_learned_from, silent
+from attribution_assets.analysis.training import Retrained
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
 from attribution_assets.catalog.models import CHANNEL_VALUES, NONE_IS_DIRECT
 from attribution_assets.catalog.span import computed_days
@@ -18,7 +20,7 @@ from attribution_assets.errors import NotFoundError, NotReadyError
 from attribution_assets.ihc import IHCParameters, Redistribution
 from attribution_assets.ihc import attribute as attribute_ihc
 from attribution_assets.models import MODELS, ModelRules
-from attribution_assets.models.bootstrap import compare_credit, moved_share
+from attribution_assets.models.bootstrap import DrawnCredit, compare_credit, moved_share
 from attribution_assets.models.credit import attribute
 from attribution_assets.models.journeys import Journeys, joined, nanoseconds
 from attribution_assets.models.path_report import path_report
@@ -56,10 +58,15 @@ class Comparison:
         unknown = self.rules.asks_for_direct and not self.rules.direct_among(self.channels["channel_name"].unique())
         direct = [f"No channel is direct traffic. {NONE_IS_DIRECT}"] if unknown else []
         again = (
-            f"The intervals also show what is chance in what {' and '.join(self.relearned)} learned: {DRAWS} times again, from "
-            f"journeys of the window of {self.days.last} that were drawn with replacement."
+            f"The intervals also show {self.drawn}: {DRAWS} times again, from journeys that were drawn with replacement. For "
+            f"Markov and Shapley, these are of the window of {self.days.last}, and for IHC of the days themselves."
         )
         return [*direct, *([again] if self.relearned else [])]
+
+    @property
+    def drawn(self) -> str:
+        """What the intervals show besides which conversions came; empty without `relearned`."""
+        return f"what is chance in what {' and '.join(self.relearned)} learned" if self.relearned else ""
 
     def by_model(self, figure: str) -> pd.DataFrame:
         """A figure of `channels`, a column per model; channels in the order of the base's ranks."""
@@ -87,7 +94,8 @@ def compare_models(
     `base`: the model that the others are compared with; unset, `ihc`, or the first one.
 
     Channel values that channel_values does not hold are learned, and not kept. With `relearn`, the intervals also show how sure
-    the models that learn are: these learn 200 times from drawn journeys. `tell` is told what takes time. Writes nothing.
+    the models that learn are, and IHC with self-trained parameters: these learn 200 times from drawn journeys. `tell` is told
+    what takes time. Writes nothing.
     Raises NotReadyError where the days have no journeys, and NotFoundError for a base that is not among the models.
     """
     settings = settings if settings.models else settings.model_copy(update={"models": MODELS})
@@ -99,10 +107,10 @@ def compare_models(
     tell("crediting journeys")
     shares = warehouse.stream(schema()["attribution_customer_journey"], "conv_date", days)
     journeys = warehouse.stream(schema()["customer_journeys"], "conv_date", days)
-    parts, cells = [], []
+    parts, kept = [], []
     for rows in with_ihc(journeys, shares):
         parts.append(attribute(rows, rules, values)[CREDITED])
-        cells += [cells_of(rows, rules)] if relearn else []
+        kept += [rows] if relearn else []
     if not parts:
         raise NotReadyError(f"There are no journeys for {days} yet. Run `attribution run` for these days first.")
     credit = pd.concat(parts, ignore_index=True)
@@ -112,7 +120,7 @@ def compare_models(
     costs = _frame(settings, "costs_of_channels", days)
     cost = costs["cost"].astype(np.float64).groupby(np.array(rules.path.grouped(costs["channel_name"]), dtype=object)).sum()
     attributed = revenue[revenue.index.isin(credit["conv_id"].unique())]
-    relearned = _relearned(settings, rules, days, pd.concat(cells, ignore_index=True), values, tell) if relearn else {}
+    relearned = _relearned(settings, rules, days, kept, values, tell) if relearn else {}
     tell("drawing conversions for the intervals")
     channels = compare_credit(credit, attributed, cost, base, settings.seed, relearned)
     tell("trying other lookbacks")
@@ -120,12 +128,21 @@ def compare_models(
 
 
 def _relearned(
-    settings: Settings, rules: ModelRules, days: Days, cells: pd.DataFrame, values: pd.DataFrame, tell: Tell
-) -> dict[str, Relearned]:
-    """By model that learns, its credit for each draw of the journeys of the last day's window."""
+    settings: Settings, rules: ModelRules, days: Days, frames: Sequence[pd.DataFrame], values: pd.DataFrame, tell: Tell
+) -> dict[str, DrawnCredit]:
+    """By model that learns, its credit for each draw: of the journeys of the last day's window, or those that train IHC.
+
+    `frames`: the journeys of the days, with the stored credit as `ihc`.
+    """
+    found: dict[str, DrawnCredit] = {}
+    if "ihc" in rules.models and not settings.uses_api and settings.parameters_in_use.self_trained:
+        redistribution = Redistribution.load(settings.ihc_redistribution) if settings.ihc_redistribution else None
+        found["ihc"] = Retrained.of(frames, rules, redistribution, settings.seed)
+    if not rules.learned:
+        return found
     tell(f"counting whole journeys, until {days.last}")
     paths = journeys_learned_from(settings, rules, days.last)
-    found: dict[str, Relearned] = {}
+    cells = pd.concat([cells_of(rows, rules) for rows in frames], ignore_index=True)
     for model in rules.learned:
         tell(f"learning {model} from drawn journeys")
         known = values[values["model"] == model].rename(columns={"date": "conv_date"})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -12,10 +14,11 @@ from attribution_assets.analysis.learning import Tell, silent
 from attribution_assets.analysis.plan import plan_run
 from attribution_assets.catalog.attribution import CUSTOMER_JOURNEYS
 from attribution_assets.catalog.tables import query_of
-from attribution_assets.ihc import Redistribution
-from attribution_assets.ihc.model import EngagedJourneys
-from attribution_assets.ihc.training import Spread, Training, orders, spread, train
-from attribution_assets.models.journeys import joined
+from attribution_assets.ihc import IHCParameters, Redistribution
+from attribution_assets.ihc.model import EngagedJourneys, ihc
+from attribution_assets.ihc.training import DRAWS, Spread, Training, orders, redrawn, spread, train
+from attribution_assets.models import ModelRules
+from attribution_assets.models.journeys import Floats, Ints, joined
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, schema
 
@@ -64,6 +67,50 @@ def train_on(settings: Settings, start: str | None, end: str | None, tell: Tell 
     channels = channels.assign(in_use=before, shift=shift, relative_shift=shift / np.where(before > 0, before, np.nan))
     columns = ["channel_label", "in_use", "trained", "shift", "relative_shift", "low", "high"]
     return TrainedOn(days, training, found, in_use.told, settings.uses_api, channels[columns])
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """The credit of self-trained IHC for each draw of the journeys that it is trained on.
+
+    `cells`: conv_id, channel_name (as grouped) and ihc, the stored credit, one row per conversion and channel of the journeys.
+    A draw moves it by what training on drawn journeys moves credit by, compared with training on all of them.
+    """
+
+    cells: pd.DataFrame
+    journeys: EngagedJourneys
+    cell: Ints
+    redistribution: Redistribution | None
+    parameters: Callable[[int], IHCParameters]
+    draws: int = DRAWS
+
+    @classmethod
+    def of(cls, frames: Sequence[pd.DataFrame], rules: ModelRules, redistribution: Redistribution | None, seed: int) -> Self:
+        """Of frames of `customer_journeys` with the stored credit as `ihc`. Raises AttributionError as `ihc.training.train`."""
+        journeys = _pooled(frames)
+        orders = [EngagedJourneys.from_frame(rows)[1] for rows in frames]
+        rows = pd.concat([rows.iloc[order] for rows, order in zip(frames, orders, strict=True)], ignore_index=True)
+        rows = rows.assign(channel_name=rules.path.grouped(rows["channel_label"]))
+        by_cell = rows.groupby(["conv_id", "channel_name"], sort=False)
+        return cls(
+            by_cell[["ihc"]].sum().reset_index(),
+            journeys,
+            np.asarray(by_cell.ngroup(), np.int64),
+            redistribution,
+            redrawn(journeys, seed=seed),
+        )
+
+    @cached_property
+    def _trained(self) -> Floats:
+        return self._credit(train(self.journeys).parameters)
+
+    def _credit(self, parameters: IHCParameters) -> Floats:
+        credit = ihc(self.journeys, parameters, self.redistribution).ihc
+        return np.bincount(self.cell, credit, minlength=len(self.cells)).astype(np.float64)
+
+    def credit(self, draw: int) -> Floats:
+        """The credit of each cell in this draw, shape (cells,); it sums to 1 in each conversion."""
+        return self.cells["ihc"].to_numpy(np.float64) + self._credit(self.parameters(draw)) - self._trained
 
 
 def _pooled(frames: Iterable[pd.DataFrame]) -> EngagedJourneys:

@@ -32,6 +32,9 @@ class ComparisonConfig(DaysConfig):
     """The run config of model_comparison."""
 
     base: str | None = Field(None, description="Model to compare the others with. If unset, ihc, or the first one.")
+    relearn: bool = Field(
+        False, description="Whether intervals show how sure models are that learn: they learn 200 times again."
+    )
 
 
 def comparison_assets(settings: Settings) -> list[dg.AssetsDefinition]:
@@ -68,14 +71,15 @@ def model_comparison(context: dg.AssetExecutionContext, config: ComparisonConfig
     """The rows of the table, over the days of the config; what the UI shows of them is added to the output."""
     from attribution_assets.analysis.comparison import compare_models, compared_days
 
-    comparison = compare_models(settings, compared_days(settings, config.start, config.end), config.base)
+    days = compared_days(settings, config.start, config.end)
+    comparison = compare_models(settings, days, config.base, relearn=config.relearn)
     context.add_output_metadata(_shown(comparison))
     return comparison.channels.assign(
         is_noise=comparison.channels["is_noise"].astype(int),
         base=comparison.base,
         first_day=comparison.days.first,
         last_day=comparison.days.last,
-        rules=str(comparison.rules.path),
+        rules="; ".join(filter(None, [str(comparison.rules.path), comparison.drawn and f"intervals show {comparison.drawn}"])),
         settings=settings.models_fingerprint(comparison.rules),
     )
 

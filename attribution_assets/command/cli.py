@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -227,7 +228,9 @@ def check(database: str | None, start: str | None, end: str | None, credit: str 
 @click.option("--end", type=DAY, help="Last conversion day, included. [default: the last with results]")
 @click.option("--base", metavar="MODEL", help="Model to compare the others with. [default: ihc]")
 @click.option(
-    "--relearn", is_flag=True, help="Let intervals show how sure Markov and Shapley are: they learn from drawn journeys."
+    "--relearn",
+    is_flag=True,
+    help="Let intervals show how sure Markov, Shapley and self-trained IHC are: they learn from drawn journeys.",
 )
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write every figure and interval to this CSV file.")
 @click.option("--keep", is_flag=True, help="Keep the result in the table model_comparison, for pages and the API; print none.")
@@ -250,9 +253,8 @@ def compare(
     with plain_errors():
         settings = settings_with(database=database)
         if keep:
-            if relearn:
-                raise click.UsageError("Give either --keep or --relearn.")
-            _keep(settings, "model_comparison", {"start": start, "end": end, "base": base}, csv_file, as_json)
+            asked = {"start": start, "end": end, "base": base, "relearn": relearn}
+            _keep(settings, "model_comparison", asked, csv_file, as_json)
             return
         from attribution_assets.analysis.comparison import compare_models, compared_days
         from attribution_assets.analysis.report import basis
@@ -273,7 +275,9 @@ def compare(
         print_comparison(comparison, computed_by)
 
 
-def _keep(settings: Settings, table: str, config: dict[str, str | None], csv_file: Path | None, as_json: bool) -> None:
+def _keep(
+    settings: Settings, table: str, config: Mapping[str, str | bool | None], csv_file: Path | None, as_json: bool
+) -> None:
     """Fills the table in a run. Raises UsageError where the result is to be printed or written as well."""
     if csv_file or as_json:
         raise click.UsageError("Give either --keep, or --csv or --json.")

@@ -48,7 +48,7 @@ def execute_plan(settings: Settings, plan: RunPlan, on_event: OnEvent) -> list[d
     return told_by(evaluations)
 
 
-def keep(settings: Settings, table: str, config: Mapping[str, str | None], on_event: OnEvent) -> None:
+def keep(settings: Settings, table: str, config: Mapping[str, str | bool | None], on_event: OnEvent) -> None:
     """Fills a table that has no days, model_comparison or path_report, in a run of its asset with this config.
 
     `on_event` as in `execute_plan`. Raises NotReadyError where no models are chosen.

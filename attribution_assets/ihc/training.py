@@ -7,6 +7,7 @@ recipe is worse than a linear model. docs/models.md gives the errors on both acc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, Self
@@ -160,12 +161,8 @@ def spread(
 
     Source: Efron, "Bootstrap methods", Annals of Statistics 7 (1979).
     """
-    learned = _learned(journeys)
-    samples = _Samples.of(journeys, learned)
-    keys = _keys(journeys, seed)
-    numbers = np.flatnonzero(learned)
-    numbers = numbers[np.argsort(keys[numbers], kind="stable")]
-    shared = journeys.sizes > 1
+    trained_again = redrawn(journeys, seed=seed)
+    keys, shared = _keys(journeys, seed), journeys.sizes > 1
     chosen = shared & (keys <= _threshold(keys[shared]))
     parts = _parts(journeys.only(chosen[journeys.journey]))
 
@@ -175,8 +172,7 @@ def spread(
 
     def draw(number: int) -> tuple[float, Floats]:
         """The saturation of a draw, and the orders by channel."""
-        drawn = np.random.default_rng([seed, number]).integers(len(numbers), size=len(numbers))
-        parameters = samples.parameters(np.bincount(numbers[drawn], minlength=len(journeys)))
+        parameters = trained_again(number)
         return parameters.initializer_membership[-1][0], credited(parameters)
 
     with ThreadPoolExecutor(DRAWS_AT_ONCE) as threads:
@@ -189,6 +185,24 @@ def spread(
         {"channel_label": journeys.labels, "orders": of_all, "orders_low": orders_low, "orders_high": orders_high}
     ).sort_values("channel_label", ignore_index=True)
     return Spread(draws, (float(low), float(high)), int(chosen.sum()), int(shared.sum()), channels)
+
+
+def redrawn(journeys: EngagedJourneys, *, seed: int) -> Callable[[int], IHCParameters]:
+    """What `train` gives for as many journeys as it learns from, drawn with replacement: by the number of the draw.
+
+    For the same seed and number, neither the order of the journeys nor the names of the channels matter. Raises
+    AttributionError as `train` does.
+    """
+    learned = _learned(journeys)
+    samples = _Samples.of(journeys, learned)
+    numbers = np.flatnonzero(learned)
+    numbers = numbers[np.argsort(_keys(journeys, seed)[numbers], kind="stable")]
+
+    def parameters(number: int) -> IHCParameters:
+        drawn = np.random.default_rng([seed, number]).integers(len(numbers), size=len(numbers))
+        return samples.parameters(np.bincount(numbers[drawn], minlength=len(journeys)))
+
+    return parameters
 
 
 def orders(journeys: EngagedJourneys, parameters: IHCParameters, redistribution: Redistribution | None = None) -> Floats:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from attribution_assets.models.journeys import Floats, Ints
-from attribution_assets.models.relearning import Relearned
 
 RESAMPLES = 1_000
 """How often the conversions are resampled."""
@@ -26,7 +26,7 @@ def compare_credit(
     cost: pd.Series,
     base: str,
     seed: int = 0,
-    relearned: Mapping[str, Relearned] | None = None,
+    relearned: Mapping[str, DrawnCredit] | None = None,
 ) -> pd.DataFrame:
     """What every model gives to every channel, beside what the model `base` gives.
 
@@ -91,7 +91,22 @@ def compare_credit(
     return table.sort_values(["model", "rank"], key=lambda column: column.replace(order), ignore_index=True)
 
 
-Again = Sequence[tuple[Ints, Ints, Relearned]]
+class DrawnCredit(Protocol):
+    """The credit of a model for each draw of what it has learned."""
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """One row per conversion and channel: conv_id and channel_name."""
+
+    @property
+    def draws(self) -> int:
+        """How many draws there are."""
+
+    def credit(self, draw: int) -> Floats:
+        """The credit of each cell, shape (cells,); it sums to 1 in each conversion."""
+
+
+Again = Sequence[tuple[Ints, Ints, DrawnCredit]]
 """Of each model that learns again, the conversion and the pair of each of its cells."""
 
 
@@ -106,7 +121,7 @@ def _drawn(
 
     by_conversion = [csr_array((values, (conversion, pair)), shape=shape).T for values in amounts]
     rng = np.random.default_rng(seed)
-    count, resamples = shape[0], min([RESAMPLES, *(len(model.shifts) for _, _, model in again)])
+    count, resamples = shape[0], min([RESAMPLES, *(model.draws for _, _, model in again)])
     sums = np.empty((len(amounts), resamples, shape[1]))
     for start in range(0, resamples, batch := max(1, AT_ONCE // max(count, 1))):
         draws = min(batch, resamples - start)

@@ -87,6 +87,11 @@ class Relearned:
     worth: Floats
     shifts: pd.DataFrame
 
+    @property
+    def draws(self) -> int:
+        """How many draws there are."""
+        return len(self.shifts)
+
     @cached_property
     def _conversion(self) -> Ints:
         """The number of each cell's conversion, shape (cells,)."""
