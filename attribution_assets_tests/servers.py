@@ -6,11 +6,13 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
 import psycopg
+from psycopg.errors import DeadlockDetected
 
 from attribution_assets.warehouse import SQLiteWarehouse, schema
 from attribution_assets.warehouse.postgres.connection import Driver, PostgresConnection, connected, quoted
@@ -22,7 +24,7 @@ from attribution_assets.warehouse.urls import schema_of
 from attribution_assets.warehouse.views import AS_STORED, Reading
 from attribution_assets_tests.importing.databases import Database
 from attribution_assets_tests.lakes import OURS
-from attribution_assets_tests.support import Shop
+from attribution_assets_tests.support import Shop, wait_for
 
 TYPES = {"text": "text", "integer": "bigint", "real": "double precision"}
 FITTING = {"text": {"text"}, "integer": {"integer"}, "real": {"integer", "real"}}
@@ -43,7 +45,16 @@ def in_postgres(database: Path, server: Database, reading: Reading = AS_STORED) 
         copy_tables(database, driver, str(schema_of(url)))
         with PostgresWarehouse(url, reading=reading).connect() as connection:
             yield connection
-        driver.execute(f"DROP SCHEMA {schema_of(url)} CASCADE")
+        wait_for(partial(_dropped, driver, str(schema_of(url))))
+
+
+def _dropped(driver: Driver, within: str) -> bool:
+    """Whether the schema could be dropped. A session that ends just now drops its views of the tables itself."""
+    try:
+        driver.execute(f"DROP SCHEMA {within} CASCADE")
+    except DeadlockDetected:
+        return False
+    return True
 
 
 def copy_tables(database: Path, driver: Driver, within: str, *, but: tuple[str, ...] = ()) -> None:
