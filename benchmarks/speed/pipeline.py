@@ -13,7 +13,6 @@ from attribution_assets.catalog.attribution import ATTRIBUTION_CUSTOMER_JOURNEY,
 from attribution_assets.catalog.reporting import CHANNEL_COSTS, CHANNEL_REPORTING
 from attribution_assets.catalog.table import DailyTable
 from attribution_assets.catalog.tables import query_of
-from attribution_assets.ihc import IHCParameters
 from attribution_assets.ihc.embedded import embedded_results
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Frames, schema
@@ -32,7 +31,7 @@ def compute(database: str, days: Days, report_days: Days) -> dict[str, float]:
     replace(CUSTOMER_JOURNEYS, days)
     stored = Source(tables["customer_journeys"], "conv_date", days)
     journeys = Frames(warehouse.stream(stored.table, stored.day_column, days), stored)
-    model = partial(embedded_results, parameters=IHCParameters.load(settings.ihc_parameters), redistribution=None)
+    model = partial(embedded_results, parameters=settings.parameters_in_use, redistribution=None)
     warehouse.replace_days(tables["ihc_results"], "conv_date", days, journeys.each(model))
     replace(ATTRIBUTION_CUSTOMER_JOURNEY, days)
     replace(CHANNEL_COSTS, report_days if len(days) > 1 else days)
