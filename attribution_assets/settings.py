@@ -552,17 +552,22 @@ class Settings(BaseSettings):
         """The parameters of the embedded IHC model, as they are now: see `ihc.chosen`."""
         return parameters_in_use(self.ihc_parameters, self.warehouse)
 
+    @property
+    def redistribution_in_use(self) -> Redistribution | None:
+        """The redistribution of IHC, if there is one. Raises AttributionError where its file cannot be read."""
+        return Redistribution.load(self.ihc_redistribution) if self.ihc_redistribution else None
+
     def fingerprint(self) -> str:
         """A short hash of all that determines results: days that share it were computed by the same rules.
 
         The key, paths and what only determines when and how are no part of it. Raises AttributionError where a file of
         parameters cannot be read.
         """
-        redistribution = Redistribution.load(self.ihc_redistribution).name if self.ihc_redistribution else None
+        redistribution = self.redistribution_in_use
         rules: dict[str, Any] = {
             "lookback_days": self.lookback_days,
             "include_converting_session": self.include_converting_session,
-            "redistribution": redistribution,
+            "redistribution": redistribution.name if redistribution else None,
             **self._nobody,
             **self._of_backend,
             **({"spend_wins": self.spend_wins} if self.spend_wins != "platform" else {}),

@@ -97,18 +97,19 @@ class Automated:
 
     def late_data(self) -> dg.SensorResult:
         """One tick of the sensor for late data."""
-        sensor = definitions(self.settings).resolve_sensor_def("late_data")
-        result = sensor(dg.build_sensor_context(self.instance, cursor=self.cursor))
-        assert isinstance(result, dg.SensorResult)
+        result = self._tick("late_data", self.cursor)
         self.cursor = result.cursor
         return result
 
     def changed_parameters(self) -> dg.SensorResult:
         """One tick of the sensor for changed parameters."""
-        sensor = definitions(self.settings).resolve_sensor_def("changed_parameters")
-        result = sensor(dg.build_sensor_context(self.instance, cursor=self.parameters_cursor))
-        assert isinstance(result, dg.SensorResult)
+        result = self._tick("changed_parameters", self.parameters_cursor)
         self.parameters_cursor = result.cursor
+        return result
+
+    def _tick(self, sensor: str, cursor: str | None) -> dg.SensorResult:
+        result = definitions(self.settings).resolve_sensor_def(sensor)(dg.build_sensor_context(self.instance, cursor=cursor))
+        assert isinstance(result, dg.SensorResult)
         return result
 
     def late_data_skips(self) -> str:

@@ -17,7 +17,7 @@ from attribution_assets.catalog.models import CHANNEL_VALUES, NONE_IS_DIRECT
 from attribution_assets.catalog.span import computed_days
 from attribution_assets.catalog.tables import query_of
 from attribution_assets.errors import NotFoundError, NotReadyError
-from attribution_assets.ihc import IHCParameters, Redistribution
+from attribution_assets.ihc import IHCParameters
 from attribution_assets.ihc import attribute as attribute_ihc
 from attribution_assets.models import MODELS, ModelRules
 from attribution_assets.models.bootstrap import DrawnCredit, compare_credit, moved_share
@@ -57,9 +57,12 @@ class Comparison:
         """What to know about the figures, a line each."""
         unknown = self.rules.asks_for_direct and not self.rules.direct_among(self.channels["channel_name"].unique())
         direct = [f"No channel is direct traffic. {NONE_IS_DIRECT}"] if unknown else []
+        learned = [model for model in self.relearned if model != "ihc"]
+        of_window = f"the window of {self.days.last}" + (" (for ihc, of these days)" if "ihc" in self.relearned else "")
+        window = of_window if learned else "these days"
         again = (
-            f"The intervals also show {self.drawn}: {DRAWS} times again, from journeys that were drawn with replacement. For "
-            f"Markov and Shapley, these are of the window of {self.days.last}, and for IHC of the days themselves."
+            f"The intervals also show {self.drawn}: {DRAWS} times again, from journeys of {window} that were drawn with "
+            "replacement."
         )
         return [*direct, *([again] if self.relearned else [])]
 
@@ -136,8 +139,7 @@ def _relearned(
     """
     found: dict[str, DrawnCredit] = {}
     if "ihc" in rules.models and not settings.uses_api and settings.parameters_in_use.self_trained:
-        redistribution = Redistribution.load(settings.ihc_redistribution) if settings.ihc_redistribution else None
-        found["ihc"] = Retrained.of(frames, rules, redistribution, settings.seed)
+        found["ihc"] = Retrained.of(frames, rules, settings.redistribution_in_use, settings.seed)
     if not rules.learned:
         return found
     tell(f"counting whole journeys, until {days.last}")
@@ -203,8 +205,7 @@ def _ihc(settings: Settings, parameters: IHCParameters, journeys: pd.DataFrame) 
     """The share of each session under the IHC model here; nothing where the API would have to be asked."""
     if "ihc" not in settings.models:
         return pd.Series(0.0, index=journeys.index)
-    redistribution = Redistribution.load(settings.ihc_redistribution) if settings.ihc_redistribution else None
-    credit = attribute_ihc(journeys, parameters, redistribution=redistribution)
+    credit = attribute_ihc(journeys, parameters, redistribution=settings.redistribution_in_use)
     return credit["ihc"] / credit.groupby("conv_id")["ihc"].transform("sum")
 
 

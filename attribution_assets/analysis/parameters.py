@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from attribution_assets.catalog.span import first_day, last_day
-from attribution_assets.ihc import PRESETS, Redistribution
+from attribution_assets.ihc import PRESETS
 from attribution_assets.ihc.redistribution import with_redistribution
 from attribution_assets.settings import Settings
 from attribution_assets.warehouse import Days, Query
@@ -17,8 +17,7 @@ RESULTS = "ihc_results"
 
 def name_in_use(settings: Settings) -> str:
     """How results name what the embedded model computes with now. Raises AttributionError where it cannot be read."""
-    redistribution = Redistribution.load(settings.ihc_redistribution) if settings.ihc_redistribution else None
-    return with_redistribution(settings.parameters_in_use.name, redistribution)
+    return with_redistribution(settings.parameters_in_use.name, settings.redistribution_in_use)
 
 
 def days_of_other_parameters(settings: Settings, computed: Mapping[str, int]) -> dict[str, str]:

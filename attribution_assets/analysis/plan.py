@@ -31,7 +31,6 @@ from attribution_assets.catalog.tables import (
     without_sources,
 )
 from attribution_assets.errors import AttributionError, NotFoundError, NotReadyError
-from attribution_assets.ihc import Redistribution
 from attribution_assets.ihc.ledger import Account, Ledger
 from attribution_assets.ihc.service import Limits, estimate
 from attribution_assets.settings import Settings
@@ -350,5 +349,5 @@ def estimate_plan(settings: Settings, plan: Plan) -> dict[str, Any]:
 
 def ihc_account(settings: Settings) -> Account:
     """The account under which the ledger keeps the answers for these settings."""
-    redistribution = Redistribution.load(settings.ihc_redistribution) if settings.ihc_redistribution else None
+    redistribution = settings.redistribution_in_use
     return Account(settings.ihc_api_url, settings.ihc_conv_type_id or "", redistribution)

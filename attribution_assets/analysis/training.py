@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -52,11 +52,12 @@ def train_on(settings: Settings, start: str | None, end: str | None, tell: Tell 
     `tell` is told what takes time. Writes nothing. Raises AttributionError as `plan_run` and `ihc.training.train` do.
     """
     in_use = settings.parameters_in_use
-    redistribution = Redistribution.load(settings.ihc_redistribution) if settings.ihc_redistribution else None
+    redistribution = settings.redistribution_in_use
     days = plan_run(settings, start, end).conversion_days
     tell(f"reading the journeys of {days}")
     query = query_of(settings, CUSTOMER_JOURNEYS, days)
-    journeys = _pooled(settings.warehouse.stream_query(query, schema()["customer_journeys"]))
+    frames = settings.warehouse.stream_query(query, schema()["customer_journeys"])
+    journeys = _pooled([EngagedJourneys.from_frame(rows)[0] for rows in frames])
     tell("training")
     training = train(journeys)
     tell("training again on drawn journeys")
@@ -87,8 +88,8 @@ class Retrained:
     @classmethod
     def of(cls, frames: Sequence[pd.DataFrame], rules: ModelRules, redistribution: Redistribution | None, seed: int) -> Self:
         """Of frames of `customer_journeys` with the stored credit as `ihc`. Raises AttributionError as `ihc.training.train`."""
-        journeys = _pooled(frames)
-        orders = [EngagedJourneys.from_frame(rows)[1] for rows in frames]
+        parts, orders = zip(*map(EngagedJourneys.from_frame, frames), strict=True)
+        journeys = _pooled(parts)
         rows = pd.concat([rows.iloc[order] for rows, order in zip(frames, orders, strict=True)], ignore_index=True)
         rows = rows.assign(channel_name=rules.path.grouped(rows["channel_label"]))
         by_cell = rows.groupby(["conv_id", "channel_name"], sort=False)
@@ -113,9 +114,8 @@ class Retrained:
         return self.cells["ihc"].to_numpy(np.float64) + self._credit(self.parameters(draw)) - self._trained
 
 
-def _pooled(frames: Iterable[pd.DataFrame]) -> EngagedJourneys:
-    """The journeys of all frames of `customer_journeys`."""
-    parts = [EngagedJourneys.from_frame(rows)[0] for rows in frames]
+def _pooled(parts: Sequence[EngagedJourneys]) -> EngagedJourneys:
+    """The journeys of all parts."""
     whole, none = joined(parts), np.empty(0)
     holder = np.concatenate([none, *(part.holder_engagement for part in parts)])
     closer = np.concatenate([none, *(part.closer_engagement for part in parts)])

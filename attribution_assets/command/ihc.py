@@ -158,11 +158,14 @@ def train(database: str | None, start: str | None, end: str | None, output: Path
             trained = train_on(settings, start, end, tell)
         trained.training.parameters.write(output)
         print_training(trained)
-        click.echo(
-            f"Wrote {output}. Set IHC_PARAMETERS to this file to use it; every row and report will then say `self-trained`."
-        )
         if use:
+            click.echo(f"Wrote {output}.")
             _use(settings, str(output))
+        else:
+            click.echo(
+                f"Wrote {output}. `attribution ihc use {output}` chooses it for the database, and IHC_PARAMETERS for one run. "
+                "Every row and report will then say `self-trained`."
+            )
 
 
 def _recorded_answers(settings: Settings, answers: Path | None, ledger: bool) -> tuple[pd.DataFrame, Redistribution | None]:
